@@ -1,0 +1,62 @@
+"""Classical image features and linear classifiers: fast, exact, reproducible.
+
+Three packages, each usable alone:
+
+- :mod:`visualwords.features`: image -> vector (hue histograms, HOG, bags of visual words);
+- :mod:`visualwords.classifiers`: matrix -> labels (losses, solvers, ``LinearSVM``, ``Softmax``);
+- :mod:`visualwords.pipeline`: folders of images -> cached matrices -> trained models -> scores.
+
+What a user types most is also found here: ``from visualwords import HOG, Softmax``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# The public names and the package each comes from. They are imported on first use, so that
+# ``import visualwords`` stays light: no numba, OpenCV or scikit-image until something needs them.
+_HOMES = {
+    "BagOfVisualWords": "features",
+    "HOG": "features",
+    "HueHistogram": "features",
+    "VisualVocabulary": "features",
+    "hog": "features",
+    "hue_histogram": "features",
+    "LinearSVM": "classifiers",
+    "Softmax": "classifiers",
+}
+
+if TYPE_CHECKING:
+    from .classifiers import LinearSVM, Softmax
+    from .features import (
+        HOG,
+        BagOfVisualWords,
+        HueHistogram,
+        VisualVocabulary,
+        hog,
+        hue_histogram,
+    )
+
+__all__ = [
+    "HOG",
+    "BagOfVisualWords",
+    "HueHistogram",
+    "LinearSVM",
+    "Softmax",
+    "VisualVocabulary",
+    "__version__",
+    "hog",
+    "hue_histogram",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its package on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

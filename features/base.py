@@ -1,0 +1,110 @@
+"""``ImageFeature``: what every feature has in common, so that each states only its own mathematics."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from visualwords.threads import row_blocks, worker_threads
+
+from .image import FloatArray, Image, Images, check_image, check_images
+
+__all__ = ["ImageFeature"]
+
+IMAGES_PER_BLOCK = 64
+
+
+class ImageFeature(TransformerMixin, BaseEstimator):
+    """Base of the features: transformers from images to a float32 matrix.
+
+    A feature defines :meth:`describe` (one image to one vector) and the names of its numbers;
+    this class gives it ``fit``, ``transform`` and scikit-learn's protocol. A row depends on its
+    image alone: not on the batch, its order, nor ``n_jobs``.
+
+    Attributes
+    ----------
+    kernel_version : int
+        Part of every cache key. It is raised whenever the feature's numbers change for the same
+        image and parameters, be it in the last bit.
+    n_features_out_ : int
+        Numbers an image, known after ``fit``.
+    """
+
+    kernel_version: ClassVar[int] = 1
+    n_jobs: int | None
+    n_features_out_: int
+
+    @abstractmethod
+    def describe(self, image: Image) -> FloatArray:
+        """Describe one image.
+
+        Parameters
+        ----------
+        image : ndarray of shape (rows, columns) or (rows, columns, 3), uint8 or float
+
+        Returns
+        -------
+        ndarray of shape (n_features_out_,), float32
+        """
+
+    def fit(self, images: Images, y: Any = None) -> Self:
+        """Learn what the feature learns from training images; for most, the vector's length.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
+        y : ignored
+        """
+        images = check_images(images)
+        if len(images) == 0:
+            raise ValueError(f"{type(self).__name__}.fit needs at least one image, got none")
+        self.n_features_out_ = len(self._describe(0, images[0]))
+        return self
+
+    def transform(self, images: Images) -> FloatArray:
+        """Describe every image.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
+
+        Returns
+        -------
+        ndarray of shape (n, n_features_out_), float32
+        """
+        check_is_fitted(self)
+        images = check_images(images)
+        rows = np.empty((len(images), self.n_features_out_), np.float32)
+
+        def describe_block(block: slice) -> None:
+            for index in range(block.start, block.stop):
+                rows[index] = self._describe(index, images[index])
+
+        with worker_threads(self.n_jobs) as map_:
+            for _ in map_(describe_block, row_blocks(len(images), IMAGES_PER_BLOCK)):
+                pass
+        return rows
+
+    def _describe(self, index: int, image: Any) -> FloatArray:
+        """Describe image number ``index``, so that an error names it."""
+        try:
+            return self.describe(check_image(image))
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"image {index}: {error}") from error
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Name every number of the vector; ``input_features`` is ignored."""
+        check_is_fitted(self)
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{i}" for i in range(self.n_features_out_)], dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags

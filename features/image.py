@@ -1,0 +1,116 @@
+"""What the features take as an image, and the few conversions that they share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["FloatArray", "Image", "Images", "check_image", "check_images", "resize", "to_gray"]
+
+Image = npt.NDArray[Any]
+Images = npt.NDArray[Any] | Sequence[Image]
+FloatArray = npt.NDArray[np.float32]
+
+# ITU-R BT.601 luma, the weights of JPEG's Y and of every grey conversion in OpenCV and Pillow.
+LUMA = (0.299, 0.587, 0.114)
+
+
+def check_image(image: Any) -> Image:
+    """Check that ``image`` is one grey or RGB image and give it as an array.
+
+    Parameters
+    ----------
+    image : array-like of shape (rows, columns), (rows, columns, 1) or (rows, columns, 3)
+        8-bit values 0..255 or floating-point values, by convention 0..1. Float64 becomes float32.
+
+    Returns
+    -------
+    ndarray of shape (rows, columns) or (rows, columns, 3), uint8 or float32
+        A view where possible; never a changed input.
+
+    Raises
+    ------
+    TypeError
+        If the values are neither uint8 nor floating-point.
+    ValueError
+        If the shape is not an image's, the image is empty or a value is not finite.
+    """
+    image = np.asarray(image)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
+        raise ValueError(
+            f"expected an image of shape (rows, columns) or (rows, columns, 3), got {image.shape}"
+        )
+    if image.size == 0:
+        raise ValueError(f"expected an image with pixels, got shape {image.shape}")
+    if image.dtype == np.uint8:
+        return image
+    if not np.issubdtype(image.dtype, np.floating):
+        raise TypeError(
+            f"expected uint8 (0..255) or floating-point (0..1) pixels, got {image.dtype}; "
+            "convert the image, e.g. with skimage.util.img_as_ubyte"
+        )
+    image = image.astype(np.float32, copy=False)
+    if not np.isfinite(image).all():
+        raise ValueError("the image has values that are not finite (NaN or infinity)")
+    return image
+
+
+def check_images(images: Any) -> Images:
+    """Check that ``images`` is a collection of images (its images are checked one by one later).
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, rows, columns[, channels]) or sequence of images
+        Images of different sizes come as a sequence.
+    """
+    if isinstance(images, np.ndarray):
+        if images.dtype == object and images.ndim == 1:
+            return list(images)
+        if images.ndim not in (3, 4):
+            raise ValueError(
+                "expected a sequence of images or an array of shape (n, rows, columns) or "
+                f"(n, rows, columns, channels), got an array of shape {images.shape}; "
+                "reshape rows of raw pixels, e.g. X.reshape(-1, 32, 32, 3)"
+            )
+        if images.ndim == 3 and images.shape[2] in (3, 4):
+            raise ValueError(
+                f"an array of shape {images.shape} looks like one colour image, not a collection: "
+                "give [image] or image[np.newaxis]"
+            )
+        return images
+    if isinstance(images, str | bytes) or not hasattr(images, "__len__"):
+        raise TypeError(f"expected a sequence of images, got {type(images).__name__}")
+    return images if hasattr(images, "__getitem__") else list(images)
+
+
+def to_gray(image: Image) -> FloatArray:
+    """Give the luma of an RGB image (BT.601) and a grey image as it is, in float32.
+
+    The scale of the input is kept: 0..255 for uint8.
+
+    Examples
+    --------
+    >>> to_gray(np.full((1, 1, 3), 100, np.uint8))
+    array([[100.]], dtype=float32)
+    """
+    if image.ndim == 2:
+        return image.astype(np.float32)
+    gray: FloatArray = cv2.transform(image.astype(np.float32), np.array([LUMA], np.float32))
+    return gray
+
+
+def resize(image: Image, shape: tuple[int, int]) -> Image:
+    """Resample an image to ``shape`` = (rows, columns), keeping its dtype.
+
+    Area averaging where both sides shrink (no aliasing), bilinear interpolation otherwise. An
+    image that has the shape already is given back as it is.
+    """
+    if image.shape[:2] == tuple(shape):
+        return image
+    shrinks = shape[0] <= image.shape[0] and shape[1] <= image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, (shape[1], shape[0]), interpolation=method)

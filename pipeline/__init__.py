@@ -1,0 +1,1 @@
+"""Batch jobs: folders of images -> cached feature matrices -> trained classifiers -> scores."""

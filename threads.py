@@ -1,0 +1,79 @@
+"""The one place that governs threads.
+
+Every parallel computation of the library runs ``n_jobs`` Python threads over blocks of rows, in
+kernels that release the GIL. While they run, the thread pools of BLAS, OpenMP and OpenCV are held
+to one thread each, so ``n_jobs`` is the number of busy cores, never its square; and because a
+block is always computed by one thread in one order, results do not depend on ``n_jobs``.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from sys import modules
+from typing import Any, TypeVar
+
+import joblib
+from threadpoolctl import threadpool_limits
+
+__all__ = ["row_blocks", "worker_threads"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+Map = Callable[[Callable[[T], R], Iterable[T]], Iterator[R]]
+
+
+@contextmanager
+def worker_threads(n_jobs: int | None = None) -> Iterator[Map[Any, Any]]:
+    """Threads for the blocks of one computation.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        As in joblib: ``None`` is 1 unless a ``joblib.parallel_config`` says otherwise, -1 is all
+        cores.
+
+    Yields
+    ------
+    callable
+        A ``map(function, items)`` that keeps the order of the items. An exception of any call is
+        raised by the iteration that would have given its result.
+
+    Examples
+    --------
+    >>> with worker_threads(2) as map_:
+    ...     list(map_(abs, [-1, 2, -3]))
+    [1, 2, 3]
+    """
+    n_threads = joblib.effective_n_jobs(n_jobs)
+    with threadpool_limits(limits=1), _single_threaded_opencv():
+        if n_threads == 1:
+            yield map
+        else:
+            with ThreadPoolExecutor(n_threads, thread_name_prefix="visualwords") as pool:
+                yield pool.map
+
+
+@contextmanager
+def _single_threaded_opencv() -> Iterator[None]:
+    """Hold OpenCV, which threadpoolctl does not know, to one thread; only if it is in use."""
+    cv2 = modules.get("cv2")
+    if cv2 is None:
+        yield
+        return
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def row_blocks(n_rows: int, block: int) -> list[slice]:
+    """Cut ``n_rows`` rows into slices of ``block`` rows; the last may be shorter.
+
+    Examples
+    --------
+    >>> row_blocks(5, 2)
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    return [slice(start, min(start + block, n_rows)) for start in range(0, n_rows, block)]
