@@ -1,4 +1,4 @@
-"""``ImageFeature``: what every feature has in common, so that each states only its own mathematics."""
+"""``ImageFeature``: what every feature has in common; each states only its own mathematics."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, Self

@@ -1,0 +1,35 @@
+"""Alternating repeats, so that a machine whose speed swings treats both sides alike."""
+
+from collections.abc import Callable, Mapping
+from statistics import median
+from time import perf_counter
+
+
+def race(
+    contestants: Mapping[str, Callable[[], object]], repeats: int = 7, warm_up: bool = True
+) -> dict[str, float]:
+    """Median seconds of each contestant over alternating repeats, in one process."""
+    if warm_up:
+        for run in contestants.values():
+            run()
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(repeats):
+        for name, run in contestants.items():
+            start = perf_counter()
+            run()
+            seconds[name].append(perf_counter() - start)
+    return {name: median(times) for name, times in seconds.items()}
+
+
+def row(what: str, ours: float, peer: str, theirs: float, target: float | None = None) -> str:
+    """One line of a report: our seconds, the peer's, the ratio and the ratio that we owe."""
+    ratio = theirs / ours
+    verdict = "" if target is None else f"  >= {target:g}x {'ok' if ratio >= target else 'MISSED'}"
+    return f"{what:<58} {_time(ours):>10}  {peer:<34} {_time(theirs):>10}  {ratio:7.2f}x{verdict}"
+
+
+def _time(seconds: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
