@@ -8,22 +8,21 @@ block is always computed by one thread in one order, results do not depend on ``
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from sys import modules
-from typing import Any, TypeVar
+from threading import Lock
+from typing import Any
 
 import joblib
 from threadpoolctl import threadpool_limits
 
 __all__ = ["row_blocks", "worker_threads"]
 
-T = TypeVar("T")
-R = TypeVar("R")
-Map = Callable[[Callable[[T], R], Iterable[T]], Iterator[R]]
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
 @contextmanager
-def worker_threads(n_jobs: int | None = None) -> Iterator[Map[Any, Any]]:
+def worker_threads(n_jobs: int | None = None) -> Iterator[Map]:
     """Threads for the blocks of one computation.
 
     Parameters
@@ -45,12 +44,38 @@ def worker_threads(n_jobs: int | None = None) -> Iterator[Map[Any, Any]]:
     [1, 2, 3]
     """
     n_threads = joblib.effective_n_jobs(n_jobs)
-    with threadpool_limits(limits=1), _single_threaded_opencv():
+    with _library_threads:
         if n_threads == 1:
             yield map
         else:
             with ThreadPoolExecutor(n_threads, thread_name_prefix="visualwords") as pool:
                 yield pool.map
+
+
+class _SingleThreadedLibraries:
+    """Holds BLAS, OpenMP and OpenCV to one thread from the first entry to the last exit.
+
+    The limits are the process's, not a thread's: were every entry to restore what it found, two
+    overlapping computations would leave the libraries limited for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._entries = 0
+        self._restore = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._entries == 0:
+                self._restore.enter_context(threadpool_limits(limits=1))
+                self._restore.enter_context(_single_threaded_opencv())
+            self._entries += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._entries -= 1
+            if self._entries == 0:
+                self._restore.close()
 
 
 @contextmanager
@@ -66,6 +91,9 @@ def _single_threaded_opencv() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
+
+
+_library_threads = _SingleThreadedLibraries()
 
 
 def row_blocks(n_rows: int, block: int) -> list[slice]:
