@@ -1,0 +1,105 @@
+"""What the classifiers take as ``X``: an array, a memory map, shards on disk, several of these.
+
+A *source* is anything with ``shape``, ``dtype``, ``len`` and slices of rows that are arrays. It is
+only ever read a block of rows at a time.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+
+__all__ = ["ColumnStack", "Source", "is_source", "take_rows"]
+
+
+class Source(Protocol):
+    """A matrix that gives blocks of its rows."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> npt.NDArray[Any]: ...
+
+
+def is_source(X: object) -> bool:
+    """Whether ``X`` gives blocks of rows without being an array (or a data frame) itself."""
+    return (
+        all(hasattr(X, name) for name in ("shape", "dtype", "__len__", "__getitem__"))
+        and not isinstance(X, np.ndarray)
+        and not hasattr(X, "__array__")
+        and not issparse(X)
+    )
+
+
+class ColumnStack:
+    """Several matrices side by side, without making the wide matrix.
+
+    Parameters
+    ----------
+    parts : sequence of matrices of shape (n, d_i)
+        Arrays, memory maps, or other sources of rows; all of the same length.
+
+    Raises
+    ------
+    ValueError
+        If there are no parts, one is not two-dimensional, or their lengths differ.
+
+    Examples
+    --------
+    >>> stack = ColumnStack([np.zeros((5, 2), np.float32), np.ones((5, 1), np.float32)])
+    >>> stack.shape, stack[3:].tolist()
+    ((5, 3), [[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    """
+
+    def __init__(self, parts: Sequence[Source]) -> None:
+        self.parts = list(parts)
+        if not self.parts:
+            raise ValueError("ColumnStack needs at least one matrix, got none")
+        shapes = [part.shape for part in self.parts]
+        if any(len(shape) != 2 for shape in shapes) or len({shape[0] for shape in shapes}) != 1:
+            raise ValueError(
+                "ColumnStack needs two-dimensional matrices with the same number of rows, "
+                f"got shapes {shapes}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, and columns of all parts together."""
+        return self.parts[0].shape[0], sum(part.shape[1] for part in self.parts)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The widest dtype of the parts."""
+        return np.result_type(*(part.dtype for part in self.parts))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> npt.NDArray[Any]:
+        return np.hstack([part[rows] for part in self.parts])
+
+
+def take_rows(X: Source, index: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+    """Copy single rows out of a source.
+
+    Parameters
+    ----------
+    X : source of shape (n, d)
+    index : ndarray of shape (m,), integers
+
+    Returns
+    -------
+    ndarray of shape (m, d)
+    """
+    if isinstance(X, np.ndarray):
+        return np.asarray(X)[index]
+    return np.concatenate([X[row : row + 1] for row in index.tolist()])
