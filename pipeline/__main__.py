@@ -1,0 +1,7 @@
+"""``python -m visualwords.pipeline`` is the command ``visualwords``."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,203 @@
+"""The command line: ``visualwords demo | run | extract | train | evaluate | predict``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .. import __version__
+from .stages import Stages
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Classical image features and linear classifiers, from folders of images to scores.",
+)
+console = Console()
+errors = Console(stderr=True)
+
+TrainFolder = Annotated[
+    str, typer.Argument(help="Folder with one folder per class, or CSV: path,label[,split].")
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+Test = Annotated[str | None, typer.Option(help="Test images: another such folder or CSV.")]
+TestSize = Annotated[
+    float | None, typer.Option(min=0.0, max=1.0, help="Or: share of TRAIN to hold out [0.2].")
+]
+Out = Annotated[Path, typer.Option(help="Folder of the run; made if it is missing.")]
+Cache = Annotated[
+    Path | None, typer.Option(help="Feature store to share between runs [RUN/cache].")
+]
+Jobs = Annotated[int, typer.Option(help="Worker threads; -1: all cores.")]
+HueBins = Annotated[int, typer.Option(min=1, help="Bins of the hue histogram.")]
+Words = Annotated[int, typer.Option(min=2, help="Visual words.")]
+ImageSize = Annotated[
+    int | None, typer.Option(min=16, help="Side that images have for HOG [from TRAIN, 16..64].")
+]
+Alpha = Annotated[float | None, typer.Option(min=0.0, help="L2 penalty [the classifiers' own].")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the split and of the vocabulary.")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where images and run are written.")] = Path(
+        "visualwords-demo"
+    ),
+    jobs: Jobs = -1,
+) -> None:
+    """Run the main job on sample photographs that need no download."""
+    from .job import Settings
+    from .sample import write_sample_images
+
+    images = write_sample_images(out / "images")
+    console.print(f"images     {images}/{{train,test}}/CLASS/*.{{jpg,png}}", highlight=False)
+    settings = Settings(train=str(images / "train"), test=str(images / "test"))
+    _run(out / "run", None, jobs, settings)
+
+
+@app.command()
+def run(
+    train: TrainFolder,
+    out: Out,
+    test: Test = None,
+    test_size: TestSize = None,
+    cache: Cache = None,
+    jobs: Jobs = -1,
+    hue_bins: HueBins = 10,
+    words: Words = 1000,
+    image_size: ImageSize = None,
+    alpha: Alpha = None,
+    seed: Seed = 0,
+) -> None:
+    """Do the main job: extract features, train both classifiers, evaluate them."""
+    from .job import Settings
+
+    settings = Settings(train, test, test_size, hue_bins, words, image_size, alpha, seed)
+    _run(out, cache, jobs, settings)
+
+
+@app.command()
+def extract(
+    train: TrainFolder,
+    out: Out,
+    test: Test = None,
+    test_size: TestSize = None,
+    cache: Cache = None,
+    jobs: Jobs = -1,
+    hue_bins: HueBins = 10,
+    words: Words = 1000,
+    image_size: ImageSize = None,
+    seed: Seed = 0,
+) -> None:
+    """Only compute the cached feature matrices of a run."""
+    from .job import Settings
+
+    settings = Settings(train, test, test_size, hue_bins, words, image_size, None, seed)
+    job = _open(out, cache, jobs)
+    job.extract(settings)
+    _report_images(job)
+
+
+@app.command("train")
+def train_command(folder: RunFolder, alpha: Alpha = None, jobs: Jobs = -1) -> None:
+    """Train both classifiers on the cached matrices of a run."""
+    _open(folder, None, jobs).train(alpha)
+
+
+@app.command()
+def evaluate(
+    folder: RunFolder,
+    test: Annotated[str | None, typer.Option(help="Score on these images instead.")] = None,
+    cache: Cache = None,
+    jobs: Jobs = -1,
+) -> None:
+    """Score the trained classifiers of a run."""
+    job = _open(folder, cache, jobs)
+    job.evaluate(test)
+    _report_scores(job)
+
+
+@app.command()
+def predict(
+    folder: RunFolder,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files.")],
+) -> None:
+    """Print the class of each image and its probability."""
+    failed = False
+    for prediction in _open(folder, None, 1).predict(images):
+        if prediction.failure:
+            failed = True
+            _complain(f"{prediction.image}: {prediction.failure}")
+        else:
+            typer.echo(f"{prediction.image}\t{prediction.label}\t{prediction.probability:.4f}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="And exit.")
+    ] = False,
+) -> None:
+    """Take the options that come before any command."""
+
+
+def _open(folder: Path, cache: Path | None, jobs: int) -> Any:
+    from .job import Run
+
+    return Run(folder, cache=cache, stages=Stages(console), n_jobs=jobs)
+
+
+def _run(folder: Path, cache: Path | None, jobs: int, settings: Any) -> None:
+    job = _open(folder, cache, jobs)
+    job.run(settings)
+    _report_images(job)
+    _report_scores(job)
+
+
+def _report_images(job: Any) -> None:
+    images = job.metrics["images"]
+    where = f"; see {job.folder / 'failures.csv'}" if images["failed"] else ""
+    console.print(
+        f"images     {images['found']} found, {images['ok']} ok, {images['failed']} failed{where}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _report_scores(job: Any) -> None:
+    classifiers = job.metrics["classifiers"]
+    sets = list(next(iter(classifiers.values()))["by_features"])
+    table = Table("test accuracy", *sets, title_justify="left")
+    for name, scores in classifiers.items():
+        table.add_row(name, *(f"{scores['by_features'][names]:.4f}" for names in sets))
+    console.print(table)
+    console.print(f"metrics    {job.folder / 'metrics.json'}", highlight=False, soft_wrap=True)
+    console.print(f"models     {job.folder / 'models'}", highlight=False, soft_wrap=True)
+    console.print(f"matrices   {job.cache}", highlight=False, soft_wrap=True)
+
+
+def _complain(message: str) -> None:
+    errors.print(f"error: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code is 0 only when the job did what was asked."""
+    try:
+        typer.main.get_command(app)(arguments, prog_name="visualwords")
+    except (ValueError, OSError, MemoryError) as error:
+        _complain(str(error) or type(error).__name__)
+        return 1
+    return 0  # not reached: the line above ends in SystemExit

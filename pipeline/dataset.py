@@ -1,0 +1,199 @@
+"""Labelled images: where they lie and which class each belongs to. Nothing is read here."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import train_test_split
+
+__all__ = ["Dataset", "DatasetError", "Source"]
+
+# An image is a file, or pixels that are in memory already.
+Source = Path | npt.NDArray[Any]
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+class DatasetError(ValueError):
+    """A folder, manifest or array that is no labelled set of images."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images in a fixed order, each with a name and a class.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Stable ids: the path relative to the folder or manifest, ``array[i]`` for arrays.
+    sources : tuple of Path or ndarray
+    labels : ndarray of shape (n,), int64
+        Indices into ``classes``.
+    classes : tuple of str
+        Sorted.
+    unlabelled : tuple of str
+        Names of images that lie outside any class folder: found, but of no use.
+    """
+
+    names: tuple[str, ...]
+    sources: tuple[Source, ...]
+    labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+    unlabelled: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def open(cls, where: Path | str) -> "Dataset":
+        """Open a folder of class folders, or a ``.csv`` manifest without a split."""
+        path = Path(where)
+        if path.suffix.lower() == ".csv":
+            return cls.from_csv(path)[""]
+        return cls.from_folder(path)
+
+    @classmethod
+    def from_folder(cls, folder: Path | str) -> "Dataset":
+        """Open a folder with one folder a class (the ImageFolder convention).
+
+        Every file below a class folder counts, whatever its name ends in, except hidden ones
+        (``.DS_Store``): a file that is no image becomes a failure with a reason, it is never
+        passed over in silence. So does an image that lies beside the class folders.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise DatasetError(f"{folder}: expected a folder with one folder per class")
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        stray = [e.name for e in entries if not e.is_dir() and e.suffix.lower() in IMAGE_SUFFIXES]
+        rows = [
+            (path, class_folder.name)
+            for class_folder in entries
+            if class_folder.is_dir()
+            for path in sorted(_files_below(class_folder))
+        ]
+        if not rows:
+            raise DatasetError(
+                f"{folder}: no files in class folders; expected {folder}/CLASS/IMAGE"
+            )
+        names = [path.relative_to(folder).as_posix() for path, _ in rows]
+        sources = [path for path, _ in rows]
+        return cls._build(names, sources, [label for _, label in rows], stray)
+
+    @classmethod
+    def from_csv(cls, manifest: Path | str) -> dict[str, "Dataset"]:
+        """Open a manifest with the columns ``path,label[,split]``.
+
+        Paths are relative to the manifest's folder.
+
+        Returns
+        -------
+        dict of str to Dataset
+            One per split; ``{"": dataset}`` if the manifest has no column ``split``. All share
+            the same ``classes``.
+        """
+        manifest = Path(manifest)
+        rows = _read_manifest(manifest)
+        names = [row["path"] for row in rows]
+        sources: list[Source] = [manifest.parent / name for name in names]
+        whole = cls._build(names, sources, [row["label"] for row in rows])
+        splits = np.array([row.get("split") or "" for row in rows])
+        return {str(split): whole[np.flatnonzero(splits == split)] for split in np.unique(splits)}
+
+    @classmethod
+    def from_arrays(cls, images: Sequence[npt.NDArray[Any]], labels: Sequence[Any]) -> "Dataset":
+        """Wrap images that are in memory: uint8, (rows, columns) or (rows, columns, 3) each."""
+        if len(images) != len(labels):
+            raise DatasetError(
+                f"{len(images)} images but {len(labels)} labels: expected one label per image"
+            )
+        if len(images) == 0:
+            raise DatasetError("expected at least one image, got none")
+        names = [f"array[{index}]" for index in range(len(images))]
+        return cls._build(names, list(images), [str(label) for label in labels])
+
+    @classmethod
+    def _build(
+        cls,
+        names: Sequence[str],
+        sources: Sequence[Source],
+        labels: Sequence[str],
+        unlabelled: Sequence[str] = (),
+    ) -> "Dataset":
+        classes, indices = np.unique(np.array(labels, dtype=str), return_inverse=True)
+        return cls(
+            tuple(names),
+            tuple(sources),
+            indices.astype(np.int64),
+            tuple(classes.tolist()),
+            tuple(unlabelled),
+        )
+
+    def __getitem__(self, rows: npt.NDArray[np.intp]) -> "Dataset":
+        """Select some of the images, in that order; the classes stay those of the whole."""
+        return replace(
+            self,
+            names=tuple(self.names[row] for row in rows),
+            sources=tuple(self.sources[row] for row in rows),
+            labels=self.labels[rows],
+        )
+
+    def with_classes(self, classes: Sequence[str]) -> "Dataset":
+        """Number the labels by another list of classes (those a model was trained on).
+
+        Raises
+        ------
+        DatasetError
+            If this set has a class that is not among them.
+        """
+        unknown = sorted(set(self.classes) - set(classes))
+        if unknown:
+            raise DatasetError(
+                f"class {unknown[0]!r} is not among the training classes ({', '.join(classes)})"
+            )
+        numbers = np.array([list(classes).index(name) for name in self.classes], np.int64)
+        return replace(self, labels=numbers[self.labels], classes=tuple(classes))
+
+    def split(self, test_size: float, seed: int) -> tuple["Dataset", "Dataset"]:
+        """Split into training and test images, the same share of each class, by a seed."""
+        try:
+            train, test = train_test_split(
+                np.arange(len(self)), test_size=test_size, random_state=seed, stratify=self.labels
+            )
+        except ValueError as error:
+            raise DatasetError(f"cannot hold out {test_size:g} of the images: {error}") from error
+        return self[np.sort(train)], replace(self[np.sort(test)], unlabelled=())
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Everything below a folder but folders and hidden entries."""
+    for entry in folder.iterdir():
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _files_below(entry)
+        else:
+            yield entry
+
+
+def _read_manifest(manifest: Path) -> list[dict[str, str]]:
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or []
+            rows = list(reader)
+    except (OSError, csv.Error) as error:
+        raise DatasetError(f"{manifest}: cannot be read: {error}") from error
+    if not {"path", "label"} <= set(columns):
+        raise DatasetError(
+            f"{manifest}: expected the columns path,label[,split], got {','.join(columns)}"
+        )
+    if not rows:
+        raise DatasetError(f"{manifest}: no rows")
+    for number, row in enumerate(rows, start=2):
+        if not row["path"] or not row["label"]:
+            raise DatasetError(f"{manifest}, line {number}: path or label is missing")
+    return rows

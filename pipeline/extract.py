@@ -1,0 +1,300 @@
+"""The extraction stages: learn what features learn, then compute every missing shard.
+
+An image is decoded once for all the features that miss it. Chunks of images go to workers through
+joblib, so ``joblib.parallel_config`` chooses threads (the default), processes or a cluster; what a
+worker is sent are paths, and what comes back are rows.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+
+from ..features.base import ImageFeature
+from .dataset import DatasetError, Source
+from .persist import load_estimator, save_estimator
+from .reader import ImageError, Reader, read_bytes
+from .scan import Scan, digest_of
+from .stages import Stage, Stages
+from .store import FeatureMatrix, StoredMatrix, key_of, write_atomically
+
+__all__ = ["Extraction", "Extractor"]
+
+IMAGES_PER_CHUNK = 64
+
+# The training images that a vocabulary is learned from: at most so many, and so many pixels.
+SAMPLE_IMAGES = 10_000
+SAMPLE_PIXELS = 100_000_000
+
+Image = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The matrices of one data set, their rows aligned.
+
+    Attributes
+    ----------
+    folders : dict of str to Path
+        Where each feature's matrix is kept.
+    matrices : dict of str to FeatureMatrix or ndarray
+    kept : ndarray of int
+        The images that have a row in every matrix.
+    failures : dict of int to str
+        The others, and why.
+    """
+
+    folders: dict[str, Path]
+    matrices: dict[str, FeatureMatrix | FloatArray]
+    kept: npt.NDArray[np.int64]
+    failures: dict[int, str]
+
+    @classmethod
+    def load(cls, folders: Mapping[str, Path], n_images: int) -> "Extraction":
+        """Map complete matrices into memory and keep the images that have a row in every one."""
+        loaded = {name: StoredMatrix(folder, n_images).load() for name, folder in folders.items()}
+        failures = {i: why for matrix in loaded.values() for i, why in matrix.failures.items()}
+        kept = np.setdiff1d(np.arange(n_images), np.fromiter(failures, np.int64))
+        aligned = {name: m.take(np.searchsorted(m.kept, kept)) for name, m in loaded.items()}
+        return cls(dict(folders), aligned, kept, dict(sorted(failures.items())))
+
+
+@dataclass
+class Chunk:
+    """What a worker made of some images, by their number in the data set."""
+
+    rows: dict[str, FloatArray] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+    decoded: int = 0
+    seconds: Counter[str] = field(default_factory=Counter)
+
+
+class Extractor:
+    """Features over data sets, through the cache.
+
+    Parameters
+    ----------
+    folder : Path
+        The feature store.
+    reader : Reader
+    stages : Stages
+    n_jobs : int or None
+        As in joblib.
+
+    Attributes
+    ----------
+    decoded : int
+        Images decoded so far.
+    worker_seconds : Counter
+        Time that workers spent reading and decoding (``decode``) and in each feature.
+    """
+
+    def __init__(self, folder: Path, reader: Reader, stages: Stages, n_jobs: int | None) -> None:
+        self.folder = folder
+        self.reader = reader
+        self.stages = stages
+        self.n_jobs = n_jobs
+        self.decoded = 0
+        self.worker_seconds: Counter[str] = Counter()
+
+    def fit(
+        self, features: Mapping[str, ImageFeature], train: Scan, seed: int
+    ) -> dict[str, ImageFeature]:
+        """Fit the features on a sample of the training images, or load what was learned before.
+
+        The sample: the sound training images in a random order drawn by ``seed``, as many of the
+        first ``SAMPLE_IMAGES`` as have no more than ``SAMPLE_PIXELS`` pixels together. Features
+        that learn nothing are given back as they are.
+        """
+        sample = _draw_sample(train, self.reader.max_side, seed)
+        digests = [train.digests[i] for i in sample]
+        files = {
+            name: self.folder / "learned" / f"{key_of(feature, digests, self.reader)}.npz"
+            for name, feature in features.items()
+            if feature.__sklearn_tags__().requires_fit
+        }
+        new = [name for name, file in files.items() if not file.exists()]
+        with self.stages.stage("learn", len(new)) as stage:
+            images = self._decode(train, sample) if new else []
+            for name in new:
+                write_atomically(files[name], save_estimator(features[name].fit(images)))
+                stage.advance(1)
+            stage.summary = f"{', '.join(new) or 'nothing new'}: {len(images)} images decoded"
+        return {n: load_estimator(files[n]) if n in files else f for n, f in features.items()}
+
+    def _decode(self, scan: Scan, numbers: Sequence[int]) -> list[Image]:
+        """Decode some images; those that prove damaged are left out, extraction reports them."""
+        run = joblib.Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
+        jobs = (_arguments(scan, chunk) for chunk in _chunks(numbers))
+        images = []
+        for chunk, failures in run(
+            joblib.delayed(_decode_chunk)(*job, self.reader) for job in jobs
+        ):
+            images += chunk
+            self.decoded += len(chunk) + len(failures)
+        if not images:
+            raise DatasetError("none of the training images can be read; see the failure list")
+        return images
+
+    def transform(self, features: Mapping[str, ImageFeature], scan: Scan) -> Extraction:
+        """Compute the shards that are missing and load the matrices."""
+        n_images = len(scan.dataset)
+        stored = {
+            name: StoredMatrix(
+                self.folder / name / key_of(feature, scan.digests, self.reader), n_images
+            )
+            for name, feature in features.items()
+        }
+        missing = {name: set(matrix.missing()) for name, matrix in stored.items()}
+        with self.stages.stage("extract", n_images) as stage:
+            decoded_before = self.decoded
+            self._fill(stored, missing, features, scan, stage)
+            computed = ", ".join(name for name in missing if missing[name]) or "nothing new"
+            stage.summary = f"{computed}: {self.decoded - decoded_before} images decoded"
+        return Extraction.load({name: m.folder for name, m in stored.items()}, n_images)
+
+    def _fill(
+        self,
+        stored: Mapping[str, StoredMatrix],
+        missing: Mapping[str, set[int]],
+        features: Mapping[str, ImageFeature],
+        scan: Scan,
+        stage: Stage,
+    ) -> None:
+        """Write the missing shards, in order, while workers describe the images to come."""
+        shards = StoredMatrix.shards(len(scan.dataset))
+        wanted = sorted(set().union(*missing.values()))
+        tasks = [(shard, chunk) for shard in wanted for chunk in _chunks(shards[shard])]
+        stage.advance(len(scan.dataset) - sum(len(chunk) for _, chunk in tasks))
+        for shard, chunks in self._describe(tasks, missing, features, scan, stage):
+            failures = {i: why for chunk in chunks for i, why in chunk.failures.items()}
+            for name, matrix in stored.items():
+                if shard in missing[name]:
+                    parts = [chunk.rows[name] for chunk in chunks if len(chunk.rows[name])]
+                    rows = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+                    matrix.write(shard, rows, failures)
+        for name, matrix in stored.items():
+            matrix.commit(features[name], self.reader)
+
+    def _describe(
+        self,
+        tasks: Sequence[tuple[int, Sequence[int]]],
+        missing: Mapping[str, set[int]],
+        features: Mapping[str, ImageFeature],
+        scan: Scan,
+        stage: Stage,
+    ) -> Iterator[tuple[int, list[Chunk]]]:
+        """Describe chunks of images in workers; give the chunks of one shard after the other."""
+        jobs = (
+            joblib.delayed(_describe_chunk)(
+                *_arguments(scan, numbers),
+                self.reader,
+                {name: feature for name, feature in features.items() if shard in missing[name]},
+            )
+            for shard, numbers in tasks
+        )
+        run = joblib.Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
+        results = zip(tasks, run(jobs), strict=True)
+        for shard, group in groupby(results, key=lambda result: result[0][0]):
+            chunks = []
+            for (_, numbers), chunk in group:
+                self.decoded += chunk.decoded
+                self.worker_seconds.update(chunk.seconds)
+                known = {i: scan.failures[i] for i in numbers if i in scan.failures}
+                chunk.failures |= known
+                chunks.append(chunk)
+                stage.advance(len(numbers))
+            yield shard, chunks
+
+
+def _chunks(numbers: Sequence[int]) -> list[Sequence[int]]:
+    starts = range(0, len(numbers), IMAGES_PER_CHUNK)
+    return [numbers[start : start + IMAGES_PER_CHUNK] for start in starts]
+
+
+def _draw_sample(scan: Scan, max_side: int, seed: int) -> list[int]:
+    """Number the images that learning uses, in the order of the data set."""
+    sound = [i for i in range(len(scan.dataset)) if i not in scan.failures]
+    drawn = np.random.default_rng(seed).permutation(sound)[:SAMPLE_IMAGES]
+    shapes = scan.shapes[drawn].astype(float)
+    shapes *= np.minimum(1, max_side / np.maximum(shapes.max(axis=1, initial=1), 1))[:, None]
+    affordable = np.cumsum(shapes.prod(axis=1)) <= SAMPLE_PIXELS
+    return sorted(drawn[affordable].tolist())
+
+
+def _arguments(scan: Scan, numbers: Sequence[int]) -> tuple[list[int], list[Source], list[str]]:
+    """What a worker needs to know of some images: numbers, sources and digests of the sound."""
+    sound = [i for i in numbers if i not in scan.failures]
+    return sound, [scan.dataset.sources[i] for i in sound], [scan.digests[i] for i in sound]
+
+
+def _decode_chunk(
+    numbers: Sequence[int], sources: Sequence[Source], digests: Sequence[str], reader: Reader
+) -> tuple[list[Image], dict[int, str]]:
+    images, failures = [], {}
+    for number, source, digest in zip(numbers, sources, digests, strict=True):
+        try:
+            images.append(_decode_one(source, digest, reader))
+        except ImageError as error:
+            failures[number] = str(error)
+    return images, failures
+
+
+def _decode_one(source: Source, digest: str, reader: Reader) -> Image:
+    if not isinstance(source, Path):
+        return source
+    data = read_bytes(source)
+    if digest_of(data) != digest:  # its row would be kept under the digest of other bytes
+        raise ImageError("the file was changed while the job ran; run the job again")
+    return reader.decode(data)
+
+
+def _describe_chunk(
+    numbers: Sequence[int],
+    sources: Sequence[Source],
+    digests: Sequence[str],
+    reader: Reader,
+    features: Mapping[str, ImageFeature],
+) -> Chunk:
+    """Decode some images and describe each by every feature; an image is a row or a failure."""
+    chunk = Chunk(decoded=len(numbers))
+    start = perf_counter()
+    images, chunk.failures = _decode_chunk(numbers, sources, digests, reader)
+    chunk.seconds["decode"] = perf_counter() - start
+    try:
+        chunk.rows = _transform(features, images, chunk.seconds)
+    except ValueError:  # some image suits no feature, say it is too small: find which
+        decoded = [number for number in numbers if number not in chunk.failures]
+        refusals = [_refusal(features, image) for image in images]
+        chunk.failures |= {n: why for n, why in zip(decoded, refusals, strict=True) if why}
+        images = [image for image, why in zip(images, refusals, strict=True) if not why]
+        chunk.rows = _transform(features, images, chunk.seconds)
+    return chunk
+
+
+def _transform(
+    features: Mapping[str, ImageFeature], images: Sequence[Image], seconds: Counter[str]
+) -> dict[str, FloatArray]:
+    rows = {}
+    for name, feature in features.items():
+        start = perf_counter()
+        rows[name] = feature.transform(images) if images else np.empty((0, 0), np.float32)
+        seconds[name] += perf_counter() - start
+    return rows
+
+
+def _refusal(features: Mapping[str, ImageFeature], image: Image) -> str | None:
+    for name, feature in features.items():
+        try:
+            feature.describe(image)
+        except ValueError as error:
+            return f"{name}: {error}"
+    return None

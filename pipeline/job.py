@@ -1,0 +1,310 @@
+"""The main job: a folder of images in; matrices, trained classifiers and their scores out.
+
+A run is a folder:
+
+=====================  =======================================================================
+``run.json``           what was asked for
+``cache/``             the feature store, unless the run was told another place
+``train.json``,        names, labels and matrices of the two splits: all that ``train`` and
+``test.json``          ``evaluate`` need, images or not
+``models/``            the fitted features and the trained classifiers, for ``predict``
+``metrics.json``       counts, scores, times
+``failures.csv``       every image that could not be used, with its reason
+``predictions.csv``    the test images with their class as labelled and as predicted
+=====================  =======================================================================
+"""
+
+import csv
+import io
+import json
+import resource
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..features import HOG, BagOfVisualWords, HueHistogram
+from ..features.base import ImageFeature
+from .dataset import Dataset, DatasetError
+from .extract import Extraction, Extractor
+from .persist import load_estimator, save_estimator
+from .reader import ImageError, Reader, read_bytes
+from .scan import Scan, ScanIndex, scan
+from .stages import Stages
+from .store import write_atomically
+from .train import Split, evaluate, feature_sets, train
+
+__all__ = ["Prediction", "Run", "Settings"]
+
+DEFAULT_TEST_SIZE = 0.2
+HOG_SIDES = (16, 64)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked to do.
+
+    Attributes
+    ----------
+    train : str
+        Folder of class folders, or a CSV manifest ``path,label[,split]``.
+    test : str or None
+        The same for testing. Without it the manifest's split or ``test_size`` decides.
+    test_size : float or None
+        Share of the images of ``train`` that is held out, class by class; 0.2 when nothing says
+        otherwise.
+    hue_bins, words : int
+        Lengths of the hue histogram and of the histogram of visual words.
+    image_size : int or None
+        Side that images are resized to for HOG, whose length depends on it. None: the median of
+        the training images' shorter sides, rounded down to a multiple of 8, within 16..64.
+    alpha : float or None
+        Strength of the L2 penalty; None is the classifiers' default.
+    seed : int
+        Decides the held-out images, the vocabulary's sample and its first centroids.
+    max_pixels, max_side : int
+        Limits of the :class:`~visualwords.pipeline.reader.Reader`.
+    """
+
+    train: str
+    test: str | None = None
+    test_size: float | None = None
+    hue_bins: int = 10
+    words: int = 1000
+    image_size: int | None = None
+    alpha: float | None = None
+    seed: int = 0
+    max_pixels: int = Reader.max_pixels
+    max_side: int = Reader.max_side
+
+    def datasets(self) -> dict[str, Dataset]:
+        """Open the training and test images, with the classes of the training images."""
+        source = Path(self.train)
+        if source.suffix.lower() == ".csv":
+            splits = Dataset.from_csv(source)
+        else:
+            splits = {"": Dataset.from_folder(source)}
+        if set(splits) == {"train", "test"}:
+            if self.test or self.test_size:
+                raise DatasetError(f"{source} has a column split: leave out --test and --test-size")
+            return splits
+        if set(splits) != {""}:
+            raise DatasetError(
+                f"{source}: expected the splits train and test, got {', '.join(sorted(splits))}"
+            )
+        whole = splits[""]
+        if self.test is None:
+            share = DEFAULT_TEST_SIZE if self.test_size is None else self.test_size
+            return dict(zip(("train", "test"), whole.split(share, self.seed), strict=True))
+        if self.test_size is not None:
+            raise DatasetError("give either --test or --test-size, not both")
+        return {"train": whole, "test": Dataset.open(self.test).with_classes(whole.classes)}
+
+    def features(self, train: Scan) -> dict[str, ImageFeature]:
+        """Make the features, sized for the training images."""
+        side = self.image_size or _hog_side(train)
+        return {
+            "hue": HueHistogram(n_bins=self.hue_bins),
+            "hog": HOG(image_size=(side, side)),
+            "words": BagOfVisualWords(n_words=self.words, random_state=self.seed),
+        }
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The class of one image and its probability, or the reason why there is none."""
+
+    image: str
+    label: str | None = None
+    probability: float | None = None
+    failure: str | None = None
+
+
+class Run:
+    """A run's folder and the stages that fill it.
+
+    Parameters
+    ----------
+    folder : Path or str
+    cache : Path or str, optional
+        The feature store, when it is to be shared by several runs; ``folder/cache`` otherwise.
+    stages : Stages, optional
+        Where progress is reported; nowhere by default.
+    n_jobs : int or None
+        As in joblib; -1 is all cores.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        cache: Path | str | None = None,
+        stages: Stages | None = None,
+        n_jobs: int | None = -1,
+    ) -> None:
+        self.folder = Path(folder)
+        self.cache = Path(cache) if cache else self.folder / "cache"
+        self.stages = stages or Stages()
+        self.n_jobs = n_jobs
+        self.metrics: dict[str, Any] = {}
+
+    def run(self, settings: Settings) -> dict[str, Any]:
+        """Do the whole job and give what ``metrics.json`` holds."""
+        self.extract(settings)
+        self.train(settings.alpha)
+        return self.evaluate()
+
+    def extract(self, settings: Settings) -> dict[str, Any]:
+        """Compute the feature matrices of both splits."""
+        reader = Reader(settings.max_pixels, settings.max_side)
+        extractor = Extractor(self.cache, reader, self.stages, self.n_jobs)
+        scans = {name: self._scan(part, reader) for name, part in settings.datasets().items()}
+        train = scans["train"]
+        features = extractor.fit(settings.features(train), train, settings.seed)
+        self._write("run.json", asdict(settings))
+        for name, feature in features.items():
+            write_atomically(self._model(name), save_estimator(feature))
+        self.metrics = {}
+        return self._transform(extractor, features, scans)
+
+    def _extract_test(self, test: str) -> None:
+        """Compute the feature matrices of other test images, as the run's own were."""
+        settings, train = self._read("run.json"), self._read("train.json")
+        reader = Reader(settings["max_pixels"], settings["max_side"])
+        extractor = Extractor(self.cache, reader, self.stages, self.n_jobs)
+        scanned = self._scan(Dataset.open(test).with_classes(train["classes"]), reader)
+        features = {name: load_estimator(self._model(name)) for name in train["matrices"]}
+        self._transform(extractor, features, {"test": scanned})
+
+    def _scan(self, dataset: Dataset, reader: Reader) -> Scan:
+        return scan(dataset, reader, ScanIndex(self.cache, reader), self.stages, self.n_jobs)
+
+    def _transform(
+        self,
+        extractor: Extractor,
+        features: Mapping[str, ImageFeature],
+        scans: Mapping[str, Scan],
+    ) -> dict[str, Any]:
+        """Compute the matrices of some splits and write down what became of the images."""
+        extractions = {name: extractor.transform(features, part) for name, part in scans.items()}
+        for name, scanned in scans.items():
+            Split.save(self.folder / f"{name}.json", scanned.dataset, extractions[name])
+        self._write_failures(scans, extractions)
+        self.metrics |= {
+            "images": _count(scans, extractions) | {"decoded": extractor.decoded},
+            "worker_seconds": {k: round(v, 3) for k, v in extractor.worker_seconds.items()},
+        }
+        return self._finish()
+
+    def train(self, alpha: float | None = None) -> dict[str, Any]:
+        """Train the classifiers on the cached matrices."""
+        self._continue()
+        parameters = {"standardize": True, "n_jobs": self.n_jobs}
+        if alpha is not None:
+            parameters["alpha"] = alpha
+        split = Split.load(self.folder / "train.json")
+        self.metrics["classifiers"] = train(split, self.folder / "models", parameters, self.stages)
+        return self._finish()
+
+    def evaluate(self, test: str | None = None) -> dict[str, Any]:
+        """Score the trained classifiers on the cached test matrices, or on other images.
+
+        Parameters
+        ----------
+        test : str, optional
+            A labelled folder or manifest that takes the place of the run's test images.
+        """
+        self._continue()
+        if test is not None:
+            self._extract_test(test)
+        split = Split.load(self.folder / "test.json")
+        scores, predictions = evaluate(split, self.folder / "models", self.stages)
+        trained = self.metrics.get("classifiers", {})
+        self.metrics["classifiers"] = {n: trained.get(n, {}) | scores[n] for n in scores}
+        table = [("path", "label", *predictions)]
+        table += zip(split.names, split.labels, *predictions.values(), strict=True)
+        self._write_csv("predictions.csv", table)
+        return self._finish()
+
+    def predict(self, images: Sequence[str]) -> Iterator[Prediction]:
+        """Give the class of images by the softmax classifier on all features."""
+        settings = self._read("run.json")
+        reader = Reader(settings["max_pixels"], settings["max_side"])
+        names = list(self._read("train.json")["matrices"])
+        features = [load_estimator(self._model(name)) for name in names]
+        model = load_estimator(self._model(f"Softmax-{'+'.join(feature_sets(names)[-1])}"))
+        for image in images:
+            try:
+                pixels = [reader.decode(read_bytes(image))]
+            except ImageError as error:
+                yield Prediction(image, failure=str(error))
+                continue
+            row = np.hstack([feature.transform(pixels) for feature in features])
+            probabilities = model.predict_proba(row)[0]
+            best = int(probabilities.argmax())
+            yield Prediction(image, str(model.classes_[best]), float(probabilities[best]))
+
+    def _model(self, name: str) -> Path:
+        return self.folder / "models" / f"{name}.npz"
+
+    def _continue(self) -> None:
+        """Take over what earlier commands found, when this one is not part of a whole run."""
+        if not self.metrics and (self.folder / "metrics.json").exists():
+            self.metrics = self._read("metrics.json")
+
+    def _finish(self) -> dict[str, Any]:
+        before = self.metrics.get("seconds", {})
+        self.metrics["seconds"] = before | {k: round(v, 3) for k, v in self.stages.seconds.items()}
+        self.metrics["peak_rss_mb"] = _peak_rss_mb()
+        self._write("metrics.json", self.metrics)
+        return self.metrics
+
+    def _write_failures(
+        self, scans: Mapping[str, Scan], extractions: Mapping[str, Extraction]
+    ) -> None:
+        rows = [("split", "path", "reason")]
+        for split, scanned in scans.items():
+            names = scanned.dataset.names
+            rows += [(split, names[i], why) for i, why in extractions[split].failures.items()]
+            rows += [
+                (split, n, "lies outside any class folder") for n in scanned.dataset.unlabelled
+            ]
+        self._write_csv("failures.csv", rows)
+
+    def _write_csv(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        buffer = io.StringIO(newline="")
+        csv.writer(buffer).writerows(rows)
+        write_atomically(self.folder / name, buffer.getvalue().encode("utf-8", "surrogateescape"))
+
+    def _write(self, name: str, content: Any) -> None:
+        write_atomically(self.folder / name, json.dumps(content, indent=1).encode())
+
+    def _read(self, name: str) -> Any:
+        try:
+            return json.loads((self.folder / name).read_bytes())
+        except FileNotFoundError as error:
+            raise ValueError(
+                f"{self.folder / name}: no such file; is {self.folder} the folder of a finished run?"
+            ) from error
+
+
+def _hog_side(train: Scan) -> int:
+    shorter = train.shapes.min(axis=1)
+    sound = shorter[shorter > 0]
+    low, high = HOG_SIDES
+    return int(np.clip(np.median(sound) // 8 * 8, low, high)) if len(sound) else low
+
+
+def _count(scans: Mapping[str, Scan], extractions: Mapping[str, Extraction]) -> dict[str, int]:
+    unlabelled = sum(len(scanned.dataset.unlabelled) for scanned in scans.values())
+    found = sum(len(scanned.dataset) for scanned in scans.values()) + unlabelled
+    ok = sum(len(extraction.kept) for extraction in extractions.values())
+    return {"found": found, "ok": ok, "failed": found - ok}
+
+
+def _peak_rss_mb() -> float:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)

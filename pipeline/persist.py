@@ -1,0 +1,137 @@
+"""Estimators as JSON and arrays, never pickle: a file that is opened cannot run code.
+
+An estimator of this package is its class name, its constructor's parameters and what ``fit``
+learned, that is its attributes that end in an underscore. Values may be JSON values, arrays,
+numbers, lists and tuples of these, or further estimators of this package. One ``.npz`` file holds
+the arrays and, as entry ``json``, the rest.
+"""
+
+import hashlib
+import io
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+
+__all__ = ["describe_estimator", "load_estimator", "save_estimator"]
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+# Whatever a file says, only these packages' public classes are ever looked up.
+PACKAGES = ("features", "classifiers")
+
+# Parameters that say how a result is computed, not what it is.
+NOT_PART_OF_THE_RESULT = frozenset({"n_jobs", "verbose"})
+
+
+def describe_estimator(estimator: BaseEstimator) -> dict[str, Any]:
+    """Describe an estimator for a cache key: learned arrays by digest, no execution details."""
+    arrays: Arrays = {}
+    encoded = _encode(estimator, arrays, NOT_PART_OF_THE_RESULT)
+    digests = {name: _digest(array) for name, array in arrays.items()}
+    return {"estimator": encoded, "arrays": digests}
+
+
+def save_estimator(estimator: BaseEstimator) -> bytes:
+    """Give the bytes of an ``.npz`` file; the same estimator gives the same bytes."""
+    arrays: Arrays = {}
+    text = json.dumps(_encode(estimator, arrays, frozenset()), sort_keys=True)
+    buffer = io.BytesIO()
+    np.savez(buffer, json=np.frombuffer(text.encode(), np.uint8), **arrays)
+    return buffer.getvalue()
+
+
+def load_estimator(path: Path) -> Any:
+    """Read what :func:`save_estimator` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such file, or names a class that this package does not have.
+    """
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        encoded = json.loads(arrays.pop("json").tobytes())
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: no such file; was the run finished?") from error
+    except Exception as error:  # zipfile, numpy and json raise all kinds on a damaged file
+        raise ValueError(f"{path}: not a saved estimator, or damaged: {error}") from error
+    return _decode(encoded, arrays)
+
+
+def _encode(value: Any, arrays: Arrays, skipped: frozenset[str]) -> Any:
+    """JSON for a value; its arrays are put into ``arrays`` and referred to by name."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        name = f"array{len(arrays)}"
+        arrays[name] = value.astype(str) if value.dtype == object else value
+        return {"array": name}
+    if isinstance(value, tuple):
+        return {"tuple": [_encode(item, arrays, skipped) for item in value]}
+    if isinstance(value, list):
+        return [_encode(item, arrays, skipped) for item in value]
+    if isinstance(value, BaseEstimator):
+        return _encode_estimator(value, arrays, skipped)
+    raise TypeError(f"cannot save a {type(value).__name__} without pickle")
+
+
+def _encode_estimator(
+    estimator: BaseEstimator, arrays: Arrays, skipped: frozenset[str]
+) -> dict[str, Any]:
+    package = type(estimator).__module__.split(".")[1]
+    if package not in PACKAGES:
+        raise TypeError(f"cannot save {type(estimator).__name__}: not an estimator of this package")
+    parameters = estimator.get_params(deep=False)
+    learned = {name: value for name, value in vars(estimator).items() if name.endswith("_")}
+
+    def encode(values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: _encode(value, arrays, skipped)
+            for name, value in sorted(values.items())
+            if name not in skipped
+        }
+
+    return {
+        "class": f"{package}.{type(estimator).__name__}",
+        "parameters": encode(parameters),
+        "learned": encode(learned),
+    }
+
+
+def _decode(encoded: Any, arrays: Arrays) -> Any:
+    if isinstance(encoded, list):
+        return [_decode(item, arrays) for item in encoded]
+    if not isinstance(encoded, dict):
+        return encoded
+    if "array" in encoded:
+        return arrays[encoded["array"]]
+    if "tuple" in encoded:
+        return tuple(_decode(item, arrays) for item in encoded["tuple"])
+    estimator = _find_class(encoded["class"])()
+    for name, value in (encoded["parameters"] | encoded["learned"]).items():
+        setattr(estimator, name, _decode(value, arrays))
+    return estimator
+
+
+def _find_class(name: str) -> Any:
+    package, _, class_name = name.partition(".")
+    found = None
+    if package in PACKAGES:
+        module = import_module(f"..{package}", __package__)
+        found = getattr(module, class_name, None) if class_name in module.__all__ else None
+    if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
+        raise ValueError(f"no estimator {name!r} in this version of visualwords")
+    return found
+
+
+def _digest(array: npt.NDArray[Any]) -> str:
+    header = f"{array.dtype.str}{array.shape}".encode()
+    return hashlib.blake2b(header + array.tobytes(), digest_size=16).hexdigest()

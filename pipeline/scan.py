@@ -1,0 +1,175 @@
+"""The first stage: know every image by the digest of its bytes and by its header."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+
+from .dataset import Dataset, Source
+from .reader import READER_VERSION, ImageError, Reader, read_bytes
+from .stages import Stages
+
+__all__ = ["Scan", "ScanIndex", "digest_of", "scan"]
+
+IMAGES_PER_TASK = 256
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of one image without decoding it."""
+
+    digest: str
+    rows: int = 0
+    columns: int = 0
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A data set whose images are known by digest and header.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    digests : tuple of str
+        BLAKE2b-128 of each image's bytes.
+    shapes : ndarray of shape (n, 2)
+        Rows and columns; 0 for an image that failed.
+    failures : dict of int to str
+        Images that cannot be used, as far as their headers tell.
+    read : int
+        Files that had to be read; those unchanged since an earlier scan are not.
+    """
+
+    dataset: Dataset
+    digests: tuple[str, ...]
+    shapes: npt.NDArray[np.int64]
+    failures: dict[int, str]
+    read: int
+
+
+class ScanIndex:
+    """What earlier scans found, by path; valid while a file's size and times are the same.
+
+    A log of JSON lines to which each scan appends: a job killed while writing loses at most its
+    last line.
+    """
+
+    def __init__(self, folder: Path, reader: Reader) -> None:
+        self._path = folder / f"index-v{READER_VERSION}-{reader.max_pixels}.jsonl"
+        self._entries: dict[str, tuple[list[int], Entry]] = {}
+        if self._path.exists():
+            for line in self._path.read_bytes().splitlines():
+                self._remember(line)
+
+    def find(self, path: Path) -> Entry | None:
+        """Give the entry of a file that has not changed since it was scanned."""
+        known = self._entries.get(str(path))
+        if known is None or known[0] != _signature(path):
+            return None
+        return known[1]
+
+    def append(self, paths: Sequence[Path], entries: Sequence[Entry]) -> None:
+        """Keep what a scan found; a file that could not be read is tried again next time."""
+        lines = [
+            json.dumps([str(path), _signature(path), *vars(entry).values()])
+            for path, entry in zip(paths, entries, strict=True)
+            if entry.digest != UNREADABLE
+        ]
+        if lines:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a") as file:
+                file.write("\n".join(["", *lines, ""]))
+
+    def _remember(self, line: bytes) -> None:
+        try:
+            path, signature, digest, rows, columns, failure = json.loads(line)
+        except ValueError:  # blank, or cut off when a job was killed
+            return
+        self._entries[path] = (signature, Entry(digest, rows, columns, failure))
+
+
+def _signature(path: Path) -> list[int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def digest_of(data: bytes) -> str:
+    """BLAKE2b-128 of an image's bytes, in hexadecimal."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def scan(
+    dataset: Dataset, reader: Reader, index: ScanIndex, stages: Stages, n_jobs: int | None
+) -> Scan:
+    """Read and hash the images that are new or changed, and check their headers.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    reader : Reader
+    index : ScanIndex
+        Consulted before a file is read, and added to.
+    stages : Stages
+    n_jobs : int or None
+        As in joblib.
+    """
+    entries: list[Entry | None] = [
+        index.find(source) if isinstance(source, Path) else None for source in dataset.sources
+    ]
+    new = [i for i, entry in enumerate(entries) if entry is None]
+    tasks = [new[start : start + IMAGES_PER_TASK] for start in range(0, len(new), IMAGES_PER_TASK)]
+    with stages.stage("scan", len(dataset)) as stage:
+        stage.advance(len(dataset) - len(new))
+        run = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+        look = joblib.delayed(partial(_look_at, reader=reader))
+        found = run(look([dataset.sources[i] for i in task]) for task in tasks)
+        for task, results in zip(tasks, found, strict=True):
+            files = [(dataset.sources[i], e) for i, e in zip(task, results, strict=True)]
+            kept = [(source, entry) for source, entry in files if isinstance(source, Path)]
+            index.append([source for source, _ in kept], [entry for _, entry in kept])
+            for i, entry in zip(task, results, strict=True):
+                entries[i] = entry
+            stage.advance(len(task))
+        result = _collect(dataset, [entry for entry in entries if entry is not None], len(new))
+        stage.summary = f"{len(dataset)} images, {len(new)} read, {len(result.failures)} refused"
+    return result
+
+
+def _collect(dataset: Dataset, entries: Sequence[Entry], read: int) -> Scan:
+    return Scan(
+        dataset,
+        tuple(entry.digest for entry in entries),
+        np.array([(entry.rows, entry.columns) for entry in entries], np.int64).reshape(-1, 2),
+        {i: entry.failure for i, entry in enumerate(entries) if entry.failure is not None},
+        read,
+    )
+
+
+def _look_at(sources: Sequence[Source], reader: Reader) -> list[Entry]:
+    return [_entry(source, reader) for source in sources]
+
+
+def _entry(source: Source, reader: Reader) -> Entry:
+    if not isinstance(source, Path):
+        header = f"{source.dtype.str}{source.shape}".encode()
+        return Entry(digest_of(header + source.tobytes()), *source.shape[:2])
+    try:
+        data = read_bytes(source)
+    except ImageError as error:
+        return Entry(UNREADABLE, failure=str(error))
+    try:
+        found = reader.header(data)
+    except ImageError as error:
+        return Entry(digest_of(data), failure=str(error))
+    return Entry(digest_of(data), found.rows, found.columns)

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from visualwords.pipeline.dataset import Dataset, DatasetError
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("dog/b.png", "dog/a.jpg", "cat/deep/er/c.jpg", "cat/notes.txt", "cat/.DS_Store"):
+        touch(tmp_path / name)
+    return tmp_path
+
+
+def test_folder_gives_sorted_stable_ids_and_labels_from_folder_names(folder):
+    dataset = Dataset.from_folder(folder)
+    assert dataset.names == ("cat/deep/er/c.jpg", "cat/notes.txt", "dog/a.jpg", "dog/b.png")
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.labels.tolist() == [0, 0, 1, 1]
+    assert dataset.sources[2] == folder / "dog" / "a.jpg"
+
+
+def test_image_beside_the_class_folders_is_kept_as_unlabelled(folder):
+    touch(folder / "stray.JPG")
+    touch(folder / "labels.txt")
+    dataset = Dataset.from_folder(folder)
+    assert dataset.unlabelled == ("stray.JPG",)
+    assert len(dataset) == 4
+
+
+@pytest.mark.parametrize("make", [lambda p: p / "missing", lambda p: p])
+def test_folder_without_classes_is_an_error_that_says_what_was_expected(tmp_path, make):
+    with pytest.raises(DatasetError, match=r"expected"):
+        Dataset.from_folder(make(tmp_path))
+
+
+def test_manifest(folder):
+    (folder / "all.csv").write_text(
+        "path,label,split\ndog/a.jpg,dog,train\ndog/b.png,dog,test\ncat/deep/er/c.jpg,cat,train\n"
+    )
+    splits = Dataset.from_csv(folder / "all.csv")
+    assert sorted(splits) == ["test", "train"]
+    assert splits["train"].names == ("dog/a.jpg", "cat/deep/er/c.jpg")
+    assert splits["train"].labels.tolist() == [1, 0]
+    assert splits["test"].classes == ("cat", "dog")
+    assert splits["test"].sources == (folder / "dog" / "b.png",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,class\na,b\n", "expected the columns path,label"),
+        ("path,label\n", "no rows"),
+        ("path,label\na.png,\n", "line 2: path or label is missing"),
+    ],
+)
+def test_manifest_errors_name_file_and_line(tmp_path, text, message):
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        Dataset.from_csv(tmp_path / "m.csv")
+
+
+def test_arrays():
+    images = [np.zeros((4, 5), np.uint8), np.ones((3, 3, 3), np.uint8)]
+    dataset = Dataset.from_arrays(images, [7, 3])
+    assert dataset.names == ("array[0]", "array[1]")
+    assert dataset.classes == ("3", "7")
+    assert dataset.labels.tolist() == [1, 0]
+    with pytest.raises(DatasetError, match="2 images but 1 labels"):
+        Dataset.from_arrays(images, [1])
+
+
+def test_split_is_stratified_disjoint_and_the_same_for_a_seed():
+    images = [np.zeros((2, 2), np.uint8)] * 100
+    dataset = Dataset.from_arrays(images, ["a"] * 80 + ["b"] * 20)
+    train, test = dataset.split(0.25, seed=3)
+    assert set(train.names) | set(test.names) == set(dataset.names)
+    assert not set(train.names) & set(test.names)
+    assert np.bincount(test.labels).tolist() == [20, 5]
+    assert dataset.split(0.25, seed=3)[1].names == test.names
+    assert dataset.split(0.25, seed=4)[1].names != test.names
+
+
+def test_split_of_a_class_with_one_image_says_what_is_wrong():
+    dataset = Dataset.from_arrays([np.zeros((2, 2), np.uint8)] * 3, ["a", "a", "b"])
+    with pytest.raises(DatasetError, match="cannot hold out"):
+        dataset.split(0.3, seed=0)
+
+
+def test_labels_are_renumbered_by_the_training_classes():
+    dataset = Dataset.from_arrays([np.zeros((2, 2), np.uint8)] * 2, ["b", "c"])
+    assert dataset.with_classes(["a", "b", "c"]).labels.tolist() == [1, 2]
+    with pytest.raises(DatasetError, match="class 'c' is not among the training classes"):
+        dataset.with_classes(["a", "b"])

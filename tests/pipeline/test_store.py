@@ -1,0 +1,116 @@
+import json
+import os
+
+import numpy as np
+import pytest
+
+from visualwords.features import HOG, HueHistogram
+from visualwords.pipeline.reader import Reader
+from visualwords.pipeline.store import SHARD_ROWS, StoredMatrix, key_of, write_atomically
+
+N_IMAGES = 2 * SHARD_ROWS + 10
+
+
+@pytest.fixture
+def matrix(tmp_path):
+    """A stored matrix whose row for image i is (i, -i); images 3 and the whole last shard fail."""
+    stored = StoredMatrix(tmp_path / "hue" / "key", N_IMAGES)
+    for shard, images in enumerate(StoredMatrix.shards(N_IMAGES)):
+        failures = {i: "why" for i in images if i == 3 or shard == 2}
+        kept = [i for i in images if i not in failures]
+        rows = np.array([(i, -i) for i in kept], np.float32).reshape(len(kept), -1)
+        stored.write(shard, rows, failures)
+    stored.commit(HueHistogram(), Reader())
+    return stored
+
+
+def test_rows_come_back_by_any_slice(matrix):
+    loaded = matrix.load()
+    expected = np.array([(i, -i) for i in range(2 * SHARD_ROWS) if i != 3], np.float32)
+    assert loaded.shape == expected.shape
+    assert loaded.failures == {3: "why", **{i: "why" for i in range(2 * SHARD_ROWS, N_IMAGES)}}
+    np.testing.assert_array_equal(loaded.kept, expected[:, 0])
+    for rows in (slice(0, 5), slice(SHARD_ROWS - 3, SHARD_ROWS + 3), slice(None), slice(7, 7)):
+        np.testing.assert_array_equal(loaded[rows], expected[rows])
+
+
+def test_rows_within_a_shard_are_read_from_the_map_not_copied(matrix):
+    assert isinstance(matrix.load()[10:20].base, np.memmap | np.ndarray)
+    assert not matrix.load()[10:20].flags.owndata
+    assert not matrix.load()[10:20].flags.writeable
+
+
+def test_rows_can_be_selected_by_number(matrix):
+    loaded = matrix.load()
+    assert loaded.take(np.arange(len(loaded))) is loaded
+    np.testing.assert_array_equal(loaded.take(np.array([0, 5])), [[0, 0], [6, -6]])
+
+
+def test_every_image_must_be_a_row_or_a_failure(matrix):
+    with pytest.raises(ValueError, match="a row or a failure"):
+        matrix.write(0, np.zeros((5, 2), np.float32), {})
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "record"])
+def test_a_damaged_shard_counts_as_missing(matrix, damage):
+    assert matrix.missing() == []
+    file = matrix.folder / "00001.npy"
+    data = bytearray(file.read_bytes())
+    if damage == "flip":
+        data[-1] ^= 1
+        file.write_bytes(data)
+    elif damage == "truncate":
+        file.write_bytes(data[:-1])
+    elif damage == "remove":
+        file.unlink()
+    else:
+        (matrix.folder / "00001.json").write_text("{")
+    assert matrix.missing() == [1]
+
+
+def test_the_manifest_says_what_the_matrix_is(matrix):
+    manifest = json.loads((matrix.folder / "manifest.json").read_bytes())
+    assert manifest["feature"]["estimator"]["class"] == "features.HueHistogram"
+    assert manifest["images"] == N_IMAGES
+    assert [shard["rows"] for shard in manifest["shards"]] == [SHARD_ROWS - 1, SHARD_ROWS, 0]
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_others_are_not(matrix):
+    host = os.uname().nodename
+    dead, alive = (matrix.folder / f".00000.npy.{host}-{pid}.tmp" for pid in (2**22 + 1, 1))
+    foreign = matrix.folder / ".00000.npy.another-host-77.tmp"
+    for file in (dead, alive, foreign):
+        file.touch()
+    StoredMatrix(matrix.folder, N_IMAGES)
+    assert not dead.exists()
+    assert alive.exists()
+    assert foreign.exists()
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    file = tmp_path / "x"
+    write_atomically(file, b"old")
+    monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(file, b"new")
+    assert file.read_bytes() == b"old"
+
+
+def test_the_key_changes_with_whatever_changes_the_numbers_and_with_nothing_else():
+    images = ["aa", "bb"]
+    key = key_of(HueHistogram(), images, Reader())
+    assert key == key_of(HueHistogram(n_jobs=2), images, Reader())
+    others = [
+        key_of(HueHistogram(n_bins=11), images, Reader()),
+        key_of(HOG(), images, Reader()),
+        key_of(HueHistogram(), ["bb", "aa"], Reader()),
+        key_of(HueHistogram(), ["aa"], Reader()),
+        key_of(HueHistogram(), images, Reader(max_side=100)),
+    ]
+    assert len({key, *others}) == 6
+
+
+def test_the_key_changes_with_the_kernel_version(monkeypatch):
+    key = key_of(HueHistogram(), ["aa"], Reader())
+    monkeypatch.setattr(HueHistogram, "kernel_version", HueHistogram.kernel_version + 1)
+    assert key_of(HueHistogram(), ["aa"], Reader()) != key
