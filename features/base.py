@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from visualwords.threads import row_blocks, worker_threads
 
-from .image import FloatArray, Image, Images, check_image, check_images
+from .image import FloatArray, Image, Images, check_image, check_images, naming_image
 
 __all__ = ["ImageFeature"]
 
@@ -23,7 +23,8 @@ class ImageFeature(TransformerMixin, BaseEstimator):
 
     A feature defines :meth:`describe` (one image to one vector) and the names of its numbers;
     this class gives it ``fit``, ``transform`` and scikit-learn's protocol. A row depends on its
-    image alone: not on the batch, its order, nor ``n_jobs``.
+    image alone: not on the batch, its order, nor ``n_jobs``. A feature that describes many small
+    images at once for less than one by one overrides :meth:`_describe_block` too.
 
     Attributes
     ----------
@@ -59,10 +60,9 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
         y : ignored
         """
-        images = check_images(images)
-        if len(images) == 0:
-            raise ValueError(f"{type(self).__name__}.fit needs at least one image, got none")
-        self.n_features_out_ = len(self._describe(0, images[0]))
+        images = self._check_training(images)
+        with naming_image(0):
+            self.n_features_out_ = len(self.describe(check_image(images[0])))
         return self
 
     def transform(self, images: Images) -> FloatArray:
@@ -81,20 +81,27 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         rows = np.empty((len(images), self.n_features_out_), np.float32)
 
         def describe_block(block: slice) -> None:
-            for index in range(block.start, block.stop):
-                rows[index] = self._describe(index, images[index])
+            self._describe_block(images[block], block.start, rows[block])
 
         with worker_threads(self.n_jobs) as map_:
             for _ in map_(describe_block, row_blocks(len(images), IMAGES_PER_BLOCK)):
                 pass
         return rows
 
-    def _describe(self, index: int, image: Any) -> FloatArray:
-        """Describe image number ``index``, so that an error names it."""
-        try:
-            return self.describe(check_image(image))
-        except (ValueError, TypeError) as error:
-            raise type(error)(f"image {index}: {error}") from error
+    def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
+        """Write the vectors of some images to the rows of ``out``.
+
+        ``first`` is the number of the first of them in the whole collection, for messages.
+        """
+        for i, image in enumerate(images):
+            with naming_image(first + i):
+                out[i] = self.describe(check_image(image))
+
+    def _check_training(self, images: Images) -> Images:
+        images = check_images(images)
+        if len(images) == 0:
+            raise ValueError(f"{type(self).__name__}.fit needs at least one image, got none")
+        return images
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Name every number of the vector; ``input_features`` is ignored."""

@@ -1,13 +1,26 @@
 """What the features take as an image, and the few conversions that they share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FloatArray", "Image", "Images", "check_image", "check_images", "resize", "to_gray"]
+__all__ = [
+    "FloatArray",
+    "Image",
+    "Images",
+    "as_stack",
+    "check_image",
+    "check_images",
+    "naming_image",
+    "resize",
+    "stacks",
+    "to_gray",
+]
 
 Image = npt.NDArray[Any]
 Images = npt.NDArray[Any] | Sequence[Image]
@@ -114,3 +127,50 @@ def resize(image: Image, shape: tuple[int, int]) -> Image:
     shrinks = shape[0] <= image.shape[0] and shape[1] <= image.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(image, (shape[1], shape[0]), interpolation=method)
+
+
+@contextmanager
+def naming_image(index: int) -> Iterator[None]:
+    """Let the errors of a block of code say which image of a collection they are about."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"image {index}: {error}") from error
+
+
+def as_stack(image: Image) -> Image:
+    """View a checked image as a C-contiguous stack of shape (1, rows, columns, channels)."""
+    rows, columns = image.shape[:2]
+    return np.ascontiguousarray(image).reshape(1, rows, columns, -1)
+
+
+def stacks(
+    images: Images, first: int, prepare: Callable[[Image], Image]
+) -> Iterator[tuple[slice, Image]]:
+    """Group consecutive images that are alike, for kernels that take many at once.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, rows, columns[, channels]) or sequence of images
+    first : int
+        The number of the first image in the whole collection, for messages.
+    prepare : callable
+        Is given every checked image, and gives the one to put in the stack.
+
+    Yields
+    ------
+    slice, ndarray of shape (length of the slice, rows, columns, channels)
+        Where in ``images`` the stack comes from, and the stack: uint8 or float32, C-contiguous.
+    """
+
+    def prepared(index: int) -> Image:
+        with naming_image(first + index):
+            return prepare(check_image(images[index]))
+
+    def kind(item: tuple[int, Image]) -> tuple[Any, ...]:
+        return item[1].shape, item[1].dtype
+
+    for _, group in groupby(((i, prepared(i)) for i in range(len(images))), kind):
+        indices, alike = zip(*group, strict=True)
+        stack = np.concatenate([as_stack(image) for image in alike])
+        yield slice(indices[0], indices[-1] + 1), stack
