@@ -7,11 +7,12 @@ worker is sent are paths, and what comes back are rows.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, overload
 
 import joblib
 import numpy as np
@@ -67,6 +68,56 @@ class Extraction:
         return cls(dict(folders), aligned, kept, dict(sorted(failures.items())))
 
 
+class Sample(Sequence[Image]):
+    """Training images that features learn from, decoded when they are asked for.
+
+    The place of an image that proves damaged is taken by the next sound one; that it is damaged
+    is reported by extraction, which decodes them all.
+    """
+
+    def __init__(self, scan: Scan, reader: Reader, seed: int) -> None:
+        numbers = _draw_sample(scan, reader.max_side, seed)
+        _, self._sources, self.digests = _arguments(scan, numbers)
+        self._reader = reader
+        self._opened: list[int] = []  # append is atomic: features may learn in threads
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @overload
+    def __getitem__(self, index: int) -> Image: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Image]: ...
+    def __getitem__(self, index: int | slice) -> Image | list[Image]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        for place in (*range(index, len(self)), *range(index)):
+            self._opened.append(place)
+            with suppress(ImageError):
+                return _decode_one(self._sources[place], self.digests[place], self._reader)
+        raise DatasetError("none of the training images can be read")
+
+    @property
+    def decoded(self) -> int:
+        """Images decoded so far."""
+        return len(self._opened)
+
+
+def _draw_sample(scan: Scan, max_side: int, seed: int) -> list[int]:
+    """Number the images that learning uses, in the order of the data set."""
+    sound = [i for i in range(len(scan.dataset)) if i not in scan.failures]
+    if not sound:
+        raise DatasetError("none of the training images can be read; see their reasons")
+    drawn = np.random.default_rng(seed).permutation(sound)[:SAMPLE_IMAGES]
+    shapes = scan.shapes[drawn].astype(float)
+    shapes *= np.minimum(1, max_side / shapes.max(axis=1))[:, None]
+    affordable = np.cumsum(shapes.prod(axis=1)) <= SAMPLE_PIXELS
+    affordable[0] = True
+    return sorted(drawn[affordable].tolist())
+
+
 @dataclass
 class Chunk:
     """What a worker made of some images, by their number in the data set."""
@@ -111,38 +162,22 @@ class Extractor:
         """Fit the features on a sample of the training images, or load what was learned before.
 
         The sample: the sound training images in a random order drawn by ``seed``, as many of the
-        first ``SAMPLE_IMAGES`` as have no more than ``SAMPLE_PIXELS`` pixels together. Features
-        that learn nothing are given back as they are.
+        first ``SAMPLE_IMAGES`` as have no more than ``SAMPLE_PIXELS`` pixels together.
         """
-        sample = _draw_sample(train, self.reader.max_side, seed)
-        digests = [train.digests[i] for i in sample]
+        sample = Sample(train, self.reader, seed)
         files = {
-            name: self.folder / "learned" / f"{key_of(feature, digests, self.reader)}.npz"
+            name: self.folder / "learned" / f"{key_of(feature, sample.digests, self.reader)}.npz"
             for name, feature in features.items()
-            if feature.__sklearn_tags__().requires_fit
         }
         new = [name for name, file in files.items() if not file.exists()]
         with self.stages.stage("learn", len(new)) as stage:
-            images = self._decode(train, sample) if new else []
             for name in new:
-                write_atomically(files[name], save_estimator(features[name].fit(images)))
+                feature = features[name].set_params(n_jobs=self.n_jobs).fit(sample)
+                write_atomically(files[name], save_estimator(feature.set_params(n_jobs=None)))
                 stage.advance(1)
-            stage.summary = f"{', '.join(new) or 'nothing new'}: {len(images)} images decoded"
-        return {n: load_estimator(files[n]) if n in files else f for n, f in features.items()}
-
-    def _decode(self, scan: Scan, numbers: Sequence[int]) -> list[Image]:
-        """Decode some images; those that prove damaged are left out, extraction reports them."""
-        run = joblib.Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
-        jobs = (_arguments(scan, chunk) for chunk in _chunks(numbers))
-        images = []
-        for chunk, failures in run(
-            joblib.delayed(_decode_chunk)(*job, self.reader) for job in jobs
-        ):
-            images += chunk
-            self.decoded += len(chunk) + len(failures)
-        if not images:
-            raise DatasetError("none of the training images can be read; see the failure list")
-        return images
+            stage.summary = f"{', '.join(new) or 'nothing new'}: {sample.decoded} images decoded"
+        self.decoded += sample.decoded
+        return {name: load_estimator(file) for name, file in files.items()}
 
     def transform(self, features: Mapping[str, ImageFeature], scan: Scan) -> Extraction:
         """Compute the shards that are missing and load the matrices."""
@@ -218,16 +253,6 @@ class Extractor:
 def _chunks(numbers: Sequence[int]) -> list[Sequence[int]]:
     starts = range(0, len(numbers), IMAGES_PER_CHUNK)
     return [numbers[start : start + IMAGES_PER_CHUNK] for start in starts]
-
-
-def _draw_sample(scan: Scan, max_side: int, seed: int) -> list[int]:
-    """Number the images that learning uses, in the order of the data set."""
-    sound = [i for i in range(len(scan.dataset)) if i not in scan.failures]
-    drawn = np.random.default_rng(seed).permutation(sound)[:SAMPLE_IMAGES]
-    shapes = scan.shapes[drawn].astype(float)
-    shapes *= np.minimum(1, max_side / np.maximum(shapes.max(axis=1, initial=1), 1))[:, None]
-    affordable = np.cumsum(shapes.prod(axis=1)) <= SAMPLE_PIXELS
-    return sorted(drawn[affordable].tolist())
 
 
 def _arguments(scan: Scan, numbers: Sequence[int]) -> tuple[list[int], list[Source], list[str]]:
