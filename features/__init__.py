@@ -1,8 +1,22 @@
 """Image features: image -> vector."""
 
 from .base import ImageFeature
+from .bovw import BagOfVisualWords
+from .dense import DensePatches
 from .hog import HOG, hog
 from .hue import HueHistogram, hue_histogram
+from .patches import DescribedImages, PatchDescriptors
 from .vocabulary import VisualVocabulary
 
-__all__ = ["HOG", "HueHistogram", "ImageFeature", "VisualVocabulary", "hog", "hue_histogram"]
+__all__ = [
+    "HOG",
+    "BagOfVisualWords",
+    "DensePatches",
+    "DescribedImages",
+    "HueHistogram",
+    "ImageFeature",
+    "PatchDescriptors",
+    "VisualVocabulary",
+    "hog",
+    "hue_histogram",
+]

@@ -1,0 +1,144 @@
+"""Dense grids of patches; neighbours share their gradients and cells."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .image import FloatArray, Image
+from .patch_kernels import N_NUMBERS, WINDOW, describe_grid
+from .patches import N_COORDINATES, Patches, gray_levels, halvings
+
+__all__ = ["DensePatches"]
+
+Sizes = float | Sequence[float]
+
+
+class DensePatches(Patches):
+    """Patches on a regular grid, each described by the 144 numbers of its HOG.
+
+    To describe patches of side p, the grey image is resampled so that a patch has 32 x 32 samples:
+    sample (i, j) of a patch whose corner is (r, c) is the image at the point
+    (r + (i + 1/2) p / 32, c + (j + 1/2) p / 32), interpolated bilinearly between the centres of
+    pixels; beyond the image its edge goes on. For p > 32 the image is first halved (means of
+    2 x 2 pixels) until the patch's side is at most 32 pixels. A patch's descriptor is the HOG [1]_
+    of its samples: central differences, magnitudes voting linearly for the two nearest of 9
+    unsigned orientations, 4 x 4 cells of 8 x 8 samples, and one block of all cells, scaled to
+    unit length, clipped at 0.2 and scaled again. Neighbouring patches share samples, gradients
+    and cells; nothing is cut out.
+
+    Parameters
+    ----------
+    patch_size : float, sequence of floats or None
+        Side of the patches in pixels; several sides give several grids, one after the other. A
+        side that an image is too small for gives no patch of this image. None adapts to the
+        image: 8 pixels, or a sixteenth of its shorter side if that is more (and never more than
+        that side).
+    stride : float, sequence of floats or None
+        Pixels between neighbouring patches, one for all sizes or one for each. It is rounded to
+        a whole number of samples, that is of 1/32 of the patch. None is 3/8 of the patch.
+    n_jobs : int or None
+        Threads, as in joblib.
+
+    See Also
+    --------
+    KeypointPatches : the same descriptor where a detector finds something.
+
+    Notes
+    -----
+    The grid has as many patches as fit; what is left over at the image's edges is the same on
+    either side. The descriptor of a patch without gradients is zero.
+
+    References
+    ----------
+    .. [1] N. Dalal, B. Triggs, "Histograms of oriented gradients for human detection", CVPR 2005.
+
+    Examples
+    --------
+    >>> from skimage.data import camera
+    >>> values, positions = DensePatches(patch_size=64, stride=32).describe(camera())
+    >>> values.shape, positions[0].tolist()
+    ((225, 144), [32.0, 32.0, 64.0, 0.0])
+    """
+
+    def __init__(
+        self,
+        patch_size: Sizes | None = None,
+        stride: Sizes | None = None,
+        *,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.patch_size = patch_size
+        self.stride = stride
+        self.n_jobs = n_jobs
+
+    def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
+        """Describe the grids of one image: (patches, 144) values and (patches, 4) positions."""
+        grids = self._grids(*image.shape[:2])
+        levels = gray_levels(image, [size for size, _ in grids])
+        described = [_describe_grid(levels, size, samples) for size, samples in grids]
+        values, positions = zip(*described, strict=True)
+        return np.concatenate(values), np.concatenate(positions)
+
+    def _grids(self, rows: int, columns: int) -> list[tuple[float, int]]:
+        """Side of every grid's patches and their distance in samples."""
+        if self.patch_size is None:
+            sizes = [adapted_size(rows, columns)]
+        else:
+            sizes = _positive("patch_size", self.patch_size)
+        if self.stride is None:
+            return [(size, WINDOW * 3 // 8) for size in sizes]
+        strides = _positive("stride", self.stride)
+        if len(strides) not in (1, len(sizes)):
+            raise ValueError(
+                f"expected one stride or one for each of {len(sizes)} sizes, got {len(strides)}"
+            )
+        strides = strides * len(sizes) if len(strides) == 1 else strides
+        return [
+            (size, max(1, round(stride * WINDOW / size)))
+            for size, stride in zip(sizes, strides, strict=True)
+        ]
+
+
+def adapted_size(rows: int, columns: int) -> float:
+    """Side of the patches of an image when none is asked for."""
+    shorter = min(rows, columns)
+    return float(min(max(8, round(shorter / 16)), shorter))
+
+
+def _positive(name: str, numbers: Sizes) -> list[float]:
+    """Give one or several positive numbers as a list."""
+    values = np.atleast_1d(np.asarray(numbers))
+    if values.ndim > 1 or not len(values) or values.dtype.kind not in "iuf":
+        raise TypeError(f"expected {name} to be a number or several, got {numbers!r}")
+    if not (np.isfinite(values) & (values > 0)).all():
+        raise ValueError(f"expected {name} to be positive, got {numbers!r}")
+    return [float(value) for value in values]
+
+
+def _describe_grid(
+    levels: list[FloatArray], size: float, samples: int
+) -> tuple[FloatArray, FloatArray]:
+    """Describe one grid of patches of one size."""
+    stride = samples * size / WINDOW
+    n_down, first_row = _fit(levels[0].shape[0], size, stride)
+    n_across, first_column = _fit(levels[0].shape[1], size, stride)
+    values = np.empty((n_down * n_across, N_NUMBERS), np.float32)
+    positions = np.zeros((n_down, n_across, N_COORDINATES), np.float32)
+    positions[:, :, 0] = (first_row + size / 2 + stride * np.arange(n_down))[:, np.newaxis]
+    positions[:, :, 1] = first_column + size / 2 + stride * np.arange(n_across)
+    positions[:, :, 2] = size
+    if len(values):
+        level = int(halvings(size))
+        pixel = 2.0**level
+        corner = (first_row / pixel, first_column / pixel)
+        step = size / pixel / WINDOW
+        describe_grid(levels[level], corner, step, samples, (n_down, n_across), values)
+    return values, positions.reshape(-1, N_COORDINATES)
+
+
+def _fit(length: int, size: float, stride: float) -> tuple[int, float]:
+    """How many patches fit into a length, and where the first begins."""
+    if size > length:
+        return 0, 0.0
+    n = int((length - size) / stride + 1e-6) + 1
+    return n, (length - size - (n - 1) * stride) / 2

@@ -1,0 +1,299 @@
+"""Patches of images, each described by 144 numbers: where to look, and the ragged result."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, Self, overload
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+
+from visualwords.threads import row_blocks, worker_threads
+
+from .image import FloatArray, Image, Images, check_image, check_images, to_gray
+from .patch_kernels import N_NUMBERS, WINDOW, halve
+
+__all__ = ["DescribedImages", "PatchDescriptors", "Patches"]
+
+IMAGES_PER_BLOCK = 16
+N_COORDINATES = 4  # row, column, size, angle
+
+
+class PatchDescriptors(Sequence[FloatArray]):
+    """Descriptors of the patches of images: a sequence with one array an image.
+
+    Item ``i`` is the (patches, 144) array of image ``i``; a slice, an index array or a boolean
+    mask gives the ``PatchDescriptors`` of these images. So it can be split by
+    ``cross_val_score`` and ``GridSearchCV`` like a matrix, and be given to
+    :class:`BagOfVisualWords` in place of the images.
+
+    Parameters
+    ----------
+    values : ndarray of shape (total, 144), float32
+        Descriptors of all images, one image after another.
+    offsets : ndarray of shape (n + 1,), int64
+        Rows ``offsets[i]`` to ``offsets[i + 1]`` belong to image ``i``; none if they are equal.
+    positions : ndarray of shape (total, 4), float32
+        Centre row, centre column and side of every patch in pixels, and its angle in radians
+        from the column axis towards the row axis. The image's corner is (0, 0), the centre of its
+        first pixel (0.5, 0.5).
+    image_shapes : ndarray of shape (n, 2), int64
+        Rows and columns of every image.
+
+    Attributes
+    ----------
+    shape : tuple
+        ``(n,)``: the number of images.
+
+    Examples
+    --------
+    >>> from visualwords.features import DensePatches
+    >>> described = DensePatches(patch_size=8, stride=8).transform(np.zeros((3, 16, 24)))
+    >>> len(described), described[0].shape, described[1:].values.shape
+    (3, (6, 144), (12, 144))
+    """
+
+    def __init__(
+        self,
+        values: FloatArray,
+        offsets: npt.NDArray[np.int64],
+        positions: FloatArray,
+        image_shapes: npt.NDArray[np.int64],
+    ) -> None:
+        self.values = np.asarray(values, np.float32)
+        self.offsets = np.asarray(offsets, np.int64)
+        self.positions = np.asarray(positions, np.float32)
+        self.image_shapes = np.asarray(image_shapes, np.int64)
+        self._check()
+
+    def _check(self) -> None:
+        total = len(self.values)
+        if self.values.ndim != 2:
+            raise ValueError(f"expected values of shape (total, numbers), got {self.values.shape}")
+        if self.positions.shape != (total, N_COORDINATES):
+            raise ValueError(
+                f"expected positions of shape {(total, N_COORDINATES)}, got {self.positions.shape}"
+            )
+        ends = self.offsets
+        if ends.ndim != 1 or not len(ends) or ends[0] != 0 or ends[-1] != total:
+            raise ValueError(f"expected offsets from 0 to {total}, got {ends}")
+        if (np.diff(ends) < 0).any():
+            raise ValueError("expected offsets that never decrease")
+        if self.image_shapes.shape != (len(ends) - 1, 2):
+            raise ValueError(
+                f"expected image_shapes of shape {(len(ends) - 1, 2)}, "
+                f"got {self.image_shapes.shape}"
+            )
+
+    @classmethod
+    def of_images(
+        cls, images: Sequence[tuple[FloatArray, FloatArray, tuple[int, int]]]
+    ) -> "PatchDescriptors":
+        """Join the (values, positions, image shape) of images."""
+        offsets = np.cumsum([0, *(len(values) for values, _, _ in images)])
+        return cls(
+            np.concatenate([np.empty((0, N_NUMBERS), np.float32), *(v for v, _, _ in images)]),
+            offsets,
+            np.concatenate([np.empty((0, N_COORDINATES), np.float32), *(p for _, p, _ in images)]),
+            np.array([shape for _, _, shape in images], np.int64).reshape(-1, 2),
+        )
+
+    @property
+    def shape(self) -> tuple[int]:
+        """The number of images, as a shape."""
+        return (len(self),)
+
+    @property
+    def without_patches(self) -> npt.NDArray[np.int64]:
+        """Numbers of the images that have no patch, int64."""
+        return np.flatnonzero(np.diff(self.offsets) == 0)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, key: int) -> FloatArray: ...
+    @overload
+    def __getitem__(self, key: Any) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        chosen = _chosen(key, len(self))
+        if np.ndim(chosen) == 0:
+            return self.values[self.offsets[chosen] : self.offsets[chosen + 1]]
+        starts, counts = self.offsets[:-1][chosen], np.diff(self.offsets)[chosen]
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        rows = np.repeat(starts - offsets[:-1], counts) + np.arange(offsets[-1])
+        return PatchDescriptors(
+            self.values[rows], offsets, self.positions[rows], self.image_shapes[chosen]
+        )
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"PatchDescriptors({len(self)} images, {len(self.values)} patches)"
+
+
+class DescribedImages(Sequence[Image]):
+    """Images together with the descriptors of their patches, computed once.
+
+    A sequence of images to every other feature; :class:`BagOfVisualWords` takes the descriptors.
+    With it a union of features can be cross-validated while patches are described only once.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
+    descriptors : PatchDescriptors
+        Of the same images.
+
+    Examples
+    --------
+    >>> from visualwords.features import DensePatches
+    >>> images = np.zeros((3, 16, 24))
+    >>> described = DescribedImages(images, DensePatches(8, 8).transform(images))
+    >>> described[0].shape, described[[0, 2]].descriptors
+    ((16, 24), PatchDescriptors(2 images, 12 patches))
+    """
+
+    def __init__(self, images: Images, descriptors: PatchDescriptors) -> None:
+        self.images = check_images(images)
+        self.descriptors = descriptors
+        if len(self.images) != len(descriptors):
+            raise ValueError(
+                f"expected descriptors of {len(self.images)} images, got {len(descriptors)}"
+            )
+
+    @property
+    def shape(self) -> tuple[int]:
+        """The number of images, as a shape."""
+        return (len(self),)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @overload
+    def __getitem__(self, key: int) -> Image: ...
+    @overload
+    def __getitem__(self, key: Any) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        chosen = _chosen(key, len(self))
+        if np.ndim(chosen) == 0:
+            return self.images[chosen]
+        if isinstance(self.images, np.ndarray):
+            return DescribedImages(self.images[chosen], self.descriptors[chosen])
+        return DescribedImages([self.images[i] for i in chosen], self.descriptors[chosen])
+
+    def __repr__(self) -> str:
+        return f"DescribedImages({len(self)} images, {len(self.descriptors.values)} patches)"
+
+
+def _chosen(key: Any, n: int) -> Any:
+    """Give the image's number or the array of numbers that ``key`` chooses out of ``n``.
+
+    scikit-learn indexes what has a ``shape`` with ``[key, ...]``.
+    """
+    if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
+        key = key[0]
+    if np.size(key) == 0:
+        return np.empty(0, np.int64)
+    try:
+        return np.arange(n)[key]
+    except IndexError as error:
+        raise IndexError(f"expected images among 0..{n - 1}, got {key}") from error
+
+
+class Patches(TransformerMixin, BaseEstimator):
+    """Base of the places to look at: transformers from images to :class:`PatchDescriptors`.
+
+    A subclass defines :meth:`describe`. There is nothing to learn: ``fit`` gives ``self`` back.
+    """
+
+    n_jobs: int | None
+
+    @abstractmethod
+    def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
+        """Describe the patches of one image.
+
+        Parameters
+        ----------
+        image : ndarray of shape (rows, columns) or (rows, columns, 3), uint8 or float
+
+        Returns
+        -------
+        values : ndarray of shape (patches, 144), float32
+        positions : ndarray of shape (patches, 4), float32
+            Centre row, centre column, side, angle, as in :class:`PatchDescriptors`.
+        """
+
+    def fit(self, images: Images, y: Any = None) -> Self:
+        """Do nothing; for pipelines.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
+        y : ignored
+        """
+        check_images(images)
+        return self
+
+    def transform(self, images: Images) -> PatchDescriptors:
+        """Describe the patches of every image.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
+
+        Returns
+        -------
+        PatchDescriptors
+            Image by image; the patches of one do not depend on the others.
+        """
+        images = check_images(images)
+        return self.describe_images(images, range(len(images)), self.n_jobs)
+
+    def describe_images(
+        self, images: Images, which: Sequence[int] | npt.NDArray[np.intp], n_jobs: int | None
+    ) -> PatchDescriptors:
+        """Describe the images with the numbers ``which``, on ``n_jobs`` threads."""
+
+        def describe_block(block: slice) -> list[tuple[FloatArray, FloatArray, tuple[int, int]]]:
+            return [self._describe(index, images[index]) for index in which[block]]
+
+        with worker_threads(n_jobs) as map_:
+            blocks = map_(describe_block, row_blocks(len(which), IMAGES_PER_BLOCK))
+            return PatchDescriptors.of_images([image for block in blocks for image in block])
+
+    def _describe(self, index: int, image: Any) -> tuple[FloatArray, FloatArray, tuple[int, int]]:
+        """Describe image number ``index``, so that an error names it; its shape comes third."""
+        try:
+            image = check_image(image)
+            return (*self.describe(image), image.shape[:2])
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"image {index}: {error}") from error
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.requires_fit = False
+        return tags
+
+
+def gray_levels(image: Image, sizes: npt.ArrayLike) -> list[FloatArray]:
+    """Give the grey image in units of 0..1 and its successive halves, for patches of ``sizes``.
+
+    Item k is halved k times; a patch of side s is read from item ``halvings(s)``.
+    """
+    gray = to_gray(image)
+    if image.dtype == np.uint8:
+        gray *= np.float32(1 / 255)
+    levels = [gray]
+    for _ in range(np.max(halvings(sizes), initial=0)):
+        levels.append(halve(levels[-1]))
+    return levels
+
+
+def halvings(sizes: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """How often an image is halved until patches of ``sizes`` have at most 32 pixels a side."""
+    octaves = np.ceil(np.log2(np.asarray(sizes, np.float64) / WINDOW))
+    return np.maximum(octaves, 0).astype(np.int64)

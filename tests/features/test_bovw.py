@@ -1,0 +1,175 @@
+import doctest
+import importlib
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from skimage import data
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from visualwords.features import (
+    BagOfVisualWords,
+    DensePatches,
+    DescribedImages,
+    PatchDescriptors,
+)
+
+PATCHES = DensePatches(patch_size=12, stride=6)
+
+
+def crops(photo, n, side=48):
+    rng = np.random.default_rng(0)
+    corners = rng.integers(0, min(photo.shape[:2]) - side, (n, 2))
+    return [photo[r : r + side, c : c + side - 8 * (i % 2)] for i, (r, c) in enumerate(corners)]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return [crop for photo in (data.brick(), data.grass()) for crop in crops(photo, 12)]
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return np.repeat(["brick", "grass"], 12)
+
+
+@pytest.fixture(scope="module")
+def bag(images):
+    return BagOfVisualWords(n_words=30, patches=PATCHES).fit(images)
+
+
+def brute_force_counts(bag, values):
+    words = bag.vocabulary_.words_.astype(float)
+    distances = ((values.astype(float)[:, None] - words) ** 2).sum(axis=2)
+    return np.bincount(distances.argmin(axis=1), minlength=len(words))
+
+
+def test_counts_the_nearest_word_of_every_patch(bag, images):
+    plain = BagOfVisualWords(n_words=30, patches=PATCHES, norm=None).fit(images)
+    histograms = plain.transform(images)
+    assert histograms.dtype == np.float32
+    for image, histogram in zip(images, histograms, strict=True):
+        values, _ = PATCHES.describe(image)
+        assert_array_equal(histogram, brute_force_counts(plain, values))
+
+
+@pytest.mark.parametrize(
+    ("norm", "definition"),
+    [
+        ("l1", lambda counts: counts / counts.sum()),
+        ("l2", lambda counts: counts / np.sqrt((counts**2).sum())),
+        ("sqrt", lambda counts: np.sqrt(counts / counts.sum())),
+    ],
+)
+def test_norms(images, norm, definition):
+    bag = BagOfVisualWords(n_words=30, patches=PATCHES, norm=norm).fit(images)
+    counts = brute_force_counts(bag, PATCHES.describe(images[3])[0])
+    assert_allclose(bag.transform(images)[3], definition(counts), rtol=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["sqrt", "l1", "l2", None])
+def test_an_image_without_descriptors_is_zero(images, norm):
+    bag = BagOfVisualWords(n_words=30, patches=PATCHES, norm=norm).fit(images)
+    histograms = bag.transform([np.zeros((5, 5), np.uint8), images[0]])
+    assert_array_equal(histograms[0], 0)
+    assert histograms[1].any()
+
+
+def test_any_batch_any_threads_same_bits(bag, images):
+    together = bag.transform(images)
+    assert_array_equal(together, np.stack([bag.describe(image) for image in images]))
+    assert_array_equal(together, np.concatenate([bag.transform([image]) for image in images]))
+    assert_array_equal(together[::-1], bag.transform(images[::-1]))
+    threaded = BagOfVisualWords(n_words=30, patches=PATCHES, n_jobs=3).fit(images)
+    assert_array_equal(threaded.vocabulary_.words_, bag.vocabulary_.words_)
+    assert_array_equal(threaded.transform(images), together)
+
+
+def test_descriptors_computed_before_give_the_same(bag, images):
+    descriptors = PATCHES.transform(images)
+    for given_before in (descriptors, DescribedImages(images, descriptors)):
+        again = BagOfVisualWords(n_words=30).fit(given_before)
+        assert_array_equal(again.vocabulary_.words_, bag.vocabulary_.words_)
+        assert_array_equal(again.transform(given_before), bag.transform(images))
+
+
+def test_the_sample_is_shared_out_among_the_images(images):
+    descriptors = PATCHES.transform(images)
+    bag = BagOfVisualWords(n_words=10, max_descriptors=50)
+    sample = bag.sample(descriptors)
+    owners = [
+        np.flatnonzero([(image == row).all(axis=1).any() for image in descriptors])[0]
+        for row in sample
+    ]
+    assert len(sample) == 50
+    assert set(np.bincount(owners, minlength=len(images))) == {2, 3}
+    assert len(np.unique(sample, axis=0)) == 50
+    other = BagOfVisualWords(n_words=10, max_descriptors=50, random_state=1)
+    assert not np.array_equal(other.sample(descriptors), sample)
+
+
+def test_more_images_than_descriptors_in_the_sample(images):
+    bag = BagOfVisualWords(n_words=5, patches=PATCHES, max_descriptors=10)
+    assert bag.sample(images).shape == (10, 144)
+
+
+def test_all_descriptors_are_taken_when_they_are_few(images):
+    descriptors = PATCHES.transform(images)
+    sample = BagOfVisualWords(n_words=10).sample(descriptors)
+    assert_array_equal(np.sort(sample, axis=0), np.sort(descriptors.values, axis=0))
+
+
+def test_cross_validation_learns_the_words_within_each_fold(images, labels):
+    descriptors = PATCHES.transform(images)
+    model = make_pipeline(BagOfVisualWords(n_words=15), StandardScaler(), LogisticRegression())
+    scores = cross_val_score(model, descriptors, labels, cv=3)
+    assert_array_equal(
+        scores,
+        cross_val_score(model.set_params(bagofvisualwords__patches=PATCHES), images, labels, cv=3),
+    )
+    assert scores.mean() > 0.9
+    search = GridSearchCV(model, {"bagofvisualwords__n_words": [5, 15]}, cv=2)
+    assert search.fit(descriptors, labels).best_score_ > 0.9
+
+
+def test_feature_names(bag):
+    names = bag.get_feature_names_out()
+    assert_array_equal(names[[0, 29]], ["word0000", "word0029"])
+    assert len(names) == 30
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"norm": "max"}, "norm to be one of"),
+        ({"n_words": 0}, "n_words of at least 1"),
+        ({"n_words": 50, "max_descriptors": 49}, "max_descriptors of at least n_words=50, got 49"),
+    ],
+)
+def test_wrong_parameters_are_named(images, parameters, words):
+    with pytest.raises(ValueError, match=words):
+        BagOfVisualWords(**parameters).fit(images)
+
+
+def test_too_few_images_or_descriptors(images):
+    with pytest.raises(ValueError, match="at least one image"):
+        BagOfVisualWords(n_words=2).fit([])
+    with pytest.raises(ValueError, match="n_words"):
+        BagOfVisualWords(n_words=1000, patches=PATCHES).fit(images[:1])
+    with pytest.raises(ValueError, match="n_words"):
+        BagOfVisualWords(n_words=2, patches=PATCHES).fit([np.zeros((4, 4))])
+
+
+def test_nothing_in_nothing_out(bag):
+    assert bag.transform([]).shape == (0, 30)
+    empty = PatchDescriptors(np.zeros((0, 144)), [0], np.zeros((0, 4)), np.zeros((0, 2)))
+    assert bag.transform(empty).shape == (0, 30)
+
+
+def test_docstring_examples():
+    result = doctest.testmod(importlib.import_module("visualwords.features.bovw"))
+    assert result.attempted > 0
+    assert result.failed == 0

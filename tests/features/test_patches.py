@@ -1,0 +1,306 @@
+import copy
+import doctest
+import importlib
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from skimage import data
+from sklearn.utils import _safe_indexing
+
+from visualwords.features import DensePatches, DescribedImages, PatchDescriptors
+
+# --- the definition, written down naively in float64 -------------------------------------------
+
+
+def halve(gray):
+    gray = np.pad(gray, [(0, gray.shape[0] % 2), (0, gray.shape[1] % 2)], mode="edge")
+    return (gray[::2, ::2] + gray[::2, 1::2] + gray[1::2, ::2] + gray[1::2, 1::2]) / 4
+
+
+def bilinear(gray, rows, columns):
+    rows = np.clip(rows - 0.5, 0, gray.shape[0] - 1)
+    columns = np.clip(columns - 0.5, 0, gray.shape[1] - 1)
+    padded = np.pad(gray, [(0, 1), (0, 1)], mode="edge")
+    i, j = np.floor(rows).astype(int), np.floor(columns).astype(int)
+    down, across = rows - i, columns - j
+    above = padded[i, j] * (1 - across) + padded[i, j + 1] * across
+    below = padded[i + 1, j] * (1 - across) + padded[i + 1, j + 1] * across
+    return above * (1 - down) + below * down
+
+
+def window(gray, row, column, size, angle, margin):
+    """Samples of one patch with a margin around it."""
+    pixel = 1
+    while size / pixel > 32:
+        gray, pixel = halve(gray), pixel * 2
+    steps = (np.arange(-margin, 32 + margin) + 0.5 - 16) * size / 32
+    down, across = np.meshgrid(steps, steps, indexing="ij")
+    rows = row + np.sin(angle) * across + np.cos(angle) * down
+    columns = column + np.cos(angle) * across - np.sin(angle) * down
+    return bilinear(gray, rows / pixel, columns / pixel)
+
+
+def naive_descriptor(gray, row, column, size, angle=0.0):
+    samples = window(gray, row, column, size, angle, margin=5)
+    across = samples[1:-1, 2:] - samples[1:-1, :-2]
+    down = samples[2:, 1:-1] - samples[:-2, 1:-1]
+    magnitude = np.hypot(across, down)
+    turn = np.degrees(np.arctan2(down, across)) % 180 / 20 - 0.5
+    halves = np.zeros((10, 10, 9))
+    i, j = np.indices((40, 40)) // 4
+    first = np.floor(turn).astype(int)
+    np.add.at(halves, (i, j, first % 9), magnitude * (first + 1 - turn))
+    np.add.at(halves, (i, j, (first + 1) % 9), magnitude * (turn - first))
+    tent = np.outer([0.25, 0.75, 0.75, 0.25], [0.25, 0.75, 0.75, 0.25])
+    cells = [
+        np.tensordot(tent, halves[2 * m : 2 * m + 4, 2 * n : 2 * n + 4])
+        for m in range(4)
+        for n in range(4)
+    ]
+    values = np.concatenate(cells)
+    values = np.minimum(values / np.sqrt(values @ values + 0.1**2), 0.2)
+    return values / max(np.linalg.norm(values), 1e-30)
+
+
+def gray_of(image):
+    scale = 255 if image.dtype == np.uint8 else 1
+    image = image.astype(float) / scale
+    return image if image.ndim == 2 else image @ [0.299, 0.587, 0.114]
+
+
+def assert_as_naive(image, values, positions, atol=2e-6):
+    expected = [naive_descriptor(gray_of(image), *place) for place in positions.astype(float)]
+    assert_allclose(values, expected, atol=atol, rtol=0)
+
+
+# --- the descriptor ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "patch_size", "stride"),
+    [
+        (data.camera()[100:132, 200:232], 8, 3),
+        (data.astronaut()[:40, 200:251], 16, 2),
+        (data.camera()[:200:2, ::5], 32, 8),
+        (data.coins() / 255.0, 100, 50),
+        (data.rocket()[:90, :131], [12, 20.5, 64], [5, 7, 13]),
+        (data.text(), 171, 40),
+    ],
+    ids=["upsampled", "colour", "native", "halved-float", "three-sizes", "halved-thrice"],
+)
+def test_values_are_those_of_windows_cut_out_one_by_one(image, patch_size, stride):
+    values, positions = DensePatches(patch_size, stride).describe(image)
+    assert values.dtype == positions.dtype == np.float32
+    assert values.shape == (len(positions), 144)
+    assert_as_naive(image, values, positions)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    size=st.floats(2, 40),
+    stride=st.floats(2, 20),
+    seed=st.integers(0, 999),
+)
+def test_values_are_naive_for_any_size(shape, size, stride, seed):
+    image = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    values, positions = DensePatches(size, stride).describe(image)
+    assert bool(len(values)) == (size <= min(shape))
+    few = slice(None, None, max(1, len(values) // 5))
+    if len(values):
+        # Enlarged n times, neighbouring samples differ n times less: float32 rounds them off.
+        assert_as_naive(image, values[few], positions[few], atol=1e-6 + 1e-5 / size)
+
+
+def test_float_and_8_bit_pixels_give_the_same():
+    image = data.camera()[:64, :64]
+    as_bytes, _ = DensePatches(16, 8).describe(image)
+    as_floats, _ = DensePatches(16, 8).describe(image / 255)
+    assert_allclose(as_bytes, as_floats, atol=2e-5)
+
+
+def test_lengths_are_one_and_flat_patches_zero():
+    image = np.full((32, 64), 77, np.uint8)
+    image[:, 32:] = data.camera()[100:132, 100:132]
+    values, positions = DensePatches(8, 8).describe(image)
+    lengths = np.linalg.norm(values, axis=1)
+    # A patch sees half a cell (1 px) and a sample's gradient beyond its edge.
+    flat = positions[:, 1] + 4 + 2 < 32
+    assert flat.any()
+    assert_array_equal(lengths[flat], 0)
+    assert_allclose(lengths[~flat], 1, atol=1e-6)
+
+
+def test_a_vertical_edge_votes_for_the_two_bins_beside_angle_zero():
+    image = np.zeros((32, 32))
+    image[:, 16:] = 1
+    values, _ = DensePatches(32, 32).describe(image)
+    per_orientation = values.reshape(16, 9).sum(axis=0)
+    assert per_orientation[0] == per_orientation[8] > 0
+    assert_array_equal(per_orientation[1:8], 0)
+
+
+# --- the grid ----------------------------------------------------------------------------------
+
+
+def test_grid_fits_and_is_centred():
+    _, positions = DensePatches(patch_size=10, stride=5).describe(np.zeros((31, 20)))
+    assert_array_equal(np.unique(positions[:, 0]), [5.5, 10.5, 15.5, 20.5, 25.5])
+    assert_array_equal(np.unique(positions[:, 1]), [5, 10, 15])
+    assert_array_equal(positions[:, 2:], np.tile([10, 0], (15, 1)))
+
+
+def test_sizes_follow_one_another():
+    _, positions = DensePatches(patch_size=[8, 16], stride=8).describe(np.zeros((16, 16)))
+    assert_array_equal(positions[:, 2], [8, 8, 8, 8, 16])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (3, 7), (32, 32), (64, 160), (250, 300)])
+def test_default_grid_finds_some_patches_in_any_image(shape):
+    values, positions = DensePatches().describe(np.zeros(shape))
+    assert 1 <= len(values) <= 2000
+    corners = positions[:, :2] - positions[:, 2:3] / 2
+    assert (corners >= 0).all()
+    assert (corners + positions[:, 2:3] <= np.array(shape) + 1e-4).all()
+
+
+@pytest.mark.parametrize(
+    ("patch_size", "stride", "error", "words"),
+    [
+        (0, 1, ValueError, "patch_size to be positive"),
+        (8, -1, ValueError, "stride to be positive"),
+        (float("nan"), 1, ValueError, "patch_size to be positive"),
+        ([], 1, TypeError, "patch_size to be a number or several"),
+        ("8", 1, TypeError, "patch_size to be a number or several"),
+        ([8, 16], [1, 2, 3], ValueError, "one stride or one for each of 2 sizes, got 3"),
+    ],
+)
+def test_wrong_parameters_are_named(patch_size, stride, error, words):
+    with pytest.raises(error, match=words):
+        DensePatches(patch_size, stride).transform([np.zeros((20, 20))])
+
+
+def test_a_bad_image_is_named():
+    with pytest.raises(ValueError, match=r"image 1: .*not finite"):
+        DensePatches().transform([np.zeros((9, 9)), np.full((9, 9), np.nan)])
+
+
+# --- images to a ragged result -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def images():
+    photo = data.astronaut()
+    shapes = [(40, 40), (33, 57), (6, 90), (80, 64), (40, 40)]
+    return [photo[20 * i : 20 * i + h, 30 * i : 30 * i + w] for i, (h, w) in enumerate(shapes)]
+
+
+@pytest.fixture(scope="module")
+def described(images):
+    return DensePatches(patch_size=16, stride=8).transform(images)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+def test_transform_is_describe_of_each_image(images, n_jobs):
+    many = images * 20
+    patches = DensePatches(patch_size=16, stride=8, n_jobs=n_jobs)
+    before = copy.deepcopy(many)
+    result = patches.fit(many).transform(many)
+    assert len(result) == len(many)
+    for i, image in enumerate(many):
+        values, positions = patches.describe(image)
+        rows = slice(*result.offsets[i : i + 2])
+        assert_array_equal(result[i], values)
+        assert_array_equal(result.positions[rows], positions)
+        assert_array_equal(result.image_shapes[i], image.shape[:2])
+    assert all(np.array_equal(a, b) for a, b in zip(before, many, strict=True))
+
+
+def test_an_image_without_patches_has_no_rows_and_is_listed(described):
+    assert described[2].shape == (0, 144)
+    assert_array_equal(described.without_patches, [2])
+
+
+def test_no_images_give_no_descriptors():
+    nothing = DensePatches().transform([])
+    assert len(nothing) == 0
+    assert nothing.values.shape == (0, 144)
+    assert nothing.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [[3, 0, 0], np.array([1, 2]), slice(1, 4), slice(None, None, -2), [], np.arange(5) % 2 == 0],
+    ids=str,
+)
+def test_part_of_the_descriptors(described, key):
+    part, chosen = described[key], np.arange(5)[key if len(np.shape(key)) == 0 or len(key) else []]
+    assert isinstance(part, PatchDescriptors)
+    assert part.shape == (len(chosen),)
+    for values, i in zip(part, chosen, strict=True):
+        assert_array_equal(values, described[i])
+    assert_array_equal(part.image_shapes, described.image_shapes[chosen])
+    expected = [described.positions[slice(*described.offsets[i : i + 2])] for i in chosen]
+    assert_array_equal(part.positions, np.concatenate([np.empty((0, 4)), *expected]))
+
+
+def test_negative_numbers_count_from_the_end_and_wrong_ones_are_refused(described):
+    assert_array_equal(described[-1], described[4])
+    with pytest.raises(IndexError, match=r"images among 0\.\.4, got 5"):
+        described[5]
+
+
+def test_scikit_learn_splits_descriptors_and_described_images(images, described):
+    chosen = np.array([4, 1])
+    assert_array_equal(_safe_indexing(described, chosen)[0], described[4])
+    both = _safe_indexing(DescribedImages(images, described), chosen)
+    assert both[0] is images[4]
+    assert_array_equal(both.descriptors[1], described[1])
+
+
+def test_described_images_of_an_array_and_their_errors(described):
+    images = np.zeros((5, 8, 8), np.uint8)
+    both = DescribedImages(images, described)
+    assert both[1:3].images.shape == (2, 8, 8)
+    assert both.shape == (5,)
+    with pytest.raises(ValueError, match="descriptors of 4 images, got 5"):
+        DescribedImages(images[:4], described)
+
+
+def test_descriptors_survive_pickling(described):
+    again = pickle.loads(pickle.dumps(described))
+    assert_array_equal(again.values, described.values)
+    assert repr(again) == repr(described) == "PatchDescriptors(5 images, 113 patches)"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"values": np.zeros(3)}, "values of shape"),
+        ({"positions": np.zeros((3, 3))}, "positions of shape"),
+        ({"offsets": [0, 2]}, "offsets from 0 to 3"),
+        ({"offsets": [0, 3, 1, 3]}, "offsets that never decrease"),
+        ({"image_shapes": np.zeros((1, 2))}, "image_shapes of shape"),
+    ],
+)
+def test_arrays_that_do_not_belong_together_are_refused(change, words):
+    arrays = {
+        "values": np.zeros((3, 144)),
+        "positions": np.zeros((3, 4)),
+        "offsets": [0, 1, 1, 3],
+        "image_shapes": np.zeros((3, 2)),
+    }
+    assert len(PatchDescriptors(**arrays)) == 3
+    with pytest.raises(ValueError, match=words):
+        PatchDescriptors(**(arrays | change))
+
+
+@pytest.mark.parametrize("name", ["patches", "dense"])
+def test_docstring_examples(name):
+    result = doctest.testmod(importlib.import_module(f"visualwords.features.{name}"))
+    assert result.attempted > 0
+    assert result.failed == 0
