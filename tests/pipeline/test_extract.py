@@ -1,0 +1,166 @@
+from dataclasses import replace
+
+import joblib
+import numpy as np
+import pytest
+
+from visualwords.features import HOG, BagOfVisualWords, HueHistogram
+from visualwords.pipeline import extract
+from visualwords.pipeline.dataset import Dataset, DatasetError
+from visualwords.pipeline.extract import Extractor
+from visualwords.pipeline.reader import Reader, read_bytes
+from visualwords.pipeline.scan import ScanIndex, scan
+from visualwords.pipeline.stages import Stages
+from visualwords.pipeline.store import SHARD_ROWS
+
+
+def features():
+    return {
+        "hue": HueHistogram(),
+        "hog": HOG(image_size=(32, 32)),
+        "words": BagOfVisualWords(n_words=8),
+    }
+
+
+def scanned(dataset, cache):
+    return scan(dataset, Reader(), ScanIndex(cache, Reader()), Stages(), 1)
+
+
+def work(dataset, cache, wanted=None, n_jobs=2):
+    """Fit and transform; give the extraction and the number of images decoded."""
+    found = scanned(dataset, cache)
+    extractor = Extractor(cache, Reader(), Stages(), n_jobs)
+    fitted = extractor.fit(wanted or features(), found, seed=0)
+    return extractor.transform(fitted, found), extractor
+
+
+@pytest.fixture(scope="module")
+def extraction(crops, tmp_path_factory):
+    return work(Dataset.from_folder(crops), tmp_path_factory.mktemp("cache"))[0]
+
+
+def test_rows_are_those_of_the_features_themselves(crops, extraction):
+    dataset = Dataset.from_folder(crops)
+    images = [Reader().decode(read_bytes(source)) for source in dataset.sources]
+    assert extraction.kept.tolist() == list(range(len(dataset)))
+    for name, feature in features().items():
+        expected = feature.fit(images).transform(images)
+        np.testing.assert_array_equal(extraction.matrices[name][:], expected)
+
+
+def test_a_second_run_decodes_nothing(crops, tmp_path):
+    dataset = Dataset.from_folder(crops)
+    work(dataset, tmp_path)
+    again, extractor = work(dataset, tmp_path)
+    assert extractor.decoded == 0
+    assert again.matrices["words"].shape == (len(dataset), 8)
+
+
+def test_other_hue_bins_recompute_the_hue_matrix_alone(crops, tmp_path):
+    dataset = Dataset.from_folder(crops)
+    work(dataset, tmp_path)
+    files = {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.npy") if "hue" not in str(f)}
+    wanted = features() | {"hue": HueHistogram(n_bins=5)}
+    again, extractor = work(dataset, tmp_path, wanted)
+    assert set(extractor.worker_seconds) == {"decode", "hue"}
+    assert again.matrices["hue"].shape == (len(dataset), 5)
+    assert {f: f.stat().st_mtime_ns for f in files} == files
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_bytes_do_not_depend_on_n_jobs_chunks_or_backend(
+    crops, extraction, tmp_path, monkeypatch, n_jobs
+):
+    monkeypatch.setattr(extract, "IMAGES_PER_CHUNK", 5)
+    again, _ = work(Dataset.from_folder(crops), tmp_path, n_jobs=n_jobs)
+    for name, folder in extraction.folders.items():
+        assert again.folders[name].name == folder.name
+        for file in folder.iterdir():
+            assert (again.folders[name] / file.name).read_bytes() == file.read_bytes()
+
+
+def test_workers_can_be_processes(crops, extraction, tmp_path):
+    with joblib.parallel_config(backend="loky"):
+        again, _ = work(Dataset.from_folder(crops), tmp_path, n_jobs=2)
+    for name in extraction.matrices:
+        np.testing.assert_array_equal(again.matrices[name][:], extraction.matrices[name][:])
+
+
+def test_many_shards_with_failures_in_each_equal_one_call(tmp_path):
+    rng = np.random.default_rng(0)
+    n = 2 * SHARD_ROWS + 100
+    images = list(rng.integers(0, 256, (n, 16, 16, 3), np.uint8))
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    for place, path in zip((0, SHARD_ROWS + 5, n - 1), paths, strict=True):
+        images[place] = path
+    dataset = Dataset.from_arrays([np.zeros((1, 1), np.uint8)] * n, np.arange(n) % 2)
+    dataset = replace(dataset, sources=tuple(images))
+    result, _ = work(dataset, tmp_path / "cache", {"hue": HueHistogram()})
+    assert list(result.failures) == [0, SHARD_ROWS + 5, n - 1]
+    sound = [image for image in images if isinstance(image, np.ndarray)]
+    np.testing.assert_array_equal(
+        result.matrices["hue"][:], HueHistogram().fit(sound[:1]).transform(sound)
+    )
+
+
+def test_an_image_that_a_feature_refuses_is_a_failure_of_all(tmp_path):
+    images = [np.full((20, 20, 3), 90, np.uint8) for _ in range(4)]
+    images[2] = np.full((3, 3, 3), 90, np.uint8)
+    dataset = Dataset.from_arrays(images, [0, 0, 1, 1])
+    wanted = {"hue": HueHistogram(), "hog": HOG()}
+    result, _ = work(dataset, tmp_path, wanted)
+    assert list(result.failures) == [2]
+    assert result.failures[2].startswith("hog: ")
+    assert result.kept.tolist() == [0, 1, 3]
+    assert len(result.matrices["hue"]) == len(result.matrices["hog"]) == 3
+
+
+def test_matrices_of_different_runs_keep_their_rows_aligned(tmp_path):
+    images = [np.full((20, 20, 3), 10 * i, np.uint8) for i in range(4)]
+    images[1] = np.full((3, 3, 3), 90, np.uint8)
+    dataset = Dataset.from_arrays(images, [0, 0, 1, 1])
+    assert len(work(dataset, tmp_path, {"hue": HueHistogram()})[0].matrices["hue"]) == 4
+    both, _ = work(dataset, tmp_path, {"hue": HueHistogram(), "hog": HOG()})
+    assert both.kept.tolist() == [0, 2, 3]
+    assert len(both.matrices["hue"]) == len(both.matrices["hog"]) == 3
+
+
+def test_a_file_that_changes_between_scan_and_extraction_is_a_failure(crops, tmp_path):
+    file = tmp_path / "images" / "a" / "x.png"
+    file.parent.mkdir(parents=True)
+    (file.parent / "y.png").write_bytes((crops / "grass" / "01.png").read_bytes())
+    file.write_bytes((crops / "brick" / "01.png").read_bytes())
+    found = scanned(Dataset.from_folder(tmp_path / "images"), tmp_path)
+    file.write_bytes((crops / "coffee" / "01.png").read_bytes())
+    extractor = Extractor(tmp_path, Reader(), Stages(), 1)
+    fitted = {"hue": HueHistogram().fit([np.zeros((2, 2, 3), np.uint8)])}
+    result = extractor.transform(fitted, found)
+    assert "changed while the job ran" in result.failures[0]
+    assert result.kept.tolist() == [1]
+
+
+def test_damaged_shards_are_recomputed(crops, extraction, tmp_path):
+    dataset = Dataset.from_folder(crops)
+    first, _ = work(dataset, tmp_path)
+    shard = first.folders["hog"] / "00000.npy"
+    sound = shard.read_bytes()
+    shard.write_bytes(sound[:-8] + b"12345678")
+    again, extractor = work(dataset, tmp_path)
+    assert extractor.decoded == len(dataset)
+    assert shard.read_bytes() == sound
+    np.testing.assert_array_equal(again.matrices["hog"][:], extraction.matrices["hog"][:])
+
+
+def test_learning_passes_over_damaged_images_and_says_when_there_is_nothing_else(crops, tmp_path):
+    folder = tmp_path / "images" / "a"
+    folder.mkdir(parents=True)
+    data = (crops / "brick" / "01.png").read_bytes()
+    (folder / "bad.png").write_bytes(data[:-40])
+    found = scanned(Dataset.from_folder(folder.parent), tmp_path)
+    assert found.failures == {}, "the header alone is sound"
+    with pytest.raises(DatasetError, match="none of the training images"):
+        Extractor(tmp_path, Reader(), Stages(), 1).fit(features(), found, seed=0)
+    (folder / "good.png").write_bytes(data)
+    result, _ = work(Dataset.from_folder(folder.parent), tmp_path)
+    assert list(result.failures) == [0]
+    assert "truncated" in result.failures[0]
