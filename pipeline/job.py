@@ -34,7 +34,7 @@ from .persist import load_estimator, save_estimator
 from .reader import ImageError, Reader, read_bytes
 from .scan import Scan, ScanIndex, scan
 from .stages import Stages
-from .store import write_atomically
+from .store import remove_leftovers, write_atomically
 from .train import Split, evaluate, feature_sets, train
 
 __all__ = ["Prediction", "Run", "Settings"]
@@ -159,6 +159,8 @@ class Run:
 
     def extract(self, settings: Settings) -> dict[str, Any]:
         """Compute the feature matrices of both splits."""
+        for folder in (self.folder, self.cache):
+            remove_leftovers(folder)
         reader = Reader(settings.max_pixels, settings.max_side)
         extractor = Extractor(self.cache, reader, self.stages, self.n_jobs)
         scans = {name: self._scan(part, reader) for name, part in settings.datasets().items()}

@@ -24,14 +24,14 @@ Arrays = dict[str, npt.NDArray[Any]]
 # Whatever a file says, only these packages' public classes are ever looked up.
 PACKAGES = ("features", "classifiers")
 
-# Parameters that say how a result is computed, not what it is.
+# Parameters that say how a result is computed, not what it is; a loaded estimator has defaults.
 NOT_PART_OF_THE_RESULT = frozenset({"n_jobs", "verbose"})
 
 
 def describe_estimator(estimator: BaseEstimator) -> dict[str, Any]:
-    """Describe an estimator for a cache key: learned arrays by digest, no execution details."""
+    """Describe an estimator for a cache key: as it would be saved, with digests for arrays."""
     arrays: Arrays = {}
-    encoded = _encode(estimator, arrays, NOT_PART_OF_THE_RESULT)
+    encoded = _encode(estimator, arrays)
     digests = {name: _digest(array) for name, array in arrays.items()}
     return {"estimator": encoded, "arrays": digests}
 
@@ -39,7 +39,7 @@ def describe_estimator(estimator: BaseEstimator) -> dict[str, Any]:
 def save_estimator(estimator: BaseEstimator) -> bytes:
     """Give the bytes of an ``.npz`` file; the same estimator gives the same bytes."""
     arrays: Arrays = {}
-    text = json.dumps(_encode(estimator, arrays, frozenset()), sort_keys=True)
+    text = json.dumps(_encode(estimator, arrays), sort_keys=True)
     buffer = io.BytesIO()
     np.savez(buffer, json=np.frombuffer(text.encode(), np.uint8), **arrays)
     return buffer.getvalue()
@@ -64,7 +64,7 @@ def load_estimator(path: Path) -> Any:
     return _decode(encoded, arrays)
 
 
-def _encode(value: Any, arrays: Arrays, skipped: frozenset[str]) -> Any:
+def _encode(value: Any, arrays: Arrays) -> Any:
     """JSON for a value; its arrays are put into ``arrays`` and referred to by name."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -75,17 +75,15 @@ def _encode(value: Any, arrays: Arrays, skipped: frozenset[str]) -> Any:
         arrays[name] = value.astype(str) if value.dtype == object else value
         return {"array": name}
     if isinstance(value, tuple):
-        return {"tuple": [_encode(item, arrays, skipped) for item in value]}
+        return {"tuple": [_encode(item, arrays) for item in value]}
     if isinstance(value, list):
-        return [_encode(item, arrays, skipped) for item in value]
+        return [_encode(item, arrays) for item in value]
     if isinstance(value, BaseEstimator):
-        return _encode_estimator(value, arrays, skipped)
+        return _encode_estimator(value, arrays)
     raise TypeError(f"cannot save a {type(value).__name__} without pickle")
 
 
-def _encode_estimator(
-    estimator: BaseEstimator, arrays: Arrays, skipped: frozenset[str]
-) -> dict[str, Any]:
+def _encode_estimator(estimator: BaseEstimator, arrays: Arrays) -> dict[str, Any]:
     package = type(estimator).__module__.split(".")[1]
     if package not in PACKAGES:
         raise TypeError(f"cannot save {type(estimator).__name__}: not an estimator of this package")
@@ -94,9 +92,9 @@ def _encode_estimator(
 
     def encode(values: dict[str, Any]) -> dict[str, Any]:
         return {
-            name: _encode(value, arrays, skipped)
+            name: _encode(value, arrays)
             for name, value in sorted(values.items())
-            if name not in skipped
+            if name not in NOT_PART_OF_THE_RESULT
         }
 
     return {

@@ -28,7 +28,7 @@ from ..features.base import ImageFeature
 from .persist import describe_estimator
 from .reader import READER_VERSION, Reader
 
-__all__ = ["FeatureMatrix", "StoredMatrix", "key_of", "write_atomically"]
+__all__ = ["FeatureMatrix", "StoredMatrix", "key_of", "remove_leftovers", "write_atomically"]
 
 SHARD_ROWS = 1024
 STORE_VERSION = 1
@@ -45,6 +45,25 @@ def write_atomically(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of processes of this machine that are no more."""
+    mark = f".{socket.gethostname()}-"
+    for path in folder.rglob(f".*{mark}*.tmp"):
+        process = path.name.rpartition(mark)[2].removesuffix(".tmp")
+        if process.isdigit() and not _is_alive(int(process)):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def describe_matrix(feature: ImageFeature, reader: Reader) -> dict[str, Any]:
@@ -81,7 +100,6 @@ class StoredMatrix:
         self.folder = folder
         self.n_images = n_images
         self._n_shards = len(self.shards(n_images))
-        self._remove_leftovers()
 
     @staticmethod
     def shards(n_images: int) -> list[range]:
@@ -157,26 +175,6 @@ class StoredMatrix:
 
     def _record_file(self, shard: int) -> Path:
         return self.folder / f"{shard:05d}.json"
-
-    def _remove_leftovers(self) -> None:
-        """Remove temporary files of processes of this machine that are no more."""
-        mark = f".{socket.gethostname()}-"
-        for path in self.folder.glob(f".*{mark}*.tmp"):
-            process = path.name.rpartition(mark)[2].removesuffix(".tmp")
-            if process.isdigit() and not _is_alive(int(process)):
-                path.unlink(missing_ok=True)
-
-
-def _is_alive(process: int) -> bool:
-    if process == os.getpid():
-        return False  # ours are renamed before anything else happens
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class FeatureMatrix:

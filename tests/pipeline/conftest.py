@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-PHOTOGRAPHS = ("brick", "coffee", "grass")
+PHOTOGRAPHS = ("brick", "coffee", "rocket")
 
 
 def write_crops(folder: Path, per_class: int, seed: int) -> Path:

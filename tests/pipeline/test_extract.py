@@ -128,7 +128,7 @@ def test_matrices_of_different_runs_keep_their_rows_aligned(tmp_path):
 def test_a_file_that_changes_between_scan_and_extraction_is_a_failure(crops, tmp_path):
     file = tmp_path / "images" / "a" / "x.png"
     file.parent.mkdir(parents=True)
-    (file.parent / "y.png").write_bytes((crops / "grass" / "01.png").read_bytes())
+    (file.parent / "y.png").write_bytes((crops / "rocket" / "01.png").read_bytes())
     file.write_bytes((crops / "brick" / "01.png").read_bytes())
     found = scanned(Dataset.from_folder(tmp_path / "images"), tmp_path)
     file.write_bytes((crops / "coffee" / "01.png").read_bytes())

@@ -18,7 +18,7 @@ def scan_folder(folder, cache, **reader):
 @pytest.fixture
 def folder(crops, tmp_path):
     """A copy of some crops that a test may change."""
-    for name in ("brick/00.jpg", "brick/01.png", "grass/00.jpg"):
+    for name in ("brick/00.jpg", "brick/01.png", "rocket/00.jpg"):
         target = tmp_path / "images" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((crops / name).read_bytes())
@@ -26,7 +26,7 @@ def folder(crops, tmp_path):
 
 
 def test_digests_shapes_and_failures(folder, tmp_path):
-    (folder / "grass" / "bad.jpg").write_bytes(b"not an image")
+    (folder / "rocket" / "bad.jpg").write_bytes(b"not an image")
     found = scan_folder(folder, tmp_path / "cache")
     assert found.read == 4
     for source, digest in zip(found.dataset.sources, found.digests, strict=True):
@@ -39,7 +39,7 @@ def test_digests_shapes_and_failures(folder, tmp_path):
 
 
 def test_a_second_scan_reads_nothing_and_finds_the_same(folder, tmp_path):
-    (folder / "grass" / "bad.jpg").write_bytes(b"not an image")
+    (folder / "rocket" / "bad.jpg").write_bytes(b"not an image")
     first = scan_folder(folder, tmp_path / "cache")
     second = scan_folder(folder, tmp_path / "cache")
     assert second.read == 0
@@ -70,7 +70,7 @@ def test_an_unreadable_file_is_tried_again(folder, tmp_path):
     file.unlink()
     file.symlink_to(target)
     assert "No such file" in scan_folder(folder, tmp_path / "cache").failures[0]
-    target.write_bytes((folder / "grass" / "00.jpg").read_bytes())
+    target.write_bytes((folder / "rocket" / "00.jpg").read_bytes())
     assert scan_folder(folder, tmp_path / "cache").failures == {}
 
 

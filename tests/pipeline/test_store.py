@@ -6,7 +6,13 @@ import pytest
 
 from visualwords.features import HOG, HueHistogram
 from visualwords.pipeline.reader import Reader
-from visualwords.pipeline.store import SHARD_ROWS, StoredMatrix, key_of, write_atomically
+from visualwords.pipeline.store import (
+    SHARD_ROWS,
+    StoredMatrix,
+    key_of,
+    remove_leftovers,
+    write_atomically,
+)
 
 N_IMAGES = 2 * SHARD_ROWS + 10
 
@@ -28,7 +34,7 @@ def test_rows_come_back_by_any_slice(matrix):
     loaded = matrix.load()
     expected = np.array([(i, -i) for i in range(2 * SHARD_ROWS) if i != 3], np.float32)
     assert loaded.shape == expected.shape
-    assert loaded.failures == {3: "why", **{i: "why" for i in range(2 * SHARD_ROWS, N_IMAGES)}}
+    assert loaded.failures == {3: "why", **dict.fromkeys(range(2 * SHARD_ROWS, N_IMAGES), "why")}
     np.testing.assert_array_equal(loaded.kept, expected[:, 0])
     for rows in (slice(0, 5), slice(SHARD_ROWS - 3, SHARD_ROWS + 3), slice(None), slice(7, 7)):
         np.testing.assert_array_equal(loaded[rows], expected[rows])
@@ -75,13 +81,14 @@ def test_the_manifest_says_what_the_matrix_is(matrix):
     assert [shard["rows"] for shard in manifest["shards"]] == [SHARD_ROWS - 1, SHARD_ROWS, 0]
 
 
-def test_leftovers_of_a_killed_process_are_removed_and_others_are_not(matrix):
+def test_leftovers_of_a_killed_process_are_removed_and_others_are_not(tmp_path):
     host = os.uname().nodename
-    dead, alive = (matrix.folder / f".00000.npy.{host}-{pid}.tmp" for pid in (2**22 + 1, 1))
-    foreign = matrix.folder / ".00000.npy.another-host-77.tmp"
+    dead, alive = (tmp_path / "hue" / f".00000.npy.{host}-{pid}.tmp" for pid in (2**22 + 1, 1))
+    foreign = tmp_path / ".00000.npy.another-host-77.tmp"
+    dead.parent.mkdir()
     for file in (dead, alive, foreign):
         file.touch()
-    StoredMatrix(matrix.folder, N_IMAGES)
+    remove_leftovers(tmp_path)
     assert not dead.exists()
     assert alive.exists()
     assert foreign.exists()

@@ -1,0 +1,106 @@
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+
+from visualwords.pipeline.cli import main
+
+
+def call(*arguments) -> int:
+    """Exit code of a command, as the shell would see it."""
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+@pytest.fixture(scope="module")
+def run_folder(crops, test_crops, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    options = ("--words", 8, "--jobs", 2)
+    assert call("run", crops, "--test", test_crops, "--out", folder, *options) == 0
+    return folder
+
+
+def test_run_prints_a_table_and_where_the_files_lie(run_folder, crops, test_crops, capsys):
+    call("run", crops, "--test", test_crops, "--out", run_folder, "--words", 8)
+    output = capsys.readouterr().out
+    for word in ("LinearSVM", "Softmax", "hue", "hog", "words", "hue+hog+words"):
+        assert word in output
+    assert "51 found, 51 ok, 0 failed" in output
+    assert str(run_folder / "metrics.json") in output
+    metrics = json.loads((run_folder / "metrics.json").read_bytes())
+    assert f"{metrics['classifiers']['Softmax']['test_accuracy']:.4f}" in output
+
+
+def test_stages_are_commands(run_folder, crops, test_crops, tmp_path, capsys):
+    options = ("--words", 8, "--cache", run_folder / "cache")
+    assert call("extract", crops, "--test", test_crops, "--out", tmp_path, *options) == 0
+    assert call("train", tmp_path, "--alpha", 0.2) == 0
+    assert call("evaluate", tmp_path) == 0
+    assert "Softmax" in capsys.readouterr().out
+    metrics = json.loads((tmp_path / "metrics.json").read_bytes())
+    assert metrics["images"]["decoded"] == 0, "the store was shared"
+    assert metrics["classifiers"]["LinearSVM"]["alpha"] == 0.2
+
+
+def test_predict_prints_class_and_probability_for_each(run_folder, test_crops, capsys):
+    with (run_folder / "predictions.csv").open() as file:
+        expected = {row["path"]: row["Softmax"] for row in csv.DictReader(file)}
+    images = [test_crops / name for name in expected]
+    assert call("predict", run_folder, *images) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == [str(image) for image in images]
+    assert [line[1] for line in lines] == list(expected.values())
+    assert all(1 / 3 < float(line[2]) <= 1 for line in lines)
+
+
+def test_predict_names_what_it_cannot_read_and_does_the_rest(run_folder, test_crops, capsys):
+    good = test_crops / "rocket" / "00.jpg"
+    assert call("predict", run_folder, "nowhere.png", good) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith(str(good))
+    assert "error: nowhere.png: cannot be read: No such file" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "nowhere", "--out", "OUT"), "expected a folder with one folder per class"),
+        (("train", "OUT"), "no such file"),
+        (("predict", "OUT", "x.png"), "is OUT the folder of a finished run?"),
+        (("run", "CROPS", "--test-size", "0.001", "--out", "OUT"), "cannot hold out 0.001"),
+    ],
+)
+def test_errors_are_one_line_and_the_exit_code_is_1(
+    crops, tmp_path, capsys, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    arguments = [str(crops) if argument == "CROPS" else argument for argument in arguments]
+    assert call(*arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_wrong_usage_is_told_apart(capsys):
+    assert call("run") == 2
+    assert call("nonsense") == 2
+    assert "Usage" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    import visualwords
+
+    assert call("--version") == 0
+    assert capsys.readouterr().out.strip() == visualwords.__version__
+
+
+def test_python_dash_m_is_the_command():
+    command = [sys.executable, "-m", "visualwords.pipeline", "--help"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for name in ("demo", "run", "extract", "train", "evaluate", "predict"):
+        assert name in output

@@ -1,0 +1,219 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visualwords.pipeline.dataset import DatasetError
+from visualwords.pipeline.job import Run, Settings
+
+
+def settings(train, **more):
+    return Settings(str(train), **{"words": 8, "hue_bins": 6, **more})
+
+
+def files_of(folder: Path, pattern: str) -> dict[str, bytes]:
+    files = sorted(file for file in folder.rglob(pattern) if file.is_file())
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+@pytest.fixture(scope="module")
+def finished(crops, test_crops, tmp_path_factory):
+    """A whole run; read-only."""
+    run = Run(tmp_path_factory.mktemp("run"), n_jobs=2)
+    run.run(settings(crops, test=str(test_crops)))
+    return run
+
+
+def test_metrics(finished):
+    metrics = json.loads((finished.folder / "metrics.json").read_bytes())
+    images = metrics["images"]
+    assert (images["found"], images["ok"], images["failed"]) == (51, 51, 0)
+    assert images["decoded"] >= 51
+    assert set(metrics["classifiers"]) == {"LinearSVM", "Softmax"}
+    for scores in metrics["classifiers"].values():
+        assert scores["test_accuracy"] == scores["by_features"]["hue+hog+words"]
+        assert scores["test_accuracy"] > 0.6
+        assert np.sum(scores["confusion"]) == 15
+        assert scores["test_accuracy"] == pytest.approx(np.trace(scores["confusion"]) / 15)
+        assert np.mean(list(scores["recall"].values())) == pytest.approx(scores["test_accuracy"])
+    assert set(metrics["seconds"]) == {"scan", "learn", "extract", "train", "evaluate"}
+    assert 50 < metrics["peak_rss_mb"] < 50_000
+
+
+def test_predictions_table(finished):
+    with (finished.folder / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    metrics = finished.metrics["classifiers"]
+    assert len(rows) == 15
+    for name in metrics:
+        right = sum(row["label"] == row[name] for row in rows)
+        assert right / 15 == pytest.approx(metrics[name]["test_accuracy"])
+
+
+def test_predict_agrees_with_the_table(finished, test_crops):
+    with (finished.folder / "predictions.csv").open() as file:
+        table = {row["path"]: row["Softmax"] for row in csv.DictReader(file)}
+    predictions = finished.predict([str(test_crops / name) for name in table])
+    for prediction, label in zip(predictions, table.values(), strict=True):
+        assert prediction.label == label
+        assert 1 / 3 <= prediction.probability <= 1
+
+
+def test_a_second_run_decodes_nothing_and_finds_the_same(crops, test_crops, finished):
+    before = files_of(finished.cache, "*")
+    again = Run(finished.folder, n_jobs=2)
+    metrics = again.run(settings(crops, test=str(test_crops)))
+    assert metrics["images"]["decoded"] == 0
+    assert metrics["images"]["ok"] == 51
+    for name, scores in metrics["classifiers"].items():
+        assert scores["confusion"] == finished.metrics["classifiers"][name]["confusion"]
+    assert files_of(finished.cache, "*") == before
+
+
+def test_stages_alone_do_what_run_does(crops, test_crops, finished, tmp_path):
+    asked = settings(crops, test=str(test_crops))
+    Run(tmp_path, n_jobs=1).extract(asked)
+    Run(tmp_path, n_jobs=1).train()
+    metrics = Run(tmp_path, n_jobs=1).evaluate()
+    assert files_of(tmp_path / "models", "*") == files_of(finished.folder / "models", "*")
+    assert set(metrics) == set(finished.metrics)
+    assert set(metrics["seconds"]) == {"scan", "learn", "extract", "train", "evaluate"}
+
+
+def test_training_and_evaluation_need_no_images(crops, tmp_path):
+    images = tmp_path / "images"
+    for file in crops.rglob("*.*"):
+        (images / file.parent.name).mkdir(parents=True, exist_ok=True)
+        (images / file.parent.name / file.name).write_bytes(file.read_bytes())
+    Run(tmp_path / "run", n_jobs=1).extract(settings(images, test_size=0.25))
+    images.rename(tmp_path / "gone")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    Run(tmp_path / "moved", n_jobs=1).train(alpha=0.1)
+    metrics = Run(tmp_path / "moved", n_jobs=1).evaluate()
+    assert metrics["classifiers"]["Softmax"]["alpha"] == 0.1
+    assert np.sum(metrics["classifiers"]["Softmax"]["confusion"]) == 9
+
+
+def test_evaluation_on_other_images(crops, test_crops, tmp_path):
+    run = Run(tmp_path, n_jobs=1)
+    run.run(settings(crops, test=str(test_crops)))
+    metrics = Run(tmp_path, n_jobs=1).evaluate(str(crops))
+    assert np.sum(metrics["classifiers"]["Softmax"]["confusion"]) == 36
+    accuracy = metrics["classifiers"]["Softmax"]["test_accuracy"]
+    assert accuracy == metrics["classifiers"]["Softmax"]["train_accuracy"]
+
+
+def test_damaged_and_odd_files_become_failures_with_reasons(crops, tmp_path):
+    images = tmp_path / "images"
+    for file in crops.rglob("*.*"):
+        (images / file.parent.name).mkdir(parents=True, exist_ok=True)
+        (images / file.parent.name / file.name).write_bytes(file.read_bytes())
+    png = (crops / "brick" / "01.png").read_bytes()
+    jpg = (crops / "brick" / "00.jpg").read_bytes()
+    odd = {
+        "brick/empty.jpg": b"",
+        "brick/text.jpg": b"hello",
+        "brick/page.html": b"<html></html>",
+        "brick/half.png": png[: len(png) // 2],
+        "brick/half.jpg": jpg[: len(jpg) // 2],
+        "rocket/tail.png": png[:-1],
+        "rocket/tail.jpg": jpg[:-1],
+        "rocket/flipped.png": png[:60] + bytes([png[60] ^ 255]) + png[61:],
+        "rocket/signature.png": png[:8],
+        "rocket/header.jpg": jpg[:30],
+        "stray.png": png,
+    }
+    for name, data in odd.items():
+        (images / name).write_bytes(data)
+    (images / "coffee" / "link.png").symlink_to("nowhere.png")
+    os.mkfifo(images / "coffee" / "pipe.png")
+    odd_names = {*odd, "coffee/link.png", "coffee/pipe.png"}
+    # sound although odd: the content decides, not the name; and names need not be ASCII
+    (images / "coffee" / "png-inside.jpg").write_bytes(png)
+    (images / "coffee" / "größe 漢字.dat").write_bytes(jpg)
+
+    metrics = Run(tmp_path / "run", n_jobs=2).run(settings(images, test_size=0.25))
+    counts = metrics["images"]
+    assert counts["found"] == 36 + 2 + len(odd_names)
+    assert counts["found"] == counts["ok"] + counts["failed"]
+    assert counts["failed"] == len(odd_names)
+    with (tmp_path / "run" / "failures.csv").open() as file:
+        failures = {row["path"]: row["reason"] for row in csv.DictReader(file)}
+    assert set(failures) == odd_names
+    assert all(failures.values())
+    assert "empty" in failures["brick/empty.jpg"]
+    assert "outside any class folder" in failures["stray.png"]
+
+
+def test_the_hog_side_follows_the_training_images(crops, tmp_path):
+    run = Run(tmp_path, n_jobs=1)
+    run.extract(settings(crops))  # crops of 40 to 59 pixels: median of the shorter sides in 40..48
+    record = json.loads((tmp_path / "train.json").read_bytes())
+    columns = np.load(tmp_path / record["matrices"]["hog"] / "00000.npy", mmap_mode="r").shape[1]
+    assert columns == (40 // 8 - 1) ** 2 * 36
+
+
+def test_a_manifest_with_splits(crops, tmp_path):
+    lines = ["path,label,split"]
+    for file in sorted(crops.rglob("*.*")):
+        split = "test" if file.stem in ("10", "11") else "train"
+        lines.append(f"{file},{file.parent.name},{split}")
+    manifest = tmp_path / "all.csv"
+    manifest.write_text("\n".join(lines))
+    metrics = Run(tmp_path / "run", n_jobs=1).run(settings(manifest))
+    assert metrics["images"]["found"] == 36
+    assert np.sum(metrics["classifiers"]["Softmax"]["confusion"]) == 6
+    with pytest.raises(DatasetError, match="has a column split"):
+        Run(tmp_path / "run", n_jobs=1).run(settings(manifest, test_size=0.5))
+
+
+def test_contradictions_are_errors(crops, test_crops, tmp_path):
+    with pytest.raises(DatasetError, match="either --test or --test-size"):
+        Run(tmp_path).run(settings(crops, test=str(test_crops), test_size=0.5))
+    with pytest.raises(ValueError, match="no such file"):
+        Run(tmp_path / "never").train()
+
+
+DIE_AFTER_WRITES = """
+import os, signal, sys
+from pathlib import Path
+from visualwords.pipeline import cli
+
+left, replace = int(sys.argv[1]), Path.replace
+
+def replace_or_die(self, target):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(self, target)
+
+Path.replace = replace_or_die
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+def test_killed_anywhere_and_run_again_the_matrices_are_the_same_bytes(
+    crops, test_crops, finished, tmp_path
+):
+    arguments = ["run", str(crops), "--test", str(test_crops), "--out", str(tmp_path)]
+    arguments += ["--words", "8", "--hue-bins", "6", "--jobs", "2"]
+    script = [sys.executable, "-c", DIE_AFTER_WRITES]
+    kills = 0
+    for writes in (1, 2, 3, 4, 5, 1000):
+        code = subprocess.run([*script, str(writes), *arguments], capture_output=True).returncode
+        assert code in (0, -signal.SIGKILL)
+        kills += code != 0
+    assert code == 0
+    assert kills >= 4
+    expected = files_of(finished.cache, "*.npy") | files_of(finished.cache, "*.json")
+    found = files_of(tmp_path / "cache", "*.npy") | files_of(tmp_path / "cache", "*.json")
+    assert {name: found[name] for name in expected} == expected
+    assert set(found) == set(expected)
+    assert not list(tmp_path.rglob("*.tmp"))

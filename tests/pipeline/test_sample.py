@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from visualwords.pipeline import sample
+from visualwords.pipeline.dataset import Dataset
+from visualwords.pipeline.sample import write_sample_images
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return write_sample_images(tmp_path_factory.mktemp("sample"))
+
+
+def read_size(source) -> tuple[int, int]:
+    with Image.open(source) as image:
+        return image.size
+
+
+def test_at_least_twelve_classes_of_sixty_crops_of_mixed_sizes_and_formats(images):
+    splits = {split: Dataset.from_folder(images / split) for split in ("train", "test")}
+    assert splits["train"].classes == splits["test"].classes
+    counts = sum(np.bincount(splits[split].labels) for split in splits)
+    assert len(counts) >= 12
+    assert set(counts) == {60}
+    sources = [source for split in splits.values() for source in split.sources]
+    sizes = np.array([read_size(source) for source in sources])
+    assert sizes.min() >= 64
+    assert sizes.max() <= 160
+    assert len(np.unique(sizes)) > 50
+    assert {source.suffix for source in sources} == {".jpg", ".png"}
+
+
+def test_training_and_test_crops_share_no_pixel():
+    photograph = np.arange(300 * 450).reshape(300, 450)
+    seen = {s: {v for c in sample._crops(photograph, s) for v in c.ravel()} for s in sample.CROPS}
+    assert not seen["train"] & seen["test"]
+
+
+def test_crops_are_the_same_every_time_and_written_once(images, tmp_path):
+    again = write_sample_images(tmp_path)
+    files = sorted(f.relative_to(images) for f in images.rglob("*.*"))
+    assert files == sorted(f.relative_to(again) for f in again.rglob("*.*"))
+    assert all((images / f).read_bytes() == (again / f).read_bytes() for f in files)
+    times = {f: (again / f).stat().st_mtime_ns for f in files}
+    write_sample_images(tmp_path)
+    assert {f: (again / f).stat().st_mtime_ns for f in files} == times
