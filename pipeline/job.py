@@ -289,7 +289,8 @@ class Run:
             return json.loads((self.folder / name).read_bytes())
         except FileNotFoundError as error:
             raise ValueError(
-                f"{self.folder / name}: no such file; is {self.folder} the folder of a finished run?"
+                f"{self.folder / name}: no such file; "
+                f"is {self.folder} the folder of a finished run?"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""The one reader of images: bytes first, the header before any decoder, nothing doubtful let through.
+"""The one reader of images: bytes first, header before decoder, nothing doubtful let through.
 
 Decisions, the same for every file:
 

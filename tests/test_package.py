@@ -1,0 +1,98 @@
+"""What holds for the package as a whole: layout, imports, documentation."""
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import visualwords
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("features", "classifiers", "pipeline")
+MODULES = [
+    "visualwords",
+    "visualwords.threads",
+    *(
+        f"visualwords.{package}.{module.name}"
+        for package in PACKAGES
+        for module in pkgutil.iter_modules([str(ROOT / package)])
+        if module.name != "__main__"
+    ),
+]
+
+
+def test_the_listed_packages_are_the_folders():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"benchmarks"}
+    assert set(listed) == {"visualwords", *(f"visualwords.{name}" for name in folders)}
+
+
+def test_no_stray_module_ships_from_the_root():
+    assert {file.name for file in ROOT.glob("*.py")} == {"__init__.py", "threads.py"}
+
+
+def test_importing_the_package_is_light():
+    heavy = "numba", "cv2", "skimage", "sklearn", "scipy", "numpy"
+    code = f"import sys, visualwords; print([m for m in {heavy} if m in sys.modules])"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert output.stdout.strip() == "[]", output.stderr
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_package_compiles_nothing(package):
+    code = (
+        "import numba.core.compiler as c\n"
+        "def refuse(*a, **k): raise AssertionError('compiled at import')\n"
+        "c.compile_extra = refuse\n"
+        f"import visualwords.{package}\n"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert output.returncode == 0, output.stderr
+
+
+@pytest.mark.parametrize("name", visualwords.__all__)
+def test_public_names_are_found_on_first_use(name):
+    assert getattr(visualwords, name) is not None
+    assert name in dir(visualwords)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'HOGG'"):
+        visualwords.HOGG  # noqa: B018
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_doctests(name):
+    result = doctest.testmod(
+        importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE
+    )
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_public_names_exist_and_are_described(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    for public in getattr(module, "__all__", []):
+        found = getattr(module, public)
+        if callable(found) and found.__module__.startswith("visualwords"):
+            assert found.__doc__, f"{name}.{public} has no docstring"
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"), [("features", "classifiers"), ("classifiers", "features")]
+)
+def test_features_and_classifiers_do_not_know_each_other(package, forbidden):
+    for file in (ROOT / package).glob("*.py"):
+        imported = {
+            node.module or ""
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.ImportFrom)
+        }
+        assert not [m for m in imported if forbidden in m or "pipeline" in m], file.name
