@@ -5,7 +5,7 @@ joblib, so ``joblib.parallel_config`` chooses threads (the default), processes o
 worker is sent are paths, and what comes back are rows.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -125,7 +125,7 @@ class Chunk:
     rows: dict[str, FloatArray] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
     decoded: int = 0
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Extractor:
@@ -144,7 +144,7 @@ class Extractor:
     ----------
     decoded : int
         Images decoded so far.
-    worker_seconds : Counter
+    worker_seconds : dict of str to float
         Time that workers spent reading and decoding (``decode``) and in each feature.
     """
 
@@ -154,7 +154,7 @@ class Extractor:
         self.stages = stages
         self.n_jobs = n_jobs
         self.decoded = 0
-        self.worker_seconds: Counter[str] = Counter()
+        self.worker_seconds: defaultdict[str, float] = defaultdict(float)
 
     def fit(
         self, features: Mapping[str, ImageFeature], train: Scan, seed: int
@@ -242,7 +242,8 @@ class Extractor:
             chunks = []
             for (_, numbers), chunk in group:
                 self.decoded += chunk.decoded
-                self.worker_seconds.update(chunk.seconds)
+                for part, seconds in chunk.seconds.items():
+                    self.worker_seconds[part] += seconds
                 known = {i: scan.failures[i] for i in numbers if i in scan.failures}
                 chunk.failures |= known
                 chunks.append(chunk)
@@ -306,13 +307,13 @@ def _describe_chunk(
 
 
 def _transform(
-    features: Mapping[str, ImageFeature], images: Sequence[Image], seconds: Counter[str]
+    features: Mapping[str, ImageFeature], images: Sequence[Image], seconds: dict[str, float]
 ) -> dict[str, FloatArray]:
     rows = {}
     for name, feature in features.items():
         start = perf_counter()
         rows[name] = feature.transform(images) if images else np.empty((0, 0), np.float32)
-        seconds[name] += perf_counter() - start
+        seconds[name] = seconds.get(name, 0.0) + perf_counter() - start
     return rows
 
 

@@ -41,7 +41,8 @@ def save_estimator(estimator: BaseEstimator) -> bytes:
     arrays: Arrays = {}
     text = json.dumps(_encode(estimator, arrays), sort_keys=True)
     buffer = io.BytesIO()
-    np.savez(buffer, json=np.frombuffer(text.encode(), np.uint8), **arrays)
+    entries: dict[str, Any] = {"json": np.frombuffer(text.encode(), np.uint8), **arrays}
+    np.savez(buffer, **entries)
     return buffer.getvalue()
 
 

@@ -6,7 +6,7 @@ photographs gives the same crops.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +58,7 @@ def write_sample_images(folder: Path) -> Path:
     marker = folder / "sample.json"
     if marker.exists() and json.loads(marker.read_bytes()) == {"version": VERSION}:
         return folder
-    for label, load in _photographs():
-        photograph = load()
+    for label, photograph in _photographs():
         for split in CROPS:
             for number, crop in enumerate(_crops(photograph, split)):
                 _write(folder / split / label, number, crop)
@@ -67,14 +66,14 @@ def write_sample_images(folder: Path) -> Path:
     return folder
 
 
-def _photographs() -> Iterator[tuple[str, Callable[[], ByteImage]]]:
+def _photographs() -> Iterator[tuple[str, ByteImage]]:
     from skimage import data
     from sklearn.datasets import load_sample_image
 
     for name in SKIMAGE_PHOTOGRAPHS:
-        yield name, getattr(data, name)
+        yield name, getattr(data, name)()
     for name in SKLEARN_PHOTOGRAPHS:
-        yield Path(name).stem, lambda name=name: load_sample_image(name)
+        yield Path(name).stem, load_sample_image(name)
 
 
 def _crops(photograph: ByteImage, split: str) -> Iterator[ByteImage]:
@@ -83,12 +82,13 @@ def _crops(photograph: ByteImage, split: str) -> Iterator[ByteImage]:
     tile = np.array(photograph.shape[:2]) // (2, 3)
     for _ in range(CROPS[split]):
         corner = rng.choice(TILES[split]) * tile
-        size = rng.integers(SIDES[0], np.minimum(SIDES[1], tile) + 1)
-        row, column = corner + rng.integers(0, tile - size + 1)
-        yield photograph[row : row + size[0], column : column + size[1]]
+        rows, columns = rng.integers(SIDES[0], np.minimum(SIDES[1], tile) + 1).tolist()
+        row = corner[0] + rng.integers(0, tile[0] - rows + 1)
+        column = corner[1] + rng.integers(0, tile[1] - columns + 1)
+        yield photograph[row : row + rows, column : column + columns]
 
 
 def _write(folder: Path, number: int, crop: ByteImage) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    suffix, options = ((".jpg", {"quality": 92}), (".png", {}))[number % 2]
-    Image.fromarray(crop).save(folder / f"{number:02d}{suffix}", **options)
+    suffix = (".jpg", ".png")[number % 2]
+    Image.fromarray(crop).save(folder / f"{number:02d}{suffix}", quality=92)

@@ -103,7 +103,7 @@ def feature_sets(features: Sequence[str]) -> list[tuple[str, ...]]:
     >>> feature_sets(["hue", "hog"])
     [('hue',), ('hog',), ('hue', 'hog')]
     """
-    alone = [(name,) for name in features]
+    alone: list[tuple[str, ...]] = [(name,) for name in features]
     return [*alone, tuple(features)] if len(features) > 1 else alone
 
 
