@@ -22,24 +22,27 @@ console = Console()
 errors = Console(stderr=True)
 
 TrainFolder = Annotated[
-    str, typer.Argument(help="Folder with one folder per class, or CSV: path,label[,split].")
+    str,
+    typer.Argument(
+        metavar="TRAIN", help="Folder with one folder per class, or CSV: path,label(,split)."
+    ),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 Test = Annotated[str | None, typer.Option(help="Test images: another such folder or CSV.")]
 TestSize = Annotated[
-    float | None, typer.Option(min=0.0, max=1.0, help="Or: share of TRAIN to hold out [0.2].")
+    float | None, typer.Option(min=0.0, max=1.0, help="Or: share of TRAIN to hold out (0.2).")
 ]
 Out = Annotated[Path, typer.Option(help="Folder of the run; made if it is missing.")]
 Cache = Annotated[
-    Path | None, typer.Option(help="Feature store to share between runs [RUN/cache].")
+    Path | None, typer.Option(help="Feature store to share between runs (RUN/cache).")
 ]
 Jobs = Annotated[int, typer.Option(help="Worker threads; -1: all cores.")]
 HueBins = Annotated[int, typer.Option(min=1, help="Bins of the hue histogram.")]
 Words = Annotated[int, typer.Option(min=2, help="Visual words.")]
 ImageSize = Annotated[
-    int | None, typer.Option(min=16, help="Side that images have for HOG [from TRAIN, 16..64].")
+    int | None, typer.Option(min=16, help="Side that images have for HOG (from TRAIN: 16 to 64).")
 ]
-Alpha = Annotated[float | None, typer.Option(min=0.0, help="L2 penalty [the classifiers' own].")]
+Alpha = Annotated[float | None, typer.Option(min=0.0, help="L2 penalty (the classifiers' own).")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the split and of the vocabulary.")]
 
 
@@ -148,7 +151,10 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="And exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Take the options that come before any command."""
