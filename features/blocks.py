@@ -9,7 +9,7 @@ from .image import FloatArray
 
 __all__ = ["DescriptorBlocks"]
 
-ROWS = 16384  # Rows of a block: 9 MiB of 144 numbers; a shared cache holds it.
+ROWS = 65536  # Rows of a block: 36 MiB of 144 numbers.
 
 
 class DescriptorBlocks:
@@ -49,6 +49,8 @@ class DescriptorBlocks:
                     f"the blocks before it {self.n_columns}"
                 )
             self.n_columns = matrix.shape[1]
+        if self.n_columns < 1:
+            raise ValueError("the descriptors have no columns, expected shape (n, d) with d > 0")
 
     def __iter__(self) -> Iterator[tuple[int, FloatArray]]:
         """Iterate over ``(number of the first row, block)``."""

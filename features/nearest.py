@@ -21,23 +21,55 @@ The bound is computed in float32. Its error is at most ``slack * (|x| + max |c|)
 whatever order it is summed. Rows too large for float32 bounds are compared with all words.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from .distances import (
+    DoubleArray,
+    IntArray,
+    check_finite,
+    estimate,
+    squared_distance,
+    squared_length,
+)
 from .image import FloatArray
 
 __all__ = ["WordSearch"]
 
-ROWS = 128  # Rows of a step: their bounds for 1000 words, 512 KiB, stay in a core's cache.
-LANES = 64  # Bounds are reduced to this many minima before any single one is looked at.
 UNIT = 2.0**-24
 LARGE = 1e30  # Squared lengths over this are left to float64 ...
-SMALL = 1e-30  # ... and underflow under this is covered by an absolute error of the bounds.
-UNEXPLAINED = 0.05  # Share of the words' variance that the principal axes may leave.
+SMALL = 1e-30  # ... and what underflows under this is covered by an absolute error of the bounds.
+UNEXPLAINED = 0.06  # Share of the words' variance that the principal axes may leave.
+FOLD = 8  # Bounds are folded twice by this factor before any single one is looked at.
+SMALL_PRODUCT = 1_000_000  # Multiplications up to which OpenBLAS packs no operand (AVX-512).
 
-IntArray = npt.NDArray[np.int32]
-DoubleArray = npt.NDArray[np.float64]
+
+class Prepared(NamedTuple):
+    """What the kernels know of the words."""
+
+    words: FloatArray  # (n_words, d)
+    mean: FloatArray  # (d,)
+    axes: FloatArray  # (d, n_axes + 2), the last two columns zero
+    table: FloatArray  # (n_axes + 2, n_words rounded up to FOLD^2)
+    slack: float
+    radius: float  # max |c - mean|
+    step: int  # Rows whose bounds are computed at once.
+
+
+class Work(NamedTuple):
+    """Arrays that the kernels fill again and again, for a step of rows or for one."""
+
+    centred: FloatArray  # (step, d)
+    factors: FloatArray  # (step, n_axes + 2)
+    squared: FloatArray  # (step,)
+    bounds: FloatArray  # (step, width of the table)
+    folded: FloatArray  # (width / FOLD,)
+    twice: FloatArray  # (width / FOLD^2,)
+    lanes: IntArray  # (width / FOLD + 1,)
+    near: IntArray  # (width + 1,)
+    estimates: FloatArray  # (width,)
 
 
 class WordSearch:
@@ -57,19 +89,22 @@ class WordSearch:
     """
 
     def __init__(self, words: FloatArray) -> None:
-        self.words = np.ascontiguousarray(words, np.float32)
-        exact = self.words.astype(np.float64)
-        self.mean = exact.mean(axis=0).astype(np.float32)
-        centred = exact - self.mean
+        words = np.ascontiguousarray(words, np.float32)
+        mean = words.mean(axis=0, dtype=np.float64).astype(np.float32)
+        centred = words.astype(np.float64) - mean
         squared = np.einsum("ij,ij->i", centred, centred)
+        radius = float(np.sqrt(squared.max()))
         if not squared.max() < LARGE:
-            centred[:] = 0
-        self.axes = _principal_axes(centred)
-        d, n_axes = self.axes.shape
-        projection_error = np.sqrt(n_axes) * (d + 8) * UNIT
-        self.slack = 4 * (projection_error + (n_axes + 8) * UNIT)
-        self.radius = float(np.sqrt(squared.max()))
-        self.table = _bound_table(centred, self.axes, self.slack)
+            centred[:] = 0  # The bounds will not be used.
+        axes = _principal_axes(centred)
+        d, depth = axes.shape
+        projection_error = np.sqrt(depth) * (d + 8) * UNIT
+        slack = float(4 * (projection_error + (depth + 8) * UNIT))
+        if slack > 1:  # Millions of columns: float32 cannot tell.
+            radius = np.inf
+        table = _bound_table(centred, axes, slack)
+        step = int(np.clip(SMALL_PRODUCT // table.size // 8 * 8, 8, 64))
+        self.prepared = Prepared(words, mean, axes, table, slack, radius, step)
 
     def nearest(self, rows: FloatArray) -> tuple[IntArray, DoubleArray]:
         """Find the nearest word of every row, in this thread, without the GIL.
@@ -90,19 +125,19 @@ class WordSearch:
         """
         ids = np.empty(len(rows), np.int32)
         distances = np.empty(len(rows), np.float64)
-        bad = _nearest(
-            rows,
-            self.words,
-            self.mean,
-            self.axes,
-            self.table,
-            self.slack,
-            self.radius,
-            ids,
-            distances,
-        )
-        _check_finite(bad)
+        self.fill(rows, ids, distances)
         return ids, distances
+
+    def fill(self, rows: FloatArray, ids: IntArray, distances: DoubleArray) -> None:
+        """Write what :meth:`nearest` finds into given arrays; without distances if they are empty.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, d), float32, C-contiguous
+        ids : ndarray of shape (n,), int32
+        distances : ndarray of shape (n,) or (0,), float64
+        """
+        check_finite(_nearest(rows, self.prepared, ids, distances))
 
     def nearest_k(self, rows: FloatArray, k: int) -> tuple[IntArray, DoubleArray]:
         """Find the ``k`` nearest words of every row, nearest first; of equals the first word.
@@ -117,233 +152,234 @@ class WordSearch:
         -------
         ids : ndarray of shape (n, k), int32
         squared_distances : ndarray of shape (n, k), float64
+
+        Raises
+        ------
+        ValueError
+            If a row has a value that is not finite.
         """
         ids = np.empty((len(rows), k), np.int32)
         distances = np.empty((len(rows), k), np.float64)
-        bad = _nearest_k(
-            rows,
-            self.words,
-            self.mean,
-            self.axes,
-            self.table,
-            self.slack,
-            self.radius,
-            ids,
-            distances,
-        )
-        _check_finite(bad)
+        check_finite(_nearest_k(rows, self.prepared, ids, distances))
         return ids, distances
 
 
-def _check_finite(bad: int) -> None:
-    if bad >= 0:
-        raise ValueError(f"row {bad} of the block has NaN or infinity; descriptors must be finite")
-
-
 def _principal_axes(centred: DoubleArray) -> FloatArray:
-    """Principal axes of the words, as many as explain nearly all of their variance."""
+    """Principal axes of the words that explain nearly all variance, and two zero columns."""
     variances, axes = np.linalg.eigh(centred.T @ centred)
     explained = np.cumsum(variances[::-1])
-    n_axes = np.searchsorted(explained, (1 - UNEXPLAINED) * explained[-1]) + 1
-    n_axes = min(int(n_axes), centred.shape[1])
-    return np.ascontiguousarray(axes[:, ::-1][:, :n_axes], np.float32)
+    n_axes = int(np.searchsorted(explained, (1 - UNEXPLAINED) * explained[-1])) + 1
+    n_axes = min(n_axes, centred.shape[1])
+    padded = np.zeros((centred.shape[1], n_axes + 2), np.float32)
+    padded[:, :n_axes] = axes[:, ::-1][:, :n_axes]
+    return padded
 
 
 def _bound_table(centred: DoubleArray, axes: FloatArray, slack: float) -> FloatArray:
-    """Columns ``[-2 Q'c, -2 r(c), |c|^2]`` of the words, padded to whole lanes."""
+    """Columns ``[-2 Q'c, -2 r(c), |c|^2]`` of the words; more columns that no row comes near."""
+    n_words = len(centred)
     coordinates = centred @ axes
     squared = np.einsum("ij,ij->i", centred, centred)
     rest = squared * (1 + slack) - np.einsum("ij,ij->i", coordinates, coordinates)
-    n_words, n_axes = coordinates.shape
-    table = np.zeros((n_axes + 2, -(-n_words // LANES) * LANES), np.float32)
-    table[:n_axes, :n_words] = -2 * coordinates.T
-    table[n_axes, :n_words] = -2 * np.sqrt(np.maximum(rest, 0))
-    table[n_axes + 1] = 1e36
-    table[n_axes + 1, :n_words] = squared
+    table = np.zeros((axes.shape[1], -(-n_words // FOLD**2) * FOLD**2), np.float32)
+    table[:, :n_words] = -2 * coordinates.T
+    table[-2, :n_words] = -2 * np.sqrt(np.maximum(rest, 0))
+    table[-1] = 1e36
+    table[-1, :n_words] = squared
     return table
 
 
 @numba.njit(nogil=True, cache=True)
-def squared_distance(x, c):
-    """Sum of ``(x_i - c_i)^2`` in float64: eight partial sums, added two by two, then the rest."""
-    n = len(x) // 8 * 8
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    for i in range(0, n, 8):
-        d0 = np.float64(x[i]) - np.float64(c[i])
-        d1 = np.float64(x[i + 1]) - np.float64(c[i + 1])
-        d2 = np.float64(x[i + 2]) - np.float64(c[i + 2])
-        d3 = np.float64(x[i + 3]) - np.float64(c[i + 3])
-        d4 = np.float64(x[i + 4]) - np.float64(c[i + 4])
-        d5 = np.float64(x[i + 5]) - np.float64(c[i + 5])
-        d6 = np.float64(x[i + 6]) - np.float64(c[i + 6])
-        d7 = np.float64(x[i + 7]) - np.float64(c[i + 7])
-        s0 += d0 * d0
-        s1 += d1 * d1
-        s2 += d2 * d2
-        s3 += d3 * d3
-        s4 += d4 * d4
-        s5 += d5 * d5
-        s6 += d6 * d6
-        s7 += d7 * d7
-    total = ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
-    for i in range(n, len(x)):
-        d = np.float64(x[i]) - np.float64(c[i])
-        total += d * d
-    return total
+def _work(prepared: Prepared) -> Work:
+    depth, width = prepared.table.shape
+    step = prepared.step
+    return Work(
+        np.empty((step, len(prepared.mean)), np.float32),
+        np.empty((step, depth), np.float32),
+        np.empty(step, np.float32),
+        np.empty((step, width), np.float32),
+        np.empty(width // FOLD, np.float32),
+        np.empty(width // FOLD**2, np.float32),
+        np.empty(width // FOLD + 1, np.int32),
+        np.empty(width + 1, np.int32),
+        np.empty(width, np.float32),
+    )
 
 
 @numba.njit(nogil=True, cache=True)
-def _bounds(rows, mean, axes, table, slack, centred, coordinates, extended, squared, scores):
-    """Fill ``scores`` with the bounds of a few rows less ``|x|^2``, which goes to ``squared``."""
+def _bounds(rows: FloatArray, prepared: Prepared, work: Work) -> None:
+    """Find ``|x|^2`` of a few rows and the rest of the bounds of all words."""
+    centred, factors, squared = work.centred, work.factors, work.squared
     n, d = rows.shape
-    n_axes = axes.shape[1]
     for r in range(n):
         for i in range(d):
-            centred[r, i] = rows[r, i] - mean[i]
-    np.dot(centred[:n], axes, coordinates[:n])
+            centred[r, i] = rows[r, i] - prepared.mean[i]
+        squared[r] = squared_length(centred[r])
+    np.dot(centred[:n], prepared.axes, factors[:n])
     for r in range(n):
-        whole = squared_distance(rows[r], mean)
-        explained = 0.0
-        for i in range(n_axes):
-            extended[r, i] = coordinates[r, i]
-            explained += np.float64(coordinates[r, i]) ** 2
-        extended[r, n_axes] = np.sqrt(max(whole * (1 + slack) - explained, 0.0))
-        extended[r, n_axes + 1] = 1
-        squared[r] = whole
-    np.dot(extended[:n], table, scores[:n])
+        rest = squared[r] * (1 + prepared.slack) - squared_length(factors[r])
+        factors[r, -2] = np.sqrt(max(rest, 0.0))
+        factors[r, -1] = 1
+    np.dot(factors[:n], prepared.table, work.bounds[:n])
 
 
 @numba.njit(nogil=True, cache=True)
-def _work_space(d, table):
-    depth, width = table.shape
-    centred = np.empty((ROWS, d), np.float32)
-    coordinates = np.empty((ROWS, depth - 2), np.float32)
-    extended = np.empty((ROWS, depth), np.float32)
-    squared = np.empty(ROWS, np.float64)
-    return centred, coordinates, extended, squared, np.empty((ROWS, width), np.float32)
+def _margin(squared: float, prepared: Prepared) -> float:
+    """Most by which a bound may exceed the squared distance; infinite where float32 fails."""
+    reach = (np.sqrt(squared) + prepared.radius) ** 2
+    return prepared.slack * reach + SMALL - squared if reach < LARGE else np.inf
 
 
 @numba.njit(nogil=True, cache=True)
-def _nearest(rows, words, mean, axes, table, slack, radius, ids, distances):
-    """Nearest word of every row; gives the first row that is not finite, or -1."""
-    centred, coordinates, extended, squared, scores = _work_space(rows.shape[1], table)
-    least = np.empty(LANES, np.float32)
-    for start in range(0, len(rows), ROWS):
-        stop = min(start + ROWS, len(rows))
-        _bounds(
-            rows[start:stop],
-            mean,
-            axes,
-            table,
-            slack,
-            centred,
-            coordinates,
-            extended,
-            squared,
-            scores,
-        )
+def _nearest(rows: FloatArray, prepared: Prepared, ids: IntArray, distances: DoubleArray) -> int:
+    """Nearest word of every row, and its distance unless there is no room for distances.
+
+    Gives the first row that is not finite, or -1.
+    """
+    work = _work(prepared)
+    for start in range(0, len(rows), prepared.step):
+        stop = min(start + prepared.step, len(rows))
+        _bounds(rows[start:stop], prepared, work)
         for r in range(start, stop):
-            whole = squared[r - start]
-            reach = (np.sqrt(whole) + radius) ** 2
-            if reach < LARGE:
-                margin = slack * reach + SMALL - whole
-                _refine(rows[r], words, scores[r - start], margin, least, r, ids, distances)
-            elif np.isfinite(whole):
-                _scan(rows[r], words, r, ids, distances)
-            else:
+            margin = _margin(work.squared[r - start], prepared)
+            n = _candidates(rows[r], prepared, work.bounds[r - start], margin, work)
+            best_id, best = work.near[0], 0.0
+            if n > 1 or len(distances) or not margin < np.inf:
+                best_id, best = _decide(rows[r], prepared.words, work.near[:n])
+            if not np.isfinite(best):
                 return r
+            ids[r] = best_id
+            if len(distances):
+                distances[r] = best
     return -1
 
 
 @numba.njit(nogil=True, cache=True)
-def _refine(x, words, bounds, margin, least, r, ids, distances):
-    """Compare ``x`` with the words whose bound lies under the least distance found so far."""
-    width = len(bounds)
-    for lane in range(LANES):
-        least[lane] = bounds[lane]
-    for start in range(LANES, width, LANES):
-        for lane in range(LANES):
-            bound = bounds[start + lane]
-            least[lane] = bound if bound < least[lane] else least[lane]
-    first = np.argmin(least)
-    best_id = first
-    for j in range(first + LANES, width, LANES):
-        if bounds[j] < bounds[best_id]:
-            best_id = j
-    first = best_id
-    best = squared_distance(x, words[first])
-    for lane in range(LANES):
-        if least[lane] <= best + margin:
-            for j in range(lane, width, LANES):
-                if bounds[j] <= best + margin and j != first:
-                    distance = squared_distance(x, words[j])
-                    if distance < best or (distance == best and j < best_id):
-                        best = distance
-                        best_id = j
-    ids[r] = best_id
-    distances[r] = best
+def _candidates(
+    x: FloatArray, prepared: Prepared, bounds: FloatArray, margin: float, work: Work
+) -> int:
+    """List the words that may be the nearest in ``work.near``; give their number."""
+    words, slack = prepared.words, prepared.slack
+    near, estimates = work.near, work.estimates
+    if not margin < np.inf:
+        for word in range(len(words)):
+            near[word] = word
+        return len(words)
+    lowest = estimate(x, words[_least_bound(bounds, work.folded, work.twice)])
+    threshold = np.float32(lowest * (1 + slack) + SMALL + margin)
+    n_bounded = _list_under(bounds, threshold, work.folded, work.lanes, near)
+    for i in range(n_bounded):
+        estimates[i] = estimate(x, words[near[i]])
+        lowest = min(lowest, estimates[i])
+    ceiling = (lowest + SMALL) * (1 + 3 * slack) + SMALL
+    n = 0
+    for i in range(n_bounded):
+        near[n] = near[i]
+        n += estimates[i] <= ceiling
+    return n
 
 
 @numba.njit(nogil=True, cache=True)
-def _scan(x, words, r, ids, distances):
-    """Compare ``x`` with every word."""
-    ids[r] = 0
-    distances[r] = squared_distance(x, words[0])
-    for j in range(1, len(words)):
-        distance = squared_distance(x, words[j])
-        if distance < distances[r]:
-            ids[r] = j
-            distances[r] = distance
+def _decide(x: FloatArray, words: FloatArray, near: IntArray) -> tuple[int, float]:
+    """Compare the candidates in float64."""
+    best_id = near[0]
+    best = squared_distance(x, words[best_id])
+    for word in near[1:]:
+        distance = squared_distance(x, words[word])
+        if distance < best or (distance == best and word < best_id):
+            best = distance
+            best_id = word
+    return best_id, best
 
 
 @numba.njit(nogil=True, cache=True)
-def _nearest_k(rows, words, mean, axes, table, slack, radius, ids, distances):
+def _fold(values: FloatArray, least: FloatArray) -> None:
+    """Fill ``least[i]`` with the least of the ``FOLD`` values ``i + j * len(least)``."""
+    n = len(least)
+    for i in range(n):
+        a = min(min(values[i], values[n + i]), min(values[2 * n + i], values[3 * n + i]))
+        b = min(
+            min(values[4 * n + i], values[5 * n + i]), min(values[6 * n + i], values[7 * n + i])
+        )
+        least[i] = min(a, b)
+
+
+@numba.njit(nogil=True, cache=True)
+def _least_bound(bounds: FloatArray, folded: FloatArray, twice: FloatArray) -> int:
+    """Fold the bounds twice and give the place of the least."""
+    _fold(bounds, folded)
+    _fold(folded, twice)
+    place = 0
+    for i in range(len(twice)):
+        if twice[i] < twice[place]:
+            place = i
+    least = twice[place]
+    while folded[place] > least:
+        place += len(twice)
+    while bounds[place] > least:
+        place += len(folded)
+    return place
+
+
+@numba.njit(nogil=True, cache=True)
+def _list_under(
+    bounds: FloatArray, threshold: float, folded: FloatArray, lanes: IntArray, near: IntArray
+) -> int:
+    """List the places of bounds up to the threshold; every write is kept or written over."""
+    n_lanes = 0
+    for lane in range(len(folded)):
+        lanes[n_lanes] = lane
+        n_lanes += folded[lane] <= threshold
+    n = 0
+    for i in range(n_lanes):
+        for j in range(FOLD):
+            place = lanes[i] + j * len(folded)
+            near[n] = place
+            n += bounds[place] <= threshold
+    return n
+
+
+@numba.njit(nogil=True, cache=True)
+def _nearest_k(rows: FloatArray, prepared: Prepared, ids: IntArray, distances: DoubleArray) -> int:
     """Nearest words of every row in order; gives the first row that is not finite, or -1."""
-    centred, coordinates, extended, squared, scores = _work_space(rows.shape[1], table)
-    for start in range(0, len(rows), ROWS):
-        stop = min(start + ROWS, len(rows))
-        _bounds(
-            rows[start:stop],
-            mean,
-            axes,
-            table,
-            slack,
-            centred,
-            coordinates,
-            extended,
-            squared,
-            scores,
-        )
+    work = _work(prepared)
+    for start in range(0, len(rows), prepared.step):
+        stop = min(start + prepared.step, len(rows))
+        _bounds(rows[start:stop], prepared, work)
         for r in range(start, stop):
-            whole = squared[r - start]
-            if not np.isfinite(whole):
+            margin = _margin(work.squared[r - start], prepared)
+            _insert(rows[r], prepared, work.bounds[r - start], margin, ids[r], distances[r])
+            if not np.isfinite(distances[r, 0]):
                 return r
-            reach = (np.sqrt(whole) + radius) ** 2
-            margin = slack * reach + SMALL - whole if reach < LARGE else np.inf
-            _refine_k(rows[r], words, scores[r - start], margin, ids[r], distances[r])
     return -1
 
 
 @numba.njit(nogil=True, cache=True)
-def _refine_k(x, words, bounds, margin, ids, distances):
-    """Keep the nearest words sorted while words whose bound lies under the last are compared."""
-    k = len(ids)
-    found = 0
-    for j in range(len(words)):
-        if found == k and bounds[j] > distances[k - 1] + margin:
+def _insert(
+    x: FloatArray,
+    prepared: Prepared,
+    bounds: FloatArray,
+    margin: float,
+    ids: IntArray,
+    distances: DoubleArray,
+) -> None:
+    """Keep the nearest words so far sorted; skip those whose bound is over the last of them."""
+    words, slack = prepared.words, prepared.slack
+    last = len(ids) - 1
+    distances[:] = np.inf
+    threshold = np.float32(np.inf)
+    for word in range(len(words)):
+        if bounds[word] > threshold or (
+            margin < np.inf and estimate(x, words[word]) * (1 - slack) - SMALL > distances[last]
+        ):
             continue
-        distance = squared_distance(x, words[j])
-        if found < k:
-            place = found
-            found += 1
-        elif distance < distances[k - 1]:
-            place = k - 1
-        else:
-            continue
-        while place > 0 and distances[place - 1] > distance:
-            distances[place] = distances[place - 1]
-            ids[place] = ids[place - 1]
-            place -= 1
-        distances[place] = distance
-        ids[place] = j
-    return None
+        distance = squared_distance(x, words[word])
+        if distance < distances[last]:
+            place = last
+            while place > 0 and distances[place - 1] > distance:
+                distances[place] = distances[place - 1]
+                ids[place] = ids[place - 1]
+                place -= 1
+            distances[place] = distance
+            ids[place] = word
+            threshold = np.float32(distances[last] + margin)

@@ -1,15 +1,84 @@
-"""First words for k-means."""
+"""First words for k-means: k-means++ on a sample, then passes with momentum over larger ones."""
+
+from typing import Any
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
+from .blocks import DescriptorBlocks
+from .distances import DoubleArray
 from .image import FloatArray
-from .nearest import squared_distance
+from .kmeans import assign, means
 
-__all__ = ["kmeans_plusplus"]
+__all__ = ["first_words", "kmeans_plusplus"]
+
+ROWS_TO_CHOOSE_FROM = 8  # Rows a word of the sample that k-means++ chooses from.
+STAGES = ((64, 6), (256, 5))  # Rows a word of a sample, and passes over it.
+MOMENTUM = 0.9
+STRIP = 1024  # Rows whose distances are summed up in the first cache.
 
 
-def kmeans_plusplus(rows: FloatArray, n_words: int, random: np.random.RandomState) -> FloatArray:
+def first_words(
+    data: DescriptorBlocks, n_words: int, random: np.random.RandomState, map_: Any
+) -> FloatArray:
+    """Find words near which Lloyd's algorithm has little left to do.
+
+    Words are chosen by k-means++ from 8 descriptors a word, then moved by 6 passes over 64
+    descriptors a word and 5 over 256 (each sample holds the one before; fewer if there are fewer).
+    Growing samples are the idea of Bradley & Fayyad (Refining initial points for k-means
+    clustering, 1998). A pass is one iteration of Lloyd's, except that the words move on from the
+    means by 0.9 of the means' last move (Polyak's momentum, 1964) while the objective falls
+    (restarts: O'Donoghue & Candes, 2015).
+
+    Parameters
+    ----------
+    data : DescriptorBlocks of at least n_words descriptors
+    n_words : int
+    random : numpy.random.RandomState
+    map_ : callable
+        From :func:`visualwords.threads.worker_threads`.
+
+    Returns
+    -------
+    ndarray of shape (n_words, d), float32
+    """
+    size = min(data.n_rows, STAGES[-1][0] * n_words)
+    generator = np.random.default_rng(random.randint(2**31, size=4))
+    order = generator.choice(data.n_rows, size, replace=False)
+    candidates = data.take(np.sort(order[: ROWS_TO_CHOOSE_FROM * n_words]))
+    words = kmeans_plusplus(candidates, generator.random(n_words))
+    last: FloatArray | None = None
+    for rows_a_word, n_passes in STAGES:
+        rows = order[: rows_a_word * n_words]
+        sample = data
+        if len(rows) < data.n_rows:
+            sample = DescriptorBlocks(data.take(np.sort(rows)))
+        words, last = _accelerated(sample, words, last, n_passes, map_)
+    return words if last is None else last
+
+
+def _accelerated(
+    data: DescriptorBlocks, words: FloatArray, last: FloatArray | None, n_passes: int, map_: Any
+) -> tuple[FloatArray, FloatArray | None]:
+    """Move the words by passes with momentum; give the words and the means that they left."""
+    labels = np.empty(data.n_rows, np.int32)
+    best = np.inf
+    for _ in range(n_passes):
+        sums, counts = assign(data, words, map_, labels, np.empty(0, np.float64))
+        # The sum of squared distances, less that of the descriptors' squares, which is constant.
+        squares = np.einsum("ij,ij->i", words, words, dtype=np.float64)
+        objective = counts @ squares - 2 * np.einsum("ij,ij->", sums, words)
+        now = means(words if last is None else last, sums, counts)
+        words = now
+        if last is not None and objective < best:
+            words = now + np.float32(MOMENTUM) * (now - last)
+        best = min(best, objective)
+        last = now
+    return words, last
+
+
+def kmeans_plusplus(rows: FloatArray, draws: npt.NDArray[np.float64]) -> FloatArray:
     """Choose words among the rows by k-means++ (Arthur & Vassilvitskii, 2007).
 
     The first word is a row drawn uniformly, every next one a row drawn with a probability
@@ -18,34 +87,51 @@ def kmeans_plusplus(rows: FloatArray, n_words: int, random: np.random.RandomStat
     Parameters
     ----------
     rows : ndarray of shape (n, d), float32
-    n_words : int
-    random : numpy.random.RandomState
+    draws : ndarray of shape (n_words,), float64
+        A uniform draw from [0, 1) for every word.
 
     Returns
     -------
     ndarray of shape (n_words, d), float32
+
+    Raises
+    ------
+    ValueError
+        If a row has a value that is not finite.
+
+    Examples
+    --------
+    >>> rows = np.array([[0, 0], [5, 5], [0, 0]], np.float32)
+    >>> kmeans_plusplus(rows, np.array([0.5, 0.7]))
+    array([[5., 5.],
+           [0., 0.]], dtype=float32)
     """
-    chosen = np.empty(n_words, np.int64)
-    _choose(np.ascontiguousarray(rows), random.random_sample(n_words), chosen)
+    if not np.isfinite(rows).all():
+        raise ValueError("the descriptors have NaN or infinity in float32; give finite values only")
+    squared = np.full(len(rows), np.inf)
+    columns = np.ascontiguousarray(rows.T)
+    chosen = [int(draws[0] * len(rows))]
+    for draw in draws[1:]:
+        _lower(columns, rows[chosen[-1]], squared)
+        cumulative = np.cumsum(squared)
+        choice = np.searchsorted(cumulative, draw * cumulative[-1], side="right")
+        chosen.append(min(int(choice), len(rows) - 1))
     return rows[chosen]
 
 
 @numba.njit(nogil=True, cache=True)
-def _choose(rows, draws, chosen):
-    """Choose rows by the given uniform draws of [0, 1)."""
-    n = len(rows)
-    squared = np.full(n, np.inf)
-    chosen[0] = int(draws[0] * n)
-    for word in range(1, len(chosen)):
-        total = 0.0
-        for r in range(n):
-            distance = squared_distance(rows[r], rows[chosen[word - 1]])
-            if distance < squared[r]:
-                squared[r] = distance
-            total += squared[r]
-        left = draws[word] * total
-        choice = 0
-        while choice < n - 1 and left >= squared[choice]:
-            left -= squared[choice]
-            choice += 1
-        chosen[word] = choice
+def _lower(columns: FloatArray, word: FloatArray, squared: DoubleArray) -> None:
+    """Lower the rows' least squared distances by those to a new word."""
+    d, n = columns.shape
+    total = np.empty(STRIP, np.float64)
+    for start in range(0, n, STRIP):
+        width = min(STRIP, n - start)
+        for r in range(width):
+            total[r] = 0
+        for i in range(d):
+            value = np.float64(word[i])
+            for r in range(width):
+                difference = columns[i, start + r] - value
+                total[r] += difference * difference
+        for r in range(width):
+            squared[start + r] = min(squared[start + r], total[r])

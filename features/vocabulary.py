@@ -1,32 +1,31 @@
 """``VisualVocabulary``: the visual words, learned from descriptors by k-means."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import count
+from numbers import Integral, Real
 from typing import Any, Self
 
-import numba
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     ClusterMixin,
     TransformerMixin,
 )
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from visualwords.threads import row_blocks, worker_threads
 
 from .blocks import DescriptorBlocks
+from .distances import DoubleArray, IntArray, all_distances
 from .image import FloatArray
-from .nearest import DoubleArray, IntArray, WordSearch
-from .seeding import kmeans_plusplus
+from .kmeans import ROWS_PER_TASK, CountArray, assign, means
+from .nearest import WordSearch
+from .seeding import first_words
 
 __all__ = ["VisualVocabulary"]
-
-ROWS_PER_TASK = 256
-SEEDING_ROWS = 16  # Rows a word in the sample that the first words are chosen from.
 
 
 class VisualVocabulary(
@@ -34,22 +33,27 @@ class VisualVocabulary(
 ):
     """Visual words: k-means of descriptors, exact and reproducible.
 
-    Lloyd's algorithm (1982): every descriptor goes to its nearest word, every word to the mean of
-    its descriptors, until the mean squared distance stops falling. The nearest word is exact, ties
-    go to the first word (:mod:`visualwords.features.nearest`). The first words come from k-means++
-    on a sample of the descriptors. A word without descriptors takes the descriptor farthest from
-    its own word (of equals the first; every empty word another one).
+    Lloyd's algorithm (Least squares quantization in PCM, 1982): every descriptor goes to its
+    nearest word, every word to the mean of its descriptors, until the mean squared distance stops
+    falling. The nearest word is exact, of equals the first (:mod:`visualwords.features.nearest`).
+    A word that is left without descriptors takes the one that is farthest from its own word (of
+    equals the first, for every such word another one).
 
-    The result depends on the descriptors, their order and ``random_state`` alone: not on ``n_jobs``
-    nor on how the descriptors are cut into blocks.
+    It starts from words that are good already: k-means++ and passes with momentum over growing
+    samples of at most 256 descriptors a word (:func:`visualwords.features.seeding.first_words`);
+    ``max_iter=0`` gives these. Samples are held in memory, everything else is read block by block.
+
+    The words depend on the descriptors, their order and ``random_state`` alone: to the bit not on
+    ``n_jobs``, nor on how the descriptors are cut into blocks.
 
     Parameters
     ----------
     n_words : int
+        At least 1 and at most the number of descriptors.
     random_state : int, RandomState or None
         Seed of the draws of the first words.
     max_iter : int
-        Most iterations.
+        Most iterations of Lloyd's algorithm.
     tol : float
         Stop when an iteration lowers the mean squared distance by less than this share of it;
         0 iterates until it does not fall.
@@ -115,83 +119,39 @@ class VisualVocabulary(
             If there are fewer descriptors than words, or a value is not finite in float32.
         """
         data = self._descriptors(X, reset=True)
+        with worker_threads(self.n_jobs) as map_:
+            self._lloyd(data, self._first_words(data, map_), map_)
+        return self
+
+    def _first_words(self, data: DescriptorBlocks, map_: Any) -> FloatArray:
+        check_scalar(self.n_words, "n_words", Integral, min_val=1)
+        check_scalar(self.max_iter, "max_iter", Integral, min_val=0)
+        check_scalar(self.tol, "tol", Real, min_val=0)
         if data.n_rows < self.n_words:
             raise ValueError(
                 f"n_samples={data.n_rows} descriptors are too few for n_words={self.n_words}; "
                 "give more descriptors or ask for fewer words"
             )
-        random = check_random_state(self.random_state)
-        with worker_threads(self.n_jobs) as map_:
-            self._lloyd(data, self._first_words(data, random), map_)
-        return self
-
-    def _first_words(self, data: DescriptorBlocks, random: np.random.RandomState) -> FloatArray:
-        size = min(data.n_rows, SEEDING_ROWS * self.n_words)
-        rows = np.sort(random.choice(data.n_rows, size, replace=False))
-        sample = data.take(rows)
-        if not np.isfinite(sample).all():
-            raise ValueError("X has NaN or infinity; descriptors must be finite in float32")
-        return kmeans_plusplus(sample, self.n_words, random)
+        return first_words(data, self.n_words, check_random_state(self.random_state), map_)
 
     def _lloyd(self, data: DescriptorBlocks, words: FloatArray, map_: Any) -> None:
-        self.labels_ = np.empty(data.n_rows, np.int32)
+        labels = np.empty(data.n_rows, np.int32)
         distances = np.empty(data.n_rows, np.float64)
-        self.inertia_history_ = []
-        for self.n_iter_ in count():
-            self.words_ = words
-            sums, self.counts_ = self._assign(data, distances, map_)
-            self.inertia_history_.append(float(distances.sum()))
-            self._report()
-            if self._is_done():
+        history: list[float] = []
+        for n_iter in count():
+            sums, counts = assign(data, words, map_, labels, distances)
+            history.append(float(distances.sum()))
+            self._report(n_iter, history[-1] / data.n_rows)
+            if n_iter == self.max_iter or _stands(history, self.tol):
                 break
-            words = self._moved(data, sums, distances)
-        self.inertia_ = self.inertia_history_[-1]
+            _fill_empty(data, sums, counts, labels, distances)
+            words = means(words, sums, counts)
+        self.words_, self.counts_, self.labels_ = words, counts, labels
+        self.inertia_, self.inertia_history_, self.n_iter_ = history[-1], history, n_iter
 
-    def _assign(
-        self, data: DescriptorBlocks, distances: DoubleArray, map_: Any
-    ) -> tuple[DoubleArray, npt.NDArray[np.int64]]:
-        """Find every descriptor's word and distance; give the words' sums and counts."""
-        sums = np.zeros(self.words_.shape, np.float64)
-        counts = np.zeros(len(self.words_), np.int64)
-        search = WordSearch(self.words_)
-        for start, block in data:
-            for rows, (ids, squared) in _mapped(search.nearest, block, map_):
-                self.labels_[start + rows.start : start + rows.stop] = ids
-                distances[start + rows.start : start + rows.stop] = squared
-            _accumulate(block, self.labels_[start : start + len(block)], sums, counts)
-        return sums, counts
-
-    def _is_done(self) -> bool:
-        if self.n_iter_ == 0 or self.n_iter_ == self.max_iter:
-            return self.n_iter_ == self.max_iter
-        before, now = self.inertia_history_[-2:]
-        return before - now <= self.tol * before
-
-    def _moved(
-        self, data: DescriptorBlocks, sums: DoubleArray, distances: DoubleArray
-    ) -> FloatArray:
-        """Means of the words' descriptors, after empty words took the farthest descriptors."""
-        counts = self.counts_.copy()
-        empty = np.flatnonzero(counts == 0)
-        farthest = np.argsort(-distances, kind="stable")[: len(empty)] if len(empty) else empty
-        farthest = farthest[distances[farthest] > 0]
-        order = np.argsort(farthest)
-        for word, row, descriptor in zip(
-            empty[order], farthest[order], data.take(farthest[order]), strict=False
-        ):
-            sums[self.labels_[row]] -= descriptor
-            counts[self.labels_[row]] -= 1
-            sums[word] = descriptor
-            counts[word] = 1
-        words = self.words_.copy()
-        filled = counts > 0
-        words[filled] = sums[filled] / counts[filled, np.newaxis]
-        return words
-
-    def _report(self) -> None:
+    def _report(self, n_iter: int, mean: float) -> None:
         if self.verbose:
-            mean = self.inertia_history_[-1] / len(self.labels_)
-            print(f"k-means, iteration {self.n_iter_}: mean squared distance {mean:.6g}")
+            print(f"k-means: mean squared distance {mean:.6g} after {n_iter} iterations")
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Move the words by one batch: mini-batch k-means (Sculley, 2010).
@@ -207,26 +167,16 @@ class VisualVocabulary(
         """
         first = not hasattr(self, "words_")
         data = self._descriptors(X, reset=first)
+        labels = np.empty(data.n_rows, np.int32)
+        distances = np.empty(data.n_rows, np.float64)
         with worker_threads(self.n_jobs) as map_:
-            if first:
-                if data.n_rows < self.n_words:
-                    raise ValueError(
-                        f"n_samples={data.n_rows} descriptors in the first batch are too few for "
-                        f"n_words={self.n_words}"
-                    )
-                random = check_random_state(self.random_state)
-                self.words_ = self._first_words(data, random)
-                self.counts_ = np.zeros(self.n_words, np.int64)
-                self.n_iter_ = 0
-            self.labels_ = np.empty(data.n_rows, np.int32)
-            distances = np.empty(data.n_rows, np.float64)
-            sums, counts = self._assign(data, distances, map_)
-        total = np.maximum(self.counts_ + counts, 1)[:, np.newaxis]
-        step = (sums - counts[:, np.newaxis] * self.words_.astype(np.float64)) / total
-        self.words_ = (self.words_ + step).astype(np.float32)
-        self.counts_ = self.counts_ + counts
-        self.inertia_ = float(distances.sum())
-        self.n_iter_ += 1
+            words = self._first_words(data, map_) if first else self.words_
+            sums, counts = assign(data, words, map_, labels, distances)
+        before = np.zeros_like(counts) if first else self.counts_
+        sums += before[:, np.newaxis] * words.astype(np.float64)
+        self.words_, self.counts_ = means(words, sums, before + counts), before + counts
+        self.labels_, self.inertia_ = labels, float(distances.sum())
+        self.n_iter_ = 1 if first else self.n_iter_ + 1
         return self
 
     def predict(self, X: Any) -> IntArray:
@@ -240,7 +190,15 @@ class VisualVocabulary(
         -------
         ndarray of shape (n,), int32
         """
-        return self.nearest(X, 1)[0][:, 0]
+        data, search = self._prepared(X)
+        ids = np.empty(data.n_rows, np.int32)
+        none = np.empty(0, np.float64)
+
+        def find(start: int, block: FloatArray, rows: slice) -> None:
+            search.fill(block[rows], ids[_shifted(rows, start)], none)
+
+        self._for_tasks(find, data)
+        return ids
 
     def nearest(self, X: Any, k: int) -> tuple[IntArray, DoubleArray]:
         """Find the ``k`` nearest words of every descriptor, nearest first; of equals the first.
@@ -256,22 +214,18 @@ class VisualVocabulary(
         ids : ndarray of shape (n, k), int32
         squared_distances : ndarray of shape (n, k), float64
         """
-        check_is_fitted(self)
+        data, search = self._prepared(X)
         if not 1 <= k <= len(self.words_):
-            raise ValueError(f"k={k} nearest words, expected 1 to {len(self.words_)}")
-        data = self._descriptors(X, reset=False)
+            raise ValueError(f"k={k} nearest words, expected 1 to n_words={len(self.words_)}")
         ids = np.empty((data.n_rows, k), np.int32)
         distances = np.empty((data.n_rows, k), np.float64)
-        search = WordSearch(self.words_)
 
-        def find(rows: FloatArray) -> tuple[IntArray, DoubleArray]:
-            return search.nearest_k(rows, k)
+        def find(start: int, block: FloatArray, rows: slice) -> None:
+            ids[_shifted(rows, start)], distances[_shifted(rows, start)] = search.nearest_k(
+                block[rows], k
+            )
 
-        with worker_threads(self.n_jobs) as map_:
-            for start, block in data:
-                for rows, (near, squared) in _mapped(find, block, map_):
-                    ids[start + rows.start : start + rows.stop] = near
-                    distances[start + rows.start : start + rows.stop] = squared
+        self._for_tasks(find, data)
         return ids, distances
 
     def transform(self, X: Any) -> FloatArray:
@@ -285,16 +239,41 @@ class VisualVocabulary(
         -------
         ndarray of shape (n, n_words), float32
         """
-        ids, squared = self.nearest(X, len(self.words_) if hasattr(self, "words_") else 1)
-        distances = np.empty(ids.shape, np.float32)
-        np.put_along_axis(distances, ids, np.sqrt(squared).astype(np.float32), axis=1)
+        data, _ = self._prepared(X)
+        distances = np.empty((data.n_rows, len(self.words_)), np.float32)
+        columns = np.ascontiguousarray(self.words_.T)
+
+        def find(start: int, block: FloatArray, rows: slice) -> None:
+            all_distances(block[rows], columns, distances[_shifted(rows, start)])
+
+        self._for_tasks(find, data)
         return distances
+
+    def _prepared(self, X: Any) -> tuple[DescriptorBlocks, WordSearch]:
+        check_is_fitted(self)
+        return self._descriptors(X, reset=False), WordSearch(self.words_)
+
+    def _for_tasks(
+        self, function: Callable[[int, FloatArray, slice], None], data: DescriptorBlocks
+    ) -> None:
+        """Call ``function(number of the block's first row, block, rows)`` for all rows."""
+        with worker_threads(self.n_jobs) as map_:
+            for start, block in data:
+                for _ in map_(
+                    partial(function, start, block), row_blocks(len(block), ROWS_PER_TASK)
+                ):
+                    pass
 
     def _descriptors(self, X: Any, reset: bool) -> DescriptorBlocks:
         """Check the shape of the descriptors, whichever way they come."""
         if not _is_sequence_of_blocks(X):
             X = validate_data(
-                self, X, reset=reset, dtype="numeric", ensure_all_finite=False, copy=False
+                self,
+                X,
+                reset=reset,
+                dtype="numeric",
+                ensure_all_finite=False,
+                ensure_min_samples=1 if reset else 0,
             )
             return DescriptorBlocks(X)
         data = DescriptorBlocks(X)
@@ -326,19 +305,32 @@ def _is_sequence_of_blocks(X: Any) -> bool:
     return np.ndim(next(iter(X), 0)) == 2
 
 
-def _mapped(
-    function: Callable[[FloatArray], Any], block: FloatArray, map_: Any
-) -> Iterator[tuple[slice, Any]]:
-    """Apply a function to the rows of a block, a task at a time, in order."""
-    tasks = row_blocks(len(block), ROWS_PER_TASK)
-    yield from zip(tasks, map_(lambda rows: function(block[rows]), tasks), strict=True)
+def _shifted(rows: slice, start: int) -> slice:
+    return slice(rows.start + start, rows.stop + start)
 
 
-@numba.njit(nogil=True, cache=True)
-def _accumulate(rows, labels, sums, counts):
-    """Add rows to the sums of their words, in the order of the rows, in float64."""
-    for r in range(len(rows)):
-        word = labels[r]
-        counts[word] += 1
-        for i in range(rows.shape[1]):
-            sums[word, i] += rows[r, i]
+def _stands(history: list[float], tol: float) -> bool:
+    """Whether the last iteration lowered the inertia by no more than its share ``tol``."""
+    return len(history) > 1 and history[-2] - history[-1] <= tol * history[-2]
+
+
+def _fill_empty(
+    data: DescriptorBlocks,
+    sums: DoubleArray,
+    counts: CountArray,
+    labels: IntArray,
+    distances: DoubleArray,
+) -> None:
+    """Move the farthest descriptors, none that lies on its word, to the words without any."""
+    empty = np.flatnonzero(counts == 0)
+    if len(empty) == 0:
+        return
+    farthest = np.argsort(-distances, kind="stable")[: len(empty)]
+    farthest = farthest[distances[farthest] > 0]
+    order = np.argsort(farthest)
+    rows = data.take(farthest[order])
+    for word, source, row in zip(empty[order], labels[farthest[order]], rows, strict=True):
+        sums[source] -= row
+        counts[source] -= 1
+        sums[word] = row
+        counts[word] = 1
