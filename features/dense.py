@@ -1,11 +1,12 @@
 """Dense grids of patches; neighbours share their gradients and cells."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from .image import FloatArray, Image
-from .patch_kernels import N_NUMBERS, WINDOW, describe_grid
+from .patch_kernels import N_NUMBERS, WINDOW, describe_grid, place_grid
 from .patches import N_COORDINATES, Patches, gray_levels, halvings
 
 __all__ = ["DensePatches"]
@@ -74,8 +75,10 @@ class DensePatches(Patches):
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the grids of one image: (patches, 144) values and (patches, 4) positions."""
         grids = self._grids(*image.shape[:2])
-        levels = gray_levels(image, [size for size, _ in grids])
+        levels = gray_levels(image, max(halvings(size) for size, _ in grids))
         described = [_describe_grid(levels, size, samples) for size, samples in grids]
+        if len(described) == 1:
+            return described[0]
         values, positions = zip(*described, strict=True)
         return np.concatenate(values), np.concatenate(positions)
 
@@ -107,12 +110,12 @@ def adapted_size(rows: int, columns: int) -> float:
 
 def _positive(name: str, numbers: Sizes) -> list[float]:
     """Give one or several positive numbers as a list."""
-    values = np.atleast_1d(np.asarray(numbers))
-    if values.ndim > 1 or not len(values) or values.dtype.kind not in "iuf":
+    values = list(numbers) if isinstance(numbers, Sequence | np.ndarray) else [numbers]
+    if not values or not all(isinstance(value, int | float | np.number) for value in values):
         raise TypeError(f"expected {name} to be a number or several, got {numbers!r}")
-    if not (np.isfinite(values) & (values > 0)).all():
+    if not all(0 < value < math.inf for value in values):
         raise ValueError(f"expected {name} to be positive, got {numbers!r}")
-    return [float(value) for value in values]
+    return values
 
 
 def _describe_grid(
@@ -123,17 +126,16 @@ def _describe_grid(
     n_down, first_row = _fit(levels[0].shape[0], size, stride)
     n_across, first_column = _fit(levels[0].shape[1], size, stride)
     values = np.empty((n_down * n_across, N_NUMBERS), np.float32)
-    positions = np.zeros((n_down, n_across, N_COORDINATES), np.float32)
-    positions[:, :, 0] = (first_row + size / 2 + stride * np.arange(n_down))[:, np.newaxis]
-    positions[:, :, 1] = first_column + size / 2 + stride * np.arange(n_across)
-    positions[:, :, 2] = size
+    positions = np.empty((n_down * n_across, N_COORDINATES), np.float32)
     if len(values):
-        level = int(halvings(size))
-        pixel = 2.0**level
-        corner = (first_row / pixel, first_column / pixel)
-        step = size / pixel / WINDOW
+        corner = (first_row, first_column)
+        place_grid(corner, size, stride, n_across, positions)
+        level = halvings(size)
+        pixel = 1 / 2**level
+        corner = (first_row * pixel, first_column * pixel)
+        step = stride / samples * pixel
         describe_grid(levels[level], corner, step, samples, (n_down, n_across), values)
-    return values, positions.reshape(-1, N_COORDINATES)
+    return values, positions
 
 
 def _fit(length: int, size: float, stride: float) -> tuple[int, float]:

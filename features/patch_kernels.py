@@ -12,7 +12,7 @@ from numba import njit
 
 from .image import FloatArray
 
-__all__ = ["CELL", "N_NUMBERS", "WINDOW", "describe_grid", "halve"]
+__all__ = ["CELL", "N_NUMBERS", "WINDOW", "describe_grid", "halve", "place_grid"]
 
 WINDOW = 32  # side of a resampled patch, in pixels
 CELL = 8  # side of a cell
@@ -27,6 +27,7 @@ OUTER = np.float32(0.25)  # and around it
 SLOTS = ORIENTATIONS + 2
 HALF_CIRCLE = np.float32(ORIENTATIONS)
 QUARTER_CIRCLE = np.float32(ORIENTATIONS / 2)
+ONE = np.uint32(1)  # unsigned: an index that is never negative needs no check for it
 HALF = np.float32(0.5)
 ZERO = np.float32(0)
 TINY = np.float32(1e-30)
@@ -79,12 +80,13 @@ def _taps(start: float, step: float, lower: Any, weight: Any, size: int) -> None
 def _mix_columns(image: Any, lower: Any, weight: Any) -> Any:
     """Resample every row of an image."""
     mixed = np.empty((image.shape[0], len(lower)), np.float32)
+    row = np.empty(image.shape[1] + 1, np.float32)
     for i in range(image.shape[0]):
-        row, out = image[i], mixed[i]
+        row[:-1] = image[i]
+        row[-1] = row[-2]
         for u in range(len(lower)):
             left = row[lower[u]]
-            right = row[min(lower[u] + 1, len(row) - 1)]
-            out[u] = left + weight[u] * (right - left)
+            mixed[i, u] = left + weight[u] * (row[lower[u] + ONE] - left)
     return mixed
 
 
@@ -95,11 +97,12 @@ def _mix_rows(above: Any, below: Any, weight: Any, out: Any) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _orient(above: Any, row: Any, below: Any, slot: Any, lower: Any, upper: Any) -> None:
-    """Gradient of a row of pixels as votes for two neighbouring orientations.
+def _orient(lines: Any, top: int, base: Any, slot: Any, lower: Any, upper: Any) -> None:
+    """Gradients of a row of pixels as votes for two neighbouring orientations.
 
     The angle, in bins, lies in [0, 9]; the centre of bin b is b + 1/2, that of slot s is s - 1/2.
     """
+    above, row, below = lines[top], lines[(top + 1) % 3], lines[(top + 2) % 3]
     for u in range(len(slot)):
         across = row[u + 2] - row[u]
         down = below[u + 1] - above[u + 1]
@@ -113,20 +116,17 @@ def _orient(above: Any, row: Any, below: Any, slot: Any, lower: Any, upper: Any)
         angle += HALF
         first = np.int32(angle)
         magnitude = np.sqrt(across * across + down * down)
-        slot[u] = first
+        slot[u] = base[u] + np.uint32(first)
         upper[u] = magnitude * (angle - np.float32(first))
         lower[u] = magnitude - upper[u]
 
 
 @njit(nogil=True, cache=True)
-def _vote(slot: Any, lower: Any, upper: Any, side: int, cells: Any) -> None:
-    """Add the votes of a row of pixels to ``cells`` of ``side`` pixels each."""
-    for c in range(len(cells)):
-        cell = cells[c]
-        for u in range(c * side, (c + 1) * side):
-            s = slot[u]
-            cell[s] += lower[u]
-            cell[s + 1] += upper[u]
+def _vote(slot: Any, lower: Any, upper: Any, cells: Any) -> None:
+    """Add the votes of a row of pixels to the slots of its cells."""
+    for u in range(len(slot)):
+        cells[slot[u]] += lower[u]
+        cells[slot[u] + ONE] += upper[u]
 
 
 @njit(nogil=True, cache=True)
@@ -178,25 +178,22 @@ def _sum_halves(halves: Any, k: int) -> Any:
     return cells.reshape(rows, columns, ORIENTATIONS)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _normalize(values: Any, sums: Any) -> None:
+# "reassoc" lets the compiler choose the order of these sums, once and for all calls.
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
+def _normalize(values: Any) -> None:
     """L2-Hys in place: scale to unit length, clip at 0.2, scale again."""
-    for final in (False, True):
-        sums[:] = ZERO
-        for start in range(0, N_NUMBERS, 16):
-            for lane in range(16):
-                sums[lane] += values[start + lane] * values[start + lane]
-        total = ZERO
-        for lane in range(16):
-            total += sums[lane]
-        if final:
-            scale = np.float32(1) / np.sqrt(max(total, TINY))
-            for i in range(N_NUMBERS):
-                values[i] *= scale
-        else:
-            scale = np.float32(1) / np.sqrt(total + FLOOR * FLOOR)
-            for i in range(N_NUMBERS):
-                values[i] = min(values[i] * scale, CLIP)
+    total = ZERO
+    for i in range(N_NUMBERS):
+        total += values[i] * values[i]
+    scale = np.float32(1) / np.sqrt(total + FLOOR * FLOOR)
+    total = ZERO
+    for i in range(N_NUMBERS):
+        clipped = min(values[i] * scale, CLIP)
+        values[i] = clipped
+        total += clipped * clipped
+    scale = np.float32(1) / np.sqrt(max(total, TINY))
+    for i in range(N_NUMBERS):
+        values[i] *= scale
 
 
 @njit(nogil=True, cache=True)
@@ -227,29 +224,31 @@ def describe_grid(
     side = math.gcd(MARGIN, stride)
     height = (shape[0] - 1) * stride + WINDOW + 2 * MARGIN
     width = (shape[1] - 1) * stride + WINDOW + 2 * MARGIN
-    lower_row, weight_row = np.empty(height + 2, np.int32), np.empty(height + 2, np.float32)
-    lower_column, weight_column = np.empty(width + 2, np.int32), np.empty(width + 2, np.float32)
+    lower_row, weight_row = np.empty(height + 2, np.uint32), np.empty(height + 2, np.float32)
+    lower_column, weight_column = np.empty(width + 2, np.uint32), np.empty(width + 2, np.float32)
     _taps(corner[0], step, lower_row, weight_row, image.shape[0])
     _taps(corner[1], step, lower_column, weight_column, image.shape[1])
     mixed = _mix_columns(image, lower_column, weight_column)
     lines = np.empty((3, width + 2), np.float32)
-    slot = np.empty(width, np.int32)
+    slot, base = np.empty(width, np.uint32), np.empty(width, np.uint32)
+    for u in range(width):
+        base[u] = u // side * SLOTS
     votes = np.empty((2, width), np.float32)
-    small = np.zeros((height // side, width // side, SLOTS), np.float32)
+    small = np.zeros((height // side, width // side * SLOTS), np.float32)
     for u in range(height + 2):
         below = min(lower_row[u] + 1, image.shape[0] - 1)
         _mix_rows(mixed[lower_row[u]], mixed[below], weight_row[u], lines[u % 3])
         if u >= 2:
-            _orient(lines[(u - 2) % 3], lines[(u - 1) % 3], lines[u % 3], slot, votes[0], votes[1])
-            _vote(slot, votes[0], votes[1], side, small[(u - 2) // side])
+            _orient(lines, (u - 2) % 3, base, slot, votes[0], votes[1])
+            _vote(slot, votes[0], votes[1], small[(u - 2) // side])
     k = MARGIN // side
+    small = small.reshape(len(small), width // side, SLOTS)
     _gather(_sum_halves(_sum_small(small, k), k), 2 * k, stride // side, shape, out)
 
 
 @njit(nogil=True, cache=True)
 def _gather(cells: Any, apart: int, stride: int, shape: tuple[int, int], out: Any) -> None:
     """Put the 4 x 4 cells of every window together and normalise them."""
-    sums = np.empty(16, np.float32)
     for i in range(shape[0]):
         for j in range(shape[1]):
             values = out[i * shape[1] + j]
@@ -259,4 +258,16 @@ def _gather(cells: Any, apart: int, stride: int, shape: tuple[int, int], out: An
                     first = (m * CELLS + n) * ORIENTATIONS
                     for b in range(ORIENTATIONS):
                         values[first + b] = cell[b]
-            _normalize(values, sums)
+            _normalize(values)
+
+
+@njit(nogil=True, cache=True)
+def place_grid(
+    corner: tuple[float, float], size: float, stride: float, n_across: int, out: FloatArray
+) -> None:
+    """Write down the centre, side and angle (0) of every window of a grid, row by row."""
+    for i in range(len(out)):
+        out[i, 0] = corner[0] + size / 2 + stride * (i // n_across)
+        out[i, 1] = corner[1] + size / 2 + stride * (i % n_across)
+        out[i, 2] = size
+        out[i, 3] = 0

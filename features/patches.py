@@ -1,5 +1,6 @@
 """Patches of images, each described by 144 numbers: where to look, and the ragged result."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Self, overload
@@ -279,8 +280,8 @@ class Patches(TransformerMixin, BaseEstimator):
         return tags
 
 
-def gray_levels(image: Image, sizes: npt.ArrayLike) -> list[FloatArray]:
-    """Give the grey image in units of 0..1 and its successive halves, for patches of ``sizes``.
+def gray_levels(image: Image, n_halvings: int) -> list[FloatArray]:
+    """Give the grey image in units of 0..1 and its successive halves.
 
     Item k is halved k times; a patch of side s is read from item ``halvings(s)``.
     """
@@ -288,12 +289,11 @@ def gray_levels(image: Image, sizes: npt.ArrayLike) -> list[FloatArray]:
     if image.dtype == np.uint8:
         gray *= np.float32(1 / 255)
     levels = [gray]
-    for _ in range(np.max(halvings(sizes), initial=0)):
+    for _ in range(n_halvings):
         levels.append(halve(levels[-1]))
     return levels
 
 
-def halvings(sizes: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """How often an image is halved until patches of ``sizes`` have at most 32 pixels a side."""
-    octaves = np.ceil(np.log2(np.asarray(sizes, np.float64) / WINDOW))
-    return np.maximum(octaves, 0).astype(np.int64)
+def halvings(size: float) -> int:
+    """How often an image is halved until patches of side ``size`` have at most 32 pixels a side."""
+    return max(0, math.ceil(math.log2(size / WINDOW)))

@@ -1,0 +1,55 @@
+"""144-number descriptors of dense patches beside OpenCV 4's HOGDescriptor, one thread."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from skimage import data
+
+from visualwords.features import DensePatches
+
+from .harness import race, row
+
+# What is described: side of the image, of the patches and their distance, in pixels.
+GRIDS = ((32, 16, 2), (256, 32, 8), (32, 8, 3))
+
+
+def report() -> None:
+    cv2.setNumThreads(1)
+    print(f"OpenCV {cv2.__version__}, one thread")
+    for side, patch, stride in GRIDS:
+        image = np.ascontiguousarray(data.camera()[100 : 100 + side, 150 : 150 + side])
+        ours = DensePatches(patch, stride)
+        peers = {
+            "HOGDescriptor, resampled": resampled_hog(image, patch, stride),
+            "HOGDescriptor, as it is": native_hog(image, patch, stride),
+        }
+        what = f"{len(ours.describe(image)[0])} patches of {patch} px, stride {stride}, {side}x{side}"
+        for peer in peers.values():
+            assert peer().size == ours.describe(image)[0].size
+        seconds = race({"ours": lambda o=ours, i=image: o.describe(i), **peers}, repeats=101)
+        for name in peers:
+            print(row(what, seconds["ours"], name, seconds[name], 5))
+
+
+def resampled_hog(image: np.ndarray, patch: int, stride: int) -> Callable[[], np.ndarray]:
+    """HOG of 32 x 32 windows of the image resampled as ours: the same patches."""
+    scale = 32 / patch
+    hog = cv2.HOGDescriptor((32, 32), (32, 32), (8, 8), (8, 8), 9)
+    step = round(stride * scale)
+
+    def run() -> np.ndarray:
+        larger = image
+        if scale != 1:
+            larger = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        return hog.compute(larger, (step, step))
+
+    return run
+
+
+def native_hog(image: np.ndarray, patch: int, stride: int) -> Callable[[], np.ndarray]:
+    """HOG of windows of the patches' own size, 4 x 4 cells each: no resampling, less work."""
+    cell = patch // 4
+    sides = ((patch, patch), (patch, patch), (cell, cell), (cell, cell))
+    hog = cv2.HOGDescriptor(*sides, 9)
+    return lambda: hog.compute(image, (stride, stride))
