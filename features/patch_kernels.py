@@ -23,32 +23,26 @@ MARGIN = CELL // 2  # samples that count beyond a patch's edge
 INNER = np.float32(0.75)  # weights of the half cells within a cell
 OUTER = np.float32(0.25)  # and around it
 
-# Votes go to ORIENTATIONS + 2 slots: the first and the last are the half circle's two neighbours.
-SLOTS = ORIENTATIONS + 2
 HALF_CIRCLE = np.float32(ORIENTATIONS)
 QUARTER_CIRCLE = np.float32(ORIENTATIONS / 2)
-ONE = np.uint32(1)  # unsigned: an index that is never negative needs no check for it
+NEXT = np.uint32(1)  # unsigned: an index that is never negative needs no check for it
 HALF = np.float32(0.5)
 ZERO = np.float32(0)
+UNIT = np.float32(1)
 TINY = np.float32(1e-30)
 CLIP = np.float32(0.2)
 # Added (in squares) to the length of a window's votes: about what rounding to 8 bits causes.
 FLOOR = np.float32(0.1)
-# atan(r) in orientation bins for r in [0, 1]: least largest error (4e-8 bins) of eight odd terms.
-ATAN = tuple(
-    np.float32(c)
-    for c in (
-        2.864787072208552,
-        -0.9548301766304232,
-        0.5714270054303664,
-        -0.3984528434546051,
-        0.2762284956525075,
-        -0.16017686465555178,
-        0.06263265359729575,
-        -0.011615449500660116,
-    )
+# atan(r) in orientation bins for r in [0, 1]: least largest error (7e-7 bins) of seven odd terms.
+A0, A1, A2, A3, A4, A5, A6 = (
+    np.float32(2.8647778359612626),
+    np.float32(-0.9544722838336221),
+    np.float32(0.5674520890183317),
+    np.float32(-0.3791072236587639),
+    np.float32(0.22810483758486905),
+    np.float32(-0.0962688466510323),
+    np.float32(0.0195143002413163),
 )
-A0, A1, A2, A3, A4, A5, A6, A7 = ATAN
 
 
 @njit(nogil=True, cache=True)
@@ -86,7 +80,7 @@ def _mix_columns(image: Any, lower: Any, weight: Any) -> Any:
         row[-1] = row[-2]
         for u in range(len(lower)):
             left = row[lower[u]]
-            mixed[i, u] = left + weight[u] * (row[lower[u] + ONE] - left)
+            mixed[i, u] = left + weight[u] * (row[lower[u] + NEXT] - left)
     return mixed
 
 
@@ -96,104 +90,107 @@ def _mix_rows(above: Any, below: Any, weight: Any, out: Any) -> None:
         out[u] = above[u] + weight * (below[u] - above[u])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _orient(lines: Any, top: int, base: Any, slot: Any, lower: Any, upper: Any) -> None:
-    """Gradients of a row of pixels as votes for two neighbouring orientations.
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+def _orient(lines: Any, top: int, base: Any, bins: Any, votes: Any) -> None:
+    """Gradients of a row of pixels as votes for the two nearest orientations.
 
-    The angle, in bins, lies in [0, 9]; the centre of bin b is b + 1/2, that of slot s is s - 1/2.
+    The angle, in bins, lies in [0, 9]; the centre of bin b is b + 1/2.
     """
     above, row, below = lines[top], lines[(top + 1) % 3], lines[(top + 2) % 3]
-    for u in range(len(slot)):
+    lower_bin, upper_bin, lower, upper = bins[0], bins[1], votes[0], votes[1]
+    for u in range(len(base)):
         across = row[u + 2] - row[u]
         down = below[u + 1] - above[u + 1]
         x, y = abs(across), abs(down)
         r = min(x, y) / max(max(x, y), TINY)
         q = r * r
-        angle = A4 + q * (A5 + q * (A6 + q * A7))
-        angle = r * (A0 + q * (A1 + q * (A2 + q * (A3 + q * angle))))
+        angle = r * (A0 + q * (A1 + q * (A2 + q * (A3 + q * (A4 + q * (A5 + q * A6))))))
         angle = QUARTER_CIRCLE - angle if y > x else angle
         angle = HALF_CIRCLE - angle if across * down < ZERO else angle
         angle += HALF
         first = np.int32(angle)
+        lower_bin[u] = base[u] + np.uint32(first - 1 if first > 0 else ORIENTATIONS - 1)
+        upper_bin[u] = base[u] + np.uint32(first if first < ORIENTATIONS else 0)
         magnitude = np.sqrt(across * across + down * down)
-        slot[u] = base[u] + np.uint32(first)
         upper[u] = magnitude * (angle - np.float32(first))
         lower[u] = magnitude - upper[u]
 
 
 @njit(nogil=True, cache=True)
-def _vote(slot: Any, lower: Any, upper: Any, cells: Any) -> None:
-    """Add the votes of a row of pixels to the slots of its cells."""
-    for u in range(len(slot)):
-        cells[slot[u]] += lower[u]
-        cells[slot[u] + ONE] += upper[u]
-
-
-@njit(nogil=True, cache=True)
-def _fold(cell: Any, out: Any) -> None:
-    """Add the slots of a cell to ``out``, the two beyond the half circle at its other end."""
-    for b in range(ORIENTATIONS):
-        out[b] += cell[b + 1]
-    out[ORIENTATIONS - 1] += cell[0]
-    out[0] += cell[ORIENTATIONS + 1]
-
-
-@njit(nogil=True, cache=True)
-def _sum_small(small: Any, k: int) -> Any:
-    """Half cells at every place of the small cells' grid: sums of k x k small cells."""
-    rows, columns = small.shape[0] - k + 1, small.shape[1] - k + 1
-    halves = np.zeros((rows, columns, ORIENTATIONS), np.float32)
-    line = np.empty((small.shape[1], ORIENTATIONS), np.float32)
-    for i in range(rows):
-        line[:] = ZERO
-        for di in range(k):
-            for j in range(small.shape[1]):
-                _fold(small[i + di, j], line[j])
-        for j in range(columns):
-            for dj in range(k):
-                for b in range(ORIENTATIONS):
-                    halves[i, j, b] += line[j + dj, b]
-    return halves
+def _vote(bins: Any, votes: Any, cells: Any) -> None:
+    """Add the votes of a row of pixels to the bins of its cells."""
+    lower_bin, upper_bin, lower, upper = bins[0], bins[1], votes[0], votes[1]
+    for u in range(len(lower)):
+        cells[lower_bin[u]] += lower[u]
+        cells[upper_bin[u]] += upper[u]
 
 
 @njit(nogil=True, cache=True)
 def _weigh(a: Any, b: Any, c: Any, d: Any, out: Any) -> None:
-    """Weighted sum of four half cells in a row: a cell."""
     for i in range(len(out)):
-        out[i] = OUTER * (a[i] + d[i]) + INNER * (b[i] + c[i])
+        out[i] += OUTER * (a[i] + d[i]) + INNER * (b[i] + c[i])
 
 
 @njit(nogil=True, cache=True)
-def _sum_halves(halves: Any, k: int) -> Any:
-    """Cells at every place of the half cells' grid, each of 4 x 4 half cells that lie k apart."""
-    rows, columns = halves.shape[0] - 3 * k, halves.shape[1] - 3 * k
-    n, shift = columns * ORIENTATIONS, k * ORIENTATIONS
-    lines = np.empty((halves.shape[0], n), np.float32)
-    for i in range(len(halves)):
-        half = halves[i].reshape(halves.shape[1] * ORIENTATIONS)
-        _weigh(half, half[shift:], half[2 * shift :], half[3 * shift :], lines[i])
-    cells = np.empty((rows, n), np.float32)
-    for i in range(rows):
-        _weigh(lines[i], lines[i + k], lines[i + 2 * k], lines[i + 3 * k], cells[i])
-    return cells.reshape(rows, columns, ORIENTATIONS)
+def _sum_cells(small: Any, k: int) -> Any:
+    """Cells at every place of the small cells' grid: weighted sums of 4 k x 4 k small cells.
+
+    ``small`` and the result have the shape (rows, columns * orientations).
+    """
+    shift = k * ORIENTATIONS
+    lines = np.zeros((len(small), small.shape[1] - (4 * k - 1) * ORIENTATIONS), np.float32)
+    for i in range(len(small)):
+        for o in range(0, shift, ORIENTATIONS):
+            half = small[i, o:]
+            _weigh(half, half[shift:], half[2 * shift :], half[3 * shift :], lines[i])
+    cells = np.zeros((len(small) - 4 * k + 1, lines.shape[1]), np.float32)
+    for i in range(len(cells)):
+        for o in range(i, i + k):
+            _weigh(lines[o], lines[o + k], lines[o + 2 * k], lines[o + 3 * k], cells[i])
+    return cells
 
 
-# "reassoc" lets the compiler choose the order of these sums, once and for all calls.
+# "reassoc" lets the compiler choose the order of these sums, once and for all calls. Each pass
+# goes over many rows, so that no row waits for the square root of the one before.
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
-def _normalize(values: Any) -> None:
-    """L2-Hys in place: scale to unit length, clip at 0.2, scale again."""
-    total = ZERO
-    for i in range(N_NUMBERS):
-        total += values[i] * values[i]
-    scale = np.float32(1) / np.sqrt(total + FLOOR * FLOOR)
-    total = ZERO
-    for i in range(N_NUMBERS):
-        clipped = min(values[i] * scale, CLIP)
-        values[i] = clipped
-        total += clipped * clipped
-    scale = np.float32(1) / np.sqrt(max(total, TINY))
-    for i in range(N_NUMBERS):
-        values[i] *= scale
+def _normalize(rows: Any) -> None:
+    """L2-Hys of every row in place: scale to unit length, clip at 0.2, scale again."""
+    scale = np.empty(len(rows), np.float32)
+    for r in range(len(rows)):
+        total = FLOOR * FLOOR
+        for i in range(N_NUMBERS):
+            total += rows[r, i] * rows[r, i]
+        scale[r] = total
+    for r in range(len(rows)):
+        scale[r] = UNIT / np.sqrt(scale[r])
+    for r in range(len(rows)):
+        total = ZERO
+        for i in range(N_NUMBERS):
+            clipped = min(rows[r, i] * scale[r], CLIP)
+            rows[r, i] = clipped
+            total += clipped * clipped
+        scale[r] = total
+    for r in range(len(rows)):
+        scale[r] = UNIT / np.sqrt(max(scale[r], TINY))
+    for r in range(len(rows)):
+        for i in range(N_NUMBERS):
+            rows[r, i] *= scale[r]
+
+
+@njit(nogil=True, cache=True)
+def _copy_cell(cell: Any, out: Any) -> None:
+    """Copy nine numbers; all are read before one is written, so they move as vectors."""
+    (out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7], out[8]) = (
+        cell[0],
+        cell[1],
+        cell[2],
+        cell[3],
+        cell[4],
+        cell[5],
+        cell[6],
+        cell[7],
+        cell[8],
+    )
 
 
 @njit(nogil=True, cache=True)
@@ -230,35 +227,33 @@ def describe_grid(
     _taps(corner[1], step, lower_column, weight_column, image.shape[1])
     mixed = _mix_columns(image, lower_column, weight_column)
     lines = np.empty((3, width + 2), np.float32)
-    slot, base = np.empty(width, np.uint32), np.empty(width, np.uint32)
+    base, bins = np.empty(width, np.uint32), np.empty((2, width), np.uint32)
     for u in range(width):
-        base[u] = u // side * SLOTS
+        base[u] = u // side * ORIENTATIONS
     votes = np.empty((2, width), np.float32)
-    small = np.zeros((height // side, width // side * SLOTS), np.float32)
+    small = np.zeros((height // side, width // side * ORIENTATIONS), np.float32)
     for u in range(height + 2):
         below = min(lower_row[u] + 1, image.shape[0] - 1)
         _mix_rows(mixed[lower_row[u]], mixed[below], weight_row[u], lines[u % 3])
         if u >= 2:
-            _orient(lines, (u - 2) % 3, base, slot, votes[0], votes[1])
-            _vote(slot, votes[0], votes[1], small[(u - 2) // side])
+            _orient(lines, (u - 2) % 3, base, bins, votes)
+            _vote(bins, votes, small[(u - 2) // side])
     k = MARGIN // side
-    small = small.reshape(len(small), width // side, SLOTS)
-    _gather(_sum_halves(_sum_small(small, k), k), 2 * k, stride // side, shape, out)
+    _gather(_sum_cells(small, k), 2 * k, stride // side, shape, out)
 
 
 @njit(nogil=True, cache=True)
 def _gather(cells: Any, apart: int, stride: int, shape: tuple[int, int], out: Any) -> None:
     """Put the 4 x 4 cells of every window together and normalise them."""
     for i in range(shape[0]):
+        rows = out[i * shape[1] : (i + 1) * shape[1]]
         for j in range(shape[1]):
-            values = out[i * shape[1] + j]
             for m in range(CELLS):
+                line = cells[i * stride + m * apart]
                 for n in range(CELLS):
-                    cell = cells[i * stride + m * apart, j * stride + n * apart]
-                    first = (m * CELLS + n) * ORIENTATIONS
-                    for b in range(ORIENTATIONS):
-                        values[first + b] = cell[b]
-            _normalize(values)
+                    cell = line[(j * stride + n * apart) * ORIENTATIONS :]
+                    _copy_cell(cell, rows[j, (m * CELLS + n) * ORIENTATIONS :])
+        _normalize(rows)
 
 
 @njit(nogil=True, cache=True)
