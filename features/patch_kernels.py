@@ -12,14 +12,23 @@ from numba import njit
 
 from .image import FloatArray
 
-__all__ = ["CELL", "N_NUMBERS", "WINDOW", "describe_grid", "halve", "place_grid"]
+__all__ = [
+    "CELL",
+    "N_NUMBERS",
+    "WINDOW",
+    "describe_grid",
+    "describe_windows",
+    "halve",
+    "place_grid",
+]
 
 WINDOW = 32  # side of a resampled patch, in pixels
 CELL = 8  # side of a cell
 ORIENTATIONS = 9
 CELLS = WINDOW // CELL
 N_NUMBERS = CELLS * CELLS * ORIENTATIONS
-MARGIN = CELL // 2  # samples that count beyond a patch's edge
+MARGIN = CELL // 2  # samples beyond a patch's edge that vote
+BORDER = MARGIN + 1  # and that are read, for their gradients
 INNER = np.float32(0.75)  # weights of the half cells within a cell
 OUTER = np.float32(0.25)  # and around it
 
@@ -62,9 +71,9 @@ def halve(image: FloatArray) -> FloatArray:
 
 @njit(nogil=True, cache=True)
 def _taps(start: float, step: float, lower: Any, weight: Any, size: int) -> None:
-    """Where the samples from -MARGIN - 1 on read: pixel ``lower``, ``weight`` of the next one."""
+    """Where the samples from -BORDER on read: pixel ``lower``, ``weight`` of the next one."""
     for u in range(len(lower)):
-        x = start + (u - MARGIN - 0.5) * step - 0.5
+        x = start + (u - BORDER + 0.5) * step - 0.5
         x = min(max(x, 0.0), size - 1.0)
         lower[u] = min(int(x), max(size - 2, 0))
         weight[u] = x - lower[u]
@@ -91,12 +100,11 @@ def _mix_rows(above: Any, below: Any, weight: Any, out: Any) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def _orient(lines: Any, top: int, base: Any, bins: Any, votes: Any) -> None:
+def _orient(above: Any, row: Any, below: Any, base: Any, bins: Any, votes: Any) -> None:
     """Gradients of a row of pixels as votes for the two nearest orientations.
 
     The angle, in bins, lies in [0, 9]; the centre of bin b is b + 1/2.
     """
-    above, row, below = lines[top], lines[(top + 1) % 3], lines[(top + 2) % 3]
     lower_bin, upper_bin, lower, upper = bins[0], bins[1], votes[0], votes[1]
     for u in range(len(base)):
         across = row[u + 2] - row[u]
@@ -218,26 +226,71 @@ def describe_grid(
         Windows down and across.
     out : ndarray of shape (windows, 144), float32
     """
-    side = math.gcd(MARGIN, stride)
-    height = (shape[0] - 1) * stride + WINDOW + 2 * MARGIN
-    width = (shape[1] - 1) * stride + WINDOW + 2 * MARGIN
-    lower_row, weight_row = np.empty(height + 2, np.uint32), np.empty(height + 2, np.float32)
-    lower_column, weight_column = np.empty(width + 2, np.uint32), np.empty(width + 2, np.float32)
-    _taps(corner[0], step, lower_row, weight_row, image.shape[0])
+    height = (shape[0] - 1) * stride + WINDOW + 2 * BORDER
+    width = (shape[1] - 1) * stride + WINDOW + 2 * BORDER
+    lower, weight = np.empty(height, np.uint32), np.empty(height, np.float32)
+    lower_column, weight_column = np.empty(width, np.uint32), np.empty(width, np.float32)
+    _taps(corner[0], step, lower, weight, image.shape[0])
     _taps(corner[1], step, lower_column, weight_column, image.shape[1])
     mixed = _mix_columns(image, lower_column, weight_column)
-    lines = np.empty((3, width + 2), np.float32)
+    samples = np.empty((height, width), np.float32)
+    for u in range(height):
+        below = min(lower[u] + 1, image.shape[0] - 1)
+        _mix_rows(mixed[lower[u]], mixed[below], weight[u], samples[u])
+    _describe_samples(samples, stride, shape, out)
+
+
+@njit(nogil=True, cache=True)
+def describe_windows(image: FloatArray, places: FloatArray, out: FloatArray) -> None:
+    """Describe windows anywhere in an image.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns), float32
+    places : ndarray of shape (windows, 4), float64
+        Row and column of the centre, side and angle of every window; see :func:`describe_grid`.
+    out : ndarray of shape (windows, 144), float32
+    """
+    side = WINDOW + 2 * BORDER
+    samples = np.empty((side, side), np.float32)
+    for w in range(len(places)):
+        row, column, size, angle = places[w, 0], places[w, 1], places[w, 2], places[w, 3]
+        down, across = math.cos(angle) * size / WINDOW, math.sin(angle) * size / WINDOW
+        for i in range(side):
+            for j in range(side):
+                u, v = i - (side - 1) / 2, j - (side - 1) / 2
+                samples[i, j] = _sample(
+                    image, row + down * u + across * v, column - across * u + down * v
+                )
+        _describe_samples(samples, WINDOW, (1, 1), out[w : w + 1])
+
+
+@njit(nogil=True, cache=True)
+def _sample(image: Any, row: float, column: float) -> Any:
+    """Interpolate between the centres of pixels; beyond them the image's edge goes on."""
+    row = min(max(row - 0.5, 0.0), image.shape[0] - 1.0)
+    column = min(max(column - 0.5, 0.0), image.shape[1] - 1.0)
+    i, j = int(row), int(column)
+    below, right = min(i + 1, image.shape[0] - 1), min(j + 1, image.shape[1] - 1)
+    down, across = np.float32(row - i), np.float32(column - j)
+    upper = image[i, j] + across * (image[i, right] - image[i, j])
+    lower = image[below, j] + across * (image[below, right] - image[below, j])
+    return upper + down * (lower - upper)
+
+
+@njit(nogil=True, cache=True)
+def _describe_samples(samples: Any, stride: int, shape: tuple[int, int], out: Any) -> None:
+    """Describe the grid of windows that lie ``stride`` samples apart."""
+    height, width = samples.shape[0] - 2, samples.shape[1] - 2
+    side = math.gcd(MARGIN, stride)
     base, bins = np.empty(width, np.uint32), np.empty((2, width), np.uint32)
     for u in range(width):
         base[u] = u // side * ORIENTATIONS
     votes = np.empty((2, width), np.float32)
     small = np.zeros((height // side, width // side * ORIENTATIONS), np.float32)
-    for u in range(height + 2):
-        below = min(lower_row[u] + 1, image.shape[0] - 1)
-        _mix_rows(mixed[lower_row[u]], mixed[below], weight_row[u], lines[u % 3])
-        if u >= 2:
-            _orient(lines, (u - 2) % 3, base, bins, votes)
-            _vote(bins, votes, small[(u - 2) // side])
+    for u in range(height):
+        _orient(samples[u], samples[u + 1], samples[u + 2], base, bins, votes)
+        _vote(bins, votes, small[u // side])
     k = MARGIN // side
     _gather(_sum_cells(small, k), 2 * k, stride // side, shape, out)
 
