@@ -156,9 +156,36 @@ class Objective:
 
     def value(self, W: Weights) -> float:
         """Compute the value alone, in one pass over X."""
-        losses = self.losses(W)
+        return self.mean(self.losses(W)) + self.penalty(W)
+
+    def mean(self, losses: npt.NDArray[np.floating]) -> float:
+        """Mean over the examples, with the sample weights: of losses of shape (n,)."""
         weights = 1.0 if self.sample_weight is None else self.sample_weight
-        return float((weights * losses).sum()) / self._total + self.penalty(W)
+        return float((weights * losses).sum(dtype=np.float64)) / self._total
+
+    def scores(self, W: Weights) -> npt.NDArray[Any]:
+        """Compute the scores of all examples, in one pass over X.
+
+        Scores are linear in the weights, so those of many weights (stacked, or along a line) cost
+        one pass together.
+
+        Parameters
+        ----------
+        W : ndarray of shape (m, n_features + 1)
+            Any number of rows.
+
+        Returns
+        -------
+        ndarray of shape (n, m), dtype of X; contiguous along the examples
+        """
+        scores = np.empty((len(W), self.n_samples), self.X.dtype)
+
+        def keep(of_block: npt.NDArray[Any], y: Labels, X: npt.NDArray[Any], rows: slice) -> None:
+            scores[:, rows] = of_block.T
+
+        for _ in self._blocks(W, keep):
+            pass
+        return scores.T
 
     def losses(self, W: Weights) -> npt.NDArray[np.float64]:
         """Compute the loss of every example, without penalty and sample weights.
