@@ -1,0 +1,155 @@
+"""Search by luck: the optimizers to begin with, and to measure the others by.
+
+Both need nothing but values of the objective. The scores are linear in the weights and the random
+matrices do not depend on what was found so far, so a batch of matrices is scored in one pass over
+X, however many tries it serves.
+
+References
+----------
+CS231n, Optimization: Stochastic Gradient Descent, strategies 1 and 2.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import check_random_state
+
+from visualwords.threads import row_blocks
+
+from .objective import Objective, Weights
+from .solvers import Solver, State
+
+__all__ = ["RandomLocalSearch", "RandomSearch"]
+
+# Room for the scores of the matrices of a batch.
+SCORE_BYTES = 1 << 26
+MAX_TRIES = 32
+BLOCK_ROWS = 4096
+
+Scores = npt.NDArray[Any]
+
+
+class Search(Solver):
+    """What both have in common: a try is kept if its value is lower than the best so far.
+
+    ``memory`` of the state is the scores of ``W``, and the tries to come.
+    """
+
+    scale: float
+    random_state: Any
+
+    def start(self, objective: Objective, W: Weights) -> State:
+        """Evaluate the first weights; see :class:`Solver`."""
+        if not self.scale > 0:
+            raise ValueError(f"scale must be greater than 0, got {self.scale!r}")
+        scores = objective.scores(W).astype(np.float64)
+        tries = _random_matrices(objective, self.scale, self.max_iter, self.random_state)
+        return State(W, _value(objective, W, scores), memory=(scores, tries))
+
+    def step(self, objective: Objective, state: State) -> State:
+        """Make one try; see :class:`Solver`."""
+        scores, tries = state.memory
+        W, W_scores = self._place(state.W, scores, *next(tries))
+        value = _value(objective, W, W_scores)
+        if value < state.value:
+            return State(W, value, memory=(W_scores, tries))
+        return replace(state)
+
+    @abstractmethod
+    def _place(
+        self, W: Weights, scores: Scores, random: Weights, random_scores: Scores
+    ) -> tuple[Weights, Scores]:
+        """Weights to try, and their scores: from the best ones so far and a random matrix."""
+
+
+class RandomSearch(Search):
+    """Keep the best of many random weight matrices.
+
+    Every try is a matrix of independent normal numbers of mean 0, intercepts included. The weights
+    to start from count as a try too, so the value never rises.
+
+    Parameters
+    ----------
+    max_iter : int
+        Number of tries.
+    scale : float > 0
+        Standard deviation of the weights.
+    random_state : int, RandomState or None
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from visualwords.classifiers import Softmax
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = Softmax(solver=RandomSearch(scale=0.1)).fit(X, y)
+    >>> model.loss_curve_[-1] < model.loss_curve_[0]
+    True
+    """
+
+    def __init__(self, max_iter: int = 1000, scale: float = 1e-4, random_state: Any = 0) -> None:
+        self.max_iter = max_iter
+        self.scale = scale
+        self.random_state = random_state
+
+    def _place(
+        self, W: Weights, scores: Scores, random: Weights, random_scores: Scores
+    ) -> tuple[Weights, Scores]:
+        return random, random_scores
+
+
+class RandomLocalSearch(Search):
+    """Take a random step from the best weights so far; go there if the value is lower.
+
+    Parameters
+    ----------
+    max_iter : int
+        Number of tries.
+    scale : float > 0
+        Standard deviation of every weight's step, intercepts included.
+    random_state : int, RandomState or None
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from visualwords.classifiers import Softmax
+    >>> X, y = load_iris(return_X_y=True)
+    >>> Softmax(solver=RandomLocalSearch(scale=0.1)).fit(X, y).score(X, y) > 0.8
+    True
+    """
+
+    def __init__(self, max_iter: int = 1000, scale: float = 1e-4, random_state: Any = 0) -> None:
+        self.max_iter = max_iter
+        self.scale = scale
+        self.random_state = random_state
+
+    def _place(
+        self, W: Weights, scores: Scores, random: Weights, random_scores: Scores
+    ) -> tuple[Weights, Scores]:
+        return W + random, scores + random_scores
+
+
+def _random_matrices(
+    objective: Objective, scale: float, count: int, random_state: Any
+) -> Iterator[tuple[Weights, Scores]]:
+    """``count`` random matrices and their scores, scored a batch at a time."""
+    random = check_random_state(random_state)
+    n_classes, width = objective.shape
+    room = SCORE_BYTES // (objective.n_samples * n_classes * objective.X.dtype.itemsize)
+    for batch in row_blocks(count, min(max(room, 1), MAX_TRIES)):
+        matrices = random.normal(scale=scale, size=(batch.stop - batch.start, n_classes, width))
+        if not objective.fit_intercept:
+            matrices[:, :, -1] = 0
+        scores = objective.scores(matrices.reshape(-1, width))
+        for i, matrix in enumerate(matrices):
+            yield matrix, scores[:, i * n_classes : (i + 1) * n_classes]
+
+
+def _value(objective: Objective, W: Weights, scores: Scores) -> float:
+    """The objective at ``W``, whose scores are known."""
+    blocks = row_blocks(objective.n_samples, BLOCK_ROWS)
+    losses = [objective.loss.values(scores[rows], objective.y[rows]) for rows in blocks]
+    return objective.mean(np.concatenate(losses)) + objective.penalty(W)
