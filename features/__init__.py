@@ -5,6 +5,7 @@ from .bovw import BagOfVisualWords
 from .dense import DensePatches
 from .hog import HOG, hog
 from .hue import HueHistogram, hue_histogram
+from .keypoints import KeypointPatches
 from .patches import DescribedImages, PatchDescriptors
 from .vocabulary import VisualVocabulary
 
@@ -15,6 +16,7 @@ __all__ = [
     "DescribedImages",
     "HueHistogram",
     "ImageFeature",
+    "KeypointPatches",
     "PatchDescriptors",
     "VisualVocabulary",
     "hog",

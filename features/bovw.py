@@ -1,48 +1,66 @@
 """Bag of visual words: the words of an image's patches, counted."""
 
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from visualwords.threads import row_blocks
+from visualwords.threads import row_blocks, worker_threads
 
 from .base import ImageFeature
+from .coding import ASSIGNMENTS, Coder, make_coder, n_regions, regions_of
 from .dense import DensePatches
-from .image import FloatArray, Image, Images, check_images
-from .patch_kernels import N_NUMBERS
-from .patches import DescribedImages, PatchDescriptors, Patches
+from .image import FloatArray, Image, Images, check_image, check_images
+from .patches import Described, DescribedImages, PatchDescriptors, Patches
 from .vocabulary import VisualVocabulary
 
 __all__ = ["BagOfVisualWords"]
 
-NORMS = ("sqrt", "l1", "l2", None)
-# Images whose descriptors are held at a time (CIFAR-10: 12 MB).
-IMAGES_AT_A_TIME = 256
+NORMS = ("sqrt", "l1", "l2", "tfidf", None)
+IMAGES_PER_BLOCK = 16
 TINY = 1e-30
+
+Describable = Images | PatchDescriptors | DescribedImages
+T = TypeVar("T")
 
 
 class BagOfVisualWords(ImageFeature):
     """Histogram of the visual words of an image's patches [1]_.
 
-    Every patch is described by 144 numbers and counts for the nearest of ``n_words`` words:
-    k-means centres of descriptors of the training images.
+    Every patch is described by 144 numbers and votes for the nearest of ``n_words`` words: k-means
+    centres of descriptors of the training images.
 
     Parameters
     ----------
     n_words : int
-        Size of the vocabulary and length of the histogram.
-    patches : DensePatches or None
-        Where to look. None is ``DensePatches()``, a grid that adapts to the image's size.
-    norm : {"sqrt", "l1", "l2", None}
-        "l1": counts divided by their sum; "sqrt": the square root of that, so that inner products
-        are Bhattacharyya coefficients (Hellinger kernel [2]_); "l2": unit Euclidean length; None:
-        counts. A histogram without counts stays zero.
+        Size of the vocabulary and length of the histogram of a region.
+    patches : DensePatches, KeypointPatches or None
+        Where to look. None is ``DensePatches()``, a grid that adapts to the image's size. Its
+        ``n_jobs`` is not used.
+    assignment : {"hard", "localized", "triangle"}
+        "hard": one vote for the nearest word. "localized" [2]_: a vote shared by the
+        ``n_neighbors`` nearest words in proportion to exp(-beta d^2), d being the distance.
+        "triangle" [3]_: votes of max(0, m - d) for every word, m being the mean of the patch's
+        distances to all words; it computes them all and takes many times longer.
+    n_neighbors : int
+        Of "localized"; no more than there are words are taken.
+    beta : float
+        Of "localized".
+    pyramid_levels : int
+        1: one histogram of the whole image. L: a spatial pyramid [4]_, the histograms of 1 x 1,
+        2 x 2, ... 2^(L-1) x 2^(L-1) equal regions, one after the other, row by row; a patch
+        belongs to the region of its centre.
+    norm : {"sqrt", "l1", "l2", "tfidf", None}
+        How the whole vector is scaled. "l1": divided by its sum; "sqrt": the square root of that,
+        whose inner products are the Bhattacharyya coefficients of the histograms (Hellinger
+        kernel [5]_); "l2": to unit Euclidean length; "tfidf": "l1" times ``idf_`` [6]_; None: not
+        at all. An image without patches has zeros.
     max_descriptors : int
-        Size of the sample that the vocabulary is learned on. Every image gives as many
-        descriptors as every other (to one), chosen at random, or all it has.
+        Size of the sample that the vocabulary is learned on. All images give equally many
+        descriptors (to one), or all they have; which ones is drawn for each image alone, from
+        ``random_state`` and the image's number.
     random_state : int
         Seed of the sample and the vocabulary.
     n_jobs : int or None
@@ -52,15 +70,29 @@ class BagOfVisualWords(ImageFeature):
     ----------
     vocabulary_ : VisualVocabulary
         The words.
+    idf_ : ndarray of shape (n_features_out_,), float64
+        With "tfidf" only: log(n / n_i) for n training images of which n_i (at least 1) vote for
+        word i (of the region).
     n_features_out_ : int
         Numbers an image.
+
+    See Also
+    --------
+    DescribedImages : images with their descriptors, for cross-validation that describes once.
 
     References
     ----------
     .. [1] G. Csurka, C. Dance, L. Fan, J. Willamowski, C. Bray, "Visual categorization with bags
        of keypoints", ECCV workshop 2004.
-    .. [2] R. Arandjelovic, A. Zisserman, "Three things everyone should know to improve object
+    .. [2] L. Liu, L. Wang, X. Liu, "In defense of soft-assignment coding", ICCV 2011.
+    .. [3] A. Coates, A. Ng, H. Lee, "An analysis of single-layer networks in unsupervised feature
+       learning", AISTATS 2011.
+    .. [4] S. Lazebnik, C. Schmid, J. Ponce, "Beyond bags of features: spatial pyramid matching
+       for recognizing natural scene categories", CVPR 2006.
+    .. [5] R. Arandjelovic, A. Zisserman, "Three things everyone should know to improve object
        retrieval", CVPR 2012.
+    .. [6] J. Sivic, A. Zisserman, "Video Google: a text retrieval approach to object matching in
+       videos", ICCV 2003.
 
     Examples
     --------
@@ -72,12 +104,17 @@ class BagOfVisualWords(ImageFeature):
     """
 
     vocabulary_: VisualVocabulary
+    idf_: npt.NDArray[np.float64]
 
     def __init__(
         self,
         n_words: int = 1000,
         *,
         patches: Patches | None = None,
+        assignment: str = "hard",
+        n_neighbors: int = 5,
+        beta: float = 10.0,
+        pyramid_levels: int = 1,
         norm: str | None = "sqrt",
         max_descriptors: int = 256_000,
         random_state: int = 0,
@@ -85,37 +122,49 @@ class BagOfVisualWords(ImageFeature):
     ) -> None:
         self.n_words = n_words
         self.patches = patches
+        self.assignment = assignment
+        self.n_neighbors = n_neighbors
+        self.beta = beta
+        self.pyramid_levels = pyramid_levels
         self.norm = norm
         self.max_descriptors = max_descriptors
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, images: Images | PatchDescriptors | DescribedImages, y: Any = None) -> Self:
+    def fit(self, images: Describable, y: Any = None) -> Self:
         """Learn the vocabulary on a sample of the images' descriptors.
+
+        The images are read once; with ``norm="tfidf"`` twice. With descriptors computed before,
+        nothing is described again.
 
         Parameters
         ----------
         images : ndarray of shape (n, rows, columns[, 3]), sequence of images, PatchDescriptors \
 or DescribedImages
-            With descriptors computed before, nothing is described again.
         y : ignored
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, or the images have fewer patches than words.
         """
         self._check_parameters()
-        described = _describable(images)
-        if len(described) == 0:
-            raise ValueError("BagOfVisualWords.fit needs at least one image, got none")
+        described = self._described(self._check_training(images))
+        sample = self.sample(described)
+        if len(sample) < self.n_words:
+            raise ValueError(
+                f"{len(described)} images have {len(sample)} patches in the sample, too few for "
+                f"n_words={self.n_words}; give more images, smaller patches or fewer words"
+            )
         self.vocabulary_ = VisualVocabulary(
             self.n_words, random_state=self.random_state, n_jobs=self.n_jobs
-        ).fit(self.sample(described))
-        self.n_features_out_ = self.n_words
+        ).fit(sample)
+        self.n_features_out_ = self.n_words * n_regions(self.pyramid_levels)
+        if self.norm == "tfidf":
+            self.idf_ = self._inverse_frequencies(described)
         return self
 
-    def describe(self, image: Image) -> FloatArray:
-        """Histogram of the words of one image: (n_words,), float32."""
-        values, _ = self._where().describe(image)
-        return self._histogram(self.vocabulary_.predict(values))
-
-    def transform(self, images: Images | PatchDescriptors | DescribedImages) -> FloatArray:
+    def transform(self, images: Describable) -> FloatArray:
         """Count the words of every image.
 
         Parameters
@@ -128,26 +177,82 @@ or DescribedImages
         ndarray of shape (n, n_features_out_), float32
         """
         check_is_fitted(self)
-        described = _describable(images)
+        described = self._described(images)
+        if isinstance(described, PatchDescriptors):
+            self._check_length(described)
+        coder = self._coder()
         rows = np.empty((len(described), self.n_features_out_), np.float32)
-        for part in row_blocks(len(described), IMAGES_AT_A_TIME):
-            descriptors = self._descriptors(described, range(part.start, part.stop))
-            words = self.vocabulary_.predict(descriptors.values)
-            for index in range(len(descriptors)):
-                first, last = descriptors.offsets[index : index + 2]
-                rows[part.start + index] = self._histogram(words[first:last])
+
+        def encode_block(block: slice) -> None:
+            for index in range(block.start, block.stop):
+                rows[index] = self._normalized(self._votes(coder, self._of_image(described, index)))
+
+        self._map_blocks(encode_block, len(described))
         return rows
 
-    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
-        """Name the words: ``word0000``, ``word0001``, ...; ``input_features`` is ignored."""
+    def describe(self, image: Image) -> FloatArray:
+        """Histogram of the words of one image: (n_features_out_,), float32."""
         check_is_fitted(self)
-        return np.array([f"word{word:04d}" for word in range(self.n_words)], dtype=object)
+        image = check_image(image)
+        described = (*self._where().describe(image), image.shape[:2])
+        return self._normalized(self._votes(self._coder(), described))
+
+    def sample(self, images: Describable) -> FloatArray:
+        """Choose the descriptors that :meth:`fit` learns the vocabulary on.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, rows, columns[, 3]), sequence of images, PatchDescriptors \
+or DescribedImages
+
+        Returns
+        -------
+        ndarray of shape (at most max_descriptors, 144), float32
+        """
+        described = self._described(images)
+        quotas = _quotas(len(described), self.max_descriptors)
+        wanted = np.flatnonzero(quotas)
+
+        def choose(block: slice) -> list[FloatArray]:
+            chosen = []
+            for index in wanted[block]:
+                values, _, _ = self._of_image(described, index)
+                random = np.random.default_rng([self.random_state, index])
+                chosen.append(values[random.permutation(len(values))[: quotas[index]]])
+            return chosen
+
+        blocks = self._map_blocks(choose, len(wanted))
+        return np.concatenate([values for block in blocks for values in block])
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Name the words, and the regions of a pyramid; ``input_features`` is ignored.
+
+        ``word0007``; with a pyramid ``grid2_row0_column1_word0007``: of 2 x 2 regions the one in
+        the first row and the second column.
+        """
+        check_is_fitted(self)
+        words = [f"word{word:04d}" for word in range(self.n_words)]
+        if self.pyramid_levels == 1:
+            return np.array(words, dtype=object)
+        sides = [2**level for level in range(self.pyramid_levels)]
+        regions = [(side, r, c) for side in sides for r in range(side) for c in range(side)]
+        return np.array(
+            [f"grid{side}_row{r}_column{c}_{word}" for side, r, c in regions for word in words],
+            dtype=object,
+        )
 
     def _check_parameters(self) -> None:
-        if self.norm not in NORMS:
-            raise ValueError(f"expected norm to be one of {NORMS}, got {self.norm!r}")
-        if self.n_words < 1:
-            raise ValueError(f"expected n_words of at least 1, got {self.n_words}")
+        for name, value, choices in (
+            ("assignment", self.assignment, ASSIGNMENTS),
+            ("norm", self.norm, NORMS),
+        ):
+            if value not in choices:
+                raise ValueError(f"expected {name} to be one of {choices}, got {value!r}")
+        for name in ("n_words", "n_neighbors", "pyramid_levels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        if not self.beta > 0:
+            raise ValueError(f"expected beta to be positive, got {self.beta}")
         if self.max_descriptors < self.n_words:
             raise ValueError(
                 f"expected max_descriptors of at least n_words={self.n_words}, "
@@ -155,55 +260,75 @@ or DescribedImages
             )
 
     def _where(self) -> Patches:
-        return DensePatches() if self.patches is None else self.patches
+        if self.patches is None:
+            return DensePatches()
+        if not isinstance(self.patches, Patches):
+            raise TypeError(
+                "expected patches to be DensePatches, KeypointPatches or None, "
+                f"got {self.patches!r}"
+            )
+        return self.patches
 
-    def _descriptors(
-        self, images: Images | PatchDescriptors, which: Sequence[int] | npt.NDArray[np.intp]
-    ) -> PatchDescriptors:
-        """Describe some of the images, or choose the descriptors that are there."""
-        if isinstance(images, PatchDescriptors):
-            return images[np.asarray(which, np.int64)]
-        return self._where().describe_images(images, which, self.n_jobs)
+    def _coder(self) -> Coder:
+        return make_coder(self.assignment, self.vocabulary_.words_, self.n_neighbors, self.beta)
 
-    def sample(self, images: Images | PatchDescriptors) -> FloatArray:
-        """Choose the descriptors that the vocabulary is learned on."""
-        quotas = _quotas(len(images), self.max_descriptors)
-        chosen = []
-        wanted = np.flatnonzero(quotas)
-        for part in row_blocks(len(wanted), IMAGES_AT_A_TIME):
-            descriptors = self._descriptors(images, wanted[part])
-            for index, values in zip(wanted[part], descriptors, strict=True):
-                random = np.random.default_rng([self.random_state, index])
-                chosen.append(values[random.permutation(len(values))[: quotas[index]]])
-        return np.concatenate([np.empty((0, N_NUMBERS), np.float32), *chosen])
-
-    def _histogram(self, words: npt.NDArray[np.int32]) -> FloatArray:
-        """Count the words of one image and normalise."""
-        counts = np.bincount(words, minlength=self.n_words)
-        return normalize(counts, self.norm)
-
-
-def _describable(images: Any) -> Images | PatchDescriptors:
-    """Give the descriptors where they are known, else the images."""
-    if isinstance(images, DescribedImages):
-        return images.descriptors
-    if isinstance(images, PatchDescriptors):
+    def _described(self, images: Any) -> Images | PatchDescriptors:
+        """Give the descriptors where they are known, else the images."""
+        if isinstance(images, DescribedImages):
+            images = images.descriptors
+        if not isinstance(images, PatchDescriptors):
+            return check_images(images)
         return images
-    return check_images(images)
+
+    def _check_length(self, descriptors: PatchDescriptors) -> None:
+        expected, given = self.vocabulary_.words_.shape[1], descriptors.values.shape[1]
+        if given != expected:
+            raise ValueError(f"expected descriptors of {expected} numbers, got {given}")
+
+    def _of_image(self, described: Images | PatchDescriptors, index: int) -> Described:
+        """Descriptors, positions and shape of one image."""
+        if isinstance(described, PatchDescriptors):
+            return described.described(index)
+        return self._where().describe_one(index, described[index])
+
+    def _map_blocks(self, function: Callable[[slice], T], n: int) -> list[T]:
+        """Call ``function`` with slices of ``n`` images, on threads."""
+        with worker_threads(self.n_jobs) as map_:
+            return list(map_(function, row_blocks(n, IMAGES_PER_BLOCK)))
+
+    def _votes(self, coder: Coder, described: Described) -> npt.NDArray[np.float64]:
+        """Votes of one image for the words, region by region, as one vector."""
+        values, positions, shape = described
+        votes = np.zeros((n_regions(self.pyramid_levels), self.n_words))
+        coder.vote(values, regions_of(positions, shape, self.pyramid_levels), votes)
+        return votes.reshape(-1)
+
+    def _inverse_frequencies(self, described: Images | PatchDescriptors) -> npt.NDArray[np.float64]:
+        """Logarithm of one over the share of images that vote for a word (of a region)."""
+        coder = self._coder()
+
+        def count(block: slice) -> npt.NDArray[np.int64]:
+            found = np.zeros(self.n_features_out_, np.int64)
+            for index in range(block.start, block.stop):
+                found += self._votes(coder, self._of_image(described, index)) > 0
+            return found
+
+        found = sum(self._map_blocks(count, len(described)))
+        return np.log(len(described) / np.maximum(found, 1))
+
+    def _normalized(self, votes: npt.NDArray[np.float64]) -> FloatArray:
+        """Scale the votes of an image; where there are none they stay zero."""
+        if self.norm in ("l1", "sqrt", "tfidf"):
+            votes = votes / max(float(votes.sum()), TINY)
+        if self.norm == "sqrt":
+            votes = np.sqrt(votes)
+        if self.norm == "tfidf":
+            votes = votes * self.idf_
+        if self.norm == "l2":
+            votes = votes / max(float(np.sqrt(np.square(votes).sum())), TINY)
+        return votes.astype(np.float32)
 
 
 def _quotas(n_images: int, n_descriptors: int) -> npt.NDArray[np.int64]:
     """Share out the sample among the images: integers that differ by one at most."""
     return np.diff(np.arange(n_images + 1) * n_descriptors // max(n_images, 1))
-
-
-def normalize(counts: npt.NDArray[Any], norm: str | None) -> FloatArray:
-    """Scale a histogram; one without counts stays zero."""
-    histogram: npt.NDArray[np.float64] = counts.astype(np.float64)
-    if norm in ("l1", "sqrt"):
-        histogram /= max(float(histogram.sum()), TINY)
-    if norm == "sqrt":
-        histogram = np.sqrt(histogram)
-    if norm == "l2":
-        histogram /= max(float(np.linalg.norm(histogram)), TINY)
-    return histogram.astype(np.float32)

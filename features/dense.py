@@ -7,7 +7,7 @@ import numpy as np
 
 from .image import FloatArray, Image
 from .patch_kernels import N_NUMBERS, WINDOW, describe_grid, place_grid
-from .patches import N_COORDINATES, Patches, gray_levels, halvings
+from .patches import N_COORDINATES, Patches, halved, halvings, unit_gray
 
 __all__ = ["DensePatches"]
 
@@ -81,7 +81,7 @@ class DensePatches(Patches):
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the grids of one image: (patches, 144) values and (patches, 4) positions."""
         grids = self._grids(*image.shape[:2])
-        levels = gray_levels(image, max(halvings(size) for size, _ in grids))
+        levels = halved(unit_gray(image), max(halvings(size) for size, _ in grids))
         described = [_describe_grid(levels, size, samples) for size, samples in grids]
         if len(described) == 1:
             return described[0]

@@ -12,13 +12,16 @@ from sklearn.utils import Tags
 
 from visualwords.threads import row_blocks, worker_threads
 
-from .image import FloatArray, Image, Images, check_image, check_images, to_gray
+from .image import FloatArray, Image, Images, check_image, check_images, naming_image, to_gray
 from .patch_kernels import N_NUMBERS, WINDOW, halve
 
 __all__ = ["DescribedImages", "PatchDescriptors", "Patches"]
 
 IMAGES_PER_BLOCK = 16
 N_COORDINATES = 4  # row, column, size, angle
+
+# Of one image: the descriptors, the positions of the patches, the image's rows and columns.
+Described = tuple[FloatArray, FloatArray, tuple[int, int]]
 
 
 class PatchDescriptors(Sequence[FloatArray]):
@@ -88,9 +91,7 @@ class PatchDescriptors(Sequence[FloatArray]):
             )
 
     @classmethod
-    def of_images(
-        cls, images: Sequence[tuple[FloatArray, FloatArray, tuple[int, int]]]
-    ) -> "PatchDescriptors":
+    def of_images(cls, images: "Sequence[Described]") -> "PatchDescriptors":
         """Join the (values, positions, image shape) of images."""
         offsets = np.cumsum([0, *(len(values) for values, _, _ in images)])
         return cls(
@@ -127,6 +128,12 @@ class PatchDescriptors(Sequence[FloatArray]):
         return PatchDescriptors(
             self.values[rows], offsets, self.positions[rows], self.image_shapes[chosen]
         )
+
+    def described(self, index: int) -> Described:
+        """Descriptors, positions and shape of one image."""
+        rows = slice(*self.offsets[index : index + 2])
+        n_rows, n_columns = self.image_shapes[index]
+        return self.values[rows], self.positions[rows], (int(n_rows), int(n_columns))
 
     def __iter__(self) -> Iterator[FloatArray]:
         return (self[i] for i in range(len(self)))
@@ -250,27 +257,19 @@ class Patches(TransformerMixin, BaseEstimator):
             Image by image; the patches of one do not depend on the others.
         """
         images = check_images(images)
-        return self.describe_images(images, range(len(images)), self.n_jobs)
 
-    def describe_images(
-        self, images: Images, which: Sequence[int] | npt.NDArray[np.intp], n_jobs: int | None
-    ) -> PatchDescriptors:
-        """Describe the images with the numbers ``which``, on ``n_jobs`` threads."""
+        def describe_block(block: slice) -> list[Described]:
+            return [self.describe_one(i, images[i]) for i in range(block.start, block.stop)]
 
-        def describe_block(block: slice) -> list[tuple[FloatArray, FloatArray, tuple[int, int]]]:
-            return [self._describe(index, images[index]) for index in which[block]]
-
-        with worker_threads(n_jobs) as map_:
-            blocks = map_(describe_block, row_blocks(len(which), IMAGES_PER_BLOCK))
+        with worker_threads(self.n_jobs) as map_:
+            blocks = map_(describe_block, row_blocks(len(images), IMAGES_PER_BLOCK))
             return PatchDescriptors.of_images([image for block in blocks for image in block])
 
-    def _describe(self, index: int, image: Any) -> tuple[FloatArray, FloatArray, tuple[int, int]]:
+    def describe_one(self, index: int, image: Any) -> Described:
         """Describe image number ``index``, so that an error names it; its shape comes third."""
-        try:
+        with naming_image(index):
             image = check_image(image)
             return (*self.describe(image), image.shape[:2])
-        except (ValueError, TypeError) as error:
-            raise type(error)(f"image {index}: {error}") from error
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -280,14 +279,19 @@ class Patches(TransformerMixin, BaseEstimator):
         return tags
 
 
-def gray_levels(image: Image, n_halvings: int) -> list[FloatArray]:
-    """Give the grey image in units of 0..1 and its successive halves.
-
-    Item k is halved k times; a patch of side s is read from item ``halvings(s)``.
-    """
+def unit_gray(image: Image) -> FloatArray:
+    """Give the grey image in units of 0..1."""
     gray = to_gray(image)
     if image.dtype == np.uint8:
         gray *= np.float32(1 / 255)
+    return gray
+
+
+def halved(gray: FloatArray, n_halvings: int) -> list[FloatArray]:
+    """Give an image and its successive halves.
+
+    Item k is halved k times; a patch of side s is read from item ``halvings(s)``.
+    """
     levels = [gray]
     for _ in range(n_halvings):
         levels.append(halve(levels[-1]))

@@ -1,19 +1,24 @@
 import doctest
 import importlib
+import pickle
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from skimage import data
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from visualwords.features import (
+    HOG,
     BagOfVisualWords,
     DensePatches,
     DescribedImages,
+    HueHistogram,
+    KeypointPatches,
     PatchDescriptors,
 )
 
@@ -41,10 +46,14 @@ def bag(images):
     return BagOfVisualWords(n_words=30, patches=PATCHES).fit(images)
 
 
-def brute_force_counts(bag, values):
+def squared_distances(bag, values):
     words = bag.vocabulary_.words_.astype(float)
-    distances = ((values.astype(float)[:, None] - words) ** 2).sum(axis=2)
-    return np.bincount(distances.argmin(axis=1), minlength=len(words))
+    return ((values.astype(float)[:, None] - words) ** 2).sum(axis=2)
+
+
+def brute_force_counts(bag, values):
+    nearest = squared_distances(bag, values).argmin(axis=1)
+    return np.bincount(nearest, minlength=bag.n_words)
 
 
 def test_counts_the_nearest_word_of_every_patch(bag, images):
@@ -70,7 +79,67 @@ def test_norms(images, norm, definition):
     assert_allclose(bag.transform(images)[3], definition(counts), rtol=1e-6)
 
 
-@pytest.mark.parametrize("norm", ["sqrt", "l1", "l2", None])
+def test_tfidf_weighs_words_by_how_few_images_have_them(images):
+    bag = BagOfVisualWords(n_words=30, patches=PATCHES, norm="tfidf").fit(images)
+    counts = np.array([brute_force_counts(bag, PATCHES.describe(image)[0]) for image in images])
+    idf = np.log(len(images) / np.maximum((counts > 0).sum(axis=0), 1))
+    assert idf.max() > idf.min()
+    expected = counts / counts.sum(axis=1, keepdims=True) * idf
+    assert_allclose(bag.transform(images), expected, rtol=1e-6)
+
+
+def test_localized_votes(images):
+    bag = BagOfVisualWords(
+        n_words=30, patches=PATCHES, assignment="localized", n_neighbors=4, beta=3.0, norm=None
+    ).fit(images)
+    expected = np.zeros((len(images), 30))
+    for image, histogram in zip(images, expected, strict=True):
+        for squared in squared_distances(bag, PATCHES.describe(image)[0]):
+            nearest = np.argsort(squared, kind="stable")[:4]
+            shares = np.exp(-3.0 * squared[nearest])
+            histogram[nearest] += shares / shares.sum()
+    assert_allclose(bag.transform(images), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_localized_with_one_neighbour_is_hard(images):
+    localized = BagOfVisualWords(n_words=9, assignment="localized", n_neighbors=1)
+    hard = BagOfVisualWords(n_words=9)
+    assert_array_equal(localized.fit(images).transform(images), hard.fit(images).transform(images))
+
+
+def test_triangle_votes(images):
+    bag = BagOfVisualWords(n_words=30, patches=PATCHES, assignment="triangle", norm=None)
+    bag.fit(images)
+    distances = np.sqrt(squared_distances(bag, PATCHES.describe(images[5])[0]))
+    expected = np.maximum(0, distances.mean(axis=1, keepdims=True) - distances).sum(axis=0)
+    assert_allclose(bag.transform(images)[5], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("assignment", ["hard", "localized", "triangle"])
+def test_a_pyramid_is_the_histograms_of_the_regions(images, assignment):
+    parameters = {"n_words": 12, "patches": PATCHES, "assignment": assignment, "norm": None}
+    bag = BagOfVisualWords(pyramid_levels=3, **parameters).fit(images)
+    whole = BagOfVisualWords(**parameters).fit(images)
+    pyramid = bag.transform(images).reshape(len(images), 21, 12)
+    assert_allclose(pyramid[:, 0], whole.transform(images), rtol=1e-6)
+    for cells in (pyramid[:, 1:5], pyramid[:, 5:]):
+        assert_allclose(cells.sum(axis=1), pyramid[:, 0], rtol=1e-5, atol=1e-6)
+    values, positions = PATCHES.describe(images[0])
+    lower_right = (positions[:, 0] >= 24) & (positions[:, 1] >= images[0].shape[1] / 2)
+    part = PatchDescriptors(
+        values[lower_right], [0, lower_right.sum()], positions[lower_right], [(48, 48)]
+    )
+    assert_allclose(pyramid[0, 4], whole.transform(part)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_keypoints_and_images_without_any(images):
+    bag = BagOfVisualWords(n_words=10, patches=KeypointPatches("corners")).fit(images)
+    histograms = bag.transform([np.full((40, 40), 0.5), images[0]])
+    assert_array_equal(histograms[0], 0)
+    assert histograms[1].any()
+
+
+@pytest.mark.parametrize("norm", ["sqrt", "l1", "l2", "tfidf", None])
 def test_an_image_without_descriptors_is_zero(images, norm):
     bag = BagOfVisualWords(n_words=30, patches=PATCHES, norm=norm).fit(images)
     histograms = bag.transform([np.zeros((5, 5), np.uint8), images[0]])
@@ -78,12 +147,15 @@ def test_an_image_without_descriptors_is_zero(images, norm):
     assert histograms[1].any()
 
 
-def test_any_batch_any_threads_same_bits(bag, images):
+@pytest.mark.parametrize("assignment", ["hard", "localized", "triangle"])
+def test_any_batch_any_threads_same_bits(images, assignment):
+    parameters = {"n_words": 30, "assignment": assignment, "pyramid_levels": 2}
+    bag = BagOfVisualWords(patches=PATCHES, **parameters).fit(images)
     together = bag.transform(images)
     assert_array_equal(together, np.stack([bag.describe(image) for image in images]))
     assert_array_equal(together, np.concatenate([bag.transform([image]) for image in images]))
     assert_array_equal(together[::-1], bag.transform(images[::-1]))
-    threaded = BagOfVisualWords(n_words=30, patches=PATCHES, n_jobs=3).fit(images)
+    threaded = BagOfVisualWords(patches=PATCHES, n_jobs=3, **parameters).fit(images)
     assert_array_equal(threaded.vocabulary_.words_, bag.vocabulary_.words_)
     assert_array_equal(threaded.transform(images), together)
 
@@ -135,16 +207,48 @@ def test_cross_validation_learns_the_words_within_each_fold(images, labels):
     assert search.fit(descriptors, labels).best_score_ > 0.9
 
 
-def test_feature_names(bag):
+def test_a_union_of_features_takes_the_descriptors_computed_before(images, labels):
+    def model(**parameters):
+        hog = HOG(pixels_per_cell=(16, 16), image_size=(48, 48))
+        union = make_union(HueHistogram(), hog, BagOfVisualWords(15, **parameters))
+        return make_pipeline(union, StandardScaler(), LogisticRegression())
+
+    described = DescribedImages(images, PATCHES.transform(images))
+    scores = cross_val_score(model(), described, labels, cv=3)
+    assert_array_equal(scores, cross_val_score(model(patches=PATCHES), images, labels, cv=3))
+    assert scores.mean() > 0.9
+
+
+def test_pandas_columns_clone_pickle(bag, images):
+    again = pickle.loads(pickle.dumps(bag))
+    assert_array_equal(again.transform(images), bag.transform(images))
+    fresh = clone(bag)
+    assert not hasattr(fresh, "vocabulary_")
+    assert fresh.patches.get_params() == PATCHES.get_params()
+    frame = again.set_output(transform="pandas").transform(images)
+    assert list(frame.columns) == list(bag.get_feature_names_out())
+
+
+def test_feature_names(bag, images):
     names = bag.get_feature_names_out()
     assert_array_equal(names[[0, 29]], ["word0000", "word0029"])
     assert len(names) == 30
+    pyramid = BagOfVisualWords(4, patches=PATCHES, pyramid_levels=2).fit(images)
+    names = pyramid.get_feature_names_out()
+    assert len(set(names)) == 20 == pyramid.n_features_out_
+    assert_array_equal(
+        names[[0, 9]], ["grid1_row0_column0_word0000", "grid2_row0_column1_word0001"]
+    )
 
 
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
         ({"norm": "max"}, "norm to be one of"),
+        ({"assignment": "soft"}, "assignment to be one of"),
+        ({"beta": 0.0}, "beta to be positive"),
+        ({"n_neighbors": 0}, "n_neighbors of at least 1"),
+        ({"pyramid_levels": 0}, "pyramid_levels of at least 1"),
         ({"n_words": 0}, "n_words of at least 1"),
         ({"n_words": 50, "max_descriptors": 49}, "max_descriptors of at least n_words=50, got 49"),
     ],
@@ -152,6 +256,17 @@ def test_feature_names(bag):
 def test_wrong_parameters_are_named(images, parameters, words):
     with pytest.raises(ValueError, match=words):
         BagOfVisualWords(**parameters).fit(images)
+
+
+def test_patches_of_another_kind_are_refused(images):
+    with pytest.raises(TypeError, match="patches to be DensePatches, KeypointPatches or None"):
+        BagOfVisualWords(n_words=2, patches="sift").fit(images)
+
+
+def test_descriptors_of_another_length_are_refused(bag):
+    other = PatchDescriptors(np.zeros((2, 128)), [0, 2], np.zeros((2, 4)), [(9, 9)])
+    with pytest.raises(ValueError, match="descriptors of 144 numbers, got 128"):
+        bag.transform(other)
 
 
 def test_too_few_images_or_descriptors(images):
@@ -169,7 +284,7 @@ def test_nothing_in_nothing_out(bag):
     assert bag.transform(empty).shape == (0, 30)
 
 
-def test_docstring_examples():
+def test_docstring_example():
     result = doctest.testmod(importlib.import_module("visualwords.features.bovw"))
     assert result.attempted > 0
     assert result.failed == 0

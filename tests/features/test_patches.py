@@ -11,7 +11,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skimage import data
 from sklearn.utils import _safe_indexing
 
-from visualwords.features import DensePatches, DescribedImages, PatchDescriptors
+from visualwords.features import (
+    DensePatches,
+    DescribedImages,
+    KeypointPatches,
+    PatchDescriptors,
+)
 
 # --- the definition, written down naively in float64 -------------------------------------------
 
@@ -142,6 +147,99 @@ def test_a_vertical_edge_votes_for_the_two_bins_beside_angle_zero():
     per_orientation = values.reshape(16, 9).sum(axis=0)
     assert per_orientation[0] == per_orientation[8] > 0
     assert_array_equal(per_orientation[1:8], 0)
+
+
+@pytest.mark.parametrize("size", [12.0, 32.0, 47.5, 130.0])
+def test_a_window_anywhere_is_described_by_the_same_definition(size):
+    image = data.camera()[:200, :260]
+    values, positions = KeypointPatches("fast", 20, patch_size=size).describe(image)
+    assert_as_naive(image, values, positions, atol=5e-6)
+
+
+# --- keypoints ---------------------------------------------------------------------------------
+
+DETECTORS = ("sift", "orb", "fast", "corners")
+
+
+@pytest.mark.parametrize("oriented", [False, True])
+@pytest.mark.parametrize("detector", ["sift", "orb"])
+def test_keypoints_are_windows_of_their_scale_and_angle(detector, oriented):
+    image = data.astronaut()[:200, 100:350]
+    patches = KeypointPatches(detector, n_keypoints=60, oriented=oriented)
+    values, positions = patches.describe(image)
+    assert 40 < len(values) <= 60
+    assert len(np.unique(positions[:, 2])) > 3
+    assert (len(np.unique(positions[:, 3])) > 20) == oriented
+    assert_as_naive(image, values, positions, atol=2e-5)
+
+
+@pytest.mark.parametrize("detector", ["sift", "orb"])
+def test_oriented_descriptors_turn_with_the_image(detector):
+    image = data.camera()[100:356, 100:356]
+    patches = KeypointPatches(detector, oriented=True)
+    values, positions = patches.describe(image)
+    turned_values, turned = patches.describe(np.rot90(image))
+    # A quarter turn takes the point (r, c) to (256 - c, r).
+    expected = np.stack([256 - positions[:, 1], positions[:, 0]], axis=1)
+    same = ((expected[:, None] - turned[None, :, :2]) ** 2).sum(axis=2)
+    partner, found = same.argmin(axis=1), same.min(axis=1) < 1
+    assert found.mean() > 0.5
+    distances = np.linalg.norm(values - turned_values[partner], axis=1)[found]
+    assert np.median(distances) < 0.2
+    upright, _ = KeypointPatches(detector).describe(np.rot90(image))
+    strangers = np.linalg.norm(values[:100, None] - upright[None, :100], axis=2)
+    assert np.median(distances) < np.median(strangers) / 3
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_the_strongest_keypoints_are_kept(detector):
+    image = data.camera()[100:300, 150:350]
+    _, many = KeypointPatches(detector, n_keypoints=60).describe(image)
+    _, few = KeypointPatches(detector, n_keypoints=5).describe(image)
+    assert len(few) == 5
+    # ORB shares its number out among its levels, so fewer are not the first of more.
+    if detector != "orb":
+        assert_array_equal(few, many[:5])
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 200), (3, 2), (70, 70)])
+def test_where_nothing_is_found_there_are_no_rows(detector, shape):
+    patches = KeypointPatches(detector)
+    result = patches.transform([np.full(shape, 0.5), data.camera()[100:200, 150:250]])
+    assert result[0].shape == (0, 144)
+    assert_array_equal(result.without_patches, [0])
+    assert len(result[1]) > 0
+
+
+def test_patch_size_replaces_the_scale_and_upright_patches_are_not_repeated():
+    image = data.camera()[100:300, 150:350]
+    values, positions = KeypointPatches("sift", patch_size=20).describe(image)
+    assert_array_equal(positions[:, 2], 20)
+    assert len(np.unique(positions, axis=0)) == len(values)
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_keypoints_of_float_and_8_bit_pixels_are_the_same(detector):
+    image = data.camera()[100:200, 150:250]
+    values, positions = KeypointPatches(detector).describe(image)
+    as_floats, places = KeypointPatches(detector).describe(image / 255)
+    assert_array_equal(places, positions)
+    assert_allclose(as_floats, values, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"detector": "surf"}, "detector to be one of .*'sift'"),
+        ({"n_keypoints": 0}, "n_keypoints of at least 1"),
+        ({"patch_size": 0}, "patch_size to be positive"),
+        ({"detector": "fast", "oriented": True}, "oriented=False: 'fast' finds no angles"),
+    ],
+)
+def test_wrong_keypoint_parameters_are_named(parameters, words):
+    with pytest.raises(ValueError, match=words):
+        KeypointPatches(**parameters).transform([np.zeros((40, 40))])
 
 
 # --- the grid ----------------------------------------------------------------------------------
@@ -299,7 +397,7 @@ def test_arrays_that_do_not_belong_together_are_refused(change, words):
         PatchDescriptors(**(arrays | change))
 
 
-@pytest.mark.parametrize("name", ["patches", "dense"])
+@pytest.mark.parametrize("name", ["patches", "dense", "keypoints"])
 def test_docstring_examples(name):
     result = doctest.testmod(importlib.import_module(f"visualwords.features.{name}"))
     assert result.attempted > 0
