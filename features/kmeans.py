@@ -16,7 +16,7 @@ from .nearest import WordSearch
 
 __all__ = ["CountArray", "assign", "means"]
 
-ROWS_PER_TASK = 256
+ROWS_PER_TASK = 1024
 
 CountArray = npt.NDArray[np.int64]
 

@@ -6,6 +6,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.threads import row_blocks
+
 from .blocks import DescriptorBlocks
 from .distances import DoubleArray
 from .image import FloatArray
@@ -108,11 +110,13 @@ def kmeans_plusplus(rows: FloatArray, draws: npt.NDArray[np.float64]) -> FloatAr
     """
     if not np.isfinite(rows).all():
         raise ValueError("the descriptors have NaN or infinity in float32; give finite values only")
+    blocks = row_blocks(len(rows), STRIP)
+    strips = [np.ascontiguousarray(rows[block].T) for block in blocks]
     squared = np.full(len(rows), np.inf)
-    columns = np.ascontiguousarray(rows.T)
     chosen = [int(draws[0] * len(rows))]
     for draw in draws[1:]:
-        _lower(columns, rows[chosen[-1]], squared)
+        for block, strip in zip(blocks, strips, strict=True):
+            _lower(strip, rows[chosen[-1]], squared[block])
         cumulative = np.cumsum(squared)
         choice = np.searchsorted(cumulative, draw * cumulative[-1], side="right")
         chosen.append(min(int(choice), len(rows) - 1))
@@ -121,17 +125,13 @@ def kmeans_plusplus(rows: FloatArray, draws: npt.NDArray[np.float64]) -> FloatAr
 
 @numba.njit(nogil=True, cache=True)
 def _lower(columns: FloatArray, word: FloatArray, squared: DoubleArray) -> None:
-    """Lower the rows' least squared distances by those to a new word."""
+    """Lower the least squared distances of rows, given as columns, by those to a new word."""
     d, n = columns.shape
-    total = np.empty(STRIP, np.float64)
-    for start in range(0, n, STRIP):
-        width = min(STRIP, n - start)
-        for r in range(width):
-            total[r] = 0
-        for i in range(d):
-            value = np.float64(word[i])
-            for r in range(width):
-                difference = columns[i, start + r] - value
-                total[r] += difference * difference
-        for r in range(width):
-            squared[start + r] = min(squared[start + r], total[r])
+    total = np.zeros(n, np.float64)
+    for i in range(d):
+        value = np.float64(word[i])
+        for r in range(n):
+            difference = columns[i, r] - value
+            total[r] += difference * difference
+    for r in range(n):
+        squared[r] = min(squared[r], total[r])
