@@ -1,5 +1,6 @@
 """Linear classifiers: matrix -> labels."""
 
+from .descent import SGD, Adam, GradientDescent
 from .gradients import (
     GradientCheck,
     NumericalGradientDescent,
@@ -7,29 +8,38 @@ from .gradients import (
     numerical_gradient,
 )
 from .landscape import PathPlane, breakpoints, landscape, path_plane, random_directions
+from .lbfgs import LBFGS
 from .linear import LinearSVM, Softmax
-from .losses import CrossEntropy, Hinge, Loss
+from .losses import CrammerSinger, CrossEntropy, Hinge, Loss, OneVsRestHinge, SquaredHinge
 from .matrix import ColumnStack
 from .objective import Objective
+from .primal_dual import PrimalDual
 from .search import RandomLocalSearch, RandomSearch
-from .solvers import LBFGS, Result, Solver, State
+from .solvers import Result, Solver, State
 
 __all__ = [
     "LBFGS",
+    "SGD",
+    "Adam",
     "ColumnStack",
+    "CrammerSinger",
     "CrossEntropy",
     "GradientCheck",
+    "GradientDescent",
     "Hinge",
     "LinearSVM",
     "Loss",
     "NumericalGradientDescent",
     "Objective",
+    "OneVsRestHinge",
     "PathPlane",
+    "PrimalDual",
     "RandomLocalSearch",
     "RandomSearch",
     "Result",
     "Softmax",
     "Solver",
+    "SquaredHinge",
     "State",
     "breakpoints",
     "check_gradient",

@@ -1,16 +1,32 @@
 """Losses: how badly the scores of one example fit its class.
 
-Every loss is a function of the ``K`` scores ``s`` of an example and its class ``y``. It knows
-nothing of the data, of weights or of a penalty; :mod:`.objective` brings these together.
+Every loss is a convex function of the ``K`` scores ``s`` of an example and its class ``y``. It
+knows nothing of the data, of weights or of a penalty; :mod:`.objective` brings these together.
+
+A loss that is a maximum of linear functions, ``max over a in A of (a . m)`` of margins ``m``, has
+kinks. Its smoothing of width ``w`` (Nesterov 2005) is ``max over a in A of (a . m + w * d(a))``
+with a concave ``d`` that is 0 at the corners of ``A``: at least the loss, equal to it where no
+margin is within ``w`` of a kink, and with a gradient everywhere. The maximiser ``a`` is a feasible
+point of the dual problem at the same time, and ``loss - a . m >= 0`` is what it misses of the loss:
+the ``slack`` of which :meth:`.Objective.certify` makes a proof.
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CrossEntropy", "Hinge", "Loss"]
+__all__ = [
+    "CrammerSinger",
+    "CrossEntropy",
+    "Hinge",
+    "Loss",
+    "OneVsRestHinge",
+    "PiecewiseLinear",
+    "SquaredHinge",
+]
 
 Scores = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.intp]
@@ -26,7 +42,7 @@ class Loss(ABC):
         subgradient.
     """
 
-    smooth: ClassVar[bool]
+    smooth: ClassVar[bool] = True
 
     def values(self, scores: Scores, y: Labels) -> Scores:
         """Compute the loss of every example.
@@ -57,8 +73,72 @@ class Loss(ABC):
         gradients : ndarray of shape (n, n_classes)
         """
 
+    def slack(self, scores: Scores, y: Labels) -> Scores:
+        """Compute what the dual point of ``values_and_grad`` misses of each example's loss.
 
-class Hinge(Loss):
+        0 for a smooth loss (Fenchel's inequality is an equality at the gradient).
+
+        Returns
+        -------
+        ndarray of shape (n,), non-negative
+        """
+        return np.zeros(len(y), scores.dtype)
+
+    def smoothed(self, width: float) -> "Loss":
+        """Give the loss with its kinks rounded off over ``width``; a smooth loss as it is."""
+        return self
+
+
+@dataclass(frozen=True)
+class PiecewiseLinear(Loss):
+    """Base of the losses with kinks.
+
+    Parameters
+    ----------
+    width : float >= 0
+        Width of the smoothing; 0 is the loss itself.
+    """
+
+    width: float = 0.0
+    smooth: ClassVar[bool] = False
+
+    def smoothed(self, width: float) -> Self:
+        """Give the loss with its kinks rounded off over ``width``."""
+        return type(self)(width)
+
+    def values_and_grad(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
+        """Compute values and subgradients; see :class:`Loss`."""
+        margins = self._margins(scores, y)
+        slopes = self._slopes(margins)
+        values = (slopes * margins).sum(axis=1)
+        if self.width:
+            values += self.width / 2 * self._roundness(slopes)
+        return values, self._by_scores(slopes, y)
+
+    def slack(self, scores: Scores, y: Labels) -> Scores:
+        """Compute the loss itself minus ``a . m``; see :class:`Loss`."""
+        margins = self._margins(scores, y)
+        linear = (self._slopes(margins) * margins).sum(axis=1)
+        return np.maximum(type(self)().values(scores, y) - linear, 0)
+
+    @abstractmethod
+    def _margins(self, scores: Scores, y: Labels) -> Scores:
+        """Linear functions of the scores that the loss is made of, (n, K)."""
+
+    @abstractmethod
+    def _slopes(self, margins: Scores) -> Scores:
+        """Find the maximiser ``a``, (n, K)."""
+
+    @abstractmethod
+    def _roundness(self, slopes: Scores) -> Scores:
+        """Compute the concave function ``2 d(a)``, 0 at the corners, (n,)."""
+
+    @abstractmethod
+    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
+        """Turn derivatives by margins into derivatives by scores; may reuse the array."""
+
+
+class Hinge(PiecewiseLinear):
     """Multiclass hinge of Weston and Watkins (1999): ``sum over k != y of max(0, 1 + s_k - s_y)``.
 
     At a kink the subgradient of the flat side, 0, is taken.
@@ -76,17 +156,96 @@ class Hinge(Loss):
     array([2.9])
     """
 
-    smooth = False
+    def _margins(self, scores: Scores, y: Labels) -> Scores:
+        return _multiclass_margins(scores, y, own=-1 - self.width)
+
+    def _slopes(self, margins: Scores) -> Scores:
+        return _ramp(margins, self.width)
+
+    def _roundness(self, slopes: Scores) -> Scores:
+        return (slopes * (1 - slopes)).sum(axis=1)
+
+    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
+        slopes[np.arange(len(y)), y] = -slopes.sum(axis=1)
+        return slopes
+
+
+class OneVsRestHinge(PiecewiseLinear):
+    """A binary hinge for every class: ``sum over k of max(0, 1 - t_k s_k)``, ``t_k = +-1``.
+
+    Minimising it is the same as fitting one binary support vector machine a class, each with its
+    own class against the rest (Rifkin and Klautau, In defense of one-vs-all classification, 2004).
+
+    Examples
+    --------
+    >>> OneVsRestHinge().values(np.array([[0.5, -2.0, 0.0]]), np.array([0]))
+    array([1.5])
+    """
+
+    def _margins(self, scores: Scores, y: Labels) -> Scores:
+        rows = np.arange(len(y))
+        margins = scores + 1
+        margins[rows, y] = 1 - scores[rows, y]
+        return margins
+
+    def _slopes(self, margins: Scores) -> Scores:
+        return _ramp(margins, self.width)
+
+    def _roundness(self, slopes: Scores) -> Scores:
+        return (slopes * (1 - slopes)).sum(axis=1)
+
+    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
+        slopes[np.arange(len(y)), y] *= -1
+        return slopes
+
+
+class CrammerSinger(PiecewiseLinear):
+    """Hinge of Crammer and Singer (2001): ``max(0, max over k != y of (1 + s_k - s_y))``.
+
+    Examples
+    --------
+    >>> CrammerSinger().values(np.array([[3.2, 5.1, 4.0]]), np.array([0]))
+    array([2.9])
+    """
+
+    def _margins(self, scores: Scores, y: Labels) -> Scores:
+        return _multiclass_margins(scores, y, own=0)
+
+    def _slopes(self, margins: Scores) -> Scores:
+        if self.width:
+            return _project_on_simplex(margins / self.width)
+        # The class itself, whose margin is 0, comes first among equals.
+        highest = margins.max(axis=1)[:, None]
+        slopes = (margins == highest) & (highest > 0)
+        return (slopes / np.maximum(slopes.sum(axis=1), 1)[:, None]).astype(margins.dtype)
+
+    def _roundness(self, slopes: Scores) -> Scores:
+        return 1 - (slopes**2).sum(axis=1)
+
+    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
+        rows = np.arange(len(y))
+        slopes[rows, y] = 0
+        slopes[rows, y] = -slopes.sum(axis=1)
+        return slopes
+
+
+class SquaredHinge(Loss):
+    """Squared multiclass hinge: ``sum over k != y of max(0, 1 + s_k - s_y) ** 2``.
+
+    Examples
+    --------
+    >>> SquaredHinge().values(np.array([[0.0, 1.0, -2.0]]), np.array([0]))
+    array([4.])
+    """
 
     def values_and_grad(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
-        """Compute values and subgradients; see :class:`Loss`."""
-        rows = np.arange(len(y))
-        margins = scores - scores[rows, y][:, None] + 1
+        """Compute values and gradients; see :class:`Loss`."""
+        margins = _multiclass_margins(scores, y, own=0)
         np.maximum(margins, 0, out=margins)
-        margins[rows, y] = 0
-        gradients = (margins > 0).astype(scores.dtype)
-        gradients[rows, y] = -gradients.sum(axis=1)
-        return margins.sum(axis=1), gradients
+        values = (margins**2).sum(axis=1)
+        margins *= 2
+        margins[np.arange(len(y)), y] = -margins.sum(axis=1)
+        return values, margins
 
 
 class CrossEntropy(Loss):
@@ -100,8 +259,6 @@ class CrossEntropy(Loss):
     array([2.3026])
     """
 
-    smooth = True
-
     def values_and_grad(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
         """Compute values and gradients; see :class:`Loss`."""
         rows = np.arange(len(y))
@@ -112,3 +269,30 @@ class CrossEntropy(Loss):
         exponentials /= sums[:, None]
         exponentials[rows, y] -= 1
         return np.log(sums) - own, exponentials
+
+
+def _multiclass_margins(scores: Scores, y: Labels, own: float) -> Scores:
+    """``1 + s_k - s_y``, and for the class itself ``own``."""
+    rows = np.arange(len(y))
+    margins = scores - (scores[rows, y] - 1)[:, None]
+    margins[rows, y] = own
+    return margins
+
+
+def _ramp(margins: Scores, width: float) -> Scores:
+    """Slope of ``max(0, m)``, rising from 0 to 1 over ``width`` around 0."""
+    if not width:
+        return (margins > 0).astype(margins.dtype)
+    slopes = margins / width
+    slopes += 0.5
+    return np.clip(slopes, 0, 1, out=slopes)
+
+
+def _project_on_simplex(points: Scores) -> Scores:
+    """Nearest point of the probability simplex, row by row (Held, Wolfe and Crowder 1974)."""
+    sorted_ = -np.sort(-points, axis=1)
+    excess = np.cumsum(sorted_, axis=1) - 1
+    ranks = np.arange(1, points.shape[1] + 1, dtype=points.dtype)
+    support = (sorted_ * ranks > excess).sum(axis=1)
+    level = excess[np.arange(len(points)), support - 1] / support.astype(points.dtype)
+    return np.maximum(points - level[:, None], 0)

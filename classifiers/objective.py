@@ -9,9 +9,10 @@ while the block is in the core's cache. A block's sums are in the dtype of ``X``
 blocks in float64 and in the order of the blocks, so the result does not depend on ``n_jobs``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -21,43 +22,44 @@ from visualwords.threads import row_blocks, worker_threads
 
 from .losses import Labels, Loss
 from .matrix import Source, take_rows
+from .scaling import Scaling, Weights
 
-__all__ = ["Objective", "Scaling", "Weights"]
+__all__ = ["Certificate", "Objective", "Weights"]
 
-Weights = npt.NDArray[np.float64]
 T = TypeVar("T")
 
 BLOCK_BYTES = 1 << 19
+ARGUMENTS = (
+    *("X", "y", "loss", "alpha", "n_classes"),
+    *("sample_weight", "fit_intercept", "scaling", "offset", "n_jobs"),
+)
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """The affine map from ``X`` to its standardised columns, ``(x - mean) / scale``.
+class Certificate:
+    """How far from the optimum weights can be at most.
 
-    It is never applied to ``X``: weights for standardised columns are turned into weights for
-    ``X`` itself, and gradients the other way.
-
-    Parameters
+    Attributes
     ----------
-    mean, scale : ndarray of shape (n_features,), float64
+    value : float
+        The objective at the weights.
+    slack : float
+        Part of the gap that is due to kinks of the loss.
+    distance : float
+        Part of the gap that is due to the gradient by W not being zero.
+    intercepts : float
+        Part of the gap that is due to the gradient by the intercepts not being zero.
     """
 
-    mean: npt.NDArray[np.float64]
-    scale: npt.NDArray[np.float64]
+    value: float
+    slack: float
+    distance: float
+    intercepts: float
 
-    def raw(self, W: Weights) -> Weights:
-        """Weights for ``X`` that give the scores of weights ``W`` for standardised columns."""
-        coef = W[:, :-1] / self.scale
-        return np.column_stack([coef, W[:, -1] - coef @ self.mean])
-
-    def standardised(self, W: Weights) -> Weights:
-        """Undo :meth:`raw`."""
-        return np.column_stack([W[:, :-1] * self.scale, W[:, -1] + W[:, :-1] @ self.mean])
-
-    def gradient(self, G: Weights) -> Weights:
-        """Gradient by the standardised weights, from the gradient by the raw ones."""
-        columns = (G[:, :-1] - np.outer(G[:, -1], self.mean)) / self.scale
-        return np.column_stack([columns, G[:, -1]])
+    @property
+    def gap(self) -> float:
+        """The objective's minimum is at least ``value - gap``."""
+        return self.slack + self.distance + self.intercepts
 
 
 class Objective:
@@ -79,6 +81,8 @@ class Objective:
         When False, the intercepts' derivative is given as 0: who starts at 0 stays there.
     scaling : Scaling, optional
         The weights (and the penalty) are those for standardised columns.
+    offset : ndarray of shape (n, n_classes), optional
+        Added to the scores.
     n_jobs : int or None
 
     Examples
@@ -102,21 +106,23 @@ class Objective:
         sample_weight: npt.NDArray[np.floating] | None = None,
         fit_intercept: bool = True,
         scaling: Scaling | None = None,
+        offset: npt.NDArray[np.floating] | None = None,
         n_jobs: int | None = None,
     ) -> None:
         self.X, self.y, self.loss, self.alpha, self.n_classes = X, y, loss, alpha, n_classes
         self.sample_weight, self.fit_intercept = sample_weight, fit_intercept
-        self.scaling, self.n_jobs = scaling, n_jobs
+        self.scaling, self.offset, self.n_jobs = scaling, offset, n_jobs
         self._total = float(len(y) if sample_weight is None else sample_weight.sum())
         self._map: Any = None
         self._threads = ExitStack()
 
     def __enter__(self) -> Self:
-        self._map = self._threads.enter_context(worker_threads(self.n_jobs))
+        if self._map is None:
+            self._map = self._threads.enter_context(worker_threads(self.n_jobs))
+            self._threads.callback(setattr, self, "_map", None)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._map = None
         self._threads.close()
 
     @property
@@ -141,18 +147,8 @@ class Objective:
         value : float
         gradient : ndarray of the shape of W, float64
         """
-        value, gradient = 0.0, np.zeros(self.shape)
-        for block_value, columns, intercepts in self._blocks(W, self._sums):
-            value += block_value
-            gradient[:, :-1] += columns
-            gradient[:, -1] += intercepts
-        gradient /= self._total
-        if self.scaling is not None:
-            gradient = self.scaling.gradient(gradient)
-        if not self.fit_intercept:
-            gradient[:, -1] = 0
-        gradient[:, :-1] += self.alpha * W[:, :-1]
-        return value / self._total + self.penalty(W), gradient
+        (value,), gradient = self._pass(W, [])
+        return value + self.penalty(W), gradient
 
     def value(self, W: Weights) -> float:
         """Compute the value alone, in one pass over X."""
@@ -201,32 +197,87 @@ class Objective:
         """``alpha / 2 * ||W||^2`` without the intercepts."""
         return 0.5 * self.alpha * float((W[:, :-1] ** 2).sum())
 
+    def certify(self, W: Weights) -> Certificate:
+        """Bound how far the objective at ``W`` is above its minimum, in one pass over X.
+
+        The (sub)gradients ``a_i`` of the examples by their scores are a feasible point of
+        Fenchel's dual problem. With it the duality gap is
+
+            mean slack_i + ||alpha * W + mean a_i x_i^T||^2 / (2 alpha) + radius * sum |r_k|
+
+        The last term is for the intercepts, which no penalty holds: ``r`` is the gradient by them,
+        and the bound holds against all W and all intercepts within ``radius`` = max(1, max |b|)
+        of those given. For a loss with kinks ask the objective :meth:`smoothed`, whose gradients
+        are the better dual points; value and gap are those of the loss itself all the same.
+        """
+        itself = self.loss.smoothed(0.0)
+        (_, slack, value), gradient = self._pass(W, [self.loss.slack, itself.values])
+        squares = float((gradient[:, :-1] ** 2).sum())
+        distance = squares / (2 * self.alpha) if self.alpha else np.inf * (squares > 0)
+        radius = max(1.0, float(np.abs(W[:, -1]).max()))
+        intercepts = radius * float(np.abs(gradient[:, -1]).sum())
+        return Certificate(value + self.penalty(W), slack, distance, intercepts)
+
+    def smoothed(self, width: float) -> "Objective":
+        """Give this objective with the loss's kinks rounded off over ``width``."""
+        return self._with(loss=self.loss.smoothed(width))
+
     def subset(self, index: npt.NDArray[np.intp]) -> "Objective":
-        """Make the objective of some rows, which are copied: a minibatch, or a sample."""
-        weight = None if self.sample_weight is None else self.sample_weight[index]
-        return Objective(
-            take_rows(self.X, index),
-            self.y[index],
-            self.loss,
-            self.alpha,
-            self.n_classes,
-            sample_weight=weight,
-            fit_intercept=self.fit_intercept,
-            scaling=self.scaling,
-            n_jobs=self.n_jobs,
+        """Make the objective of some rows, which are copied: a minibatch, or a sample.
+
+        Its expectation over random rows is the objective itself, also when rows have weights.
+        """
+        return self._with(
+            X=take_rows(self.X, index),
+            y=self.y[index],
+            sample_weight=None if self.sample_weight is None else self.sample_weight[index],
+            offset=None if self.offset is None else self.offset[index],
         )
 
+    def _with(self, **changes: Any) -> "Objective":
+        """Make an objective that differs in some arguments; it uses the threads of this one."""
+        arguments = {name: getattr(self, name) for name in ARGUMENTS}
+        other = Objective(**(arguments | changes))
+        other._map = self._map
+        other._total = self._total * len(other.y) / len(self.y)
+        return other
+
+    def _pass(
+        self, W: Weights, functions: Sequence[Callable[[Any, Labels], Any]]
+    ) -> tuple[list[float], Weights]:
+        """Means of the losses and of further functions of (scores, y), and the gradient."""
+        sums, gradient = np.zeros(1 + len(functions)), np.zeros(self.shape)
+        compute = partial(self._sums, functions)
+        for values, columns, intercepts in self._blocks(W, compute):
+            sums += values
+            gradient[:, :-1] += columns
+            gradient[:, -1] += intercepts
+        gradient /= self._total
+        if self.scaling is not None:
+            gradient = self.scaling.gradient(gradient)
+        if not self.fit_intercept:
+            gradient[:, -1] = 0
+        gradient[:, :-1] += self.alpha * W[:, :-1]
+        return (sums / self._total).tolist(), gradient
+
     def _sums(
-        self, scores: npt.NDArray[Any], y: Labels, X: npt.NDArray[Any], rows: slice
-    ) -> tuple[float, npt.NDArray[Any], npt.NDArray[Any]]:
+        self,
+        functions: Sequence[Callable[[Any, Labels], Any]],
+        scores: npt.NDArray[Any],
+        y: Labels,
+        X: npt.NDArray[Any],
+        rows: slice,
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any], npt.NDArray[np.float64]]:
         """Weighted sums over a block: of the losses, and of the gradient by W and by b."""
+        further = [function(scores, y) for function in functions]
         values, gradients = self.loss.values_and_grad(scores, y)
+        sums = np.array([values, *further])
         if self.sample_weight is not None:
             weight = self.sample_weight[rows].astype(X.dtype, copy=False)
-            values = values * weight
+            sums *= weight
             gradients *= weight[:, None]
         intercepts = gradients.sum(axis=0, dtype=np.float64)
-        return float(values.sum(dtype=np.float64)), gradients.T @ X, intercepts
+        return sums.sum(axis=1, dtype=np.float64), gradients.T @ X, intercepts
 
     def _blocks(self, W: Weights, function: Callable[..., T]) -> Iterator[T]:
         """Apply a function of (scores, y, X, rows) to every block of rows, in order."""
@@ -239,12 +290,18 @@ class Objective:
             # (n_classes, n) is computed and its transpose given: reductions over classes are
             # then sums of long rows.
             scores = (coef @ block.T + intercept).T
+            if self.offset is not None:
+                scores += self.offset[rows]
             return function(scores, self.y[rows], block, rows)
 
-        width = self.X.shape[1] * self.X.dtype.itemsize
+        width = max(1, self.X.shape[1]) * self.X.dtype.itemsize
         rows = row_blocks(len(self.y), int(np.clip(BLOCK_BYTES // width, 64, 4096)))
+        return self.map(compute, rows)
+
+    def map(self, function: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
+        """Apply a function to items by the threads of this objective, in order."""
         if self._map is not None:
-            yield from self._map(compute, rows)
+            yield from self._map(function, items)
             return
         with worker_threads(self.n_jobs) as map_:
-            yield from map_(compute, rows)
+            yield from map_(function, items)

@@ -1,0 +1,271 @@
+"""``LinearClassifier``: what ``LinearSVM`` and ``Softmax`` have in common."""
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from visualwords.threads import row_blocks, worker_threads
+
+from .descent import MinibatchSolver
+from .losses import Loss
+from .matrix import Source
+from .objective import Objective
+from .scaling import Scaling, Weights, column_scaling
+from .solvers import Result, Solver, State
+from .validation import check_rows, check_training_data, row_weights
+
+__all__ = ["LinearClassifier"]
+
+BLOCK_ROWS = 512
+# The smoothing with which the gap of a solver that has none of its own is measured.
+GAP_WIDTH = 0.1
+
+
+def _learns_by_minibatches(estimator: "LinearClassifier") -> bool:
+    if isinstance(estimator.solver, MinibatchSolver):
+        return True
+    raise AttributeError(
+        "partial_fit needs a solver that learns from a few rows at a time, such as solver=SGD(), "
+        f"got solver={estimator.solver!r}"
+    )
+
+
+class LinearClassifier(ClassifierMixin, BaseEstimator):
+    """What the linear classifiers have in common; a subclass names its loss and solver."""
+
+    alpha: float
+    standardize: bool
+    fit_intercept: bool
+    class_weight: dict[Any, float] | str | None
+    solver: Solver | None
+    warm_start: bool
+    random_state: int | None
+    verbose: int
+    n_jobs: int | None
+    classes_: npt.NDArray[Any]
+    solver_memory_: list[Any]
+
+    @abstractmethod
+    def _loss(self) -> Loss:
+        """Make the loss to minimise."""
+
+    @abstractmethod
+    def _default_solver(self) -> Solver:
+        """Make what ``solver=None`` stands for."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Minimise the objective over the training rows.
+
+        Parameters
+        ----------
+        X : array-like or source of shape (n_samples, n_features)
+            Array, memory map, :class:`ColumnStack`, or any object with ``shape``, ``dtype``,
+            ``len`` and slices of rows. float32 and float64 are used as they are.
+        y : array-like of shape (n_samples,)
+            Class of each row, of any kind that can be sorted.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X and y do not fit together, values are missing or infinite, there is only one
+            class, a parameter is out of range, or the solver cannot minimise the loss.
+        """
+        X, y = check_training_data(self, X, y)
+        objective = self._objective(X, y, sample_weight)
+        solver = self._seeded_solver()
+        result = solver.minimize(objective, self._first_weights(objective), callback=self._report())
+        if result.reason == "max_iter" and solver.converges:
+            warnings.warn(
+                f"{type(solver).__name__} stopped after max_iter={solver.max_iter} iterations "
+                "before its tolerance was met; raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        self._keep(result.W, objective.scaling)
+        self.n_iter_ = result.n_iter
+        self.loss_curve_ = result.values
+        self.gap_ = _gap(objective, result)
+        return self
+
+    @available_if(_learns_by_minibatches)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from some rows: one epoch of minibatches over them.
+
+        Only with a solver that learns by minibatches, and without ``standardize``, which needs
+        all rows.
+
+        Parameters
+        ----------
+        X : array-like or source of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        classes : array-like of shape (n_classes,)
+            All classes; needed at the first call.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the first call names no classes or y has a label that is not among them.
+        """
+        if self.standardize:
+            raise ValueError("partial_fit cannot standardize: scale the columns of X beforehand")
+        first = not hasattr(self, "coef_")
+        if first and classes is None:
+            raise ValueError("the first call of partial_fit needs the argument classes")
+        X, y = check_training_data(self, X, y, reset=first)
+        if classes is not None:
+            self.classes_ = np.unique(classes) if first else self.classes_
+            if not np.array_equal(self.classes_, np.unique(classes)):
+                raise ValueError(f"classes changed between calls: they were {self.classes_!r}")
+        unseen = np.setdiff1d(y, self.classes_)
+        if len(unseen):
+            raise ValueError(f"y has labels that are not among the classes: {unseen!r}")
+        return self._learn_epoch(X, y, sample_weight, first)
+
+    def _learn_epoch(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Self:
+        weight = row_weights(y, self.classes_, self.class_weight, sample_weight)
+        objective = self._objective_over(X, y, weight)
+        solver = self._seeded_solver()
+        assert isinstance(solver, MinibatchSolver)
+        solver.check(objective)
+        if first:
+            W = np.zeros(objective.shape)
+            memory, self.loss_curve_, self.n_iter_ = solver.memory(W), [], 0
+        else:
+            W = np.column_stack([self.coef_, self.intercept_])
+            memory = self.solver_memory_
+        with objective:
+            state = solver.step(objective, State(W, 0.0, memory=memory))
+        self._keep(state.W, None)
+        self.solver_memory_ = state.memory
+        self.loss_curve_ = [*self.loss_curve_, state.value]
+        self.n_iter_ += 1
+        return self
+
+    def _objective(self, X: Source, y: Any, sample_weight: Any) -> Objective:
+        """Learn the classes and make the objective of the rows."""
+        if not self.alpha >= 0:
+            raise ValueError(f"alpha must be at least 0, got {self.alpha!r}")
+        classes = np.unique(y)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes in y, got 1 class: {classes[0]!r}"
+            )
+        if not (self.warm_start and np.array_equal(classes, getattr(self, "classes_", []))):
+            self.__dict__.pop("coef_", None)
+        self.classes_ = classes
+        weight = row_weights(y, classes, self.class_weight, sample_weight)
+        return self._objective_over(X, y, weight)
+
+    def _objective_over(
+        self, X: Source, y: Any, weight: npt.NDArray[np.float64] | None
+    ) -> Objective:
+        scaling = None
+        if self.standardize:
+            scaling = column_scaling(X, weight, self.fit_intercept, self.n_jobs)
+        return Objective(
+            X,
+            np.searchsorted(self.classes_, y),
+            self._loss(),
+            self.alpha,
+            len(self.classes_),
+            sample_weight=weight,
+            fit_intercept=self.fit_intercept,
+            scaling=scaling,
+            n_jobs=self.n_jobs,
+        )
+
+    def _seeded_solver(self) -> Solver:
+        """Copy the solver, with the estimator's random state where that is given."""
+        solver: Solver = clone(self.solver) if self.solver else self._default_solver()
+        if self.random_state is not None and "random_state" in solver.get_params():
+            solver.set_params(random_state=self.random_state)
+        return solver
+
+    def _first_weights(self, objective: Objective) -> Weights:
+        """Zeros, or with ``warm_start`` what was learned before."""
+        if not hasattr(self, "coef_") or self.coef_.shape[1] != objective.X.shape[1]:
+            return np.zeros(objective.shape)
+        W = np.column_stack([self.coef_, self.intercept_])
+        return W if objective.scaling is None else objective.scaling.standardised(W)
+
+    def _report(self) -> Callable[[State], object] | None:
+        """Print the objective after every iteration, with ``verbose``."""
+        if not self.verbose:
+            return None
+        name = type(self).__name__
+        return lambda state: print(f"{name}: objective {state.value:.6g} {state.stop}", flush=True)
+
+    def _keep(self, W: Weights, scaling: Scaling | None) -> None:
+        """Keep weights for X as it came, whatever columns they were learned on."""
+        raw = W if scaling is None else scaling.raw(W)
+        self.coef_ = np.ascontiguousarray(raw[:, :-1])
+        self.intercept_ = raw[:, -1].copy()
+
+    def decision_function(self, X: Any) -> npt.NDArray[Any]:
+        """Scores of the classes.
+
+        Parameters
+        ----------
+        X : array-like or source of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes: the second
+        class's score minus the first's
+        """
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Class with the highest score, for each row.
+
+        Parameters
+        ----------
+        X : array-like or source of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        best = self._scores(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def _scores(self, X: Any) -> npt.NDArray[Any]:
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        coef, intercept = self.coef_.astype(X.dtype), self.intercept_.astype(X.dtype)
+        scores = np.empty((X.shape[0], len(self.classes_)), X.dtype)
+
+        def score_block(rows: slice) -> None:
+            np.matmul(X[rows], coef.T, out=scores[rows])
+            scores[rows] += intercept
+
+        with worker_threads(self.n_jobs) as map_:
+            for _ in map_(score_block, row_blocks(X.shape[0], BLOCK_ROWS)):
+                pass
+        return scores
+
+
+def _gap(objective: Objective, result: Result) -> float:
+    """Give the solver's own bound, or one of a pass over X."""
+    if np.isfinite(result.gap):
+        return result.gap
+    return objective.smoothed(GAP_WIDTH).certify(result.W).gap

@@ -1,0 +1,243 @@
+"""Gradient descent: with all rows (``GradientDescent``) or a few at a time (``SGD``, ``Adam``)."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from .objective import Objective, Weights
+from .solvers import Solver, State
+
+__all__ = ["SGD", "Adam", "GradientDescent", "MinibatchSolver"]
+
+SCHEDULES = ("constant", "inverse", "cosine")
+
+
+class GradientDescent(Solver):
+    """Steps against the gradient over all rows, of fixed length times the gradient.
+
+    Parameters
+    ----------
+    learning_rate : float > 0
+    max_iter : int
+    tol : float
+        Stop when the gradient's largest entry is at most ``tol``.
+
+    References
+    ----------
+    CS231n, Optimization, "Gradient Descent".
+    """
+
+    def __init__(self, learning_rate: float = 0.1, max_iter: int = 1000, tol: float = 1e-5) -> None:
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.tol = tol
+
+    def step(self, objective: Objective, state: State) -> State:
+        """Make one step; see :class:`Solver`."""
+        assert state.gradient is not None
+        W = state.W - self.learning_rate * state.gradient
+        value, gradient = objective(W)
+        flat = np.abs(gradient).max() <= self.tol
+        return State(W, value, gradient, stop="the gradient is within tol of 0" if flat else "")
+
+
+class MinibatchSolver(Solver):
+    """Base of the solvers that step after every few rows; one iteration is one epoch.
+
+    The state's memory is what a solver keeps between steps: a list of arrays of the shape of the
+    weights and, last, the number of steps made.
+    """
+
+    converges: ClassVar[bool] = False
+    learning_rate: float
+    batch_size: int
+    schedule: str
+    random_state: int
+
+    def check(self, objective: Objective) -> None:
+        """Check the parameters that a mistake is easy in."""
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule must be one of {SCHEDULES}, got {self.schedule!r}")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size!r}")
+
+    def start(self, objective: Objective, W: Weights) -> State:
+        """Begin without evaluating the objective at all rows, but at one minibatch."""
+        rows = np.random.default_rng(self.random_state).permutation(objective.n_samples)
+        value, _ = objective.subset(np.sort(rows[: self.batch_size]))(W)
+        return State(W, value, memory=self.memory(W))
+
+    def step(self, objective: Objective, state: State) -> State:
+        """Make one epoch; see :class:`Solver`. The value is the mean over its minibatches."""
+        n_rows, steps = objective.n_samples, state.memory[-1]
+        rng = np.random.default_rng([self.random_state, steps])
+        order = rng.permutation(n_rows)
+        W, memory, total = state.W, state.memory, 0.0
+        for first in range(0, n_rows, self.batch_size):
+            index = np.sort(order[first : first + self.batch_size])
+            value, gradient = objective.subset(index)(self.look_ahead(W, memory))
+            total += value * len(index)
+            rate = self._rate(memory[-1], n_rows)
+            W, kept = self.update(W, gradient, memory[:-1], rate, memory[-1])
+            memory = [*kept, memory[-1] + 1]
+        return State(W, total / n_rows, memory=memory)
+
+    def _rate(self, steps: int, n_rows: int) -> float:
+        """Learning rate of a step: constant, ``1 / (1 + epochs)`` of it, or a quarter cosine."""
+        epochs = steps * self.batch_size / n_rows
+        if self.schedule == "inverse":
+            return self.learning_rate / (1 + epochs)
+        if self.schedule == "cosine":
+            part = min(epochs / self.max_iter, 1.0)
+            return self.learning_rate * float(np.cos(np.pi / 2 * part))
+        return self.learning_rate
+
+    @abstractmethod
+    def memory(self, W: Weights) -> list[Any]:
+        """Make what is kept between steps, before the first."""
+
+    def look_ahead(self, W: Weights, memory: list[Any]) -> Weights:
+        """Where to take the gradient."""
+        return W
+
+    @abstractmethod
+    def update(
+        self,
+        W: Weights,
+        gradient: Weights,
+        memory: list[npt.NDArray[np.float64]],
+        rate: float,
+        steps: int,
+    ) -> tuple[Weights, list[npt.NDArray[np.float64]]]:
+        """Give the weights and the memory after a step."""
+
+
+class SGD(MinibatchSolver):
+    """Stochastic gradient descent with momentum: ``v = momentum * v - rate * g``, ``W += v``.
+
+    With ``nesterov`` the gradient is taken at ``W + momentum * v``. Rows are visited in random
+    order without repetition, a new order in each of ``max_iter`` epochs.
+
+    Parameters
+    ----------
+    learning_rate : float > 0
+    momentum : float in [0, 1)
+    nesterov : bool
+    schedule : {"constant", "inverse", "cosine"}
+        Rate over time: constant, divided by 1 + the epochs done, or a quarter of a cosine that
+        ends at 0 after ``max_iter`` epochs.
+    batch_size : int
+    max_iter : int
+        Epochs.
+    random_state : int
+        Seed of the order of the rows.
+
+    References
+    ----------
+    I. Sutskever et al., On the importance of initialization and momentum in deep learning, ICML
+    2013. CS231n, Neural Networks 3, "Parameter updates".
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.01,
+        *,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        schedule: str = "cosine",
+        batch_size: int = 256,
+        max_iter: int = 20,
+        random_state: int = 0,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.random_state = random_state
+
+    def memory(self, W: Weights) -> list[Any]:
+        """Make the velocity; no steps were made."""
+        return [np.zeros_like(W), 0]
+
+    def look_ahead(self, W: Weights, memory: list[Any]) -> Weights:
+        """Where to take the gradient: with ``nesterov``, where momentum leads."""
+        return W + self.momentum * memory[0] if self.nesterov else W
+
+    def update(
+        self,
+        W: Weights,
+        gradient: Weights,
+        memory: list[npt.NDArray[np.float64]],
+        rate: float,
+        steps: int,
+    ) -> tuple[Weights, list[npt.NDArray[np.float64]]]:
+        """Give the weights and the velocity after a step."""
+        velocity = self.momentum * memory[0] - rate * gradient
+        return W + velocity, [velocity]
+
+
+class Adam(MinibatchSolver):
+    """Adam (Kingma and Ba 2015): steps scaled by running moments of each weight's gradient.
+
+    Parameters
+    ----------
+    learning_rate : float > 0
+    beta1, beta2 : float in [0, 1)
+        Decay of the running mean and of the running mean square.
+    epsilon : float > 0
+    schedule : {"constant", "inverse", "cosine"}
+        As in :class:`SGD`.
+    batch_size : int
+    max_iter : int
+        Epochs.
+    random_state : int
+        Seed of the order of the rows.
+
+    References
+    ----------
+    D. Kingma and J. Ba, Adam: a method for stochastic optimization, ICLR 2015, algorithm 1.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        schedule: str = "cosine",
+        batch_size: int = 256,
+        max_iter: int = 20,
+        random_state: int = 0,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.random_state = random_state
+
+    def memory(self, W: Weights) -> list[Any]:
+        """Make both moments; no steps were made."""
+        return [np.zeros_like(W), np.zeros_like(W), 0]
+
+    def update(
+        self,
+        W: Weights,
+        gradient: Weights,
+        memory: list[npt.NDArray[np.float64]],
+        rate: float,
+        steps: int,
+    ) -> tuple[Weights, list[npt.NDArray[np.float64]]]:
+        """Give the weights and the moments after a step."""
+        mean = self.beta1 * memory[0] + (1 - self.beta1) * gradient
+        square = self.beta2 * memory[1] + (1 - self.beta2) * gradient**2
+        unbiased = mean / (1 - self.beta1 ** (steps + 1))
+        scale = np.sqrt(square / (1 - self.beta2 ** (steps + 1))) + self.epsilon
+        return W - rate * unbiased / scale, [mean, square]

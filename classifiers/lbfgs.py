@@ -1,0 +1,149 @@
+"""L-BFGS: the memory of past steps as a model of the curvature."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .objective import Objective, Weights
+from .solvers import Solver, State
+
+__all__ = ["LBFGS", "Pairs", "quasi_newton_step"]
+
+Pairs = list[tuple[Weights, Weights]]
+Evaluate = Callable[[Weights], tuple[float, Weights]]
+
+
+class LBFGS(Solver):
+    """Limited-memory BFGS (Nocedal 1980) with a weak Wolfe line search by bisection.
+
+    The line search is that of Lewis and Overton (2013), which also serves functions with kinks.
+    Value and gradient are computed over all rows, in the dtype of X; the weights are float64.
+
+    Parameters
+    ----------
+    max_iter : int
+    tol : float
+        Stop when a step lowers the objective by less than ``tol`` times its value.
+    memory : int
+        Pairs of differences kept.
+
+    References
+    ----------
+    J. Nocedal and S. Wright, Numerical Optimization, 2006, algorithms 7.4 and 7.5. A. Lewis and
+    M. Overton, Nonsmooth optimization via quasi-Newton methods, Math. Programming 141 (2013).
+    """
+
+    def __init__(self, max_iter: int = 1000, tol: float = 1e-6, memory: int = 10) -> None:
+        self.max_iter = max_iter
+        self.tol = tol
+        self.memory = memory
+
+    def step(self, objective: Objective, state: State) -> State:
+        """Make one step; see :class:`Solver`."""
+        pairs: Pairs = state.memory or []
+        after = quasi_newton_step(objective, state, pairs, self.memory)
+        if not after.stop and state.value - after.value <= self.tol * abs(after.value):
+            after.stop = "the value decreases no more"
+        return after
+
+
+def quasi_newton_step(
+    objective: Objective,
+    state: State,
+    pairs: Pairs,
+    memory: int,
+    precondition: Callable[[Weights], Weights] | None = None,
+) -> State:
+    """Make a step of L-BFGS.
+
+    Parameters
+    ----------
+    objective : Objective
+    state : State
+    pairs : list of (difference of weights, difference of gradients)
+    memory : int
+        How many pairs to keep.
+    precondition : callable, optional
+        Multiplies a gradient by an approximate inverse of the Hessian.
+
+    Returns
+    -------
+    State
+        Its memory are the pairs. It stops when no lower value was found.
+    """
+    assert state.gradient is not None
+    direction = -_two_loop(state.gradient, pairs, precondition)
+    length = 1.0
+    if not pairs and precondition is None:
+        length = min(1.0, 1 / float(np.abs(state.gradient).sum() or 1))
+    noise = abs(state.value) * float(np.finfo(objective.X.dtype).eps) / 100
+    after = None
+    if (state.gradient * direction).sum() < -noise:
+        after = _line_search(objective, state, direction, length, noise)
+    if after is None:
+        return State(
+            state.W, state.value, state.gradient, pairs, "no lower value in the direction of search"
+        )
+    assert after.gradient is not None
+    s, t = after.W - state.W, after.gradient - state.gradient
+    if (s * t).sum() > 0:
+        pairs = [*pairs[-(memory - 1) :], (s, t)]
+    after.memory = pairs
+    return after
+
+
+def _two_loop(
+    gradient: Weights, pairs: Pairs, precondition: Callable[[Weights], Weights] | None
+) -> Weights:
+    """Apply the inverse Hessian's approximation to the gradient (algorithm 7.4)."""
+    direction = gradient.copy()
+    factors = []
+    for s, t in reversed(pairs):
+        factor = (s * direction).sum() / (s * t).sum()
+        direction -= factor * t
+        factors.append(factor)
+    if precondition is not None:
+        direction = precondition(direction)
+    if pairs:
+        s, t = pairs[-1]
+        scaled = t if precondition is None else precondition(t)
+        direction *= (s * t).sum() / (t * scaled).sum()
+    for (s, t), factor in zip(pairs, reversed(factors), strict=True):
+        direction += s * (factor - (t * direction).sum() / (s * t).sum())
+    return direction
+
+
+@dataclass
+class _Bracket:
+    """Lengths of step between which a good one lies."""
+
+    low: float = 0.0
+    high: float = np.inf
+
+    def middle(self) -> float:
+        return 2 * self.low if self.high == np.inf else (self.low + self.high) / 2
+
+
+def _line_search(
+    evaluate: Evaluate, state: State, direction: Weights, length: float, noise: float
+) -> State | None:
+    """Find a step with enough decrease and a flatter slope; None if there is none.
+
+    A value that is higher by no more than ``noise``, the error of the sums, counts as lower.
+    """
+    assert state.gradient is not None
+    slope = float((state.gradient * direction).sum())
+    bracket, best = _Bracket(), None
+    for _ in range(30):
+        W = state.W + length * direction
+        value, gradient = evaluate(W)
+        if not value <= state.value + 1e-4 * length * slope + noise:
+            bracket.high = length
+        else:
+            best = State(W, value, gradient)
+            if (gradient * direction).sum() >= 0.9 * slope:
+                break
+            bracket.low = length
+        length = bracket.middle()
+    return best

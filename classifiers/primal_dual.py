@@ -1,0 +1,255 @@
+"""``PrimalDual``: the fast solver, which ends with a proof of how far from the optimum it is."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import cho_factor, cho_solve
+
+from visualwords.threads import row_blocks
+
+from .lbfgs import LBFGS, Pairs, quasi_newton_step
+from .matrix import take_rows
+from .objective import Certificate, Objective, Weights
+from .solvers import Solver, State
+
+__all__ = ["PrimalDual"]
+
+MAX_COLUMNS = 2048
+GRAM_BLOCK = 1024
+
+
+class PrimalDual(Solver):
+    """Preconditioned L-BFGS on a smoothed loss, until the duality gap proves the answer good.
+
+    1. *Smoothing* (Nesterov 2005). The kinks of a hinge are rounded off over a width. Each
+       example's gradient is then a feasible point of the dual problem, so one pass over X gives a
+       lower bound of the minimum (:meth:`Objective.certify`). The width shrinks, by as much as
+       the bound asks for, until ``value - bound <= tol * value``. What the rounding costs
+       falls with the square of the width, so a wide one will do.
+    2. *Preconditioning*. Features are strongly correlated, and L-BFGS alone spends most of its
+       steps on finding that out. Here it starts from the Hessian ``c * X^T X / n + alpha``, whose
+       first term is estimated on some rows; ``c`` is measured along the last step.
+    3. *Coarse to fine*. The first steps are made on a sample of the rows.
+
+    For a smooth loss the width is without meaning, and the gap is the squared norm of the
+    gradient divided by ``2 * alpha``. Without a penalty there is no bound, and the solver stops
+    when no lower value is found.
+
+    Parameters
+    ----------
+    tol : float
+        Stop when the duality gap is at most ``tol`` times the value.
+    max_iter : int
+    memory : int
+        Pairs of differences kept by L-BFGS.
+    random_state : int
+        Seed of the samples of rows.
+
+    References
+    ----------
+    Y. Nesterov, Smooth minimization of non-smooth functions, Math. Programming 103 (2005).
+    J. Nocedal and S. Wright, Numerical Optimization, 2006, chapter 7.
+    """
+
+    def __init__(
+        self, tol: float = 1e-4, max_iter: int = 1000, memory: int = 10, random_state: int = 0
+    ) -> None:
+        self.tol = tol
+        self.max_iter = max_iter
+        self.memory = memory
+        self.random_state = random_state
+
+    def check(self, objective: Objective) -> None:
+        """Refuse a loss that has kinks but cannot be smoothed."""
+        loss = objective.loss
+        if not loss.smooth and loss.smoothed(1.0) is loss:
+            raise ValueError(
+                f"PrimalDual cannot minimise {type(loss).__name__}: it has kinks and defines no "
+                "smoothed(width); use LBFGS or SGD"
+            )
+
+    def start(self, objective: Objective, W: Weights) -> State:
+        """Begin with a solution for a sample of the rows; see :class:`Solver`."""
+        progress = _Progress(objective.smoothed(1.0), _Curvature(objective, self.random_state))
+        if objective.loss.smooth:
+            progress.target = self.tol / 3
+        n_coarse = max(objective.n_samples // 8, _sample_size(objective))
+        if not W.any() and 2 * n_coarse <= objective.n_samples:
+            W = self._coarse(objective, W, n_coarse, progress)
+        return _evaluate(progress, W)
+
+    def _coarse(
+        self, objective: Objective, W: Weights, n_rows: int, progress: "_Progress"
+    ) -> Weights:
+        """Solve for a sample, whose optimum is off by some per cent, to a gap of as much."""
+        sample = objective.subset(_sample(objective, n_rows, self.random_state))
+        part = _Progress(sample.smoothed(1.0), progress.curvature)
+        state = _evaluate(part, W)
+        for _ in range(self.max_iter):
+            state = self._step(sample, state, max(self.tol, 0.02))
+            if state.stop:
+                break
+        progress.objective = objective.smoothed(part.width)
+        progress.pairs = part.pairs
+        if not objective.loss.smooth:
+            progress.width, progress.target = part.width, part.target
+        return state.W
+
+    def step(self, objective: Objective, state: State) -> State:
+        """Make one step; see :class:`Solver`."""
+        return self._step(objective, state, self.tol)
+
+    def _step(self, objective: Objective, state: State, tol: float) -> State:
+        progress: _Progress = state.memory
+        after = quasi_newton_step(
+            progress.objective, state, progress.pairs, self.memory, progress.curvature.inverse
+        )
+        progress.pairs, after.memory = after.memory, progress
+        if after.stop or _distance(progress.objective, after) <= progress.target * after.value:
+            return _review(objective, after, tol)
+        return after
+
+
+@dataclass
+class _Progress:
+    """The smoothing at hand, how well it is to be solved, and what L-BFGS knows of it."""
+
+    objective: Objective
+    curvature: "_Curvature"
+    width: float = 1.0
+    target: float = 0.02
+    pairs: Pairs = field(default_factory=list)
+    stuck: bool = False
+
+
+def _evaluate(progress: _Progress, W: Weights) -> State:
+    value, gradient = progress.objective(W)
+    return State(W, value, gradient, progress)
+
+
+def _distance(objective: Objective, state: State) -> float:
+    """Give the part of the duality gap that further steps lower."""
+    assert state.gradient is not None
+    squares = float((state.gradient[:, :-1] ** 2).sum())
+    return squares / (2 * objective.alpha) if objective.alpha else np.inf
+
+
+def _review(objective: Objective, state: State, tol: float) -> State:
+    """Certify what was reached; stop, or go on with a narrower smoothing or a nearer target."""
+    progress: _Progress = state.memory
+    certificate, W = progress.objective.certify(state.W), state.W
+    if certificate.gap - certificate.intercepts <= tol * certificate.value < certificate.gap:
+        W = _settle_intercepts(progress.objective, W)
+        certificate = progress.objective.certify(W)
+    reason = "the duality gap is within tol" if certificate.gap <= tol * certificate.value else ""
+    if state.stop and (progress.stuck or certificate.slack <= tol / 2 * certificate.value):
+        reason = reason or state.stop
+    if reason:
+        return State(W, certificate.value, None, progress, reason, certificate.gap)
+    progress.stuck = bool(state.stop)
+    _aim(objective, progress, certificate, tol)
+    return _evaluate(progress, W)
+
+
+def _aim(objective: Objective, progress: _Progress, certificate: Certificate, tol: float) -> None:
+    """Choose the next width and target from what the gap is made of."""
+    wanted = tol / 2 * certificate.value
+    if certificate.slack <= wanted:
+        progress.target /= 4
+        return
+    shrink = float(np.clip(np.sqrt(0.9 * wanted / certificate.slack), 0.3, 0.8))
+    progress.width *= shrink
+    progress.objective = objective.smoothed(progress.width)
+    progress.target = max(tol / 3, certificate.slack * shrink**2 / certificate.value / 2)
+    progress.curvature.measure(progress.pairs)
+
+
+def _settle_intercepts(objective: Objective, W: Weights) -> Weights:
+    """Minimise over the intercepts alone, for which the scores are all that is needed."""
+    if not objective.fit_intercept:
+        return W
+    alone = Objective(
+        np.empty((objective.n_samples, 0)),
+        objective.y,
+        objective.loss,
+        0.0,
+        objective.n_classes,
+        sample_weight=objective.sample_weight,
+        offset=objective.scores(W).astype(np.float64),
+        n_jobs=objective.n_jobs,
+    )
+    shift = LBFGS(tol=0.0).minimize(alone, np.zeros(alone.shape)).W
+    return np.column_stack([W[:, :-1], W[:, -1:] + shift])
+
+
+def _sample_size(objective: Objective) -> int:
+    """Rows enough to see how the columns are correlated."""
+    return max(4 * objective.X.shape[1], 2048)
+
+
+def _sample(objective: Objective, n_rows: int, seed: int) -> npt.NDArray[np.intp]:
+    rng = np.random.default_rng(seed)
+    n_rows = min(n_rows, objective.n_samples)
+    return np.sort(rng.choice(objective.n_samples, n_rows, replace=False))
+
+
+class _Curvature:
+    """The Hessian's model ``c * [X 1]^T [X 1] / n + alpha``, the same for every class.
+
+    With more than ``MAX_COLUMNS`` columns it is the identity.
+    """
+
+    def __init__(self, objective: Objective, seed: int) -> None:
+        self.alpha, self.c = objective.alpha, 0.1
+        self.gram = None
+        if objective.X.shape[1] <= MAX_COLUMNS:
+            self.gram = _gram(objective, _sample(objective, _sample_size(objective), seed))
+            self._factor()
+
+    def _factor(self) -> None:
+        assert self.gram is not None
+        hessian = self.c * self.gram
+        diagonal = np.einsum("ii->i", hessian)
+        diagonal[:-1] += self.alpha
+        diagonal += 1e-9 * diagonal.max()
+        self._cholesky = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
+
+    def inverse(self, gradient: Weights) -> Weights:
+        """Multiply a gradient by the inverse."""
+        if self.gram is None:
+            return gradient
+        return np.asarray(cho_solve(self._cholesky, gradient.T, check_finite=False).T)
+
+    def measure(self, pairs: Pairs) -> None:
+        """Set ``c`` to what the last step showed."""
+        if self.gram is None or not pairs:
+            return
+        s, t = pairs[-1]
+        of_loss = (s * t).sum() - self.alpha * (s[:, :-1] ** 2).sum()
+        model = ((s @ self.gram) * s).sum()
+        if of_loss > 0 and model > 0:
+            self.c = float(of_loss / model)
+            self._factor()
+
+
+def _gram(objective: Objective, index: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Mean of the outer products of rows, with the intercept's 1 as their last column."""
+    rows = take_rows(objective.X, index)
+    if objective.scaling is not None:
+        rows = (rows - objective.scaling.mean) / objective.scaling.scale
+    ones = np.full((len(rows), 1), float(objective.fit_intercept))
+    rows = np.hstack([rows, ones]).astype(objective.X.dtype)
+    total = float(len(rows))
+    if objective.sample_weight is not None:
+        weight = objective.sample_weight[index]
+        total = max(float(weight.sum()), 1e-300)
+        rows *= np.sqrt(weight)[:, None].astype(rows.dtype)
+    gram = np.zeros((rows.shape[1], rows.shape[1]))
+    blocks = [rows[block] for block in row_blocks(len(rows), GRAM_BLOCK)]
+    for product in objective.map(lambda block: block.T @ block, blocks):
+        gram += product
+    gram /= total
+    if not objective.fit_intercept:
+        gram[-1, -1] = 1.0
+    return gram

@@ -1,0 +1,84 @@
+"""Standardised columns without a standardised copy of ``X``."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from visualwords.threads import row_blocks, worker_threads
+
+from .matrix import Source
+
+__all__ = ["Scaling", "Weights", "column_scaling"]
+
+Weights = npt.NDArray[np.float64]
+BLOCK_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The affine map from ``X`` to its standardised columns, ``(x - mean) / scale``.
+
+    It is never applied to ``X``: weights for standardised columns are turned into weights for
+    ``X`` itself, and gradients the other way.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (n_features,), float64
+    """
+
+    mean: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+
+    def raw(self, W: Weights) -> Weights:
+        """Weights for ``X`` that give the scores of weights ``W`` for standardised columns."""
+        coef = W[:, :-1] / self.scale
+        return np.column_stack([coef, W[:, -1] - coef @ self.mean])
+
+    def standardised(self, W: Weights) -> Weights:
+        """Undo :meth:`raw`."""
+        return np.column_stack([W[:, :-1] * self.scale, W[:, -1] + W[:, :-1] @ self.mean])
+
+    def gradient(self, G: Weights) -> Weights:
+        """Gradient by the standardised weights, from the gradient by the raw ones."""
+        columns = (G[:, :-1] - np.outer(G[:, -1], self.mean)) / self.scale
+        return np.column_stack([columns, G[:, -1]])
+
+
+def column_scaling(
+    X: Source, weight: npt.NDArray[np.float64] | None, centre: bool, n_jobs: int | None
+) -> Scaling:
+    """Compute mean and standard deviation of the columns, in one pass.
+
+    Sums are taken of the differences to the first row, so a large mean costs no digits.
+
+    Parameters
+    ----------
+    X : source of shape (n, n_features)
+    weight : ndarray of shape (n,), optional
+    centre : bool
+        When False the mean is given as 0: columns are only scaled.
+    n_jobs : int or None
+
+    Returns
+    -------
+    Scaling
+        A constant column has scale 1.
+    """
+    origin = np.asarray(X[0:1])[0]
+
+    def moments(rows: slice) -> tuple[Any, Any, float]:
+        block = X[rows] - origin
+        c = np.ones(len(block), block.dtype) if weight is None else weight[rows].astype(block.dtype)
+        sums = (c @ block).astype(np.float64)
+        np.square(block, out=block)
+        return sums, (c @ block).astype(np.float64), float(c.sum(dtype=np.float64))
+
+    with worker_threads(n_jobs) as map_:
+        parts = list(map_(moments, row_blocks(X.shape[0], BLOCK_ROWS)))
+    first, second, total = (sum(column) for column in zip(*parts, strict=True))
+    shift = first / total
+    variance = np.maximum(second / total - shift**2, 0)
+    scale = np.where(variance > 1e-12 * second / total, np.sqrt(variance), 1.0)
+    return Scaling((shift + origin) * centre, np.where(scale > 0, scale, 1.0))

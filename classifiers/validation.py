@@ -1,0 +1,76 @@
+"""What is checked before a classifier learns or predicts, by scikit-learn's rules."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.utils import assert_all_finite, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
+
+from visualwords.threads import row_blocks
+
+from .matrix import is_source
+
+__all__ = ["check_rows", "check_training_data", "row_weights"]
+
+BLOCK_ROWS = 512
+
+
+def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
+    """Check X by scikit-learn's rules; a source that is no array keeps being one."""
+    if not is_source(X):
+        return validate_data(estimator, X, dtype=[np.float64, np.float32], reset=reset)
+    if len(X.shape) != 2 or X.dtype not in (np.float32, np.float64):
+        raise ValueError(
+            "expected a two-dimensional source of float32 or float64 rows, got shape "
+            f"{X.shape} and dtype {X.dtype}"
+        )
+    if X.shape[0] == 0:
+        raise ValueError(f"expected at least 1 row, got a source of shape {X.shape}")
+    validate_data(estimator, X, skip_check_array=True, reset=reset)
+    for rows in row_blocks(X.shape[0], BLOCK_ROWS):
+        if not np.isfinite(X[rows]).all():
+            raise ValueError(
+                f"X has values that are not finite (NaN or infinity) in rows "
+                f"{rows.start} to {rows.stop - 1}"
+            )
+    return X
+
+
+def check_training_data(
+    estimator: BaseEstimator, X: Any, y: Any, *, reset: bool = True
+) -> tuple[Any, Any]:
+    """Check X and y together; y is any kind of class labels."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None"
+        )
+    X = check_rows(estimator, X, reset=reset)
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    if len(y) != X.shape[0]:
+        raise ValueError(f"X has {X.shape[0]} rows but y has {len(y)} labels")
+    return X, y
+
+
+def row_weights(
+    y: npt.NDArray[Any], classes: npt.NDArray[Any], class_weight: Any, sample_weight: Any
+) -> npt.NDArray[np.float64] | None:
+    """Weight of every row: the sample's times its class's; None when all are 1."""
+    if sample_weight is None and class_weight is None:
+        return None
+    weight = np.ones(len(y))
+    if sample_weight is not None:
+        rows = np.broadcast_to(np.float64(0), (len(y), 1))
+        weight = _check_sample_weight(
+            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+        )
+    if class_weight is not None:
+        of_class = compute_class_weight(class_weight, classes=classes, y=y)
+        weight = weight * of_class[np.searchsorted(classes, y)]
+    if not weight.sum() > 0:
+        raise ValueError("sample_weight is zero for all rows: there is nothing to learn from")
+    return weight
