@@ -1,7 +1,7 @@
 """Gradient descent: with all rows (``GradientDescent``) or a few at a time (``SGD``, ``Adam``)."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +50,6 @@ class MinibatchSolver(Solver):
     weights and, last, the number of steps made.
     """
 
-    converges: ClassVar[bool] = False
     learning_rate: float
     batch_size: int
     schedule: str

@@ -34,6 +34,8 @@ class LBFGS(Solver):
     M. Overton, Nonsmooth optimization via quasi-Newton methods, Math. Programming 141 (2013).
     """
 
+    converges = True
+
     def __init__(self, max_iter: int = 1000, tol: float = 1e-6, memory: int = 10) -> None:
         self.max_iter = max_iter
         self.tol = tol

@@ -52,6 +52,8 @@ class PrimalDual(Solver):
     J. Nocedal and S. Wright, Numerical Optimization, 2006, chapter 7.
     """
 
+    converges = True
+
     def __init__(
         self, tol: float = 1e-4, max_iter: int = 1000, memory: int = 10, random_state: int = 0
     ) -> None:

@@ -80,7 +80,7 @@ class Solver(BaseEstimator):
 
     max_iter: int
     # Whether to expect it to stop by itself before max_iter.
-    converges: ClassVar[bool] = True
+    converges: ClassVar[bool] = False
 
     def check(self, objective: Objective) -> None:
         """Refuse, with a sentence, an objective that this optimizer cannot minimise."""
