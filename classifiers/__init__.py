@@ -1,5 +1,6 @@
 """Linear classifiers: matrix -> labels."""
 
+from .cross_validation import LinearSVMCV, SoftmaxCV
 from .descent import SGD, Adam, GradientDescent
 from .gradients import (
     GradientCheck,
@@ -28,6 +29,7 @@ __all__ = [
     "GradientDescent",
     "Hinge",
     "LinearSVM",
+    "LinearSVMCV",
     "Loss",
     "NumericalGradientDescent",
     "Objective",
@@ -38,6 +40,7 @@ __all__ = [
     "RandomSearch",
     "Result",
     "Softmax",
+    "SoftmaxCV",
     "Solver",
     "SquaredHinge",
     "State",

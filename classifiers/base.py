@@ -84,15 +84,18 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             class, a parameter is out of range, or the solver cannot minimise the loss.
         """
         X, y = check_training_data(self, X, y)
-        objective = self._objective(X, y, sample_weight)
+        objective = self._objective(X, y, sample_weight, self.alpha)
+        return self._minimize(objective, self._first_weights(objective))
+
+    def _minimize(self, objective: Objective, W: Weights) -> Self:
         solver = self._seeded_solver()
-        result = solver.minimize(objective, self._first_weights(objective), callback=self._report())
+        result = solver.minimize(objective, W, callback=self._report())
         if result.reason == "max_iter" and solver.converges:
             warnings.warn(
                 f"{type(solver).__name__} stopped after max_iter={solver.max_iter} iterations "
                 "before its tolerance was met; raise max_iter or tol",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         self._keep(result.W, objective.scaling)
         self.n_iter_ = result.n_iter
@@ -141,7 +144,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
 
     def _learn_epoch(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Self:
         weight = row_weights(y, self.classes_, self.class_weight, sample_weight)
-        objective = self._objective_over(X, y, weight)
+        objective = self._objective_over(X, y, weight, self.alpha)
         solver = self._seeded_solver()
         assert isinstance(solver, MinibatchSolver)
         solver.check(objective)
@@ -159,10 +162,10 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         self.n_iter_ += 1
         return self
 
-    def _objective(self, X: Source, y: Any, sample_weight: Any) -> Objective:
+    def _objective(self, X: Source, y: Any, sample_weight: Any, alpha: float) -> Objective:
         """Learn the classes and make the objective of the rows."""
-        if not self.alpha >= 0:
-            raise ValueError(f"alpha must be at least 0, got {self.alpha!r}")
+        if not alpha >= 0:
+            raise ValueError(f"alpha must be at least 0, got {alpha!r}")
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(
@@ -172,10 +175,10 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             self.__dict__.pop("coef_", None)
         self.classes_ = classes
         weight = row_weights(y, classes, self.class_weight, sample_weight)
-        return self._objective_over(X, y, weight)
+        return self._objective_over(X, y, weight, alpha)
 
     def _objective_over(
-        self, X: Source, y: Any, weight: npt.NDArray[np.float64] | None
+        self, X: Source, y: Any, weight: npt.NDArray[np.float64] | None, alpha: float
     ) -> Objective:
         scaling = None
         if self.standardize:
@@ -184,7 +187,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             X,
             np.searchsorted(self.classes_, y),
             self._loss(),
-            self.alpha,
+            alpha,
             len(self.classes_),
             sample_weight=weight,
             fit_intercept=self.fit_intercept,

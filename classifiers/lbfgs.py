@@ -8,7 +8,7 @@ import numpy as np
 from .objective import Objective, Weights
 from .solvers import Solver, State
 
-__all__ = ["LBFGS", "Pairs", "quasi_newton_step"]
+__all__ = ["LBFGS", "Pairs", "finish_two_loop", "quasi_newton_step", "start_two_loop"]
 
 Pairs = list[tuple[Weights, Weights]]
 Evaluate = Callable[[Weights], tuple[float, Weights]]
@@ -99,20 +99,44 @@ def _two_loop(
     gradient: Weights, pairs: Pairs, precondition: Callable[[Weights], Weights] | None
 ) -> Weights:
     """Apply the inverse Hessian's approximation to the gradient (algorithm 7.4)."""
+    direction, factors = start_two_loop(gradient, pairs)
+    scaled = pairs[-1][1] if pairs else gradient
+    if precondition is not None:
+        direction, scaled = precondition(direction), precondition(scaled)
+    return finish_two_loop(direction, scaled, pairs, factors)
+
+
+def start_two_loop(gradient: Weights, pairs: Pairs) -> tuple[Weights, list[float]]:
+    """Run the first loop: give what the first model of the Hessian is to be applied to."""
     direction = gradient.copy()
     factors = []
     for s, t in reversed(pairs):
         factor = (s * direction).sum() / (s * t).sum()
         direction -= factor * t
         factors.append(factor)
-    if precondition is not None:
-        direction = precondition(direction)
+    return direction, factors
+
+
+def finish_two_loop(
+    direction: Weights, scaled: Weights, pairs: Pairs, factors: list[float]
+) -> Weights:
+    """Run the second loop.
+
+    Parameters
+    ----------
+    direction : ndarray
+        The first loop's, multiplied by the first model of the inverse Hessian.
+    scaled : ndarray
+        The last difference of gradients, multiplied by it: it tells the model's scale.
+    pairs : list of (difference of weights, difference of gradients)
+    factors : list of float
+        The first loop's.
+    """
     if pairs:
         s, t = pairs[-1]
-        scaled = t if precondition is None else precondition(t)
-        direction *= (s * t).sum() / (t * scaled).sum()
+        direction = direction * ((s * t).sum() / (t * scaled).sum())
     for (s, t), factor in zip(pairs, reversed(factors), strict=True):
-        direction += s * (factor - (t * direction).sum() / (s * t).sum())
+        direction = direction + s * (factor - (t * direction).sum() / (s * t).sum())
     return direction
 
 

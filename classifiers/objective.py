@@ -220,21 +220,21 @@ class Objective:
 
     def smoothed(self, width: float) -> "Objective":
         """Give this objective with the loss's kinks rounded off over ``width``."""
-        return self._with(loss=self.loss.smoothed(width))
+        return self.replaced(loss=self.loss.smoothed(width))
 
     def subset(self, index: npt.NDArray[np.intp]) -> "Objective":
         """Make the objective of some rows, which are copied: a minibatch, or a sample.
 
         Its expectation over random rows is the objective itself, also when rows have weights.
         """
-        return self._with(
+        return self.replaced(
             X=take_rows(self.X, index),
             y=self.y[index],
             sample_weight=None if self.sample_weight is None else self.sample_weight[index],
             offset=None if self.offset is None else self.offset[index],
         )
 
-    def _with(self, **changes: Any) -> "Objective":
+    def replaced(self, **changes: Any) -> "Objective":
         """Make an objective that differs in some arguments; it uses the threads of this one."""
         arguments = {name: getattr(self, name) for name in ARGUMENTS}
         other = Objective(**(arguments | changes))

@@ -3,20 +3,16 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
-from scipy.linalg import cho_factor, cho_solve
 
-from visualwords.threads import row_blocks
-
+from .curvature import Curvature, column_gram, sample, sample_size
 from .lbfgs import LBFGS, Pairs, quasi_newton_step
-from .matrix import take_rows
 from .objective import Certificate, Objective, Weights
 from .solvers import Solver, State
 
 __all__ = ["PrimalDual"]
 
-MAX_COLUMNS = 2048
-GRAM_BLOCK = 1024
+# How often in a row to begin L-BFGS anew when it finds no lower value.
+PATIENCE = 4
 
 
 class PrimalDual(Solver):
@@ -73,10 +69,11 @@ class PrimalDual(Solver):
 
     def start(self, objective: Objective, W: Weights) -> State:
         """Begin with a solution for a sample of the rows; see :class:`Solver`."""
-        progress = _Progress(objective.smoothed(1.0), _Curvature(objective, self.random_state))
+        gram = column_gram(objective, self.random_state)
+        progress = _Progress(objective.smoothed(1.0), Curvature(gram, objective.alpha))
         if objective.loss.smooth:
             progress.target = self.tol / 3
-        n_coarse = max(objective.n_samples // 8, _sample_size(objective))
+        n_coarse = max(objective.n_samples // 8, sample_size(objective))
         if not W.any() and 2 * n_coarse <= objective.n_samples:
             W = self._coarse(objective, W, n_coarse, progress)
         return _evaluate(progress, W)
@@ -85,11 +82,11 @@ class PrimalDual(Solver):
         self, objective: Objective, W: Weights, n_rows: int, progress: "_Progress"
     ) -> Weights:
         """Solve for a sample, whose optimum is off by some per cent, to a gap of as much."""
-        sample = objective.subset(_sample(objective, n_rows, self.random_state))
-        part = _Progress(sample.smoothed(1.0), progress.curvature)
+        rows = objective.subset(sample(objective, n_rows, self.random_state))
+        part = _Progress(rows.smoothed(1.0), progress.curvature)
         state = _evaluate(part, W)
         for _ in range(self.max_iter):
-            state = self._step(sample, state, max(self.tol, 0.02))
+            state = self._step(rows, state, max(self.tol, 0.02))
             if state.stop:
                 break
         progress.objective = objective.smoothed(part.width)
@@ -118,11 +115,11 @@ class _Progress:
     """The smoothing at hand, how well it is to be solved, and what L-BFGS knows of it."""
 
     objective: Objective
-    curvature: "_Curvature"
+    curvature: Curvature
     width: float = 1.0
     target: float = 0.02
     pairs: Pairs = field(default_factory=list)
-    stuck: bool = False
+    stuck: int = 0
 
 
 def _evaluate(progress: _Progress, W: Weights) -> State:
@@ -145,11 +142,13 @@ def _review(objective: Objective, state: State, tol: float) -> State:
         W = _settle_intercepts(progress.objective, W)
         certificate = progress.objective.certify(W)
     reason = "the duality gap is within tol" if certificate.gap <= tol * certificate.value else ""
-    if state.stop and (progress.stuck or certificate.slack <= tol / 2 * certificate.value):
+    progress.stuck = progress.stuck + 1 if state.stop else 0
+    if progress.stuck == PATIENCE:
         reason = reason or state.stop
     if reason:
         return State(W, certificate.value, None, progress, reason, certificate.gap)
-    progress.stuck = bool(state.stop)
+    if state.stop:
+        progress.pairs = []
     _aim(objective, progress, certificate, tol)
     return _evaluate(progress, W)
 
@@ -183,75 +182,3 @@ def _settle_intercepts(objective: Objective, W: Weights) -> Weights:
     )
     shift = LBFGS(tol=0.0).minimize(alone, np.zeros(alone.shape)).W
     return np.column_stack([W[:, :-1], W[:, -1:] + shift])
-
-
-def _sample_size(objective: Objective) -> int:
-    """Rows enough to see how the columns are correlated."""
-    return max(4 * objective.X.shape[1], 2048)
-
-
-def _sample(objective: Objective, n_rows: int, seed: int) -> npt.NDArray[np.intp]:
-    rng = np.random.default_rng(seed)
-    n_rows = min(n_rows, objective.n_samples)
-    return np.sort(rng.choice(objective.n_samples, n_rows, replace=False))
-
-
-class _Curvature:
-    """The Hessian's model ``c * [X 1]^T [X 1] / n + alpha``, the same for every class.
-
-    With more than ``MAX_COLUMNS`` columns it is the identity.
-    """
-
-    def __init__(self, objective: Objective, seed: int) -> None:
-        self.alpha, self.c = objective.alpha, 0.1
-        self.gram = None
-        if objective.X.shape[1] <= MAX_COLUMNS:
-            self.gram = _gram(objective, _sample(objective, _sample_size(objective), seed))
-            self._factor()
-
-    def _factor(self) -> None:
-        assert self.gram is not None
-        hessian = self.c * self.gram
-        diagonal = np.einsum("ii->i", hessian)
-        diagonal[:-1] += self.alpha
-        diagonal += 1e-9 * diagonal.max()
-        self._cholesky = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
-
-    def inverse(self, gradient: Weights) -> Weights:
-        """Multiply a gradient by the inverse."""
-        if self.gram is None:
-            return gradient
-        return np.asarray(cho_solve(self._cholesky, gradient.T, check_finite=False).T)
-
-    def measure(self, pairs: Pairs) -> None:
-        """Set ``c`` to what the last step showed."""
-        if self.gram is None or not pairs:
-            return
-        s, t = pairs[-1]
-        of_loss = (s * t).sum() - self.alpha * (s[:, :-1] ** 2).sum()
-        model = ((s @ self.gram) * s).sum()
-        if of_loss > 0 and model > 0:
-            self.c = float(of_loss / model)
-            self._factor()
-
-
-def _gram(objective: Objective, index: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    """Mean of the outer products of rows, with the intercept's 1 as their last column."""
-    rows = take_rows(objective.X, index)
-    if objective.scaling is not None:
-        rows = (rows - objective.scaling.mean) / objective.scaling.scale
-    ones = np.full((len(rows), 1), float(objective.fit_intercept))
-    rows = np.hstack([rows, ones]).astype(objective.X.dtype)
-    total = float(len(rows))
-    if objective.sample_weight is not None:
-        weight = objective.sample_weight[index]
-        total = max(float(weight.sum()), 1e-300)
-        rows *= np.sqrt(weight)[:, None].astype(rows.dtype)
-    gram = np.zeros((rows.shape[1], rows.shape[1]))
-    blocks = [rows[block] for block in row_blocks(len(rows), GRAM_BLOCK)]
-    for product in objective.map(lambda block: block.T @ block, blocks):
-        gram += product
-    gram /= total
-    if not objective.fit_intercept:
-        gram[-1, -1] = 1.0
-    return gram

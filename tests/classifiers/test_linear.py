@@ -1,15 +1,29 @@
 """The estimators against peers and general-purpose solvers."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import linprog, minimize
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from visualwords.classifiers import LBFGS, ColumnStack, LinearSVM, Softmax
+from visualwords.classifiers import (
+    SGD,
+    ColumnStack,
+    LinearSVM,
+    Objective,
+    PrimalDual,
+    Softmax,
+    SoftmaxCV,
+)
 
-TIGHT = LBFGS(tol=1e-14, max_iter=5000)
+TIGHT = PrimalDual(tol=1e-11)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
@@ -94,6 +108,156 @@ def test_hinge_reaches_the_optimum_of_a_quadratic_program(blobs):
         options={"maxiter": 1000, "ftol": 1e-12},
     )
     assert quadratic.success
-    ours = LinearSVM(alpha, solver=LBFGS(tol=1e-12, max_iter=5000)).fit(X, y)
+    ours = LinearSVM(alpha, solver=PrimalDual(tol=1e-6)).fit(X, y)
     assert ours.loss_curve_[-1] == pytest.approx(quadratic.fun, rel=1e-4)
     assert ours.loss_curve_[-1] >= quadratic.fun * (1 - 1e-9)
+
+
+class Recording:
+    """A source that remembers how many rows were asked for at a time."""
+
+    def __init__(self, X):
+        self.X, self.shape, self.dtype, self.most = X, X.shape, X.dtype, 0
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, rows):
+        block = self.X[rows]
+        self.most = max(self.most, len(block))
+        return block
+
+
+@pytest.mark.parametrize("estimator", [LinearSVM(0.01, standardize=True), SoftmaxCV([0.01, 0.1])])
+def test_a_source_is_read_in_blocks_and_learned_like_an_array(blobs, estimator):
+    X, y = blobs(n=6000, d=50, dtype=np.float32)
+    source = Recording(X)
+    from_source = clone(estimator).fit(source, y)
+    assert_array_equal(from_source.coef_, clone(estimator).fit(X, y).coef_)
+    assert_array_equal(from_source.predict(source), from_source.predict(X))
+    assert source.most <= 4096
+
+
+def test_a_memory_map_is_never_copied_whole(tmp_path):
+    rng = np.random.default_rng(0)
+    shape = (60000, 200)
+    X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, shape)
+    y = rng.integers(0, 3, shape[0])
+    for start in range(0, shape[0], 1000):
+        X[start : start + 1000] = rng.normal(size=(1000, shape[1]))
+    X[:, 0] += y
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    tracemalloc.start()
+    Softmax(0.01, standardize=True).fit(X, y).predict(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < X.nbytes / 2
+
+
+@pytest.mark.parametrize("estimator", [LinearSVM(0.05), Softmax(0.05)])
+def test_invariances(blobs, estimator):
+    X, y = blobs()
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    tight = clone(estimator).set_params(solver=PrimalDual(tol=1e-6))
+    scores = clone(tight).fit(X, y, weight).decision_function(X)
+    order = np.random.default_rng(1).permutation(len(y))
+    shuffled = clone(tight).fit(X[order], y[order], weight[order])
+    assert_allclose(shuffled.decision_function(X), scores, atol=2e-3)
+    scaled = clone(tight).fit(X, y, 1000 * weight)
+    assert_allclose(scaled.decision_function(X), scores, atol=2e-3)
+    names = np.array(["delta", "alpha", "charlie", "bravo"])  # in another order than 0..3
+    named = clone(tight).fit(X, names[y], weight)
+    column = np.searchsorted(named.classes_, names)
+    assert_allclose(named.decision_function(X)[:, column], scores, atol=2e-3)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "crammer_singer", "one_vs_rest"])
+def test_gap_of_the_default_solver(blobs, loss):
+    X, y = blobs()
+    model = LinearSVM(0.05, loss=loss).fit(X, y)
+    assert 0 <= model.gap_ <= 1e-3 * model.loss_curve_[-1]
+    by_sgd = LinearSVM(0.05, loss=loss, solver=SGD(0.001, max_iter=5)).fit(X, y)
+    objective = Objective(X, y, by_sgd._loss(), 0.05, 4)
+    above = objective.value(np.column_stack([by_sgd.coef_, by_sgd.intercept_]))
+    assert above - model.loss_curve_[-1] <= by_sgd.gap_
+
+
+def test_warm_start_continues():
+    X, y = load_digits(return_X_y=True)
+    cold = Softmax(0.01, standardize=True, warm_start=True).fit(X, y)
+    first = cold.n_iter_
+    assert cold.fit(X, y).n_iter_ < first / 3
+
+
+def test_partial_fit_learns_as_rows_come(blobs):
+    X, y = blobs(n=2000)
+    model = Softmax(0.01, solver=SGD(0.01, batch_size=32, schedule="constant"))
+    for _ in range(10):
+        for rows in np.array_split(np.arange(2000), 4):
+            model.partial_fit(X[rows], y[rows], classes=range(4))
+    assert model.n_iter_ == len(model.loss_curve_) == 40
+    assert model.score(X, y) > Softmax(0.01).fit(X, y).score(X, y) - 0.02
+    with pytest.raises(ValueError, match="labels that are not among the classes"):
+        model.partial_fit(X, y + 1)
+    with pytest.raises(ValueError, match="classes changed between calls"):
+        model.partial_fit(X, y, classes=range(5))
+    with pytest.raises(ValueError, match="first call of partial_fit needs"):
+        clone(model).partial_fit(X, y)
+    with pytest.raises(ValueError, match="cannot standardize"):
+        clone(model).set_params(standardize=True).partial_fit(X, y, classes=range(4))
+    assert not hasattr(Softmax(), "partial_fit")
+
+
+def test_solver_parameters_in_a_grid_search(blobs):
+    X, y = blobs()
+    search = GridSearchCV(Softmax(solver=SGD()), {"solver__learning_rate": [1e-9, 0.01]}, cv=3)
+    assert search.fit(X, y).best_params_ == {"solver__learning_rate": 0.01}
+
+
+def test_class_weight_and_random_state(blobs):
+    X, y = blobs()
+    by_class = Softmax(0.05, class_weight={0: 3.0}).fit(X, y)
+    by_row = Softmax(0.05).fit(X, y, sample_weight=np.where(y == 0, 3.0, 1.0))
+    assert_array_equal(by_class.coef_, by_row.coef_)
+    of_seed = [
+        Softmax(solver=SGD(max_iter=1), random_state=seed).fit(X, y).coef_ for seed in (1, 1, 2)
+    ]
+    assert_array_equal(of_seed[0], of_seed[1])
+    assert not np.array_equal(of_seed[0], of_seed[2])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"alpha": -1.0}, "alpha must be at least 0"),
+        ({"loss": "hing"}, "loss must be one of"),
+    ],
+)
+def test_bad_parameters(blobs, change, message):
+    with pytest.raises(ValueError, match=message):
+        LinearSVM(**change).fit(*blobs())
+
+
+def test_bad_sources(blobs):
+    X, y = blobs(dtype=np.float32)
+    X[7, 3] = np.nan
+    with pytest.raises(ValueError, match=r"not finite .* in rows 0 to"):
+        LinearSVM().fit(Recording(X), y)
+    with pytest.raises(ValueError, match="300 rows but y has 299 labels"):
+        LinearSVM().fit(Recording(blobs()[0]), y[:-1])
+    with pytest.raises(ValueError, match="float32 or float64"):
+        LinearSVM().fit(Recording(blobs()[0].astype(np.int32)), y)
+    with pytest.raises(ValueError, match="same number of rows"):
+        ColumnStack([X, X[1:]])
+    with pytest.raises(ValueError, match="at least one matrix"):
+        ColumnStack([])
+
+
+def test_a_solver_that_ran_out_of_iterations_warns(blobs):
+    with pytest.warns(ConvergenceWarning, match="raise max_iter or tol"):
+        Softmax(solver=PrimalDual(tol=1e-9, max_iter=2)).fit(*blobs())
+
+
+def test_progress_is_printed_on_demand(blobs, capsys):
+    Softmax(verbose=1).fit(*blobs())
+    assert "Softmax: objective" in capsys.readouterr().out

@@ -1,0 +1,233 @@
+"""``LinearSVMCV`` and ``SoftmaxCV``: the penalty chosen by cross-validation."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import StratifiedKFold
+
+from .base import LinearClassifier
+from .curvature import Curvature, column_gram, sample, sample_size
+from .linear import LinearSVM, Softmax
+from .objective import Objective
+from .path import NONE_HELD_OUT, Model, Models
+from .scaling import Scaling, column_scaling
+from .solvers import Solver
+from .validation import check_training_data
+
+__all__ = ["LinearSVMCV", "SoftmaxCV"]
+
+ALPHAS = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0)
+# Smoothing of a hinge: it costs less than the models' tolerance.
+WIDTH = 0.1
+MAX_PASSES = 200
+
+
+class CrossValidated(LinearClassifier):
+    """What both have in common: the search over penalties."""
+
+    alphas: Sequence[float]
+    cv: int
+    tol: float
+    solver: Solver | None = None
+    warm_start: bool = False
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Score every penalty on every fold, and fit the best penalty to all rows.
+
+        Parameters
+        ----------
+        X : array-like or source of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), optional
+            Of the rows in training and in scoring.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As :meth:`LinearClassifier.fit`; and if a penalty is not above 0, or a class has fewer
+            rows than there are folds.
+        """
+        if len(self.alphas) == 0 or not min(self.alphas) > 0:
+            raise ValueError(f"alphas must be numbers above 0, got {self.alphas!r}")
+        X, y = check_training_data(self, X, y)
+        objective = self._objective(X, y, sample_weight, max(self.alphas))
+        with objective:
+            models = self._search(objective)
+        best = int(self.scores_.mean(axis=1).argmax())
+        self.alpha_ = float(self.alphas[best])
+        return self._minimize(objective.replaced(alpha=self.alpha_), models[best].W)
+
+    def _search(self, objective: Objective) -> list[Model]:
+        """Score all penalties on all folds; give the models that learned from all rows."""
+        objective = objective.smoothed(WIDTH)
+        folds = self._folds(objective.y)
+        seed = self.random_state or 0
+        gram = column_gram(objective, seed)
+        models = [
+            Model(
+                alpha,
+                NONE_HELD_OUT,
+                objective.scaling,
+                Curvature(gram, alpha),
+                np.zeros(objective.shape),
+            )
+            for alpha in self.alphas
+        ]
+        rows = sample(objective, max(objective.n_samples // 8, sample_size(objective)), seed)
+        if 2 * len(rows) <= objective.n_samples:
+            part = Models(objective.subset(rows), folds[rows])
+            part.minimize(models, 2 * self.tol, MAX_PASSES)
+            models = [model.again() for model in models]
+        everything = Models(objective, folds)
+        everything.minimize(models, self.tol, MAX_PASSES)
+        held_out = []
+        for fold in range(self.cv):
+            scaling = self._scaling(objective, folds != fold)
+            held_out += [model.without(fold, scaling) for model in models]
+        everything.minimize(held_out, self.tol, MAX_PASSES)
+        scores = np.array(everything.accuracies(held_out))
+        self.scores_ = np.ascontiguousarray(scores.reshape(self.cv, -1).T)
+        return models
+
+    def _scaling(self, objective: Objective, seen: npt.NDArray[np.bool_]) -> Scaling | None:
+        """Scaling of the columns by the rows that a fold's models see."""
+        if objective.scaling is None:
+            return None
+        weight = 1.0 if objective.sample_weight is None else objective.sample_weight
+        return column_scaling(objective.X, seen * weight, self.fit_intercept, self.n_jobs)
+
+    def _folds(self, labels: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        fewest = int(np.bincount(labels).min())
+        if not 2 <= self.cv <= fewest:
+            raise ValueError(
+                f"cv must be from 2 to the number of rows of the smallest class, {fewest}; "
+                f"got {self.cv!r}"
+            )
+        splitter = StratifiedKFold(self.cv, shuffle=True, random_state=self.random_state or 0)
+        folds = np.empty(len(labels), np.intp)
+        for fold, (_, rows) in enumerate(splitter.split(labels, labels)):
+            folds[rows] = fold
+        return folds
+
+
+class LinearSVMCV(CrossValidated, LinearSVM):
+    """:class:`LinearSVM` with the penalty that scores best in cross-validation.
+
+    All penalties and folds share the passes over X (:mod:`.path`).
+
+    Parameters
+    ----------
+    alphas : sequence of float > 0
+    loss : {"hinge", "squared_hinge", "crammer_singer", "one_vs_rest"}
+    cv : int
+        Folds; every class is spread evenly over them (``StratifiedKFold``, shuffled).
+    tol : float
+        Tolerance of the models that are scored: duality gap over value. The model that is kept
+        is fitted like one of :class:`LinearSVM`.
+    standardize, fit_intercept, class_weight, random_state, verbose, n_jobs
+        As in :class:`LinearSVM`. Columns are standardised by the rows that a model sees.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The penalty with the best mean score.
+    scores_ : ndarray of shape (n_alphas, cv)
+        Accuracy of each penalty on each fold.
+    classes_, coef_, intercept_, gap_, n_iter_, loss_curve_
+        As in :class:`LinearSVM`, for ``alpha_`` and all rows.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> LinearSVMCV([0.01, 10.0], standardize=True).fit(X, y).alpha_
+    0.01
+    """
+
+    def __init__(
+        self,
+        alphas: Sequence[float] = ALPHAS,
+        *,
+        loss: str = "hinge",
+        cv: int = 5,
+        tol: float = 1e-2,
+        standardize: bool = False,
+        fit_intercept: bool = True,
+        class_weight: dict[Any, float] | str | None = None,
+        random_state: int | None = None,
+        verbose: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.alphas = alphas
+        self.loss = loss
+        self.cv = cv
+        self.tol = tol
+        self.standardize = standardize
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+
+
+class SoftmaxCV(CrossValidated, Softmax):
+    """:class:`Softmax` with the penalty that scores best in cross-validation.
+
+    All penalties and folds share the passes over X (:mod:`.path`).
+
+    Parameters
+    ----------
+    alphas : sequence of float > 0
+    cv : int
+        Folds; every class is spread evenly over them (``StratifiedKFold``, shuffled).
+    tol : float
+        Tolerance of the models that are scored: duality gap over value. The model that is kept
+        is fitted like one of :class:`Softmax`.
+    standardize, fit_intercept, class_weight, random_state, verbose, n_jobs
+        As in :class:`Softmax`. Columns are standardised by the rows that a model sees.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The penalty with the best mean score.
+    scores_ : ndarray of shape (n_alphas, cv)
+        Accuracy of each penalty on each fold.
+    classes_, coef_, intercept_, gap_, n_iter_, loss_curve_
+        As in :class:`Softmax`, for ``alpha_`` and all rows.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> SoftmaxCV([0.01, 10.0], standardize=True).fit(X, y).alpha_
+    0.01
+    """
+
+    def __init__(
+        self,
+        alphas: Sequence[float] = ALPHAS,
+        *,
+        cv: int = 5,
+        tol: float = 1e-2,
+        standardize: bool = False,
+        fit_intercept: bool = True,
+        class_weight: dict[Any, float] | str | None = None,
+        random_state: int | None = None,
+        verbose: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.alphas = alphas
+        self.cv = cv
+        self.tol = tol
+        self.standardize = standardize
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.verbose = verbose
+        self.n_jobs = n_jobs

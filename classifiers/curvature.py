@@ -1,0 +1,99 @@
+"""A model of the Hessian: how the columns of ``X`` are correlated, seen on some rows."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import cho_factor, cho_solve
+
+from visualwords.threads import row_blocks
+
+from .lbfgs import Pairs
+from .matrix import take_rows
+from .objective import Objective, Weights
+
+__all__ = ["Curvature", "column_gram", "sample", "sample_size"]
+
+MAX_COLUMNS = 2048
+GRAM_BLOCK = 1024
+
+
+def sample_size(objective: Objective) -> int:
+    """Rows enough to see how the columns are correlated."""
+    return max(4 * objective.X.shape[1], 2048)
+
+
+def sample(objective: Objective, n_rows: int, seed: int) -> npt.NDArray[np.intp]:
+    """Draw numbers of rows, in rising order."""
+    rng = np.random.default_rng(seed)
+    n_rows = min(n_rows, objective.n_samples)
+    return np.sort(rng.choice(objective.n_samples, n_rows, replace=False))
+
+
+class Curvature:
+    """The Hessian's model ``c * [X 1]^T [X 1] / n + alpha``, the same for every class.
+
+    With more than ``MAX_COLUMNS`` columns it is the identity.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_features + 1, n_features + 1), or None
+        What :func:`column_gram` gives.
+    alpha : float >= 0
+    """
+
+    def __init__(self, gram: npt.NDArray[np.float64] | None, alpha: float) -> None:
+        self.gram, self.alpha, self.c = gram, alpha, 0.1
+        self._factor()
+
+    def _factor(self) -> None:
+        if self.gram is None:
+            return
+        hessian = self.c * self.gram
+        diagonal = np.einsum("ii->i", hessian)
+        diagonal[:-1] += self.alpha
+        diagonal += 1e-9 * diagonal.max()
+        self._cholesky = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
+
+    def inverse(self, gradient: Weights) -> Weights:
+        """Multiply gradients, one a row, by the inverse."""
+        if self.gram is None:
+            return gradient
+        return np.asarray(cho_solve(self._cholesky, gradient.T, check_finite=False).T)
+
+    def measure(self, pairs: Pairs) -> None:
+        """Set ``c`` to what the last step showed."""
+        if self.gram is None or not pairs:
+            return
+        s, t = pairs[-1]
+        of_loss = (s * t).sum() - self.alpha * (s[:, :-1] ** 2).sum()
+        model = ((s @ self.gram) * s).sum()
+        if of_loss > 0 and model > 0:
+            self.c = float(of_loss / model)
+            self._factor()
+
+
+def column_gram(objective: Objective, seed: int) -> npt.NDArray[np.float64] | None:
+    """Mean of the outer products of some rows, with the intercept's 1 as their last column.
+
+    None with more than ``MAX_COLUMNS`` columns.
+    """
+    if objective.X.shape[1] > MAX_COLUMNS:
+        return None
+    index = sample(objective, sample_size(objective), seed)
+    rows = take_rows(objective.X, index)
+    if objective.scaling is not None:
+        rows = (rows - objective.scaling.mean) / objective.scaling.scale
+    ones = np.full((len(rows), 1), float(objective.fit_intercept))
+    rows = np.hstack([rows, ones]).astype(objective.X.dtype)
+    total = float(len(rows))
+    if objective.sample_weight is not None:
+        weight = objective.sample_weight[index]
+        total = max(float(weight.sum()), 1e-300)
+        rows *= np.sqrt(weight)[:, None].astype(rows.dtype)
+    gram = np.zeros((rows.shape[1], rows.shape[1]))
+    blocks = [rows[block] for block in row_blocks(len(rows), GRAM_BLOCK)]
+    for product in objective.map(lambda block: block.T @ block, blocks):
+        gram += product
+    gram /= total
+    if not objective.fit_intercept:
+        gram[-1, -1] = 1.0
+    return gram

@@ -1,0 +1,62 @@
+"""Penalties and folds together give what each would give alone."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedKFold
+
+from visualwords.classifiers import LinearSVM, LinearSVMCV, PrimalDual, Softmax, SoftmaxCV
+
+PAIRS = [
+    (SoftmaxCV([0.01, 0.1, 1.0], cv=3, tol=1e-4), Softmax()),
+    (LinearSVMCV([0.01, 0.1, 1.0], cv=3, tol=1e-4), LinearSVM()),
+    (
+        LinearSVMCV([0.1, 1.0], loss="crammer_singer", cv=4, tol=1e-4),
+        LinearSVM(loss="crammer_singer"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("search", "single"), PAIRS, ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize("standardize", [False, True])
+def test_scores_are_those_of_single_fits(blobs, search, single, standardize):
+    X, y = blobs(n=900, d=10)
+    search = clone(search).set_params(standardize=standardize).fit(X, y)
+    single = clone(single).set_params(standardize=standardize)
+    folds = StratifiedKFold(search.cv, shuffle=True, random_state=0).split(X, y)
+    for fold, (train, test) in enumerate(folds):
+        for i, alpha in enumerate(search.alphas):
+            alone = single.set_params(alpha=alpha).fit(X[train], y[train])
+            # One row in 100 may lie so near a border that the tolerance decides.
+            assert search.scores_[i, fold] == pytest.approx(alone.score(X[test], y[test]), abs=0.01)
+    assert search.alpha_ == search.alphas[search.scores_.mean(axis=1).argmax()]
+    whole = single.set_params(alpha=search.alpha_, solver=PrimalDual(tol=1e-3)).fit(X, y)
+    assert search.gap_ <= 1e-3 * search.loss_curve_[-1]
+    assert np.mean(search.predict(X) == whole.predict(X)) > 0.99
+
+
+def test_same_bits_for_any_number_of_threads_and_weights_count(blobs):
+    X, y = blobs(n=3000, dtype=np.float32)
+    one, two = (SoftmaxCV([0.01, 1.0], cv=3, n_jobs=n).fit(X, y) for n in (1, 2))
+    assert_array_equal(one.coef_, two.coef_)
+    assert_array_equal(one.scores_, two.scores_)
+    # Rows of weight 0 are as if they were not there, also in the scores.
+    weight = (np.arange(3000) < 1500).astype(float)
+    noise = np.where(weight > 0, y, (y + 1) % 4)
+    weighted = SoftmaxCV([0.01, 1.0], cv=3).fit(X, noise, weight)
+    assert_allclose(weighted.scores_, one.scores_, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"alphas": [0.1, 0.0]}, "alphas must be numbers above 0"),
+        ({"alphas": []}, "alphas must be numbers above 0"),
+        ({"cv": 1}, "cv must be from 2 to"),
+        ({"cv": 1000}, "cv must be from 2 to"),
+    ],
+)
+def test_bad_parameters(blobs, change, message):
+    with pytest.raises(ValueError, match=message):
+        SoftmaxCV(**change).fit(*blobs())
