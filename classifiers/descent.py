@@ -37,10 +37,11 @@ class GradientDescent(Solver):
     def step(self, objective: Objective, state: State) -> State:
         """Make one step; see :class:`Solver`."""
         assert state.gradient is not None
-        W = state.W - self.learning_rate * state.gradient
-        value, gradient = objective(W)
-        flat = np.abs(gradient).max() <= self.tol
-        return State(W, value, gradient, stop="the gradient is within tol of 0" if flat else "")
+        after = self.start(objective, state.W - self.learning_rate * state.gradient)
+        assert after.gradient is not None
+        if np.abs(after.gradient).max() <= self.tol:
+            after.stop = "the gradient is within tol of 0"
+        return after
 
 
 class MinibatchSolver(Solver):
