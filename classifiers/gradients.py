@@ -15,15 +15,17 @@ Networks Part 3, "Gradient checks". J. Nocedal and S. Wright, Numerical Optimiza
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
+from .descent import GradientDescent
+from .losses import PiecewiseLinear
 from .objective import Objective, Weights
-from .solvers import Solver, State
+from .solvers import State
 
 __all__ = ["GradientCheck", "NumericalGradientDescent", "check_gradient", "numerical_gradient"]
 
@@ -193,9 +195,10 @@ def _kinks(
     """Count the examples whose loss is not one straight piece from ``-step`` to ``+step``.
 
     A convex piecewise linear function has the same slope at both ends of an interval if and only
-    if it has no kink inside. A smooth loss has none.
+    if it has no kink inside. Other losses have none.
     """
-    if objective.loss.smooth:
+    loss = objective.loss
+    if not isinstance(loss, PiecewiseLinear) or loss.width:
         return np.zeros(len(indices), np.intp)
     classes, columns = np.unravel_index(indices, W.shape)
     units = np.zeros((len(indices), W.shape[1]))
@@ -205,7 +208,7 @@ def _kinks(
     def slopes(k: int, change: npt.NDArray[Any]) -> npt.NDArray[Any]:
         moved = scores.copy()
         moved[:, k] += change
-        return objective.loss.values_and_grad(moved, objective.y)[1][:, k]
+        return loss.values_and_grad(moved, objective.y)[1][:, k]
 
     pairs = zip(classes.tolist(), steps.T, strict=True)
     return np.array(
@@ -214,7 +217,7 @@ def _kinks(
     )
 
 
-class NumericalGradientDescent(Solver):
+class NumericalGradientDescent(GradientDescent):
     """Gradient descent with the gradient of finite differences: to be learned from, and compared.
 
     A step costs ``2 * n_classes * (n_features + 1)`` values of the objective (half as many with
@@ -222,52 +225,42 @@ class NumericalGradientDescent(Solver):
 
     Parameters
     ----------
-    max_iter : int
     learning_rate : float > 0
-        The step is this times the gradient, downhill.
+    max_iter : int
+    tol : float
+        Stop when the gradient's largest entry is at most ``tol``.
     difference : float > 0
         Step of the differences.
     formula : {"centered", "forward"}
-    tol : float
-        Stop when a step lowers the objective by less than ``tol`` times its value.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
     >>> from visualwords.classifiers import Softmax
     >>> X, y = load_iris(return_X_y=True)
-    >>> solver = NumericalGradientDescent(max_iter=50, learning_rate=0.5)
+    >>> solver = NumericalGradientDescent(0.5, tol=0.05)
     >>> Softmax(solver=solver, standardize=True).fit(X, y).score(X, y) > 0.8
     True
     """
 
     def __init__(
         self,
-        max_iter: int = 100,
         learning_rate: float = 0.1,
+        max_iter: int = 1000,
+        tol: float = 1e-5,
+        *,
         difference: float = 1e-5,
         formula: Formula = "centered",
-        tol: float = 1e-6,
     ) -> None:
-        self.max_iter = max_iter
-        self.learning_rate = learning_rate
+        super().__init__(learning_rate, max_iter, tol)
         self.difference = difference
         self.formula = formula
-        self.tol = tol
 
     def start(self, objective: Objective, W: Weights) -> State:
-        """Evaluate the objective and its differences at the first weights."""
+        """Evaluate the objective and its differences at ``W``; see :class:`Solver`."""
         gradient = numerical_gradient(
             objective.value, W, step=self.difference, formula=self.formula
         )
         if not objective.fit_intercept:
             gradient[:, -1] = 0
         return State(W, objective.value(W), gradient)
-
-    def step(self, objective: Objective, state: State) -> State:
-        """Make one step; see :class:`Solver`."""
-        assert state.gradient is not None
-        after = self.start(objective, state.W - self.learning_rate * state.gradient)
-        if after.value <= state.value - self.tol * abs(state.value):
-            return after
-        return replace(state, stop="the value decreases no more at this learning_rate")

@@ -22,13 +22,15 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from visualwords.threads import row_blocks, worker_threads
+from visualwords.threads import row_blocks
 
+from .losses import PiecewiseLinear
 from .objective import Objective, Weights
 
 __all__ = ["PathPlane", "breakpoints", "landscape", "path_plane", "random_directions"]
 
 BLOCK_ROWS = 4096
+ROUNDING = 1e-12
 
 Vector = npt.NDArray[np.float64]
 
@@ -118,8 +120,7 @@ def landscape(
             return losses
         return objective.mean(losses) + objective.penalty(W + np.tensordot(point, directions, 1))
 
-    with worker_threads(objective.n_jobs) as map_:
-        values = list(map_(at, points.reshape(-1, len(directions))))
+    values = list(objective.map(at, points.reshape(-1, len(directions))))
     shape = (*points.shape[:-1], objective.n_samples) if per_example else points.shape[:-1]
     return np.array(values, dtype=np.float64).reshape(shape)
 
@@ -149,10 +150,8 @@ def breakpoints(
     """Find where the straight pieces of the examples' losses meet along ``W + t * direction``.
 
     Between two points a convex piecewise linear function is straight if its slopes there are
-    equal. Otherwise the tangents meet below or on it: on it if the function has one of the two
-    slopes there, which is then a breakpoint; else both halves are searched. So values and
-    subgradients are all that is asked of the loss, and no more than one evaluation per breakpoint
-    and piece.
+    equal. Otherwise the tangents meet below it or on it: on it at a breakpoint, the only one; else
+    both halves are searched. So values and subgradients are all that is asked of the loss.
 
     Parameters
     ----------
@@ -172,7 +171,7 @@ def breakpoints(
     Raises
     ------
     ValueError
-        If the loss is smooth, or the range is empty.
+        If the loss is not piecewise linear, or the range is empty.
 
     Examples
     --------
@@ -181,10 +180,9 @@ def breakpoints(
     >>> breakpoints(objective, np.zeros((3, 4)), np.eye(3, 4) * [[1], [2], [4]], 0, 10)
     (array([2, 1, 0]), array([0.25, 0.5 , 1.  ]))
     """
-    if objective.loss.smooth:
+    if not isinstance(objective.loss, PiecewiseLinear) or objective.loss.width:
         raise ValueError(
-            f"{type(objective.loss).__name__} is smooth and has no breakpoints; expected a "
-            "piecewise linear loss such as Hinge"
+            f"breakpoints needs a piecewise linear loss such as Hinge(), got {objective.loss!r}"
         )
     if not start < stop:
         raise ValueError(f"start must be less than stop, got {start!r} and {stop!r}")
@@ -194,10 +192,10 @@ def breakpoints(
     right = tangents(examples, np.full(len(examples), float(stop)))
     owners, found = [examples[:0]], [left[0, :0]]
     while len(examples):
-        bent = tangents.differ(examples, left, right)
+        bent = tangents.bent(examples, left, right)
         examples, left, right = examples[bent], left[:, bent], right[:, bent]
         middle = tangents(examples, _crossing(left, right))
-        inner = tangents.differ(examples, left, middle) & tangents.differ(examples, middle, right)
+        inner = tangents.above(examples, left, middle)
         owners.append(examples[~inner])
         found.append(middle[0, ~inner])
         examples = np.tile(examples[inner], 2)
@@ -215,8 +213,9 @@ class _Tangents:
         together = objective.scores(np.concatenate([W, direction])).astype(np.float64, order="C")
         self._scores, self._changes = np.hsplit(together, 2)
         self._loss, self._y = objective.loss, objective.y
-        # Slopes of one piece, computed at two places, differ by rounding only.
-        self._rounding = 1e-12 * np.abs(self._changes).sum(axis=1)
+        # Two computations of one value, or slope, differ by rounding only.
+        self._size = np.abs(self._scores).sum(axis=1) + 1
+        self._steepness = np.abs(self._changes).sum(axis=1)
 
     def __call__(self, examples: npt.NDArray[np.intp], positions: Vector) -> Vector:
         changes = self._changes[examples]
@@ -224,11 +223,19 @@ class _Tangents:
         values, gradients = self._loss.values_and_grad(scores, self._y[examples])
         return np.stack([positions, values, (gradients * changes).sum(axis=1)])
 
-    def differ(
+    def bent(
         self, examples: npt.NDArray[np.intp], left: Vector, right: Vector
     ) -> npt.NDArray[np.bool_]:
         """Whether the slope grows from the left tangent to the right one."""
-        return right[2] - left[2] > self._rounding[examples]
+        return right[2] - left[2] > ROUNDING * self._steepness[examples]
+
+    def above(
+        self, examples: npt.NDArray[np.intp], left: Vector, right: Vector
+    ) -> npt.NDArray[np.bool_]:
+        """Whether the value at the right is above the tangent at the left."""
+        reached = left[1] + left[2] * (right[0] - left[0])
+        size = self._size[examples] + np.abs(right[0]) * self._steepness[examples]
+        return right[1] - reached > ROUNDING * size
 
 
 def _crossing(left: Vector, right: Vector) -> Vector:

@@ -12,7 +12,7 @@ CS231n, Optimization: Stochastic Gradient Descent, strategies 1 and 2.
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +39,17 @@ class Search(Solver):
     ``memory`` of the state is the scores of ``W``, and the tries to come.
     """
 
+    converges: ClassVar[bool] = False
     scale: float
     random_state: Any
 
-    def start(self, objective: Objective, W: Weights) -> State:
-        """Evaluate the first weights; see :class:`Solver`."""
+    def check(self, objective: Objective) -> None:
+        """Refuse a scale that is not positive; see :class:`Solver`."""
         if not self.scale > 0:
             raise ValueError(f"scale must be greater than 0, got {self.scale!r}")
+
+    def start(self, objective: Objective, W: Weights) -> State:
+        """Evaluate the first weights; see :class:`Solver`."""
         scores = objective.scores(W).astype(np.float64)
         tries = _random_matrices(objective, self.scale, self.max_iter, self.random_state)
         return State(W, _value(objective, W, scores), memory=(scores, tries))

@@ -8,9 +8,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from visualwords.classifiers import (
     LBFGS,
+    CrammerSinger,
     CrossEntropy,
     Hinge,
     Objective,
+    OneVsRestHinge,
+    SquaredHinge,
     breakpoints,
     landscape,
     path_plane,
@@ -133,7 +136,7 @@ def assert_straight_between(objective, W, U, examples, positions, start, stop):
         assert (np.diff(slopes) > 0).all()
 
 
-@pytest.mark.parametrize("loss", [Hinge()])
+@pytest.mark.parametrize("loss", [Hinge(), CrammerSinger(), OneVsRestHinge()])
 def test_the_losses_are_straight_between_breakpoints_and_bent_at_them(loss):
     random = np.random.default_rng(7)
     X, y = random.normal(size=(30, 3)), random.integers(0, 5, 30)
@@ -145,11 +148,11 @@ def test_the_losses_are_straight_between_breakpoints_and_bent_at_them(loss):
     assert_straight_between(objective, W, U, examples, positions, -4.0, 4.0)
 
 
-def test_a_smooth_loss_has_no_breakpoints():
-    objective = Objective(np.eye(3), np.arange(3), CrossEntropy(), 0.0, 3)
+def test_only_piecewise_linear_losses_have_breakpoints():
     W = np.zeros((3, 4))
-    with pytest.raises(ValueError, match="CrossEntropy is smooth"):
-        breakpoints(objective, W, W, 0, 1)
+    for loss in (CrossEntropy(), SquaredHinge(), Hinge(0.5)):
+        with pytest.raises(ValueError, match="needs a piecewise linear loss"):
+            breakpoints(Objective(np.eye(3), np.arange(3), loss, 0.0, 3), W, W, 0, 1)
     with pytest.raises(ValueError, match="start must be less than stop, got 1 and 1"):
         breakpoints(Objective(np.eye(3), np.arange(3), Hinge(), 0.0, 3), W, W, 1, 1)
 
