@@ -16,7 +16,7 @@ from visualwords.threads import row_blocks, worker_threads
 
 from .descent import MinibatchSolver
 from .losses import Loss
-from .matrix import Source
+from .matrix import ColumnStack, Source
 from .objective import Objective
 from .scaling import Scaling, Weights, column_scaling
 from .solvers import Result, Solver, State
@@ -42,7 +42,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
     """What the linear classifiers have in common; a subclass names its loss and solver."""
 
     alpha: float
-    standardize: bool
+    standardize: bool | str
     fit_intercept: bool
     class_weight: dict[Any, float] | str | None
     solver: Solver | None
@@ -181,8 +181,14 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         self, X: Source, y: Any, weight: npt.NDArray[np.float64] | None, alpha: float
     ) -> Objective:
         scaling = None
+        if self.standardize not in (False, True, "parts"):
+            raise ValueError(
+                f"standardize must be False, True or 'parts', got {self.standardize!r}"
+            )
         if self.standardize:
             scaling = column_scaling(X, weight, self.fit_intercept, self.n_jobs)
+            if self.standardize == "parts" and isinstance(X, ColumnStack):
+                scaling = scaling.balanced(X.widths)
         return Objective(
             X,
             np.searchsorted(self.classes_, y),

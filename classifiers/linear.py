@@ -26,10 +26,12 @@ class LinearSVM(LinearClassifier):
         By default the multiclass hinge of Weston and Watkins, ``sum over k != y of
         max(0, 1 + s_k - s_y)``. The others are :class:`SquaredHinge`, :class:`CrammerSinger` and
         :class:`OneVsRestHinge`.
-    standardize : bool
+    standardize : bool or "parts"
         Learn on columns of zero mean and unit variance. X is not changed nor copied: ``coef_``
         and ``intercept_`` are for X as it came, but the penalty acts on the weights of the
-        standardised columns. A constant column is left as it is.
+        standardised columns. A constant column is left as it is. With "parts", the parts of a
+        :class:`ColumnStack` are scaled further so that each has the same total variance: then a
+        penalty does not favour 1,000 visual words over 10 hues just for their number.
     fit_intercept : bool
         When False, standardised columns are scaled but not centred.
     class_weight : dict, "balanced" or None
@@ -78,7 +80,7 @@ class LinearSVM(LinearClassifier):
         alpha: float = 0.1,
         *,
         loss: str = "hinge",
-        standardize: bool = False,
+        standardize: bool | str = False,
         fit_intercept: bool = True,
         class_weight: dict[Any, float] | str | None = None,
         solver: Solver | None = None,
@@ -118,10 +120,12 @@ class Softmax(LinearClassifier):
     alpha : float >= 0
         Strength of the L2 penalty; ``LogisticRegression(C=1 / (n_samples * alpha))`` in
         scikit-learn's terms.
-    standardize : bool
+    standardize : bool or "parts"
         Learn on columns of zero mean and unit variance. X is not changed nor copied: ``coef_``
         and ``intercept_`` are for X as it came, but the penalty acts on the weights of the
-        standardised columns. A constant column is left as it is.
+        standardised columns. A constant column is left as it is. With "parts", the parts of a
+        :class:`ColumnStack` are scaled further so that each has the same total variance: then a
+        penalty does not favour 1,000 visual words over 10 hues just for their number.
     fit_intercept : bool
         When False, standardised columns are scaled but not centred.
     class_weight : dict, "balanced" or None
@@ -162,7 +166,7 @@ class Softmax(LinearClassifier):
         self,
         alpha: float = 0.03,
         *,
-        standardize: bool = False,
+        standardize: bool | str = False,
         fit_intercept: bool = True,
         class_weight: dict[Any, float] | str | None = None,
         solver: Solver | None = None,

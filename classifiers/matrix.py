@@ -62,6 +62,7 @@ class ColumnStack:
 
     def __init__(self, parts: Sequence[Source]) -> None:
         self.parts = list(parts)
+        self._whole: npt.NDArray[Any] | None = None
         if not self.parts:
             raise ValueError("ColumnStack needs at least one matrix, got none")
         shapes = [part.shape for part in self.parts]
@@ -81,10 +82,34 @@ class ColumnStack:
         """The widest dtype of the parts."""
         return np.result_type(*(part.dtype for part in self.parts))
 
+    @property
+    def widths(self) -> list[int]:
+        """Columns of each part."""
+        return [part.shape[1] for part in self.parts]
+
+    def in_memory(self) -> "ColumnStack":
+        """Copy the parts into one array, of which a block of rows is a view.
+
+        Returns
+        -------
+        ColumnStack
+            Its parts are column slices of the array.
+        """
+        whole = np.empty(self.shape, self.dtype)
+        ends = np.cumsum(self.widths)
+        views = [whole[:, end - width : end] for end, width in zip(ends, self.widths, strict=True)]
+        for view, part in zip(views, self.parts, strict=True):
+            view[:] = part[: len(self)]
+        stack = ColumnStack(views)
+        stack._whole = whole
+        return stack
+
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> npt.NDArray[Any]:
+        if self._whole is not None:
+            return self._whole[rows]
         return np.hstack([part[rows] for part in self.parts])
 
 

@@ -1,5 +1,6 @@
 """Standardised columns without a standardised copy of ``X``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,26 @@ class Scaling:
 
     mean: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]
+
+    def balanced(self, widths: Sequence[int]) -> "Scaling":
+        """Scale whole groups of columns, so that each has the same total variance.
+
+        Block scaling: a group of ``w`` of all ``d`` columns is divided by ``sqrt(w * groups / d)``
+        more. Else a penalty on the weights favours the widest group just for its width.
+
+        Parameters
+        ----------
+        widths : sequence of int
+            Columns of each group, in order.
+
+        Examples
+        --------
+        >>> plain = Scaling(np.zeros(4), np.ones(4))
+        >>> plain.balanced([1, 3]).scale.round(3).tolist()
+        [0.707, 1.225, 1.225, 1.225]
+        """
+        shares = np.array(widths) / np.sum(widths)
+        return Scaling(self.mean, self.scale * np.repeat(np.sqrt(shares * len(widths)), widths))
 
     def raw(self, W: Weights) -> Weights:
         """Weights for ``X`` that give the scores of weights ``W`` for standardised columns."""

@@ -204,7 +204,7 @@ class Run:
     def train(self, alpha: float | None = None) -> dict[str, Any]:
         """Train the classifiers on the cached matrices."""
         self._continue()
-        parameters: dict[str, Any] = {"standardize": True, "n_jobs": self.n_jobs}
+        parameters: dict[str, Any] = {"standardize": "parts", "n_jobs": self.n_jobs}
         if alpha is not None:
             parameters["alpha"] = alpha
         split = Split.load(self.folder / "train.json")

@@ -88,11 +88,11 @@ class Split:
         )
         return cls.of(dataset, Extraction.load(folders, len(dataset)))
 
-    def columns(self, names: Sequence[str]) -> Any:
+    def columns(self, names: Sequence[str]) -> ColumnStack:
         """Matrices side by side: in memory where they fit, else streamed from the store."""
         stack = ColumnStack([self.matrices[name] for name in names])
         n_rows, n_columns = stack.shape
-        return stack[:n_rows] if n_rows * n_columns * 4 <= IN_MEMORY_BYTES else stack
+        return stack.in_memory() if n_rows * n_columns * 4 <= IN_MEMORY_BYTES else stack
 
 
 def feature_sets(features: Sequence[str]) -> list[tuple[str, ...]]:

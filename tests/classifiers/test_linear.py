@@ -261,3 +261,27 @@ def test_a_solver_that_ran_out_of_iterations_warns(blobs):
 def test_progress_is_printed_on_demand(blobs, capsys):
     Softmax(verbose=1).fit(*blobs())
     assert "Softmax: objective" in capsys.readouterr().out
+
+
+def test_parts_of_equal_total_variance():
+    """``standardize="parts"`` is ``True`` on columns that were scaled by hand."""
+    rng = np.random.default_rng(0)
+    hue, words = rng.normal(size=(60, 2)), 5 * rng.normal(size=(60, 6)) + 1
+    y = np.arange(60) % 3
+    standard = [(part - part.mean(0)) / part.std(0) for part in (hue, words)]
+    by_hand = np.hstack([standard[0] * np.sqrt(8 / (2 * 2)), standard[1] * np.sqrt(8 / (2 * 6))])
+    expected = Softmax(solver=TIGHT).fit(by_hand, y)
+    stack = ColumnStack([hue, words])
+    for X in (stack, stack.in_memory()):
+        found = Softmax(standardize="parts", solver=TIGHT).fit(X, y)
+        assert_allclose(found.predict_proba(X), expected.predict_proba(by_hand), atol=1e-6)
+    with pytest.raises(ValueError, match="standardize must be"):
+        Softmax(standardize="columns").fit(hue, y)
+
+
+def test_a_stack_in_memory_gives_views_of_the_same_rows():
+    parts = [np.arange(8.0).reshape(4, 2), np.arange(4.0).reshape(4, 1)]
+    stack = ColumnStack(parts).in_memory()
+    assert_array_equal(stack[1:3], np.hstack(parts)[1:3])
+    assert not stack[1:3].flags.owndata
+    assert stack.widths == [2, 1]
