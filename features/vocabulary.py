@@ -298,7 +298,7 @@ class VisualVocabulary(
 
 def _is_sequence_of_blocks(X: Any) -> bool:
     """Whether ``X`` is a collection of matrices, not a matrix."""
-    if hasattr(X, "shape") or hasattr(X, "__array__") or not isinstance(X, Iterable):
+    if hasattr(X, "dtype") or hasattr(X, "__array__") or not isinstance(X, Iterable):
         return False
     if isinstance(X, Iterator):
         raise TypeError("X is an iterator, which can be read once only; give a sequence of blocks")
