@@ -3,7 +3,7 @@
 from .base import ImageFeature
 from .bovw import BagOfVisualWords
 from .dense import DensePatches
-from .hog import HOG, hog
+from .hog import HOG, hog, hog_cells, hog_image
 from .hue import HueHistogram, hue_histogram
 from .keypoints import KeypointPatches
 from .patches import DescribedImages, PatchDescriptors
@@ -20,5 +20,7 @@ __all__ = [
     "PatchDescriptors",
     "VisualVocabulary",
     "hog",
+    "hog_cells",
+    "hog_image",
     "hue_histogram",
 ]

@@ -1,21 +1,19 @@
-"""Histograms of oriented gradients: ``hog`` and ``HOG``."""
+"""Histograms of oriented gradients: ``hog``, ``hog_cells``, ``hog_image`` and ``HOG``."""
 
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from skimage.draw import line
 from sklearn.utils.validation import check_is_fitted
 
 from . import hog_kernels
 from .base import ImageFeature
-from .hog_plan import Plan, plan_dalal
+from .hog_course import course_cells
+from .hog_plan import Parameters, Plan, make_plan
 from .image import FloatArray, Image, Images, as_stack, check_image, naming_image, resize, stacks
 
-__all__ = ["HOG", "hog"]
-
-CONVENTIONS = ("dalal",)
-EPSILON = np.float32(1e-3)
-CLIP = np.float32(0.2)
+__all__ = ["HOG", "hog", "hog_cells", "hog_image"]
 
 
 def hog(
@@ -26,74 +24,227 @@ def hog(
     cells_per_block: tuple[int, int] = (2, 2),
     convention: str = "dalal",
     block_stride: tuple[int, int] | None = None,
+    block_norm: str = "L2-Hys",
     signed: bool = False,
+    transform_sqrt: bool | None = None,
 ) -> FloatArray:
     """Describe an image by histograms of oriented gradients.
+
+    The pixels of a cell vote, with the length of their gradient (of the colour channel where it is
+    longest), for the direction of their gradient. Cells are normalised in overlapping blocks.
+    Pixels that do not fill a cell or a block on the right and at the bottom are left out.
 
     Parameters
     ----------
     image : ndarray of shape (rows, columns) or (rows, columns, 3), uint8 or float
+        Grey or RGB; uint8 values 0..255 or floating-point values, by convention 0..1.
+    orientations : int
+        Number of bins of direction.
+    pixels_per_cell : (int, int)
+        Rows and columns of a cell.
+    cells_per_block : (int, int)
+        Rows and columns of cells in a block. Not for "uoctti" and "cs231n".
+    convention : {"dalal", "skimage", "opencv", "uoctti", "cs231n"}
+        Whose definition; see Notes.
+    block_stride : (int, int) or None
+        Rows and columns in pixels from one block to the next. None: one cell.
+    block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}
+        Norm of a block, for "dalal" and "skimage". L2-Hys is L2, clipped at 0.2, then L2 again.
+    signed : bool
+        Whether opposite directions are different: bins over 360 degrees, not 180. For "dalal" and
+        "opencv".
+    transform_sqrt : bool or None
+        Whether to take square roots of the pixels first. None: as the convention's owner does by
+        default, which is yes for "opencv" and no for the others.
 
     Returns
     -------
     ndarray of shape (n,), float32
+        For a 32x32 image and the defaults n is 324: 3x3 blocks of 2x2 cells of 9 bins, the last
+        index running fastest.
+
+    Raises
+    ------
+    TypeError
+        If the pixels are neither uint8 nor floating-point.
+    ValueError
+        If the image is not one or is smaller than a block, or a parameter is not valid.
+
+    Notes
+    -----
+    Gradients are differences of the two neighbours, zero where one lies outside the image.
+
+    dalal
+        Dalal and Triggs, *Histograms of oriented gradients for human detection*, CVPR 2005. A vote
+        is shared linearly between the two nearest bins and the 2x2 nearest cells of the block, and
+        weighted by a Gaussian at the block's centre whose sigma is half the block. uint8 pixels
+        count as 0..1. The norm's epsilon is 0.001.
+    skimage
+        ``skimage.feature.hog``: a pixel votes for one bin of one cell; cells hold means. Its own
+        default for ``cells_per_block`` is (3, 3).
+    opencv
+        ``cv2.HOGDescriptor`` of OpenCV 4, of a window at the image's top left: like dalal, with
+        square roots, sigma an eighth of the block's rows plus columns, other epsilons, and blocks
+        and cells listed by columns. Float images count as 255 times their values. Give OpenCV the
+        same array: it calls the channels BGR, but treats them alike.
+    uoctti
+        Felzenszwalb, Girshick, McAllester and Ramanan, *Object detection with discriminatively
+        trained part-based models*, PAMI 2010, as in VLFeat: for each cell 2 ``orientations`` signed
+        bins, ``orientations`` unsigned bins and 4 sums; 31 for 9 orientations. Cells are as many
+        as are at least half in the image. uint8 pixels count as 0..1.
+    cs231n
+        ``hog_feature`` of Stanford's course: means of cells, not normalised, listed by columns, of
+        the grey image, on forward differences; gradients that point left do not vote.
 
     Examples
     --------
-    >>> hog(np.zeros((32, 32), np.uint8)).shape
+    >>> from skimage.data import astronaut
+    >>> hog(astronaut()[:32, :32]).shape
     (324,)
+    >>> hog(astronaut()[:32, :32], convention="uoctti").shape
+    (496,)
     """
     image = check_image(image)
-    plan = _plan(
-        image.shape[:2],
+    parameters = Parameters(
         orientations,
-        pixels_per_cell,
-        cells_per_block,
+        tuple(pixels_per_cell),  # type: ignore[arg-type]
+        tuple(cells_per_block),  # type: ignore[arg-type]
         convention,
-        block_stride,
+        None if block_stride is None else tuple(block_stride),  # type: ignore[arg-type]
+        block_norm,
         signed,
+        transform_sqrt,
     )
-    out = np.empty((1, int(np.prod(plan.shape))), np.float32)
-    _describe(as_stack(image), plan, signed, out)
+    plan = make_plan(image.shape[:2], image.dtype == np.uint8, parameters)
+    out = np.empty((1, plan.length), np.float32)
+    _describe(as_stack(image), plan, out)
     return out[0]
 
 
-def _plan(
-    size: tuple[int, ...],
-    orientations: int,
-    pixels_per_cell: tuple[int, int],
-    cells_per_block: tuple[int, int],
-    convention: str,
-    block_stride: tuple[int, int] | None,
-    signed: bool,
-) -> Plan:
-    if convention not in CONVENTIONS:
-        raise ValueError(f"convention must be one of {CONVENTIONS}, got {convention!r}")
+def _describe(stack: Image, plan: Plan, out: FloatArray) -> None:
+    """Write the descriptors of a stack (n, rows, columns, channels) to the rows of ``out``."""
+    if plan.parameters.convention == "cs231n":
+        for image, row in zip(stack, out, strict=True):
+            row[:] = _cells(image, plan).swapaxes(0, 1).ravel()
+        return
+    _check_roots(stack, plan)
+    hog_kernels.describe(stack, *plan.arguments, out)
+
+
+def _cells(image: Image, plan: Plan) -> FloatArray:
+    """Histograms of the windows of one image (rows, columns, channels)."""
+    if plan.parameters.convention == "cs231n":
+        means = np.empty(plan.cells)
+        course_cells(image, np.array(plan.parameters.cell), means)
+        return means.astype(np.float32)
+    _check_roots(image, plan)
+    by_columns = plan.parameters.convention == "opencv"
+    out = np.empty(plan.cells, np.float32)
+    histograms = out.swapaxes(0, 1).copy() if by_columns else out
+    hog_kernels.histograms(image, *plan.arguments, histograms)
+    return histograms.swapaxes(0, 1) if by_columns else histograms
+
+
+def _check_roots(pixels: Image, plan: Plan) -> None:
+    roots = plan.arguments[0][hog_kernels.ROOT]
+    if roots and pixels.dtype != np.uint8 and pixels.min() < 0:
+        raise ValueError("transform_sqrt needs pixels that are not negative")
+
+
+def hog_cells(
+    image: Image,
+    *,
+    orientations: int = 9,
+    pixels_per_cell: tuple[int, int] = (8, 8),
+    convention: str = "dalal",
+    signed: bool = False,
+    transform_sqrt: bool | None = None,
+) -> FloatArray:
+    """Histograms of oriented gradients of the cells of an image, before any normalisation.
+
+    Parameters
+    ----------
+    image, orientations, pixels_per_cell, convention, signed, transform_sqrt
+        As in :func:`hog`. For "dalal" and "opencv" a pixel's vote is shared between the 2x2 nearest
+        cells; there is no Gaussian, which belongs to blocks.
+
+    Returns
+    -------
+    ndarray of shape (cell rows, cell columns, orientations), float32
+        For "uoctti" 2 ``orientations`` signed bins.
+
+    Examples
+    --------
+    >>> hog_cells(np.eye(32, dtype=np.float32)).shape
+    (4, 4, 9)
+    """
+    image = check_image(image)
     cell = (int(pixels_per_cell[0]), int(pixels_per_cell[1]))
-    cells = (int(cells_per_block[0]), int(cells_per_block[1]))
-    stride = cell if block_stride is None else (int(block_stride[0]), int(block_stride[1]))
-    return plan_dalal((size[0], size[1]), orientations, cell, cells, stride, signed)
-
-
-def _describe(stack: Image, plan: Plan, signed: bool, out: FloatArray) -> None:
-    hog_kernels.describe_block(
-        stack,
-        np.float32(1 / 255 if stack.dtype == np.uint8 else 1),
-        False,
-        1,
-        plan.arctangent,
-        signed,
-        plan.rows.first,
-        plan.rows.weights,
-        plan.columns.first,
-        plan.columns.weights,
-        np.array(plan.shape[:4]),
-        np.array(plan.shape[2:4]),
-        EPSILON,
-        CLIP,
-        np.array((plan.rows.number, plan.shape[4], plan.columns.number)),
-        out,
+    parameters = Parameters(
+        orientations, cell, (2, 2), convention, None, "L2-Hys", signed, transform_sqrt
     )
+    plan = make_plan(image.shape[:2], image.dtype == np.uint8, parameters, only_cells=True)
+    return _cells(as_stack(image)[0], plan)
+
+
+def hog_image(
+    image: Image,
+    *,
+    orientations: int = 9,
+    pixels_per_cell: tuple[int, int] = (8, 8),
+    convention: str = "dalal",
+    signed: bool = False,
+    transform_sqrt: bool | None = None,
+) -> FloatArray:
+    """Draw the histograms of an image's cells as small stars of lines.
+
+    A line runs along the edge that its bin stands for, at right angles to the gradient; it is as
+    bright as the cell's votes for the bin.
+
+    Parameters
+    ----------
+    image, orientations, pixels_per_cell, convention, signed, transform_sqrt
+        As in :func:`hog_cells`.
+
+    Returns
+    -------
+    ndarray of shape (rows, columns), float32
+        As large as the image, except for pixels that belong to no cell. With
+        ``convention="skimage"`` it is what ``skimage.feature.hog`` draws.
+
+    Examples
+    --------
+    >>> hog_image(np.eye(32, dtype=np.float32)).shape
+    (32, 32)
+    """
+    cells = hog_cells(
+        image,
+        orientations=orientations,
+        pixels_per_cell=pixels_per_cell,
+        convention=convention,
+        signed=signed,
+        transform_sqrt=transform_sqrt,
+    )
+    angles = np.deg2rad(_bin_angles(convention, orientations, signed)[: cells.shape[2]])
+    rows, columns = pixels_per_cell
+    stars = np.zeros((len(angles), rows, columns), np.float32)
+    radius = min(rows, columns) // 2 - 1
+    middle = (rows // 2, columns // 2)
+    for star, dy, dx in zip(stars, radius * np.cos(angles), radius * np.sin(angles), strict=True):
+        ends = (middle[0] - dy, middle[1] + dx, middle[0] + dy, middle[1] - dx)
+        star[line(*(int(end) for end in ends))] = 1
+    picture = np.einsum("ijo,oyx->iyjx", cells, stars)
+    return picture.reshape(cells.shape[0] * rows, cells.shape[1] * columns)
+
+
+def _bin_angles(convention: str, orientations: int, signed: bool) -> npt.NDArray[np.float64]:
+    """Angle in degrees of the gradients of each bin, from pointing right to pointing down."""
+    step = (360 if signed else 180) / orientations
+    if convention == "uoctti":
+        return np.arange(2 * orientations) * step
+    if convention == "cs231n":
+        return (np.arange(orientations) + 0.5) * step - 90
+    return (np.arange(orientations) + 0.5) * step
 
 
 class HOG(ImageFeature):
@@ -101,10 +252,12 @@ class HOG(ImageFeature):
 
     Parameters
     ----------
-    orientations, pixels_per_cell, cells_per_block, convention, block_stride, signed
+    orientations, pixels_per_cell, cells_per_block, convention, block_stride, block_norm, signed, \
+    transform_sqrt
         As in :func:`hog`.
     image_size : (rows, columns) or None
-        Images are resized to it first. None: all images must have the size of those in ``fit``.
+        Images of another size are resized to it first. None: all images must have the size of
+        the first in ``fit``.
     n_jobs : int or None
         Threads of ``transform``; None is one unless a ``joblib.parallel_config`` says otherwise.
 
@@ -112,6 +265,12 @@ class HOG(ImageFeature):
     ----------
     image_size_ : tuple of int
         (rows, columns) of the images that are described.
+    descriptor_shape_ : tuple of int
+        A descriptor reshaped to it is (block row, block column, cell row, cell column, bin); for
+        "opencv" columns come before rows. For "uoctti" it is (cell row, cell column, number), for
+        "cs231n" (cell column, cell row, bin).
+    n_features_out_ : int
+        Numbers an image.
 
     Examples
     --------
@@ -120,6 +279,7 @@ class HOG(ImageFeature):
     """
 
     image_size_: tuple[int, int]
+    descriptor_shape_: tuple[int, ...]
 
     def __init__(
         self,
@@ -128,7 +288,9 @@ class HOG(ImageFeature):
         cells_per_block: tuple[int, int] = (2, 2),
         convention: str = "dalal",
         block_stride: tuple[int, int] | None = None,
+        block_norm: str = "L2-Hys",
         signed: bool = False,
+        transform_sqrt: bool | None = None,
         image_size: tuple[int, int] | None = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -137,7 +299,9 @@ class HOG(ImageFeature):
         self.cells_per_block = cells_per_block
         self.convention = convention
         self.block_stride = block_stride
+        self.block_norm = block_norm
         self.signed = signed
+        self.transform_sqrt = transform_sqrt
         self.image_size = image_size
         self.n_jobs = n_jobs
 
@@ -153,7 +317,9 @@ class HOG(ImageFeature):
         with naming_image(0):
             size = check_image(images[0]).shape[:2] if self.image_size is None else self.image_size
             self.image_size_ = (int(size[0]), int(size[1]))
-            self.n_features_out_ = int(np.prod(self._plan().shape))
+            plan = self._plan(np.dtype(np.uint8))
+        self.descriptor_shape_ = plan.shape
+        self.n_features_out_ = plan.length
         return self
 
     def describe(self, image: Image) -> FloatArray:
@@ -168,17 +334,17 @@ class HOG(ImageFeature):
         ndarray of shape (n_features_out_,), float32
         """
         check_is_fitted(self)
+        image = self._sized(check_image(image))
         out = np.empty((1, self.n_features_out_), np.float32)
-        _describe(as_stack(self._sized(check_image(image))), self._plan(), self.signed, out)
+        _describe(as_stack(image), self._plan(image.dtype), out)
         return out[0]
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
-        plan = self._plan()
         for rows, stack in stacks(images, first, self._sized):
-            _describe(stack, plan, self.signed, out[rows])
+            _describe(stack, self._plan(stack.dtype), out[rows])
 
     def _sized(self, image: Image) -> Image:
-        """Give the image in the size that ``fit`` saw."""
+        """Give the image in the size that ``fit`` settled."""
         if image.shape[:2] == self.image_size_:
             return image
         if self.image_size is None:
@@ -188,21 +354,36 @@ class HOG(ImageFeature):
             )
         return resize(image, self.image_size_)
 
-    def _plan(self) -> Plan:
-        return _plan(
-            self.image_size_,
+    def _plan(self, dtype: np.dtype[Any]) -> Plan:
+        parameters = Parameters(
             self.orientations,
-            self.pixels_per_cell,
-            self.cells_per_block,
+            tuple(self.pixels_per_cell),  # type: ignore[arg-type]
+            tuple(self.cells_per_block),  # type: ignore[arg-type]
             self.convention,
-            self.block_stride,
+            None if self.block_stride is None else tuple(self.block_stride),  # type: ignore[arg-type]
+            self.block_norm,
             self.signed,
+            self.transform_sqrt,
         )
+        return make_plan(self.image_size_, dtype == np.uint8, parameters)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
-        """Name every number ``hog_block<row>_<column>_cell<row>_<column>_<orientation>``."""
+        """Name every number by its place and the angle of its gradients in degrees.
+
+        ``hog_block0_1_cell1_0_angle30`` is of the block in row 0, column 1, and in it of the cell
+        in row 1, column 0.
+        """
         check_is_fitted(self)
-        names = [
-            f"hog_block{i}_{j}_cell{k}_{m}_{o}" for i, j, k, m, o in np.ndindex(*self._plan().shape)
-        ]
+        angles = _bin_angles(self.convention, self.orientations, self.signed)
+        bins = [f"angle{angle:g}" for angle in angles]
+        if self.convention == "uoctti":
+            bins += [f"unsigned{angle:g}" for angle in angles[: self.orientations]]
+            bins += ["upper_left", "upper_right", "lower_left", "lower_right"]
+        by_columns = self.convention in ("opencv", "cs231n")
+        names = []
+        for *place, b in np.ndindex(*self.descriptor_shape_):
+            pairs = [place[i : i + 2][:: -1 if by_columns else 1] for i in range(0, len(place), 2)]
+            kinds = ("block", "cell")[-len(pairs) :]
+            where = "_".join(f"{k}{row}_{col}" for k, (row, col) in zip(kinds, pairs, strict=True))
+            names.append(f"hog_{where}_{bins[b]}")
         return np.array(names, dtype=object)

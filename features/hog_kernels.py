@@ -1,282 +1,315 @@
-"""Compiled loops of HOG: pixels -> gradients -> votes -> windowed histograms.
-
-An image is worked on in bands of rows that stay in a core's cache. Within a band every step is one
-plain loop over consecutive pixels with few arrays, which LLVM turns into vector instructions.
-"""
+"""Compiled loops of HOG, third part: votes -> histograms of windows -> descriptors."""
 
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-__all__ = ["window_histograms"]
+from .hog_gradients import PLANES, band_gradients
+from .hog_votes import cast_votes, slots_of
+
+__all__ = ["SETTINGS", "describe", "histograms"]
 
 BAND_PIXELS = 2048
+GROUP = 8  # rows of windows that are summed over the columns at once
+
+# Places in the array of settings: square root; empty frame; votes for one bin only; number of bins;
+# half turns they cover; norm; whether cells are listed by columns; then, in the order in which
+# cells are listed, the numbers of windows, of blocks, of cells in a block, and of windows from one
+# block to the next.
+ROOT, FRAME, HARD, ORIENTATIONS, TURN, NORM, BY_COLUMNS = range(7)
+WINDOWS, BLOCKS, CELLS, STEP = 7, 9, 11, 13
+SETTINGS = 15
+L1, L1_SQRT, L2, L2_HYS, UOCTTI = range(5)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _load(pixels: Any, scale: float, root: bool, plane: Any) -> None:
-    """Write (rows, columns) values, scaled and by choice square-rooted, into a flat plane."""
-    rows, columns = pixels.shape
-    for y in range(rows):
-        for x in range(columns):
-            plane[y * columns + x] = np.float32(pixels[y, x]) * scale
-    if root:
-        for i in range(rows * columns):
-            plane[i] = np.sqrt(plane[i])
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _difference(upper: Any, lower: Any, out: Any) -> None:
-    for i in range(len(out)):
-        out[i] = upper[i] - lower[i]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _length(gx: Any, gy: Any, out: Any) -> None:
-    for i in range(len(out)):
-        out[i] = np.sqrt(gx[i] * gx[i] + gy[i] * gy[i])
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _keep_longer(length: Any, other_length: Any, out: Any, other: Any) -> None:
-    for i in range(len(out)):
-        out[i] = other[i] if other_length[i] > length[i] else out[i]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _position(gx: Any, gy: Any, arctangent: Any, half_turn: float, signed: bool, out: Any) -> None:
-    """Write the angle of each gradient in bins, from the centre of bin 0."""
-    a0, a1, a2, a3 = arctangent[0], arctangent[1], arctangent[2], arctangent[3]
-    a4, a5, a6, a7 = arctangent[4], arctangent[5], arctangent[6], arctangent[7]
-    quarter_turn = half_turn * np.float32(0.5)
-    full_turn = half_turn * np.float32(2)
-    for i in range(len(out)):
-        x = abs(gx[i])
-        y = abs(gy[i])
-        larger = x if x > y else y
-        smaller = y if x > y else x
-        t = smaller / (larger + np.float32(1e-30))
-        s = t * t
-        p = ((((((a7 * s + a6) * s + a5) * s + a4) * s + a3) * s + a2) * s + a1) * s + a0
-        angle = p * t
-        angle = quarter_turn - angle if y > x else angle
-        opposite = gx[i] < 0
-        if not signed:
-            opposite = (gx[i] < 0) != (gy[i] < 0)
-        angle = half_turn - angle if opposite else angle
-        if signed:
-            angle = full_turn - angle if gy[i] < 0 else angle
-        out[i] = angle - np.float32(0.5)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _split(position: Any, length: Any, orientations: int, bins: Any, upper: Any) -> None:
-    """Cut positions into the bin below and the share of the vote that goes to the bin above."""
-    turn = np.float32(orientations)
-    for i in range(len(bins)):
-        below = np.floor(position[i])
-        upper[i] = (position[i] - below) * length[i]
-        below = below + turn if below < 0 else below
-        below = below - turn if below >= turn else below
-        bins[i] = np.int32(below)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _gradients(
-    values: Any, image_rows: int, columns: int, y0: int, back: int, gx: Any, gy: Any
-) -> None:
-    """Write the differences of the rows y0, y0 + 1 ... whose values begin at ``values[columns]``.
-
-    Central for ``back`` = 1, forward for 0; zero where a neighbour lies outside the image.
-    """
-    n = len(gx)
-    _difference(values[columns + 1 : columns + 1 + n], values[columns - back :], gx)
-    _difference(values[2 * columns :], values[columns * (1 - back) :], gy)
-    for row in range(n // columns):
-        gx[(row + 1) * columns - 1] = 0
-        if back:
-            gx[row * columns] = 0
-        y = y0 + row
-        if y == image_rows - 1 or (back and y == 0):
-            gy[row * columns : (row + 1) * columns] = 0
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _scatter(
-    bins: Any,
-    length: Any,
-    upper: Any,
-    first: Any,
-    weights: Any,
-    sums: Any,
-) -> None:
-    """Add the votes of one row of pixels to ``sums[orientation, column window]``."""
-    orientations = sums.shape[0]
-    reach = weights.shape[1]
-    for x in range(len(bins)):
-        below = bins[x]
-        above = below + 1 if below + 1 < orientations else 0
-        high = upper[x]
-        low = length[x] - high
-        for k in range(reach):
-            weight = weights[x, k]
-            sums[below, first[x] + k] += low * weight
-            sums[above, first[x] + k] += high * weight
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _add_scaled(source: Any, weight: float, target: Any) -> None:
-    for i in range(len(source)):
-        target[i] += source[i] * weight
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def window_histograms(
-    pixels: Any,
-    scale: float,
-    root: bool,
-    back: int,
-    arctangent: Any,
-    signed: bool,
-    row_first: Any,
-    row_weights: Any,
-    column_first: Any,
-    column_weights: Any,
-    histograms: Any,
-) -> None:
-    """Histograms of gradient orientation in windows over one image.
-
-    Parameters
-    ----------
-    pixels : array of shape (rows, columns, channels)
-    scale : float32
-        Pixels are multiplied by it; then, with ``root``, square-rooted.
-    back : 1 or 0
-        Central or forward differences.
-    arctangent : float32 array of shape (8,)
-        Odd polynomial that gives an angle in bins from a slope of at most 1.
-    row_first, row_weights : int64 (rows,), float32 (rows, reach)
-        Row y counts in windows ``row_first[y] + k`` with weight ``row_weights[y, k]``; likewise
-        the columns.
-    histograms : float32 array of shape (row windows, orientations, column windows)
-        Is overwritten.
-    """
-    rows, columns, channels = pixels.shape
-    orientations = histograms.shape[1]
-    half_turn = np.float32(orientations * (0.5 if signed else 1.0))
-    band = max(1, BAND_PIXELS // columns)
-    size = band * columns
-    values = np.zeros(size + 2 * columns + 1, np.float32)
-    planes = np.empty((7, size), np.float32)
-    bins = np.empty(size, np.int32)
-    sums = np.empty(histograms.shape[1:], np.float32)
-    histograms[:] = 0
-    for y0 in range(0, rows, band):
-        y1 = min(y0 + band, rows)
-        n = (y1 - y0) * columns
-        gx, gy, length, position, upper = (
-            planes[0, :n],
-            planes[1, :n],
-            planes[2, :n],
-            planes[3, :n],
-            planes[4, :n],
-        )
-        top = max(y0 - 1, 0)
-        for channel in range(channels):
-            part = pixels[top : min(y1 + 1, rows), :, channel]
-            _load(part, scale, root, values[columns * (top - y0 + 1) :])
-            if channel == 0:
-                _gradients(values, rows, columns, y0, back, gx, gy)
-                _length(gx, gy, length)
-            else:
-                other_x, other_y = planes[5, :n], planes[6, :n]
-                _gradients(values, rows, columns, y0, back, other_x, other_y)
-                _length(other_x, other_y, upper)
-                _keep_longer(length, upper, gx, other_x)
-                _keep_longer(length, upper, gy, other_y)
-                _keep_longer(length, upper, length, upper)
-        _position(gx, gy, arctangent, half_turn, signed, position)
-        _split(position, length, orientations, bins[:n], upper)
-        for y in range(y0, y1):
-            here = slice((y - y0) * columns, (y - y0 + 1) * columns)
-            sums[:] = 0
-            _scatter(bins[here], length[here], upper[here], column_first, column_weights, sums)
-            for k in range(row_weights.shape[1]):
-                weight = row_weights[y, k]
-                if weight != 0:
-                    _add_scaled(sums.reshape(-1), weight, histograms[row_first[y] + k].reshape(-1))
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _normalize_hys(block: Any, epsilon: float, clip: float) -> None:
-    """L2-Hys in place: unit length, clip, unit length again."""
-    for limit in (clip, np.float32(np.inf)):
-        total = np.float32(0)
-        for i in range(len(block)):
-            total += block[i] * block[i]
-        factor = np.float32(1) / np.sqrt(total + epsilon * epsilon)
-        for i in range(len(block)):
-            value = block[i] * factor
-            block[i] = value if value < limit else limit
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def blocks(histograms: Any, shape: Any, step: Any, epsilon: float, clip: float, out: Any) -> None:
-    """Gather the windows of every block and normalise each.
-
-    ``shape`` is (block rows, block columns, cell rows, cell columns); block (i, j) holds windows
-    ``i * step[0] ...``, ``j * step[1] ...``.
-    """
-    orientations = histograms.shape[1]
-    size = shape[2] * shape[3] * orientations
-    start = 0
-    for block_row in range(shape[0]):
-        for block_column in range(shape[1]):
-            at = start
-            for row in range(shape[2]):
-                for column in range(shape[3]):
-                    for o in range(orientations):
-                        out[at] = histograms[
-                            block_row * step[0] + row, o, block_column * step[1] + column
-                        ]
-                        at += 1
-            _normalize_hys(out[start:at], epsilon, clip)
-            start += size
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def describe_block(
+def describe(
     images: Any,
-    scale: float,
-    root: bool,
-    back: int,
-    arctangent: Any,
-    signed: bool,
+    settings: Any,
+    numbers: Any,
+    angles: Any,
     row_first: Any,
     row_weights: Any,
     column_first: Any,
     column_weights: Any,
-    shape: Any,
-    step: Any,
-    epsilon: float,
-    clip: float,
-    histogram_shape: Any,
     out: Any,
 ) -> None:
-    histograms = np.empty((histogram_shape[0], histogram_shape[1], histogram_shape[2]), np.float32)
+    """Write the descriptors of images of shape (n, rows, columns, channels) to the rows of out.
+
+    ``numbers`` holds the scale of the pixels and what the norm needs; the rest is as in
+    :func:`histograms`.
+    """
+    shape = settings[WINDOWS : WINDOWS + 2]
+    cells = np.empty((shape[0], shape[1], settings[ORIENTATIONS]), np.float32)
     for i in range(len(images)):
-        window_histograms(
+        histograms(
             images[i],
-            scale,
-            root,
-            back,
-            arctangent,
-            signed,
+            settings,
+            numbers,
+            angles,
             row_first,
             row_weights,
             column_first,
             column_weights,
-            histograms,
+            cells,
         )
-        blocks(histograms, shape, step, epsilon, clip, out[i])
+        if settings[NORM] == UOCTTI:
+            _normalize_cells(cells, numbers, out[i])
+        else:
+            _normalize_blocks(cells, settings, numbers, out[i])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def histograms(
+    image: Any,
+    settings: Any,
+    numbers: Any,
+    angles: Any,
+    row_first: Any,
+    row_weights: Any,
+    column_first: Any,
+    column_weights: Any,
+    out: Any,
+) -> None:
+    """Sum the votes of the pixels in windows.
+
+    Parameters
+    ----------
+    image : uint8 or float32 array of shape (rows, columns, channels)
+    settings : int64 array of shape (SETTINGS,)
+    numbers : float32 array
+        The first is what pixels are multiplied by.
+    angles : float32 array
+        As in :func:`cast_votes`.
+    row_first, row_weights : int64 (groups,), float32 (groups, reach, 4)
+        The rows 4 g + r count in window ``row_first[g] + k`` with ``row_weights[g, k, r]``;
+        likewise the columns.
+    out : float32 array of shape (row windows, column windows, orientations)
+        With BY_COLUMNS, of shape (column windows, row windows, orientations).
+    """
+    rows, columns, channels = image.shape
+    root, frame, hard = settings[ROOT] == 1, settings[FRAME] == 1, settings[HARD] == 1
+    bins = settings[ORIENTATIONS]
+    slots = slots_of(bins, hard)
+    width = columns * slots
+    band = min(rows, max(4, BAND_PIXELS // columns // 4 * 4))
+    values = np.zeros((channels, (band + 2) * columns + 1), np.float32)
+    planes = np.empty((PLANES, band * columns), np.float32)
+    places = np.empty(band * columns, np.uint32)
+    votes = np.empty((band + 3) * width, np.float32)
+    by_columns = settings[BY_COLUMNS] == 1
+    row_windows = out.shape[1] if by_columns else out.shape[0]
+    sums = np.zeros((row_windows, width), np.float32)
+    for y0 in range(0, rows, band):
+        y1 = min(y0 + band, rows)
+        n = (y1 - y0) * columns
+        band_gradients(image, y0, y1, numbers[0], numbers[6], root, frame, values, planes)
+        cast_votes(planes, n, hard, bins, settings[TURN], angles, places, votes)
+        votes[n * slots : (n + 3 * columns) * slots] = 0
+        _add_rows(votes, y1 - y0, y0 // 4, row_first, row_weights, sums)
+    _sum_columns(sums, slots, column_first, column_weights, not hard, by_columns, out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+def _add_rows(source: Any, rows: int, group: int, first: Any, weights: Any, sums: Any) -> None:
+    """Add rows, which lie one after another in ``source``, to the sums of the windows.
+
+    The rows begin with group number ``group``. Four go at a time: up to three rows after the last
+    are read, with weight zero.
+    """
+    width = np.uintp(sums.shape[1])
+    reach = weights.shape[1]
+    for part in range((rows + 3) // 4):
+        g = group + part
+        at = np.uintp(4 * part) * width
+        k = 0
+        while k + 3 <= reach:
+            _add_to_three(source, at, weights[g, k : k + 3], sums, first[g] + k)
+            k += 3
+        while k < reach:
+            _add_to_one(source, at, weights[g, k], sums, first[g] + k)
+            k += 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+def _add_to_one(source: Any, a: int, w: Any, sums: Any, window: int) -> None:
+    n = np.uintp(sums.shape[1])
+    b, c, d = a + n, a + n + n, a + n + n + n
+    t = np.uintp(window)
+    w0, w1, w2, w3 = w[0], w[1], w[2], w[3]
+    for i in range(n):
+        sums[t, i] += (
+            w0 * source[a + i] + w1 * source[b + i] + w2 * source[c + i] + w3 * source[d + i]
+        )
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+def _add_to_three(source: Any, a: int, w: Any, sums: Any, window: int) -> None:
+    n = np.uintp(sums.shape[1])
+    b, c, d = a + n, a + n + n, a + n + n + n
+    t, u, v = np.uintp(window), np.uintp(window + 1), np.uintp(window + 2)
+    w00, w01, w02, w03 = w[0, 0], w[0, 1], w[0, 2], w[0, 3]
+    w10, w11, w12, w13 = w[1, 0], w[1, 1], w[1, 2], w[1, 3]
+    w20, w21, w22, w23 = w[2, 0], w[2, 1], w[2, 2], w[2, 3]
+    for i in range(n):
+        s0, s1, s2, s3 = source[a + i], source[b + i], source[c + i], source[d + i]
+        sums[t, i] += w00 * s0 + w01 * s1 + w02 * s2 + w03 * s3
+        sums[u, i] += w10 * s0 + w11 * s1 + w12 * s2 + w13 * s3
+        sums[v, i] += w20 * s0 + w21 * s1 + w22 * s2 + w23 * s3
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _sum_columns(
+    sums: Any, slots: int, first: Any, weights: Any, soft: bool, by_columns: bool, out: Any
+) -> None:
+    """Sum over the columns, some rows of windows at a time, and close the circle of bins."""
+    windows, width = sums.shape
+    columns = width // slots
+    group = min(GROUP, windows)
+    turned = np.zeros((columns + 3) * group * slots // 2, np.float64)
+    column_windows = out.shape[0] if by_columns else out.shape[1]
+    group_sums = np.empty((column_windows, group * slots), np.float32)
+    for top in range(0, windows, group):
+        count = min(group, windows - top)
+        _turn(sums.view(np.float64), top, count, group, slots // 2, turned)
+        group_sums[:] = 0
+        _add_rows(turned.view(np.float32), columns, 0, first, weights, group_sums)
+        _place(group_sums, top, count, slots, soft, by_columns, out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _turn(sums: Any, top: int, count: int, group: int, pairs: int, turned: Any) -> None:
+    """Copy [window, column, pair of slots] to [column, window, pair of slots]."""
+    n = np.uintp(pairs)
+    stride = np.uintp(group) * n
+    columns = np.uintp(sums.shape[1]) // n
+    for window in range(np.uintp(count)):
+        row = np.uintp(top) + window
+        for column in range(columns):
+            for pair in range(n):
+                turned[column * stride + window * n + pair] = sums[row, column * n + pair]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _place(
+    group_sums: Any, top: int, count: int, slots: int, soft: bool, by_columns: bool, out: Any
+) -> None:
+    """Copy [column window, row window, slot] to [row window, column window, bin]."""
+    bins = np.uintp(out.shape[2])
+    n = np.uintp(slots)
+    for column in range(np.uintp(len(group_sums))):
+        for window in range(np.uintp(count)):
+            row = np.uintp(top) + window
+            i, j = (column, row) if by_columns else (row, column)
+            for slot in range(bins):
+                out[i, j, slot] = group_sums[column, window * n + slot]
+            if soft:
+                out[i, j, 0] += group_sums[column, window * n + bins]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _normalize_blocks(cells: Any, settings: Any, numbers: Any, out: Any) -> None:
+    """Write the cells of each block, normalised."""
+    bins = cells.shape[2]
+    flat = cells.reshape(-1)
+    norm = settings[NORM]
+    rows = settings[CELLS]
+    run = np.uintp(settings[CELLS + 1] * bins)
+    at = np.uintp(0)
+    for i in range(settings[BLOCKS]):
+        for j in range(settings[BLOCKS + 1]):
+            start = at
+            for row in range(i * settings[STEP], i * settings[STEP] + rows):
+                source = np.uintp((row * cells.shape[1] + j * settings[STEP + 1]) * bins)
+                for k in range(run):
+                    out[at + k] = flat[source + k]
+                at += run
+            _normalize(out, start, run * np.uintp(rows), norm, numbers)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _normalize(out: Any, start: int, size: int, norm: int, numbers: Any) -> None:
+    """Normalise ``size`` numbers, not negative, from ``out[start]`` on in place."""
+    if norm in (L1, L1_SQRT):
+        factor = np.float32(1) / (_total(out, start, size, False) + numbers[2])
+    else:
+        length = np.sqrt(_total(out, start, size, True) + numbers[1])
+        factor = np.float32(1) / (length + numbers[2])
+    limit = numbers[5] if norm == L2_HYS else np.float32(np.inf)
+    for i in range(size):
+        value = out[start + i] * factor
+        out[start + i] = limit if value > limit else value
+    if norm == L1_SQRT:
+        for i in range(size):
+            out[start + i] = np.sqrt(out[start + i])
+    elif norm == L2_HYS:
+        length = np.sqrt(_total(out, start, size, True) + numbers[3])
+        factor = np.float32(1) / (length + numbers[4])
+        for i in range(size):
+            out[start + i] *= factor
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _total(values: Any, start: int, size: int, squared: bool) -> float:
+    """Sum of values or of squares: four sums at once, since an addition waits for the last one."""
+    four = np.uintp(4)
+    a = b = c = d = np.float32(0)
+    whole = size - size % four
+    for i in range(start, start + whole, four):
+        v, w = values[i], values[i + np.uintp(1)]
+        x, y = values[i + np.uintp(2)], values[i + np.uintp(3)]
+        a += v * v if squared else v
+        b += w * w if squared else w
+        c += x * x if squared else x
+        d += y * y if squared else y
+    for i in range(start + whole, start + size):
+        a += values[i] * values[i] if squared else values[i]
+    return (a + b) + (c + d)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _normalize_cells(cells: Any, numbers: Any, out: Any) -> None:
+    """Write 3 n + 4 numbers a cell: Felzenszwalb et al. 2010, section 6.2, without the PCA.
+
+    A cell is normalised by each of the four blocks of 2x2 cells around it (its own row or column
+    stands in for one beyond the border) and clipped; the four are summed over.
+    """
+    rows, columns, directions = cells.shape
+    n = directions // 2
+    factors = np.empty(4, np.float32)
+    energy = _cell_energies(cells)
+    at = 0
+    for y in range(rows):
+        for x in range(columns):
+            for corner in range(4):
+                beyond_y = min(max(y + 2 * (corner // 2) - 1, 0), rows - 1)
+                beyond_x = min(max(x + 2 * (corner % 2) - 1, 0), columns - 1)
+                total = energy[y, x] + energy[beyond_y, x] + energy[y, beyond_x]
+                total += energy[beyond_y, beyond_x]
+                factors[corner] = np.float32(1) / np.sqrt(total + numbers[1])
+            out[at : at + 3 * n + 4] = 0
+            for factor in range(4):
+                for o in range(n):
+                    forth = cells[y, x, o] * factors[factor]
+                    back = cells[y, x, o + n] * factors[factor]
+                    both = min(forth + back, numbers[5])
+                    out[at + o] += np.float32(0.5) * min(forth, numbers[5])
+                    out[at + n + o] += np.float32(0.5) * min(back, numbers[5])
+                    out[at + 2 * n + o] += np.float32(0.5) * both
+                    out[at + 3 * n + factor] += both * numbers[2]
+            at += 3 * n + 4
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _cell_energies(cells: Any) -> Any:
+    """Sum of squares of the unsigned histogram of each cell."""
+    rows, columns, directions = cells.shape
+    n = directions // 2
+    energy = np.zeros((rows, columns), np.float32)
+    for y in range(rows):
+        for x in range(columns):
+            for o in range(n):
+                both = cells[y, x, o] + cells[y, x, o + n]
+                energy[y, x] += both * both
+    return energy

@@ -56,6 +56,7 @@ def check_image(image: Any) -> Image:
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
         raise ValueError(
             f"expected an image of shape (rows, columns) or (rows, columns, 3), got {image.shape}"
+            + _hint(image)
         )
     if image.size == 0:
         raise ValueError(f"expected an image with pixels, got shape {image.shape}")
@@ -70,6 +71,14 @@ def check_image(image: Any) -> Image:
     if not np.isfinite(image).all():
         raise ValueError("the image has values that are not finite (NaN or infinity)")
     return image
+
+
+def _hint(image: Image) -> str:
+    if image.ndim == 3 and image.shape[2] == 4:
+        return "; blend or drop the alpha channel, e.g. with skimage.color.rgba2rgb or [:, :, :3]"
+    if image.ndim == 4:
+        return "; give a collection of images to the transformers' transform"
+    return ""
 
 
 def check_images(images: Any) -> Images:
