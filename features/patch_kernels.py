@@ -94,18 +94,43 @@ def _mix_columns(image: Any, lower: Any, weight: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def _shift_columns(image: Any, start: float, n: int) -> Any:
+    """Resample every row at steps of one pixel: as vectors, not pixel by pixel."""
+    columns = image.shape[1]
+    first = math.floor(start)
+    weight = np.float32(start - first)
+    left, right = max(-first, 0), min(columns - first, n + 1)
+    row = np.empty(n + 1, np.float32)
+    mixed = np.empty((len(image), n), np.float32)
+    for i in range(len(image)):
+        row[:left] = image[i, 0]
+        row[left:right] = image[i, first + left : first + right]
+        row[right:] = image[i, columns - 1]
+        _mix_rows(row[:-1], row[1:], weight, mixed[i])
+    return mixed
+
+
+@njit(nogil=True, cache=True)
 def _mix_rows(above: Any, below: Any, weight: Any, out: Any) -> None:
     for u in range(len(out)):
         out[u] = above[u] + weight * (below[u] - above[u])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def _orient(above: Any, row: Any, below: Any, base: Any, bins: Any, votes: Any) -> None:
+def _orient(
+    above: Any,
+    row: Any,
+    below: Any,
+    base: Any,
+    lower_bin: Any,
+    upper_bin: Any,
+    lower: Any,
+    upper: Any,
+) -> None:
     """Gradients of a row of pixels as votes for the two nearest orientations.
 
     The angle, in bins, lies in [0, 9]; the centre of bin b is b + 1/2.
     """
-    lower_bin, upper_bin, lower, upper = bins[0], bins[1], votes[0], votes[1]
     for u in range(len(base)):
         across = row[u + 2] - row[u]
         down = below[u + 1] - above[u + 1]
@@ -120,14 +145,14 @@ def _orient(above: Any, row: Any, below: Any, base: Any, bins: Any, votes: Any) 
         lower_bin[u] = base[u] + np.uint32(first - 1 if first > 0 else ORIENTATIONS - 1)
         upper_bin[u] = base[u] + np.uint32(first if first < ORIENTATIONS else 0)
         magnitude = np.sqrt(across * across + down * down)
-        upper[u] = magnitude * (angle - np.float32(first))
-        lower[u] = magnitude - upper[u]
+        share = magnitude * (angle - np.float32(first))
+        upper[u] = share
+        lower[u] = magnitude - share
 
 
 @njit(nogil=True, cache=True)
-def _vote(bins: Any, votes: Any, cells: Any) -> None:
+def _vote(lower_bin: Any, upper_bin: Any, lower: Any, upper: Any, cells: Any) -> None:
     """Add the votes of a row of pixels to the bins of its cells."""
-    lower_bin, upper_bin, lower, upper = bins[0], bins[1], votes[0], votes[1]
     for u in range(len(lower)):
         cells[lower_bin[u]] += lower[u]
         cells[upper_bin[u]] += upper[u]
@@ -232,7 +257,10 @@ def describe_grid(
     lower_column, weight_column = np.empty(width, np.uint32), np.empty(width, np.float32)
     _taps(corner[0], step, lower, weight, image.shape[0])
     _taps(corner[1], step, lower_column, weight_column, image.shape[1])
-    mixed = _mix_columns(image, lower_column, weight_column)
+    if step == 1:
+        mixed = _shift_columns(image, corner[1] - BORDER, width)
+    else:
+        mixed = _mix_columns(image, lower_column, weight_column)
     samples = np.empty((height, width), np.float32)
     for u in range(height):
         below = min(lower[u] + 1, image.shape[0] - 1)
@@ -289,8 +317,9 @@ def _describe_samples(samples: Any, stride: int, shape: tuple[int, int], out: An
     votes = np.empty((2, width), np.float32)
     small = np.zeros((height // side, width // side * ORIENTATIONS), np.float32)
     for u in range(height):
-        _orient(samples[u], samples[u + 1], samples[u + 2], base, bins, votes)
-        _vote(bins, votes, small[u // side])
+        above, row, below = samples[u], samples[u + 1], samples[u + 2]
+        _orient(above, row, below, base, bins[0], bins[1], votes[0], votes[1])
+        _vote(bins[0], bins[1], votes[0], votes[1], small[u // side])
     k = MARGIN // side
     _gather(_sum_cells(small, k), 2 * k, stride // side, shape, out)
 
