@@ -80,13 +80,24 @@ def _taps(start: float, step: float, lower: Any, weight: Any, size: int) -> None
 
 
 @njit(nogil=True, cache=True)
+def _extend(row: Any, first: int, out: Any) -> None:
+    """Copy a row from pixel ``first`` on; beyond its ends the first and the last pixel go on."""
+    left, right = max(-first, 0), min(len(row) - first, len(out))
+    for u in range(left):
+        out[u] = row[0]
+    for u in range(left, right):
+        out[u] = row[first + u]
+    for u in range(right, len(out)):
+        out[u] = row[len(row) - 1]
+
+
+@njit(nogil=True, cache=True)
 def _mix_columns(image: Any, lower: Any, weight: Any) -> Any:
     """Resample every row of an image."""
     mixed = np.empty((image.shape[0], len(lower)), np.float32)
     row = np.empty(image.shape[1] + 1, np.float32)
     for i in range(image.shape[0]):
-        row[:-1] = image[i]
-        row[-1] = row[-2]
+        _extend(image[i], 0, row)
         for u in range(len(lower)):
             left = row[lower[u]]
             mixed[i, u] = left + weight[u] * (row[lower[u] + NEXT] - left)
@@ -96,16 +107,12 @@ def _mix_columns(image: Any, lower: Any, weight: Any) -> Any:
 @njit(nogil=True, cache=True)
 def _shift_columns(image: Any, start: float, n: int) -> Any:
     """Resample every row at steps of one pixel: as vectors, not pixel by pixel."""
-    columns = image.shape[1]
     first = math.floor(start)
     weight = np.float32(start - first)
-    left, right = max(-first, 0), min(columns - first, n + 1)
     row = np.empty(n + 1, np.float32)
     mixed = np.empty((len(image), n), np.float32)
     for i in range(len(image)):
-        row[:left] = image[i, 0]
-        row[left:right] = image[i, first + left : first + right]
-        row[right:] = image[i, columns - 1]
+        _extend(image[i], first, row)
         _mix_rows(row[:-1], row[1:], weight, mixed[i])
     return mixed
 
