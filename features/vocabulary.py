@@ -273,7 +273,7 @@ class VisualVocabulary(
                 reset=reset,
                 dtype="numeric",
                 ensure_all_finite=False,
-                ensure_min_samples=1 if reset else 0,
+                ensure_min_samples=0,
             )
             return DescriptorBlocks(X)
         data = DescriptorBlocks(X)
