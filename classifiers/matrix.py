@@ -126,5 +126,5 @@ def take_rows(X: Source, index: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
     ndarray of shape (m, d)
     """
     if isinstance(X, np.ndarray):
-        return np.asarray(X)[index]
+        return np.take(X, index, axis=0)
     return np.concatenate([X[row : row + 1] for row in index.tolist()])

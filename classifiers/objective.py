@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from visualwords.threads import row_blocks, worker_threads
 
+from .kernels import block_scores
 from .losses import Labels, Loss
 from .matrix import Source, take_rows
 from .scaling import Scaling, Weights
@@ -28,7 +29,7 @@ __all__ = ["Certificate", "Objective", "Weights"]
 
 T = TypeVar("T")
 
-BLOCK_BYTES = 1 << 19
+BLOCK_BYTES = 1 << 21
 ARGUMENTS = (
     *("X", "y", "loss", "alpha", "n_classes"),
     *("sample_weight", "fit_intercept", "scaling", "offset", "n_jobs"),
@@ -282,14 +283,12 @@ class Objective:
     def _blocks(self, W: Weights, function: Callable[..., T]) -> Iterator[T]:
         """Apply a function of (scores, y, X, rows) to every block of rows, in order."""
         weights = W if self.scaling is None else self.scaling.raw(W)
-        coef = weights[:, :-1].astype(self.X.dtype)
-        intercept = weights[:, -1:].astype(self.X.dtype)
+        coef = weights[:, :-1].astype(self.X.dtype, order="C")
+        intercept = weights[:, -1].astype(self.X.dtype)
 
         def compute(rows: slice) -> T:
             block = np.asarray(self.X[rows])
-            # (n_classes, n) is computed and its transpose given: reductions over classes are
-            # then sums of long rows.
-            scores = (coef @ block.T + intercept).T
+            scores = block_scores(block, coef, intercept)
             if self.offset is not None:
                 scores += self.offset[rows]
             return function(scores, self.y[rows], block, rows)
