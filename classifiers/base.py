@@ -137,9 +137,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             self.classes_ = np.unique(classes) if first else self.classes_
             if not np.array_equal(self.classes_, np.unique(classes)):
                 raise ValueError(f"classes changed between calls: they were {self.classes_!r}")
-        unseen = np.setdiff1d(y, self.classes_)
-        if len(unseen):
-            raise ValueError(f"y has labels that are not among the classes: {unseen!r}")
+        self._check_known(y)
         return self._learn_epoch(X, y, sample_weight, first)
 
     def _learn_epoch(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Self:
@@ -161,6 +159,11 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         self.loss_curve_ = [*self.loss_curve_, state.value]
         self.n_iter_ += 1
         return self
+
+    def _check_known(self, y: Any) -> None:
+        unseen = np.setdiff1d(y, self.classes_)
+        if len(unseen):
+            raise ValueError(f"y has labels that are not among the classes: {unseen!r}")
 
     def _objective(self, X: Source, y: Any, sample_weight: Any, alpha: float) -> Objective:
         """Learn the classes and make the objective of the rows."""
@@ -200,6 +203,31 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             scaling=scaling,
             n_jobs=self.n_jobs,
         )
+
+    def objective(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Objective, Weights]:
+        """Give what ``fit`` minimises over some rows, and the learned weights as its argument.
+
+        To look at the loss around a model: :func:`landscape`, :func:`check_gradient`.
+
+        Parameters
+        ----------
+        X : array-like or source of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Classes that the model knows.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        objective : Objective
+        W : ndarray of shape (n_classes, n_features + 1)
+            ``coef_`` and ``intercept_``, for standardised columns with ``standardize``.
+        """
+        check_is_fitted(self)
+        X, y = check_training_data(self, X, y, reset=False)
+        self._check_known(y)
+        weight = row_weights(y, self.classes_, self.class_weight, sample_weight)
+        objective = self._objective_over(X, y, weight, self.alpha)
+        return objective, self._first_weights(objective)
 
     def _seeded_solver(self) -> Solver:
         """Copy the solver, with the estimator's random state where that is given."""

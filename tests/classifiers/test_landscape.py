@@ -11,15 +11,17 @@ from visualwords.classifiers import (
     CrammerSinger,
     CrossEntropy,
     Hinge,
+    LinearSVM,
     Objective,
     OneVsRestHinge,
+    Softmax,
     SquaredHinge,
     breakpoints,
     landscape,
     path_plane,
     random_directions,
 )
-from visualwords.classifiers.objective import Scaling
+from visualwords.classifiers.scaling import Scaling
 
 
 @pytest.fixture
@@ -187,6 +189,28 @@ def test_the_loss_along_the_path_of_an_optimizer(blobs):
     for seed in range(5):
         others = random_directions(plane.origin, random_state=seed).reshape(2, -1)
         assert ((offsets.reshape(len(offsets), -1) @ others.T) ** 2).sum() < (plane.points**2).sum()
+
+
+@pytest.mark.parametrize(
+    "model", [LinearSVM(0.1), Softmax(0.1, standardize=True, class_weight="balanced")]
+)
+def test_a_model_lies_at_the_bottom_of_its_landscape(blobs, model):
+    X, y = blobs()
+    names = np.array(["a", "b", "c", "d"])[y]
+    model.set_params(solver=LBFGS(tol=1e-12)).fit(X, names)
+    objective, W = model.objective(X, names)
+    assert objective.value(W) == pytest.approx(model.loss_curve_[-1], rel=1e-12)
+    for seed in range(5):
+        line = landscape(
+            objective,
+            W,
+            random_directions(W, 1, random_state=seed),
+            [[-0.1], [-0.01], [0], [0.01], [0.1]],
+        )
+        assert (np.diff(line, 2) > 0).all()
+        assert line.argmin() == 2
+    with pytest.raises(ValueError, match=r"labels that are not among the classes.*'e'"):
+        model.objective(X, ["e"] * len(y))
 
 
 def test_a_path_without_motion_lies_in_any_plane():
