@@ -24,7 +24,7 @@ from visualwords.classifiers import (
     landscape,
     random_directions,
 )
-from visualwords.classifiers.objective import Scaling
+from visualwords.classifiers.scaling import Scaling
 from visualwords.pipeline.dataset import Dataset
 from visualwords.pipeline.reader import Reader, read_bytes
 

@@ -12,7 +12,7 @@ CS231n, Optimization: Stochastic Gradient Descent, strategies 1 and 2.
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,6 @@ class Search(Solver):
     ``memory`` of the state is the scores of ``W``, and the tries to come.
     """
 
-    converges: ClassVar[bool] = False
     scale: float
     random_state: Any
 

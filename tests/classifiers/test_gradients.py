@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import approx_fprime, check_grad
-from sklearn.exceptions import ConvergenceWarning
 
 from visualwords.classifiers import (
     CrammerSinger,
@@ -19,7 +18,7 @@ from visualwords.classifiers import (
     check_gradient,
     numerical_gradient,
 )
-from visualwords.classifiers.objective import Scaling
+from visualwords.classifiers.scaling import Scaling
 
 LOSSES = [Hinge(), SquaredHinge(), CrammerSinger(), OneVsRestHinge(), CrossEntropy(), Hinge(0.5)]
 
@@ -174,9 +173,7 @@ def test_descent_on_differences_follows_the_gradient(blobs, formula, model):
         values.append(value)
         W = W - 0.05 * gradient
     solver = NumericalGradientDescent(0.05, 20, tol=0, difference=1e-7, formula=formula)
-    with pytest.warns(ConvergenceWarning):
-        fitted = model(0.1, solver=solver).fit(X, y)
-    assert_allclose(fitted.loss_curve_, values, rtol=1e-5)
+    assert_allclose(model(0.1, solver=solver).fit(X, y).loss_curve_, values, rtol=1e-5)
 
 
 def test_descent_on_differences_ends_where_the_gradient_is_small(blobs):
