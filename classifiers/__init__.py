@@ -2,6 +2,7 @@
 
 from .cross_validation import LinearSVMCV, SoftmaxCV
 from .descent import SGD, Adam, GradientDescent
+from .dual import DualAscent
 from .gradients import (
     GradientCheck,
     NumericalGradientDescent,
@@ -25,6 +26,7 @@ __all__ = [
     "ColumnStack",
     "CrammerSinger",
     "CrossEntropy",
+    "DualAscent",
     "GradientCheck",
     "GradientDescent",
     "Hinge",

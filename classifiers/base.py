@@ -58,7 +58,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         """Make the loss to minimise."""
 
     @abstractmethod
-    def _default_solver(self) -> Solver:
+    def _default_solver(self, objective: Objective) -> Solver:
         """Make what ``solver=None`` stands for."""
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -88,7 +88,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         return self._minimize(objective, self._first_weights(objective))
 
     def _minimize(self, objective: Objective, W: Weights) -> Self:
-        solver = self._seeded_solver()
+        solver = self._seeded_solver(objective)
         result = solver.minimize(objective, W, callback=self._report())
         if result.reason == "max_iter" and solver.converges:
             warnings.warn(
@@ -143,7 +143,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
     def _learn_epoch(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Self:
         weight = row_weights(y, self.classes_, self.class_weight, sample_weight)
         objective = self._objective_over(X, y, weight, self.alpha)
-        solver = self._seeded_solver()
+        solver = self._seeded_solver(objective)
         assert isinstance(solver, MinibatchSolver)
         solver.check(objective)
         if first:
@@ -229,9 +229,9 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         objective = self._objective_over(X, y, weight, self.alpha)
         return objective, self._first_weights(objective)
 
-    def _seeded_solver(self) -> Solver:
+    def _seeded_solver(self, objective: Objective) -> Solver:
         """Copy the solver, with the estimator's random state where that is given."""
-        solver: Solver = clone(self.solver) if self.solver else self._default_solver()
+        solver = clone(self.solver) if self.solver else self._default_solver(objective)
         if self.random_state is not None and "random_state" in solver.get_params():
             solver.set_params(random_state=self.random_state)
         return solver

@@ -6,11 +6,17 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from .base import LinearClassifier
+from .dual import DualAscent
 from .losses import CrammerSinger, CrossEntropy, Hinge, Loss, OneVsRestHinge, SquaredHinge
+from .objective import Objective
 from .primal_dual import PrimalDual
 from .solvers import Solver
 
 __all__ = ["LinearSVM", "Softmax"]
+
+# Up to how many rows the products of all pairs of rows are the better thing to learn from.
+ROWS_PER_COLUMN = 2
+MAX_ROWS = 8192
 
 
 class LinearSVM(LinearClassifier):
@@ -37,8 +43,9 @@ class LinearSVM(LinearClassifier):
     class_weight : dict, "balanced" or None
         Factor of each class's rows.
     solver : Solver, optional
-        How to minimise; by default ``PrimalDual(tol=1e-3)``. Its parameters are those of a nested
-        estimator: ``set_params(solver__tol=1e-6)``.
+        How to minimise; by default ``DualAscent(tol=1e-3)`` where there are at most twice as many
+        rows as columns, and at most 8192, else ``PrimalDual(tol=1e-3)``. Its parameters are those
+        of a nested estimator: ``set_params(solver__tol=1e-6)``.
     warm_start : bool
         Begin at the weights of the last ``fit``.
     random_state : int, optional
@@ -105,8 +112,10 @@ class LinearSVM(LinearClassifier):
             raise ValueError(f"loss must be one of {sorted(self.losses)}, got {self.loss!r}")
         return self.losses[self.loss]()
 
-    def _default_solver(self) -> Solver:
-        return PrimalDual(tol=1e-3)
+    def _default_solver(self, objective: Objective) -> Solver:
+        n, d = objective.X.shape
+        few_rows = n <= min(ROWS_PER_COLUMN * d, MAX_ROWS)
+        return DualAscent(tol=1e-3) if few_rows and objective.alpha > 0 else PrimalDual(tol=1e-3)
 
 
 class Softmax(LinearClassifier):
@@ -188,7 +197,7 @@ class Softmax(LinearClassifier):
     def _loss(self) -> Loss:
         return CrossEntropy()
 
-    def _default_solver(self) -> Solver:
+    def _default_solver(self, objective: Objective) -> Solver:
         return PrimalDual()
 
     def predict_proba(self, X: Any) -> npt.NDArray[Any]:
