@@ -5,7 +5,7 @@ a patch has one descriptor, however it was found.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -92,29 +92,11 @@ def _extend(row: Any, first: int, out: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _mix_columns(image: Any, lower: Any, weight: Any) -> Any:
-    """Resample every row of an image."""
-    mixed = np.empty((image.shape[0], len(lower)), np.float32)
-    row = np.empty(image.shape[1] + 1, np.float32)
-    for i in range(image.shape[0]):
-        _extend(image[i], 0, row)
-        for u in range(len(lower)):
-            left = row[lower[u]]
-            mixed[i, u] = left + weight[u] * (row[lower[u] + NEXT] - left)
-    return mixed
-
-
-@njit(nogil=True, cache=True)
-def _shift_columns(image: Any, start: float, n: int) -> Any:
-    """Resample every row at steps of one pixel: as vectors, not pixel by pixel."""
-    first = math.floor(start)
-    weight = np.float32(start - first)
-    row = np.empty(n + 1, np.float32)
-    mixed = np.empty((len(image), n), np.float32)
-    for i in range(len(image)):
-        _extend(image[i], first, row)
-        _mix_rows(row[:-1], row[1:], weight, mixed[i])
-    return mixed
+def _mix_columns(row: Any, lower: Any, weight: Any, out: Any) -> None:
+    """Resample a row of pixels; it has one pixel more than the taps speak of."""
+    for u in range(len(out)):
+        left = row[lower[u]]
+        out[u] = left + weight[u] * (row[lower[u] + NEXT] - left)
 
 
 @njit(nogil=True, cache=True)
@@ -171,23 +153,52 @@ def _weigh(a: Any, b: Any, c: Any, d: Any, out: Any) -> None:
         out[i] += OUTER * (a[i] + d[i]) + INNER * (b[i] + c[i])
 
 
-@njit(nogil=True, cache=True)
-def _sum_cells(small: Any, k: int) -> Any:
-    """Cells at every place of the small cells' grid: weighted sums of 4 k x 4 k small cells.
+class Work(NamedTuple):
+    """What becomes of the samples, row by row."""
 
-    ``small`` and the result have the shape (rows, columns * orientations).
-    """
-    shift = k * ORIENTATIONS
-    lines = np.zeros((len(small), small.shape[1] - (4 * k - 1) * ORIENTATIONS), np.float32)
-    for i in range(len(small)):
+    side: int  # of the small cells: the greatest on which all cells can be put together
+    base: Any  # (width,) where the bins of a sample's small cell begin
+    lower_bin: Any  # (width,) the two bins of a sample ...
+    upper_bin: Any
+    lower: Any  # ... and its votes for them
+    upper: Any
+    small: Any  # (width / side * 9,) small cells of the present row
+    lines: Any  # (height / side, cells * 9) weighted sums along the rows of small cells
+
+
+@njit(nogil=True, cache=True)
+def _work(height: int, width: int, stride: int) -> Work:
+    """Prepare for samples of a size, without their border."""
+    side = math.gcd(MARGIN, stride)
+    base = np.empty(width, np.uint32)
+    for u in range(width):
+        base[u] = u // side * ORIENTATIONS
+    n_lines, n_cells = height // side, width // side - 4 * (MARGIN // side) + 1
+    return Work(
+        side,
+        base,
+        np.empty(width, np.uint32),
+        np.empty(width, np.uint32),
+        np.empty(width, np.float32),
+        np.empty(width, np.float32),
+        np.zeros(width // side * ORIENTATIONS, np.float32),
+        np.zeros((n_lines, n_cells * ORIENTATIONS), np.float32),
+    )
+
+
+@njit(nogil=True, cache=True)
+def _add_row(above: Any, row: Any, below: Any, u: int, work: Work) -> None:
+    """Take in row ``u`` of the samples; with the last of its cells, sum these along the row."""
+    _orient(above, row, below, work.base, work.lower_bin, work.upper_bin, work.lower, work.upper)
+    small = work.small
+    _vote(work.lower_bin, work.upper_bin, work.lower, work.upper, small)
+    if (u + 1) % work.side == 0:
+        line, shift = work.lines[u // work.side], MARGIN // work.side * ORIENTATIONS
         for o in range(0, shift, ORIENTATIONS):
-            half = small[i, o:]
-            _weigh(half, half[shift:], half[2 * shift :], half[3 * shift :], lines[i])
-    cells = np.zeros((len(small) - 4 * k + 1, lines.shape[1]), np.float32)
-    for i in range(len(cells)):
-        for o in range(i, i + k):
-            _weigh(lines[o], lines[o + k], lines[o + 2 * k], lines[o + 3 * k], cells[i])
-    return cells
+            half = small[o:]
+            _weigh(half, half[shift:], half[2 * shift :], half[3 * shift :], line)
+        for i in range(len(small)):
+            small[i] = ZERO
 
 
 # "reassoc" lets the compiler choose the order of these sums, once and for all calls. Each pass
@@ -264,15 +275,27 @@ def describe_grid(
     lower_column, weight_column = np.empty(width, np.uint32), np.empty(width, np.float32)
     _taps(corner[0], step, lower, weight, image.shape[0])
     _taps(corner[1], step, lower_column, weight_column, image.shape[1])
-    if step == 1:
-        mixed = _shift_columns(image, corner[1] - BORDER, width)
-    else:
-        mixed = _mix_columns(image, lower_column, weight_column)
-    samples = np.empty((height, width), np.float32)
+    first, shift = math.floor(corner[1]) - BORDER, np.float32(corner[1] - math.floor(corner[1]))
+    row = np.empty(width + 1 if step == 1 else image.shape[1] + 1, np.float32)
+    # The rows in use: two of the image, resampled along the columns, and three of the samples.
+    mixed, samples = np.empty((2, width), np.float32), np.empty((3, width), np.float32)
+    work = _work(height - 2, width - 2, stride)
+    source: Any = lower.astype(np.int64)
+    ready, last = source[0], len(image) - 1
     for u in range(height):
-        below = min(lower[u] + 1, image.shape[0] - 1)
-        _mix_rows(mixed[lower[u]], mixed[below], weight[u], samples[u])
-    _describe_samples(samples, stride, shape, out)
+        below = min(source[u] + 1, last)
+        while ready <= below:
+            if step == 1:
+                _extend(image[ready], first, row)
+                _mix_rows(row[:-1], row[1:], shift, mixed[ready % 2])
+            else:
+                _extend(image[ready], 0, row)
+                _mix_columns(row, lower_column, weight_column, mixed[ready % 2])
+            ready += 1
+        _mix_rows(mixed[source[u] % 2], mixed[below % 2], weight[u], samples[u % 3])
+        if u >= 2:
+            _add_row(samples[(u - 2) % 3], samples[(u - 1) % 3], samples[u % 3], u - 2, work)
+    _gather(work, stride, shape, out)
 
 
 @njit(nogil=True, cache=True)
@@ -288,6 +311,7 @@ def describe_windows(image: FloatArray, places: FloatArray, out: FloatArray) -> 
     """
     side = WINDOW + 2 * BORDER
     samples = np.empty((side, side), np.float32)
+    work = _work(side - 2, side - 2, WINDOW)
     for w in range(len(places)):
         row, column, size, angle = places[w, 0], places[w, 1], places[w, 2], places[w, 3]
         down, across = math.cos(angle) * size / WINDOW, math.sin(angle) * size / WINDOW
@@ -297,7 +321,10 @@ def describe_windows(image: FloatArray, places: FloatArray, out: FloatArray) -> 
                 samples[i, j] = _sample(
                     image, row + down * u + across * v, column - across * u + down * v
                 )
-        _describe_samples(samples, WINDOW, (1, 1), out[w : w + 1])
+        for u in range(side - 2):
+            _add_row(samples[u], samples[u + 1], samples[u + 2], u, work)
+        _gather(work, WINDOW, (1, 1), out[w : w + 1])
+        work.lines[:] = ZERO
 
 
 @njit(nogil=True, cache=True)
@@ -314,33 +341,21 @@ def _sample(image: Any, row: float, column: float) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _describe_samples(samples: Any, stride: int, shape: tuple[int, int], out: Any) -> None:
-    """Describe the grid of windows that lie ``stride`` samples apart."""
-    height, width = samples.shape[0] - 2, samples.shape[1] - 2
-    side = math.gcd(MARGIN, stride)
-    base, bins = np.empty(width, np.uint32), np.empty((2, width), np.uint32)
-    for u in range(width):
-        base[u] = u // side * ORIENTATIONS
-    votes = np.empty((2, width), np.float32)
-    small = np.zeros((height // side, width // side * ORIENTATIONS), np.float32)
-    for u in range(height):
-        above, row, below = samples[u], samples[u + 1], samples[u + 2]
-        _orient(above, row, below, base, bins[0], bins[1], votes[0], votes[1])
-        _vote(bins[0], bins[1], votes[0], votes[1], small[u // side])
-    k = MARGIN // side
-    _gather(_sum_cells(small, k), 2 * k, stride // side, shape, out)
-
-
-@njit(nogil=True, cache=True)
-def _gather(cells: Any, apart: int, stride: int, shape: tuple[int, int], out: Any) -> None:
-    """Put the 4 x 4 cells of every window together and normalise them."""
+def _gather(work: Work, stride: int, shape: tuple[int, int], out: Any) -> None:
+    """Put the 4 x 4 cells of every window together and normalise them, row by row of the grid."""
+    k, lines, apart = MARGIN // work.side, work.lines, stride // work.side
+    cells = np.empty(lines.shape[1], np.float32)
     for i in range(shape[0]):
         rows = out[i * shape[1] : (i + 1) * shape[1]]
-        for j in range(shape[1]):
-            for m in range(CELLS):
-                line = cells[i * stride + m * apart]
+        for m in range(CELLS):
+            first = i * apart + 2 * k * m
+            for c in range(len(cells)):
+                cells[c] = ZERO
+            for o in range(first, first + k):
+                _weigh(lines[o], lines[o + k], lines[o + 2 * k], lines[o + 3 * k], cells)
+            for j in range(shape[1]):
                 for n in range(CELLS):
-                    cell = line[(j * stride + n * apart) * ORIENTATIONS :]
+                    cell = cells[(j * apart + 2 * k * n) * ORIENTATIONS :]
                     _copy_cell(cell, rows[j, (m * CELLS + n) * ORIENTATIONS :])
         _normalize(rows)
 
