@@ -81,9 +81,9 @@ def column_gram(objective: Objective, seed: int) -> npt.NDArray[np.float64] | No
     index = sample(objective, sample_size(objective), seed)
     rows = take_rows(objective.X, index)
     if objective.scaling is not None:
-        rows = (rows - objective.scaling.mean) / objective.scaling.scale
-    ones = np.full((len(rows), 1), float(objective.fit_intercept))
-    rows = np.hstack([rows, ones]).astype(objective.X.dtype)
+        rows -= objective.scaling.mean.astype(rows.dtype)
+        rows /= objective.scaling.scale.astype(rows.dtype)
+    rows = np.pad(rows, ((0, 0), (0, 1)), constant_values=float(objective.fit_intercept))
     total = float(len(rows))
     if objective.sample_weight is not None:
         weight = objective.sample_weight[index]

@@ -4,13 +4,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .curvature import Curvature, column_gram, sample, sample_size
+from .curvature import Curvature, column_gram, sample
 from .lbfgs import LBFGS, Pairs, quasi_newton_step
 from .objective import Certificate, Objective, Weights
 from .solvers import Solver, State
 
 __all__ = ["PrimalDual"]
 
+# The sample of the first steps: one row in so many, if these are enough rows a column for its
+# optimum to lie near that of all rows.
+COARSER = 8
+ROWS_PER_COLUMN = 10
 # How often in a row to begin L-BFGS anew when it finds no lower value.
 PATIENCE = 4
 
@@ -73,8 +77,8 @@ class PrimalDual(Solver):
         progress = _Progress(objective.smoothed(1.0), Curvature(gram, objective.alpha))
         if objective.loss.smooth:
             progress.target = self.tol / 3
-        n_coarse = max(objective.n_samples // 8, sample_size(objective))
-        if not W.any() and 2 * n_coarse <= objective.n_samples:
+        n_coarse = objective.n_samples // COARSER
+        if not W.any() and n_coarse >= ROWS_PER_COLUMN * objective.X.shape[1]:
             W = self._coarse(objective, W, n_coarse, progress)
         return _evaluate(progress, W)
 
