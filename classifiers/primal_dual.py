@@ -11,10 +11,10 @@ from .solvers import Solver, State
 
 __all__ = ["PrimalDual"]
 
-# The sample of the first steps: one row in so many, if these are enough rows a column for its
-# optimum to lie near that of all rows.
+# The sample of the first steps: so many rows a column that its optimum lies near that of all rows,
+# if that is a small part of them.
+ROWS_PER_COLUMN = 16
 COARSER = 8
-ROWS_PER_COLUMN = 10
 # How often in a row to begin L-BFGS anew when it finds no lower value.
 PATIENCE = 4
 
@@ -77,8 +77,8 @@ class PrimalDual(Solver):
         progress = _Progress(objective.smoothed(1.0), Curvature(gram, objective.alpha))
         if objective.loss.smooth:
             progress.target = self.tol / 3
-        n_coarse = objective.n_samples // COARSER
-        if not W.any() and n_coarse >= ROWS_PER_COLUMN * objective.X.shape[1]:
+        n_coarse = max(ROWS_PER_COLUMN * objective.X.shape[1], 2048)
+        if not W.any() and COARSER * n_coarse <= objective.n_samples:
             W = self._coarse(objective, W, n_coarse, progress)
         return _evaluate(progress, W)
 
