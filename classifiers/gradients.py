@@ -30,7 +30,7 @@ from .solvers import State
 __all__ = ["GradientCheck", "NumericalGradientDescent", "check_gradient", "numerical_gradient"]
 
 Formula = Literal["centered", "forward"]
-FORMULAS = ("centered", "forward")
+FORMULAS: tuple[Formula, ...] = ("centered", "forward")
 
 Vector = npt.NDArray[np.float64]
 
@@ -133,7 +133,7 @@ class GradientCheck:
     def __str__(self) -> str:
         line = f"{len(self.indices)} coordinates, {np.count_nonzero(self.kinks)} with kinks"
         for formula in FORMULAS:
-            worst = self.errors(formula).max(initial=0)  # type: ignore[arg-type]
+            worst = self.errors(formula).max(initial=0)
             line += f"; {formula}: relative error at most {worst:.1e}"
         return line
 

@@ -153,6 +153,10 @@ def _random_matrices(
 
 def _value(objective: Objective, W: Weights, scores: Scores) -> float:
     """The objective at ``W``, whose scores are known."""
+
+    def losses(rows: slice) -> Scores:
+        return objective.loss.values(scores[rows], objective.y[rows])
+
     blocks = row_blocks(objective.n_samples, BLOCK_ROWS)
-    losses = [objective.loss.values(scores[rows], objective.y[rows]) for rows in blocks]
-    return objective.mean(np.concatenate(losses)) + objective.penalty(W)
+    of_blocks = list(objective.map(losses, blocks))
+    return objective.mean(np.concatenate(of_blocks)) + objective.penalty(W)
