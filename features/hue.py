@@ -1,61 +1,190 @@
 """Histograms of hue: ``hue_histogram`` and ``HueHistogram``."""
 
-from typing import Any, Self
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from sklearn.utils.validation import check_is_fitted
 
+from . import hue_kernels
 from .base import ImageFeature
 from .image import FloatArray, Image, Images, as_stack, check_image, stacks
 
 __all__ = ["HueHistogram", "hue_histogram"]
 
+WEIGHTS = (None, "chroma", "saturation")
+ACHROMATIC = ("ignore", "bin")
+NORMS = ("pixels", None, "l1", "l2")
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _count_hues(stack: Any, n_bins: int, out: Any) -> None:
-    """Write the share of the pixels of each image that falls in each bin of hue."""
-    n, rows, columns, channels = stack.shape
-    for i in range(n):
-        out[i] = 0
-        if channels == 1:
-            continue
-        for y in range(rows):
-            for x in range(columns):
-                red = np.float32(stack[i, y, x, 0])
-                green = np.float32(stack[i, y, x, 1])
-                blue = np.float32(stack[i, y, x, 2])
-                largest = max(red, green, blue)
-                chroma = largest - min(red, green, blue)
-                if chroma == 0:
-                    continue
-                if largest == red:
-                    sixth = (green - blue) + (6 * chroma if green < blue else 0 * chroma)
-                elif largest == green:
-                    sixth = (blue - red) + 2 * chroma
-                else:
-                    sixth = (red - green) + 4 * chroma
-                position = np.int64(sixth * n_bins / (6 * chroma))
-                out[i, min(position, n_bins - 1)] += 1
-        out[i] /= np.float32(rows * columns)
+# Float pixels whose channels differ by less of the largest are grey but for rounding, and a hue
+# this near the end of a bin is on it: so 8-bit images and the same divided by 255 vote alike.
+TOLERANCE = 2.0**-20
 
 
-def hue_histogram(image: Image, *, n_bins: int = 10) -> FloatArray:
+class _Plan(NamedTuple):
+    """Checked parameters as the kernel takes them, for uint8 and for float32 images."""
+
+    codes: npt.NDArray[np.int64]
+    of_uint8: npt.NDArray[np.float32]
+    of_float: npt.NDArray[np.float64]
+    length: int
+    only_hue: bool
+
+
+def hue_histogram(
+    image: Image,
+    *,
+    n_bins: int = 10,
+    saturation_bins: int = 1,
+    value_bins: int = 1,
+    weight: str | None = None,
+    soft: bool = False,
+    achromatic: str = "ignore",
+    norm: str | None = "pixels",
+) -> FloatArray:
     """Histogram of the hue of an image's pixels.
+
+    Hue is the angle around the hexagon of colours [1]_: red at 0 degrees, yellow 60, green 120,
+    cyan 180, blue 240, magenta 300. Bin b of n holds the hues from b 360/n degrees up to, not
+    including, (b + 1) 360/n. A pixel whose three channels are equal has no hue, and a grey image
+    has no such pixel.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns) or (rows, columns, 3), uint8 or float
+        Grey or RGB; uint8 values 0..255 or floating-point values, by convention 0..1.
+    n_bins : int
+        Bins of hue over the whole circle.
+    saturation_bins, value_bins : int
+        Bins of saturation and of value that each bin of hue is divided into, over 0..1; the last
+        holds 1 too.
+    weight : {None, "chroma", "saturation"}
+        The vote of a pixel: 1, its chroma or its saturation, from 0 to 1.
+    soft : bool
+        Whether a pixel's vote is shared between the two bins of hue whose centres are nearest, in
+        proportion to how near they are; the last and the first bin are neighbours.
+    achromatic : {"ignore", "bin"}
+        "ignore": pixels without a hue do not vote. "bin": one more number, at the end, holds what
+        pixels do not give to a hue: 1 for a pixel without a hue, 1 - weight for the others.
+    norm : {"pixels", "l1", "l2", None}
+        What the votes are divided by: the number of all pixels, the sum of the votes, their
+        Euclidean length, or nothing. Where there are no votes all numbers are zero.
+
+    Returns
+    -------
+    ndarray of shape (n,), float32
+        n is ``n_bins * saturation_bins * value_bins``, value running fastest; one more with
+        ``achromatic="bin"``.
+
+    Raises
+    ------
+    TypeError
+        If the pixels are neither uint8 nor floating-point.
+    ValueError
+        If the image is not one, or a parameter is not valid; if values of a float image that is
+        weighted or divided by saturation or value lie outside 0..1.
+
+    Notes
+    -----
+    With M the largest and m the smallest of red R, green G and blue B: value M, chroma C = M - m,
+    saturation C / M, and hue in sixths of a circle, modulo 6: (G - B) / C where M = R, else
+    2 + (B - R) / C where M = G, else 4 + (R - G) / C.
+
+    The bin of an 8-bit pixel is exact. A float pixel has no hue if C is at most 2**-20 of its
+    largest channel, and on the end of a bin is what is as near to it: an 8-bit image and the same
+    divided by 255 have the same hues.
+
+    References
+    ----------
+    .. [1] A. R. Smith, "Color gamut transform pairs", SIGGRAPH 1978.
 
     Examples
     --------
-    >>> hue_histogram(np.full((2, 2, 3), (255, 0, 0), np.uint8), n_bins=4)
-    array([1., 0., 0., 0.], dtype=float32)
+    >>> image = np.array([[(255, 0, 0), (0, 9, 9)], [(0, 0, 0), (7, 7, 7)]], np.uint8)
+    >>> hue_histogram(image, n_bins=4)
+    array([0.25, 0.  , 0.25, 0.  ], dtype=float32)
+    >>> hue_histogram(image, n_bins=4, achromatic="bin")
+    array([0.25, 0.  , 0.25, 0.  , 0.5 ], dtype=float32)
     """
-    out = np.empty((1, n_bins), np.float32)
-    _count_hues(as_stack(check_image(image)), n_bins, out)
+    plan = _plan(n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm)
+    out = np.empty((1, plan.length), np.float32)
+    _describe(as_stack(_checked(image, plan)), plan, out)
     return out[0]
 
 
+@lru_cache(maxsize=256, typed=True)
+def _plan(
+    n_bins: int,
+    saturation_bins: int,
+    value_bins: int,
+    weight: str | None,
+    soft: bool,
+    achromatic: str,
+    norm: str | None,
+) -> _Plan:
+    counts = {"n_bins": n_bins, "saturation_bins": saturation_bins, "value_bins": value_bins}
+    for name, count in counts.items():
+        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+        if not whole or not 1 <= count <= hue_kernels.MOST:
+            raise ValueError(
+                f"{name} must be a whole number from 1 to {hue_kernels.MOST}, got {count!r}"
+            )
+    codes = [
+        *counts.values(),
+        _code("weight", weight, WEIGHTS),
+        _code("soft", soft, (False, True)),
+        _code("achromatic", achromatic, ACHROMATIC),
+        _code("norm", norm, NORMS),
+    ]
+    length = n_bins * saturation_bins * value_bins + codes[hue_kernels.ACHROMATIC]
+    return _Plan(
+        np.array(codes, np.int64),
+        np.array([*codes, 0, 255], np.float32),
+        np.array([*codes, TOLERANCE, 1], np.float64),
+        length,
+        weight is None and saturation_bins == value_bins == 1,
+    )
+
+
+def _code(name: str, value: Any, choices: tuple[Any, ...]) -> int:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}")
+    return choices.index(value)
+
+
+def _checked(image: Image, plan: _Plan) -> Image:
+    image = check_image(image)
+    if not plan.only_hue and image.dtype != np.uint8 and (image.min() < 0 or image.max() > 1):
+        raise ValueError(
+            "saturation, chroma and value need float pixels from 0 to 1, got "
+            f"{image.min():g} to {image.max():g}; clip the image, or divide it by its full value"
+        )
+    return image
+
+
+def _describe(stack: Image, plan: _Plan, out: FloatArray) -> None:
+    """Write the histograms of a stack (n, rows, columns, channels) to the rows of ``out``."""
+    stack = stack.view()
+    stack.flags.writeable = False  # One compiled kernel for arrays that are writeable or not.
+    numbers = plan.of_uint8 if stack.dtype == np.uint8 else plan.of_float
+    hue_kernels.describe(stack, plan.codes, numbers, out)
+
+
 class HueHistogram(ImageFeature):
-    """Histogram of hue of many images: :func:`hue_histogram` as a transformer.
+    """Histograms of hue of many images: :func:`hue_histogram` as a transformer.
+
+    Parameters
+    ----------
+    n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm
+        As in :func:`hue_histogram`.
+    n_jobs : int or None
+        Threads of ``transform``; None is one unless a ``joblib.parallel_config`` says otherwise.
+
+    Attributes
+    ----------
+    n_features_out_ : int
+        Numbers an image.
 
     Examples
     --------
@@ -63,8 +192,26 @@ class HueHistogram(ImageFeature):
     (5, 4)
     """
 
-    def __init__(self, n_bins: int = 10, n_jobs: int | None = None) -> None:
+    kernel_version = 2
+
+    def __init__(
+        self,
+        n_bins: int = 10,
+        saturation_bins: int = 1,
+        value_bins: int = 1,
+        weight: str | None = None,
+        soft: bool = False,
+        achromatic: str = "ignore",
+        norm: str | None = "pixels",
+        n_jobs: int | None = None,
+    ) -> None:
         self.n_bins = n_bins
+        self.saturation_bins = saturation_bins
+        self.value_bins = value_bins
+        self.weight = weight
+        self.soft = soft
+        self.achromatic = achromatic
+        self.norm = norm
         self.n_jobs = n_jobs
 
     def fit(self, images: Images, y: Any = None) -> Self:
@@ -76,7 +223,7 @@ class HueHistogram(ImageFeature):
         y : ignored
         """
         self._check_training(images)
-        self.n_features_out_ = self.n_bins
+        self.n_features_out_ = self._plan().length
         return self
 
     def describe(self, image: Image) -> FloatArray:
@@ -91,13 +238,42 @@ class HueHistogram(ImageFeature):
         ndarray of shape (n_features_out_,), float32
         """
         check_is_fitted(self)
-        return hue_histogram(image, n_bins=self.n_bins)
+        plan = self._plan()
+        out = np.empty((1, plan.length), np.float32)
+        _describe(as_stack(_checked(image, plan)), plan, out)
+        return out[0]
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
-        for rows, stack in stacks(images, first, lambda image: image):
-            _count_hues(stack, self.n_bins, out[rows])
+        plan = self._plan()
+        for rows, stack in stacks(images, first, lambda image: _checked(image, plan)):
+            _describe(stack, plan, out[rows])
+
+    def _plan(self) -> _Plan:
+        return _plan(
+            self.n_bins,
+            self.saturation_bins,
+            self.value_bins,
+            self.weight,
+            self.soft,
+            self.achromatic,
+            self.norm,
+        )
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
-        """Name the bins by the angle in degrees at which each begins."""
+        """Name the bins by where each begins: the hue in degrees, saturation and value in 0..1.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of shape (n_features_out_,), object
+            Such as "hue36", or "hue36_saturation0.5_value0.25", and "achromatic" at the end.
+        """
         check_is_fitted(self)
-        return np.array([f"hue{360 * b / self.n_bins:g}" for b in range(self.n_bins)], object)
+        names = [f"hue{360 * b / self.n_bins:g}" for b in range(self.n_bins)]
+        for axis, count in (("saturation", self.saturation_bins), ("value", self.value_bins)):
+            if count > 1:
+                names = [f"{name}_{axis}{b / count:g}" for name in names for b in range(count)]
+        return np.array(names + ["achromatic"] * (self.achromatic == "bin"), object)
