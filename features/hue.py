@@ -171,6 +171,16 @@ def _describe(stack: Image, plan: _Plan, out: FloatArray) -> None:
     hue_kernels.describe(stack, plan.codes, numbers, out)
 
 
+def _is_rgb_stack(images: Images) -> bool:
+    """Whether the images are one array in which there is nothing to check image by image."""
+    return (
+        isinstance(images, np.ndarray)
+        and images.dtype == np.uint8
+        and images.shape[3:] == (3,)
+        and images.size > 0
+    )
+
+
 class HueHistogram(ImageFeature):
     """Histograms of hue of many images: :func:`hue_histogram` as a transformer.
 
@@ -245,6 +255,9 @@ class HueHistogram(ImageFeature):
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         plan = self._plan()
+        if _is_rgb_stack(images):
+            _describe(np.ascontiguousarray(images), plan, out)
+            return
         for rows, stack in stacks(images, first, lambda image: _checked(image, plan)):
             _describe(stack, plan, out[rows])
 
