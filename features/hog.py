@@ -115,7 +115,7 @@ def hog(
         signed,
         transform_sqrt,
     )
-    plan = make_plan(image.shape[:2], image.dtype == np.uint8, parameters)
+    plan = make_plan(image.shape, image.dtype != np.uint8, parameters)
     out = np.empty((1, plan.length), np.float32)
     _describe(as_stack(image), plan, out)
     return out[0]
@@ -125,30 +125,18 @@ def _describe(stack: Image, plan: Plan, out: FloatArray) -> None:
     """Write the descriptors of a stack (n, rows, columns, channels) to the rows of ``out``."""
     if plan.parameters.convention == "cs231n":
         for image, row in zip(stack, out, strict=True):
-            row[:] = _cells(image, plan).swapaxes(0, 1).ravel()
+            row[:] = _course(image, plan).swapaxes(0, 1).ravel()
         return
-    _check_roots(stack, plan)
-    hog_kernels.describe(stack, *plan.arguments, out)
-
-
-def _cells(image: Image, plan: Plan) -> FloatArray:
-    """Histograms of the windows of one image (rows, columns, channels)."""
-    if plan.parameters.convention == "cs231n":
-        means = np.empty(plan.cells)
-        course_cells(image, np.array(plan.parameters.cell), means)
-        return means.astype(np.float32)
-    _check_roots(image, plan)
-    by_columns = plan.parameters.convention == "opencv"
-    out = np.empty(plan.cells, np.float32)
-    histograms = out.swapaxes(0, 1).copy() if by_columns else out
-    hog_kernels.histograms(image, *plan.arguments, histograms)
-    return histograms.swapaxes(0, 1) if by_columns else histograms
-
-
-def _check_roots(pixels: Image, plan: Plan) -> None:
     roots = plan.arguments[0][hog_kernels.ROOT]
-    if roots and pixels.dtype != np.uint8 and pixels.min() < 0:
+    if roots and stack.dtype != np.uint8 and stack.min() < 0:
         raise ValueError("transform_sqrt needs pixels that are not negative")
+    hog_kernels.describe(stack.reshape(len(stack), -1).view(np.uint8), *plan.arguments, out)
+
+
+def _course(image: Image, plan: Plan) -> npt.NDArray[np.float64]:
+    means = np.empty(plan.cells)
+    course_cells(image, np.array(plan.parameters.cell), means)
+    return means
 
 
 def hog_cells(
@@ -183,8 +171,14 @@ def hog_cells(
     parameters = Parameters(
         orientations, cell, (2, 2), convention, None, "L2-Hys", signed, transform_sqrt
     )
-    plan = make_plan(image.shape[:2], image.dtype == np.uint8, parameters, only_cells=True)
-    return _cells(as_stack(image)[0], plan)
+    plan = make_plan(image.shape, image.dtype != np.uint8, parameters, only_cells=True)
+    stack = as_stack(image)
+    if convention == "cs231n":
+        return _course(stack[0], plan).astype(np.float32)
+    out = np.empty((1, plan.length), np.float32)
+    _describe(stack, plan, out)
+    cells = out.reshape(plan.shape)
+    return cells.swapaxes(0, 1) if convention == "opencv" else cells
 
 
 def hog_image(
@@ -237,7 +231,7 @@ def hog_image(
     return picture.reshape(cells.shape[0] * rows, cells.shape[1] * columns)
 
 
-def _bin_angles(convention: str, orientations: int, signed: bool) -> npt.NDArray[np.float64]:
+def _bin_angles(convention: str, orientations: int, signed: bool) -> npt.NDArray[Any]:
     """Angle in degrees of the gradients of each bin, from pointing right to pointing down."""
     step = (360 if signed else 180) / orientations
     if convention == "uoctti":
@@ -317,7 +311,7 @@ class HOG(ImageFeature):
         with naming_image(0):
             size = check_image(images[0]).shape[:2] if self.image_size is None else self.image_size
             self.image_size_ = (int(size[0]), int(size[1]))
-            plan = self._plan(np.dtype(np.uint8))
+            plan = self._plan((*self.image_size_, 1), False)
         self.descriptor_shape_ = plan.shape
         self.n_features_out_ = plan.length
         return self
@@ -336,12 +330,13 @@ class HOG(ImageFeature):
         check_is_fitted(self)
         image = self._sized(check_image(image))
         out = np.empty((1, self.n_features_out_), np.float32)
-        _describe(as_stack(image), self._plan(image.dtype), out)
+        stack = as_stack(image)
+        _describe(stack, self._plan(stack.shape[1:], stack.dtype != np.uint8), out)
         return out[0]
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         for rows, stack in stacks(images, first, self._sized):
-            _describe(stack, self._plan(stack.dtype), out[rows])
+            _describe(stack, self._plan(stack.shape[1:], stack.dtype != np.uint8), out[rows])
 
     def _sized(self, image: Image) -> Image:
         """Give the image in the size that ``fit`` settled."""
@@ -354,7 +349,7 @@ class HOG(ImageFeature):
             )
         return resize(image, self.image_size_)
 
-    def _plan(self, dtype: np.dtype[Any]) -> Plan:
+    def _plan(self, shape: tuple[int, ...], is_float: bool) -> Plan:
         parameters = Parameters(
             self.orientations,
             tuple(self.pixels_per_cell),  # type: ignore[arg-type]
@@ -365,7 +360,7 @@ class HOG(ImageFeature):
             self.signed,
             self.transform_sqrt,
         )
-        return make_plan(self.image_size_, dtype == np.uint8, parameters)
+        return make_plan(shape, is_float, parameters)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Name every number by its place and the angle of its gradients in degrees.

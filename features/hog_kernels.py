@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .hog_gradients import PLANES, band_gradients
+from .hog_gradients import PLANES, band_gradients, load_band
 from .hog_votes import cast_votes, slots_of
 
-__all__ = ["SETTINGS", "describe", "histograms"]
+__all__ = ["SETTINGS", "describe"]
 
 BAND_PIXELS = 2048
 GROUP = 8  # rows of windows that are summed over the columns at once
@@ -16,11 +16,11 @@ GROUP = 8  # rows of windows that are summed over the columns at once
 # Places in the array of settings: square root; empty frame; votes for one bin only; number of bins;
 # half turns they cover; norm; whether cells are listed by columns; then, in the order in which
 # cells are listed, the numbers of windows, of blocks, of cells in a block, and of windows from one
-# block to the next.
+# block to the next; then the image's rows, columns and channels, and whether it is of float32.
 ROOT, FRAME, HARD, ORIENTATIONS, TURN, NORM, BY_COLUMNS = range(7)
-WINDOWS, BLOCKS, CELLS, STEP = 7, 9, 11, 13
-SETTINGS = 15
-L1, L1_SQRT, L2, L2_HYS, UOCTTI = range(5)
+WINDOWS, BLOCKS, CELLS, STEP, IMAGE = 7, 9, 11, 13, 15
+SETTINGS = 19
+L1, L1_SQRT, L2, L2_HYS, UOCTTI, NONE = range(6)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -35,61 +35,23 @@ def describe(
     column_weights: Any,
     out: Any,
 ) -> None:
-    """Write the descriptors of images of shape (n, rows, columns, channels) to the rows of out.
-
-    ``numbers`` holds the scale of the pixels and what the norm needs; the rest is as in
-    :func:`histograms`.
-    """
-    shape = settings[WINDOWS : WINDOWS + 2]
-    cells = np.empty((shape[0], shape[1], settings[ORIENTATIONS]), np.float32)
-    for i in range(len(images)):
-        histograms(
-            images[i],
-            settings,
-            numbers,
-            angles,
-            row_first,
-            row_weights,
-            column_first,
-            column_weights,
-            cells,
-        )
-        if settings[NORM] == UOCTTI:
-            _normalize_cells(cells, numbers, out[i])
-        else:
-            _normalize_blocks(cells, settings, numbers, out[i])
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def histograms(
-    image: Any,
-    settings: Any,
-    numbers: Any,
-    angles: Any,
-    row_first: Any,
-    row_weights: Any,
-    column_first: Any,
-    column_weights: Any,
-    out: Any,
-) -> None:
-    """Sum the votes of the pixels in windows.
+    """Write the descriptors of images to the rows of ``out``.
 
     Parameters
     ----------
-    image : uint8 or float32 array of shape (rows, columns, channels)
+    images : uint8 array of shape (n, bytes of an image)
+        The bytes of uint8 or float32 images of shape (rows, columns, channels).
     settings : int64 array of shape (SETTINGS,)
     numbers : float32 array
-        The first is what pixels are multiplied by.
+        What the norm needs.
     angles : float32 array
         As in :func:`cast_votes`.
     row_first, row_weights : int64 (groups,), float32 (groups, reach, 4)
         The rows 4 g + r count in window ``row_first[g] + k`` with ``row_weights[g, k, r]``;
         likewise the columns.
-    out : float32 array of shape (row windows, column windows, orientations)
-        With BY_COLUMNS, of shape (column windows, row windows, orientations).
     """
-    rows, columns, channels = image.shape
     root, frame, hard = settings[ROOT] == 1, settings[FRAME] == 1, settings[HARD] == 1
+    rows, columns, channels, is_float = settings[IMAGE : IMAGE + 4]
     bins = settings[ORIENTATIONS]
     slots = slots_of(bins, hard)
     width = columns * slots
@@ -99,16 +61,25 @@ def histograms(
     places = np.empty(band * columns, np.uint32)
     votes = np.empty((band + 3) * width, np.float32)
     by_columns = settings[BY_COLUMNS] == 1
-    row_windows = out.shape[1] if by_columns else out.shape[0]
-    sums = np.zeros((row_windows, width), np.float32)
-    for y0 in range(0, rows, band):
-        y1 = min(y0 + band, rows)
-        n = (y1 - y0) * columns
-        band_gradients(image, y0, y1, numbers[0], numbers[6], root, frame, values, planes)
-        cast_votes(planes, n, hard, bins, settings[TURN], angles, places, votes)
-        votes[n * slots : (n + 3 * columns) * slots] = 0
-        _add_rows(votes, y1 - y0, y0 // 4, row_first, row_weights, sums)
-    _sum_columns(sums, slots, column_first, column_weights, not hard, by_columns, out)
+    cells = np.empty((settings[WINDOWS], settings[WINDOWS + 1], bins), np.float32)
+    sums = np.empty((cells.shape[1] if by_columns else cells.shape[0], width), np.float32)
+    for image in range(len(images)):
+        sums[:] = 0
+        for y0 in range(0, rows, band):
+            y1 = min(y0 + band, rows)
+            n = (y1 - y0) * columns
+            load_band(images[image], is_float == 1, columns, channels, rows, y0, y1, values)
+            band_gradients(values, root, frame, rows, columns, y0, y1, planes)
+            cast_votes(planes, n, hard, bins, settings[TURN], angles, places, votes)
+            votes[n * slots : (n + 3 * columns) * slots] = 0
+            _add_rows(votes, y1 - y0, y0 // 4, row_first, row_weights, sums)
+        _sum_columns(sums, slots, column_first, column_weights, not hard, by_columns, cells)
+        if settings[NORM] == NONE:
+            out[image] = cells.reshape(-1)
+        elif settings[NORM] == UOCTTI:
+            _normalize_cells(cells, numbers, out[image])
+        else:
+            _normalize_blocks(cells, settings, numbers, out[image])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
@@ -232,11 +203,11 @@ def _normalize_blocks(cells: Any, settings: Any, numbers: Any, out: Any) -> None
 def _normalize(out: Any, start: int, size: int, norm: int, numbers: Any) -> None:
     """Normalise ``size`` numbers, not negative, from ``out[start]`` on in place."""
     if norm in (L1, L1_SQRT):
-        factor = np.float32(1) / (_total(out, start, size, False) + numbers[2])
+        factor = np.float32(1) / (_total(out, start, size, False) + numbers[1])
     else:
-        length = np.sqrt(_total(out, start, size, True) + numbers[1])
-        factor = np.float32(1) / (length + numbers[2])
-    limit = numbers[5] if norm == L2_HYS else np.float32(np.inf)
+        length = np.sqrt(_total(out, start, size, True) + numbers[0])
+        factor = np.float32(1) / (length + numbers[1])
+    limit = numbers[4] if norm == L2_HYS else np.float32(np.inf)
     for i in range(size):
         value = out[start + i] * factor
         out[start + i] = limit if value > limit else value
@@ -244,14 +215,14 @@ def _normalize(out: Any, start: int, size: int, norm: int, numbers: Any) -> None
         for i in range(size):
             out[start + i] = np.sqrt(out[start + i])
     elif norm == L2_HYS:
-        length = np.sqrt(_total(out, start, size, True) + numbers[3])
-        factor = np.float32(1) / (length + numbers[4])
+        length = np.sqrt(_total(out, start, size, True) + numbers[2])
+        factor = np.float32(1) / (length + numbers[3])
         for i in range(size):
             out[start + i] *= factor
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _total(values: Any, start: int, size: int, squared: bool) -> float:
+def _total(values: Any, start: int, size: int, squared: bool) -> Any:
     """Sum of values or of squares: four sums at once, since an addition waits for the last one."""
     four = np.uintp(4)
     a = b = c = d = np.float32(0)
@@ -287,17 +258,17 @@ def _normalize_cells(cells: Any, numbers: Any, out: Any) -> None:
                 beyond_x = min(max(x + 2 * (corner % 2) - 1, 0), columns - 1)
                 total = energy[y, x] + energy[beyond_y, x] + energy[y, beyond_x]
                 total += energy[beyond_y, beyond_x]
-                factors[corner] = np.float32(1) / np.sqrt(total + numbers[1])
+                factors[corner] = np.float32(1) / np.sqrt(total + numbers[0])
             out[at : at + 3 * n + 4] = 0
             for factor in range(4):
                 for o in range(n):
                     forth = cells[y, x, o] * factors[factor]
                     back = cells[y, x, o + n] * factors[factor]
-                    both = min(forth + back, numbers[5])
-                    out[at + o] += np.float32(0.5) * min(forth, numbers[5])
-                    out[at + n + o] += np.float32(0.5) * min(back, numbers[5])
+                    both = min(forth + back, numbers[4])
+                    out[at + o] += np.float32(0.5) * min(forth, numbers[4])
+                    out[at + n + o] += np.float32(0.5) * min(back, numbers[4])
                     out[at + 2 * n + o] += np.float32(0.5) * both
-                    out[at + 3 * n + factor] += both * numbers[2]
+                    out[at + 3 * n + factor] += both * numbers[1]
             at += 3 * n + 4
 
 

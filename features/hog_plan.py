@@ -16,10 +16,6 @@ CONVENTIONS_OF_CELLS = ("uoctti", "cs231n")
 NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 CLIP = 0.2
 
-# Gradients of two channels whose lengths differ by less are equally long but for rounding, so that
-# uint8 and float images vote alike: 8-bit pixels have no lengths that are closer and not equal.
-TIE = 1.000001
-
 # Odd polynomials of arctan(t), t in 0..1. The first is ours, of least maximal error (3e-7 radian);
 # the second is OpenCV's, good to 2e-4 radian, which is part of its convention.
 ARCTANGENT = (
@@ -83,9 +79,9 @@ class Plan(NamedTuple):
 
 @lru_cache(maxsize=256)
 def make_plan(
-    size: tuple[int, int], is_uint8: bool, parameters: Parameters, only_cells: bool = False
+    size: tuple[int, ...], is_float: bool, parameters: Parameters, only_cells: bool = False
 ) -> Plan:
-    """Plan for images of ``size`` = (rows, columns): of descriptors, or of their cells' histograms.
+    """Plan for images of ``size`` = (rows, columns[, channels]): descriptors, or cells' histograms.
 
     Raises
     ------
@@ -94,27 +90,35 @@ def make_plan(
     """
     p = _checked(parameters)
     block = p.block if p.convention not in CONVENTIONS_OF_CELLS else (1, 1)
-    _check_size(size, p.cell, block)
+    _check_size(size[:2], p.cell, block)
     make_windows = _cell_windows if only_cells else _windows
     rows, columns = (make_windows(p, axis, size[axis]) for axis in (0, 1))
     n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
     cells = (rows.number, columns.number, n_bins)
     shape, step = _layout(p, cells)
+    root = p.convention == "opencv" if p.root is None else p.root
+    by_columns = p.convention == "opencv"
+    norm = kernels.UOCTTI if p.convention == "uoctti" else NORMS.index(p.norm)
     settings = np.zeros(kernels.SETTINGS, np.int64)
-    settings[kernels.ROOT] = (p.convention == "opencv") if p.root is None else p.root
+    settings[kernels.ROOT] = root
     settings[kernels.FRAME] = p.convention == "uoctti"
     settings[kernels.HARD] = p.convention in ("skimage", "uoctti")
     settings[kernels.ORIENTATIONS] = n_bins
     settings[kernels.TURN] = 2 if p.signed or p.convention == "uoctti" else 1
-    settings[kernels.NORM] = kernels.UOCTTI if p.convention == "uoctti" else NORMS.index(p.norm)
-    by_columns = p.convention == "opencv"
+    settings[kernels.NORM] = kernels.NONE if only_cells else norm
     settings[kernels.BY_COLUMNS] = by_columns
     settings[kernels.WINDOWS : kernels.BLOCKS] = cells[1::-1] if by_columns else cells[:2]
     if len(shape) == 5:
-        settings[kernels.BLOCKS :] = (*shape[:4], *step)
-    numbers = _numbers(p, is_uint8)
-    arguments = (settings, numbers, _angles(p), *rows[:2], *columns[:2])
-    return Plan(p, shape, int(np.prod(shape)), cells, arguments)
+        settings[kernels.BLOCKS : kernels.IMAGE] = (*shape[:4], *step)
+    settings[kernels.IMAGE :] = (*size[:2], size[2] if len(size) == 3 else 1, is_float)
+    # The scale goes into the weights, so that the gradients of 8-bit pixels are whole numbers.
+    scale = _scale(p, is_float)
+    row_weights = rows.weights * np.float32(scale**0.5 if root else scale)
+    windows = (rows.first, row_weights, columns.first, columns.weights)
+    shape = (
+        (settings[kernels.WINDOWS], settings[kernels.WINDOWS + 1], n_bins) if only_cells else shape
+    )
+    return Plan(p, shape, int(np.prod(shape)), cells, (settings, _numbers(p), _angles(p), *windows))
 
 
 def _checked(p: Parameters) -> Parameters:
@@ -156,7 +160,7 @@ def _check_counts(name: str, values: Sequence[Any], length: int) -> None:
         raise ValueError(f"{name} must be {what} above 0, got {got!r}")
 
 
-def _check_size(size: tuple[int, int], cell: tuple[int, int], block: tuple[int, int]) -> None:
+def _check_size(size: tuple[int, ...], cell: tuple[int, int], block: tuple[int, int]) -> None:
     least = (cell[0] * block[0], cell[1] * block[1])
     if size[0] < least[0] or size[1] < least[1]:
         raise ValueError(
@@ -183,22 +187,28 @@ def _layout(p: Parameters, cells: tuple[int, int, int]) -> tuple[tuple[int, ...]
     return (i, j, *p.block, n), step
 
 
-def _numbers(p: Parameters, is_uint8: bool) -> npt.NDArray[np.float32]:
-    """Scale of the pixels, and the constants of the norm: see the kernels' normalisation."""
+def _scale(p: Parameters, is_float: bool) -> float:
+    """Give the factor of the pixels: to 0..1, to 0..255 for "opencv", or 1."""
+    if p.convention in ("skimage", "cs231n"):
+        return 1.0
+    of_uint8 = 1.0 if p.convention == "opencv" else 1 / 255
+    return 255 * of_uint8 if is_float else of_uint8
+
+
+def _numbers(p: Parameters) -> npt.NDArray[np.float32]:
+    """Give the constants of the norm: see the kernels' normalisation."""
     size = p.block[0] * p.block[1] * p.orientations
     constants = {
-        "dalal": (1 / 255, 1.0, 1e-6, 1e-3, 1e-6, 0.0),
-        "skimage": (1.0, 1.0, 1e-10, 1e-5, 1e-10, 0.0),
-        "opencv": (1.0, 255.0, 0.0, 0.1 * size, 0.0, 1e-3),
-        "uoctti": (1 / 255, 1.0, 1e-4, 18**-0.5, 0.0, 0.0),
-        "cs231n": (1.0, 1.0, 0.0, 0.0, 0.0, 0.0),
+        "dalal": (1e-6, 1e-3, 1e-6, 0.0),
+        "skimage": (1e-10, 1e-5, 1e-10, 0.0),
+        "opencv": (0.0, 0.1 * size, 0.0, 1e-3),
+        "uoctti": (1e-4, 18**-0.5, 0.0, 0.0),
+        "cs231n": (0.0, 0.0, 0.0, 0.0),
     }
-    of_uint8, of_float, add, plus, add_again, plus_again = constants[p.convention]
+    add, plus, add_again, plus_again = constants[p.convention]
     if p.norm in ("L2", "L2-Hys") and p.convention in ("dalal", "skimage"):
         plus = 0.0
-    scale = of_uint8 if is_uint8 else of_float
-    tie = 1.0 if p.convention == "opencv" else TIE
-    return np.array([scale, add, plus, add_again, plus_again, CLIP, tie], np.float32)
+    return np.array([add, plus, add_again, plus_again, CLIP], np.float32)
 
 
 def _angles(p: Parameters) -> npt.NDArray[np.float32]:
@@ -269,7 +279,7 @@ def _grouped(dense: npt.NDArray[np.float64], pixels: int) -> Windows:
     padded = np.zeros((number, 4 * groups))
     padded[:, : dense.shape[1]] = dense
     by_group = padded.reshape(number, groups, 4).transpose(1, 0, 2)
-    used = by_group.any(axis=2)
+    used = (by_group != 0).any(axis=2)
     first = used.argmax(1)
     last = number - 1 - used[:, ::-1].argmax(1)
     reach = int(np.where(used.any(1), last - first + 1, 1).max())

@@ -51,6 +51,8 @@ def check_image(image: Any) -> Image:
         If the shape is not an image's, the image is empty or a value is not finite.
     """
     image = np.asarray(image)
+    if image.dtype == np.uint8 and image.size and (image.ndim == 2 or image.shape[2:] == (3,)):
+        return image
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
@@ -154,16 +156,16 @@ def as_stack(image: Image) -> Image:
 
 
 def stacks(
-    images: Images, first: int, prepare: Callable[[Image], Image]
+    images: Images, first: int, prepare: Callable[[Image], Image] | None = None
 ) -> Iterator[tuple[slice, Image]]:
-    """Group consecutive images that are alike, for kernels that take many at once.
+    """Check images and group consecutive ones that are alike, for kernels that take many at once.
 
     Parameters
     ----------
     images : ndarray of shape (n, rows, columns[, channels]) or sequence of images
     first : int
         The number of the first image in the whole collection, for messages.
-    prepare : callable
+    prepare : callable or None
         Is given every checked image, and gives the one to put in the stack.
 
     Yields
@@ -174,12 +176,22 @@ def stacks(
 
     def prepared(index: int) -> Image:
         with naming_image(first + index):
-            return prepare(check_image(images[index]))
+            image = check_image(images[index])
+            return image if prepare is None else prepare(image)
 
-    def kind(item: tuple[int, Image]) -> tuple[Any, ...]:
-        return item[1].shape, item[1].dtype
-
-    for _, group in groupby(((i, prepared(i)) for i in range(len(images))), kind):
+    if isinstance(images, np.ndarray) and images.dtype == np.uint8 and len(images):
+        example = prepared(0)
+        if example.shape[:2] == images.shape[1:3]:
+            yield slice(0, len(images)), _stack_of_array(images, example)
+            return
+    everything = ((i, prepared(i)) for i in range(len(images)))
+    for _, group in groupby(everything, lambda item: (item[1].shape, item[1].dtype)):
         indices, alike = zip(*group, strict=True)
         stack = np.concatenate([as_stack(image) for image in alike])
         yield slice(indices[0], indices[-1] + 1), stack
+
+
+def _stack_of_array(images: Image, example: Image) -> Image:
+    """View an array of uint8 images as a stack; what holds for one of them holds for all."""
+    channels = 1 if example.ndim == 2 else 3
+    return np.ascontiguousarray(images).reshape(*images.shape[:3], channels)

@@ -1,55 +1,420 @@
-"""HOG against the definition of its conventions, spelled out pixel by pixel in float64."""
+"""HOG against its owners, and against the definitions spelled out in float64."""
 
+import os
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
+import skimage.data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.ndimage import uniform_filter
+from skimage.feature import hog as skimage_hog
 
-from visualwords.features import HOG, hog
+from visualwords.features import HOG, hog, hog_cells, hog_image
+
+CONVENTIONS = ("dalal", "skimage", "opencv", "uoctti", "cs231n")
+SAVED = Path(__file__).with_name("opencv_hog.npz")
 
 
-def dalal(image, orientations=9, cell=8, cells=2, signed=False):
-    """Dalal and Triggs 2005, one pixel at a time."""
+def photographs():
+    """56 crops of photographs: grey and colour, odd sizes, and what gradients trip over."""
+    pictures = [skimage.data.camera(), skimage.data.coins(), skimage.data.page()]
+    pictures += [skimage.data.astronaut(), skimage.data.coffee(), skimage.data.chelsea()]
+    rng = np.random.default_rng(0)
+    crops = []
+    for i in range(52):
+        picture = pictures[i % len(pictures)]
+        rows, columns = rng.integers(17, 72, 2) if i % 4 else (32, 32)
+        y, x = (
+            int(rng.integers(0, n)) for n in (picture.shape[0] - rows, picture.shape[1] - columns)
+        )
+        crops.append(picture[y : y + rows, x : x + columns])
+    crops.append(np.full((33, 40), 200, np.uint8))
+    crops.append(np.zeros((32, 32, 3), np.uint8))
+    crops.append(np.where(crops[1] > 100, 255, 0).astype(np.uint8))
+    crops.append(rng.integers(0, 256, (37, 29, 3), dtype=np.uint8))
+    return crops
+
+
+PHOTOGRAPHS = photographs()
+
+
+def worst(name, differences, bound):
+    """Print and bound the largest of some differences."""
+    largest = max(differences)
+    print(f"{name}: worst difference {largest:.2g} over {len(differences)} images")
+    assert largest < bound
+
+
+def compare(name, reference, bound, images=PHOTOGRAPHS, **parameters):
+    differences = []
+    for image in images:
+        expected = reference(image)
+        got = hog(image, **parameters)
+        assert got.dtype == np.float32
+        assert got.shape == expected.shape
+        differences.append(float(np.abs(got - expected).max()))
+    worst(name, differences, bound)
+
+
+def gradients(image):
+    """Central differences, of the channel with the longest; angle and length in float64."""
     v = image.astype(float) / 255 if image.dtype == np.uint8 else image.astype(float)
     v = v.reshape(*v.shape[:2], -1)
     gx, gy = np.zeros_like(v), np.zeros_like(v)
     gx[:, 1:-1], gy[1:-1] = v[:, 2:] - v[:, :-2], v[2:] - v[:-2]
-    best = np.hypot(gx, gy).argmax(2)[..., None]
-    gx, gy = (np.take_along_axis(g, best, 2)[..., 0] for g in (gx, gy))
+    length = np.hypot(gx, gy)
+    best = (length > length.max(2, keepdims=True) * (1 - 1e-9)).argmax(2)[..., None]
+    return tuple(np.take_along_axis(g, best, 2)[..., 0] for g in (gx, gy))
+
+
+def dalal(image, orientations=9, cell=(8, 8), cells=(2, 2), stride=(8, 8), signed=False):
+    """Dalal and Triggs 2005, block by block."""
+    gx, gy = gradients(image)
     turn = 2 * np.pi if signed else np.pi
-    at = np.arctan2(gy, gx) % turn * orientations / turn - 0.5
-    block, out = cell * cells, []
-    for top in range(0, v.shape[0] - block + 1, cell):
-        for left in range(0, v.shape[1] - block + 1, cell):
-            h = np.zeros((cells, cells, orientations))
-            for y, x in np.ndindex(block, block):
-                p, k = at[top + y, left + x], int(np.floor(at[top + y, left + x]))
-                d2 = (y + 0.5 - block / 2) ** 2 + (x + 0.5 - block / 2) ** 2
-                size = np.hypot(gx, gy)[top + y, left + x] * np.exp(-d2 / 2 / (block / 2) ** 2)
-                for i, j in np.ndindex(cells, cells):
-                    w = max(0, 1 - abs((y + 0.5) / cell - 0.5 - i))
-                    w *= max(0, 1 - abs((x + 0.5) / cell - 0.5 - j)) * size
-                    h[i, j, k % orientations] += w * (1 - (p - k))
-                    h[i, j, (k + 1) % orientations] += w * (p - k)
+    at = (np.arctan2(gy, gx) % turn) * orientations / turn - 0.5
+    below = np.floor(at).astype(int)
+    block = [c * n for c, n in zip(cell, cells, strict=True)]
+    y, x = np.mgrid[: block[0], : block[1]] + 0.5
+    gaussian = np.exp(
+        -sum(((p / b - 0.5) / 0.5) ** 2 / 2 for p, b in ((y, block[0]), (x, block[1])))
+    )
+    out = []
+    for top in range(0, image.shape[0] - block[0] + 1, stride[0]):
+        for left in range(0, image.shape[1] - block[1] + 1, stride[1]):
+            here = np.s_[top : top + block[0], left : left + block[1]]
+            length, share = np.hypot(gx, gy)[here] * gaussian, (at - below)[here]
+            h = np.zeros((*cells, orientations))
+            for i, j in np.ndindex(*cells):
+                w = length * np.maximum(0, 1 - abs(y / cell[0] - 0.5 - i))
+                w = w * np.maximum(0, 1 - abs(x / cell[1] - 0.5 - j))
+                np.add.at(h[i, j], below[here] % orientations, w * (1 - share))
+                np.add.at(h[i, j], (below[here] + 1) % orientations, w * share)
             for clip in (0.2, np.inf):
                 h = np.minimum(h / np.sqrt((h**2).sum() + 1e-6), clip)
             out.append(h.ravel())
     return np.concatenate(out)
 
 
-@pytest.mark.parametrize("shape", [(32, 32), (21, 35), (24, 17, 3)])
-@pytest.mark.parametrize("signed", [False, True])
-def test_dalal_is_its_definition(shape, signed):
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, shape, dtype=np.uint8)
-    np.testing.assert_allclose(hog(image, signed=signed), dalal(image, signed=signed), atol=2e-6)
+def uoctti(image, cell=8, n=9):
+    """Felzenszwalb et al. 2010 as VLFeat has it, pixel by pixel."""
+    gx, gy = gradients(image)
+    rows, columns = ((size + cell // 2) // cell for size in image.shape[:2])
+    h = np.zeros((rows, columns, 2 * n))
+    angles = np.arange(n) * np.pi / n
+    for y, x in np.ndindex(*image.shape[:2]):
+        if y in (0, image.shape[0] - 1) or x in (0, image.shape[1] - 1):
+            continue
+        along = (gx[y, x] * np.cos(angles) + gy[y, x] * np.sin(angles)).round(12)
+        o = np.abs(along).argmax()
+        o += n * (along[o] < 0)
+        for i, j in np.ndindex(rows, columns):
+            wy, wx = (1 - abs((p + 0.5) / cell - 0.5 - k) for p, k in ((y, i), (x, j)))
+            if wy > 0 and wx > 0:
+                h[i, j, o] += wy * wx * np.hypot(gx[y, x], gy[y, x])
+    energy = np.pad(((h[..., :n] + h[..., n:]) ** 2).sum(2), 1, mode="edge")
+    pooled = energy[1:, 1:] + energy[1:, :-1] + energy[:-1, 1:] + energy[:-1, :-1]
+    both = h[..., :n] + h[..., n:]
+    out = np.zeros((rows, columns, 3 * n + 4))
+    for k, (dy, dx) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+        factor = 1 / np.sqrt(pooled[dy : dy + rows, dx : dx + columns, None] + 1e-4)
+        all_ = np.concatenate([h, both], axis=2)
+        out[..., : 3 * n] += np.minimum(all_ * factor, 0.2) / 2
+        out[..., 3 * n + k] = np.minimum(both * factor, 0.2).sum(2) / np.sqrt(18)
+    return out.ravel()
+
+
+def course(image, orientations=9, cell=8):
+    """The course's formula, with its filter, on whole cells."""
+    v = image.astype(float)
+    if v.ndim == 3:
+        v = v[..., 0] * 0.299 + v[..., 1] * 0.587 + v[..., 2] * 0.144
+    gx, gy = np.zeros(v.shape), np.zeros(v.shape)
+    gx[:, :-1], gy[:-1] = np.diff(v, axis=1), np.diff(v, axis=0)
+    angle = np.arctan2(gy, gx + 1e-15) * (180 / np.pi) + 90
+    rows, columns = (size // cell for size in v.shape)
+    out = np.zeros((columns, rows, orientations))
+    for o in range(orientations):
+        inside = (angle >= 180 / orientations * o) & (angle < 180 / orientations * (o + 1))
+        votes = np.where(inside & (angle > 0), np.hypot(gx, gy), 0)
+        means = uniform_filter(votes, size=cell)[cell // 2 :: cell, cell // 2 :: cell]
+        out[..., o] = means[:rows, :columns].T
+    return out.ravel()
 
 
 def test_default_length():
     assert hog(np.zeros((32, 32, 3), np.uint8)).shape == (324,)
 
 
+@pytest.mark.parametrize("signed", [False, True])
+def test_dalal_is_its_definition(signed):
+    compare("dalal", lambda image: dalal(image, signed=signed), 1e-5, signed=signed)
+
+
+@pytest.mark.parametrize(
+    ("orientations", "cell", "cells", "stride"),
+    [(6, (4, 4), (2, 2), (4, 4)), (12, (6, 5), (1, 3), (3, 7)), (18, (5, 8), (3, 1), (5, 8))],
+)
+def test_dalal_with_any_cells_and_blocks(orientations, cell, cells, stride):
+    compare(
+        f"dalal {orientations} {cell} {cells} {stride}",
+        lambda image: dalal(image, orientations, cell, cells, stride),
+        1e-5,
+        images=PHOTOGRAPHS[::5],
+        orientations=orientations,
+        pixels_per_cell=cell,
+        cells_per_block=cells,
+        block_stride=stride,
+    )
+
+
+@pytest.mark.parametrize("norm", ["L1", "L1-sqrt", "L2", "L2-Hys"])
+@pytest.mark.parametrize(("orientations", "cell"), [(9, (8, 8)), (8, (5, 7)), (12, (4, 3))])
+def test_skimage_of_8_bit_images(norm, orientations, cell):
+    def reference(image):
+        axis = -1 if image.ndim == 3 else None
+        return skimage_hog(image, orientations, cell, (2, 2), norm, channel_axis=axis)
+
+    compare(
+        f"skimage {norm} {orientations} {cell}",
+        reference,
+        1e-6,
+        convention="skimage",
+        block_norm=norm,
+        orientations=orientations,
+        pixels_per_cell=cell,
+    )
+
+
+@pytest.mark.parametrize("root", [False, True])
+def test_skimage_of_float_images(root):
+    """Grey: in colour, rounding decides which of several equally long gradients is taken."""
+    grays = [image[..., 1] if image.ndim == 3 else image for image in PHOTOGRAPHS]
+    grays = [(image / 255).astype(np.float32) for image in grays]
+    compare(
+        f"skimage float32, square root {root}",
+        lambda image: skimage_hog(image, 9, (8, 8), (2, 2), transform_sqrt=root),
+        2e-6,
+        images=grays,
+        convention="skimage",
+        transform_sqrt=root,
+    )
+
+
+def test_skimage_of_one_row():
+    image = PHOTOGRAPHS[1][:1]
+    expected = skimage_hog(image, 9, (1, 4), (1, 2))
+    got = hog(image, convention="skimage", pixels_per_cell=(1, 4), cells_per_block=(1, 2))
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("convention", ["dalal", "opencv", "uoctti"])
+def test_float_images_count_as_8_bit_images(convention):
+    differences = []
+    for image in PHOTOGRAPHS:
+        gray = image[..., 1] if image.ndim == 3 else image
+        scaled = hog(gray / 255, convention=convention)
+        differences.append(float(np.abs(hog(gray, convention=convention) - scaled).max()))
+    worst(f"{convention}, float beside uint8", differences, 1e-4)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("gamma", [False, True])
+def test_opencv(gamma, signed):
+    saved = np.load(SAVED)
+    images = PHOTOGRAPHS if gamma and not signed else PHOTOGRAPHS[::6]
+    references = iter([saved[f"{gamma}_{signed}_{i}"] for i in range(len(images))])
+    compare(
+        f"opencv, square root {gamma}, signed {signed}",
+        lambda image: next(references),
+        2e-6,
+        images=images,
+        convention="opencv",
+        transform_sqrt=gamma,
+        signed=signed,
+    )
+
+
+def test_opencv_with_any_cells_and_blocks():
+    """Live, where OpenCV has the class: version 4, not 5."""
+    if not hasattr(cv2, "HOGDescriptor"):
+        assert int(cv2.__version__.split(".")[0]) >= 5
+        return
+    image = np.ascontiguousarray(PHOTOGRAPHS[4][:33, :37])
+    descriptor = cv2.HOGDescriptor((36, 30), (12, 10), (8, 10), (6, 5), 12)
+    expected = descriptor.compute(image, (8, 8), (0, 0), [(0, 0)]).ravel()
+    got = hog(
+        image,
+        convention="opencv",
+        orientations=12,
+        pixels_per_cell=(5, 6),
+        block_stride=(10, 8),
+    )
+    np.testing.assert_allclose(got, expected, atol=2e-6)
+
+
+def test_uoctti_is_its_definition():
+    compare("uoctti", uoctti, 1e-5, convention="uoctti", images=PHOTOGRAPHS[::2])
+
+
+def test_cs231n_is_the_course():
+    whole = [image[: len(image) // 8 * 8] for image in PHOTOGRAPHS]
+    compare("cs231n", course, 1e-4, convention="cs231n", images=whole)
+
+
+def test_square_roots_of_negative_pixels_are_refused():
+    with pytest.raises(ValueError, match="not negative"):
+        hog(np.full((16, 16), -1.0), transform_sqrt=True)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_constant_image_has_no_gradients(convention):
+    assert not hog(np.full((24, 40), 7, np.uint8), convention=convention).any()
+
+
+@settings(deadline=None, max_examples=30)
+@given(arrays(np.uint8, st.tuples(st.integers(16, 40), st.integers(16, 40))))
+def test_the_negative_of_an_image_has_the_same_edges(image):
+    for convention in ("dalal", "skimage"):
+        negative = hog(255 - image, convention=convention)
+        np.testing.assert_array_equal(negative, hog(image, convention=convention))
+
+
+@settings(deadline=None, max_examples=30)
+@given(arrays(np.uint8, (24, 40)))
+def test_turning_an_image_by_half_turns_its_blocks(image):
+    upright = hog(image).reshape(2, 4, 2, 2, 9)
+    turned = hog(image[::-1, ::-1]).reshape(2, 4, 2, 2, 9)
+    np.testing.assert_allclose(turned[::-1, ::-1, ::-1, ::-1], upright, atol=1e-5)
+
+
+@settings(deadline=None, max_examples=30)
+@given(arrays(np.uint8, st.tuples(st.integers(8, 30), st.integers(8, 30), st.just(3))))
+def test_numbers_are_finite_and_within_the_norm(image):
+    for convention in ("dalal", "skimage", "opencv", "uoctti"):
+        parameters = {} if convention == "uoctti" else {"cells_per_block": (1, 1)}
+        got = hog(image, convention=convention, **parameters)
+        assert np.isfinite(got).all()
+        assert got.min() >= 0
+        assert got.max() <= (1.0001 if parameters else 0.2 * 9 / 18**0.5 + 1e-4)
+
+
+def test_cells_hold_the_votes_of_their_pixels():
+    image = PHOTOGRAPHS[0].astype(np.float32)
+    gx, gy = gradients(image)
+    cells = hog_cells(image, convention="skimage")
+    lengths = np.hypot(gx, gy)[: cells.shape[0] * 8, : cells.shape[1] * 8]
+    means = lengths.reshape(cells.shape[0], 8, cells.shape[1], 8).mean((1, 3))
+    np.testing.assert_allclose(cells.sum(2), means, rtol=1e-5)
+    for convention in ("dalal", "opencv"):
+        inner = hog_cells(np.pad(image, 16), convention=convention, transform_sqrt=False)
+        scale = 255 if convention == "opencv" else 1
+        edges = hog_cells(np.pad(image, 16), convention="skimage")
+        np.testing.assert_allclose(inner.sum(), edges.sum() * 64 * scale, rtol=1e-4)
+
+
+def test_opencv_cells_are_by_rows():
+    cells = hog_cells(PHOTOGRAPHS[1], convention="opencv")
+    assert cells.shape == (*(n // 8 for n in PHOTOGRAPHS[1].shape[:2]), 9)
+    upper = PHOTOGRAPHS[1].copy()
+    upper[16:] = upper[15]
+    assert not hog_cells(upper, convention="opencv")[3:, :, 4].any()
+
+
+def test_picture_is_that_of_skimage():
+    image = skimage.data.camera()[:64, :80]
+    _, expected = skimage_hog(image, 9, (8, 8), (2, 2), visualize=True)
+    np.testing.assert_allclose(hog_image(image, convention="skimage"), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_picture_of_every_convention(convention):
+    assert hog_image(PHOTOGRAPHS[0], convention=convention).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"convention": "lowe"}, "convention must be one of"),
+        ({"orientations": 0}, "orientations must be a whole number above 0"),
+        ({"orientations": 1}, "orientations must be at least 2"),
+        ({"pixels_per_cell": (8, 0)}, "pixels_per_cell must be two whole numbers"),
+        ({"cells_per_block": (2, 2, 2)}, "cells_per_block must be two whole numbers"),
+        ({"block_stride": (0, 8)}, "block_stride must be two whole numbers"),
+        ({"block_norm": "L3"}, "block_norm must be one of"),
+        ({"convention": "opencv", "block_norm": "L1"}, "block_norm"),
+        ({"convention": "skimage", "signed": True}, "signed=True is for"),
+        ({"convention": "skimage", "block_stride": (4, 8)}, "multiple of pixels_per_cell"),
+        ({"convention": "uoctti", "cells_per_block": (3, 3)}, "no blocks of its own"),
+        ({"convention": "cs231n", "transform_sqrt": True}, "not for"),
+        (
+            {"pixels_per_cell": (17, 8)},
+            "an image of 33x40 pixels is too small: a block needs 34x16",
+        ),
+    ],
+)
+def test_errors_name_the_parameter(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        hog(PHOTOGRAPHS[52], **parameters)
+
+
+def test_lists_do_as_parameters():
+    image = PHOTOGRAPHS[0]
+    as_lists = HOG(pixels_per_cell=[4, 4], block_stride=[8, 8], image_size=[32, 32])
+    expected = hog(image, pixels_per_cell=(4, 4), block_stride=(8, 8))
+    np.testing.assert_array_equal(as_lists.fit_transform([image])[0], expected)
+
+
 def test_image_size_makes_mixed_images_alike():
-    rng = np.random.default_rng(0)
-    images = [rng.integers(0, 256, (h, 40, 3), dtype=np.uint8) for h in (20, 50)]
-    assert HOG(image_size=(32, 32)).fit_transform(images).shape == (2, 324)
-    with pytest.raises(ValueError, match=r"image 1: expected 20x40 pixels as in fit, got 50x40"):
-        HOG().fit_transform(images)
+    mixed = PHOTOGRAPHS[:6]
+    assert HOG(image_size=(32, 32)).fit_transform(mixed).shape == (6, 324)
+    with pytest.raises(ValueError, match=r"image 1: expected 32x32 pixels as in fit, got"):
+        HOG().fit_transform(mixed)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_names_say_where_a_number_is_from(convention):
+    """A gradient in one place only shows in the numbers whose names say so."""
+    image = np.zeros((32, 48), np.uint8)
+    image[18:22, 34:38] = 200
+    feature = HOG(convention=convention).fit([image])
+    names = feature.get_feature_names_out()
+    named = set(names[feature.transform([image])[0] > 0])
+    assert len(set(names)) == len(names) == feature.n_features_out_
+    if convention in ("uoctti", "cs231n"):
+        assert any(name.startswith("hog_cell2_4") for name in named)
+        assert not any(name.startswith(("hog_cell0", "hog_cell2_1")) for name in named)
+    else:
+        assert any(name.startswith("hog_block1_3_cell1_1_angle") for name in named)
+        assert not any(name.startswith(("hog_block0_", "hog_block1_0")) for name in named)
+
+
+def test_descriptor_shape_gives_axes():
+    feature = HOG().fit([np.zeros((32, 48), np.uint8)])
+    assert feature.descriptor_shape_ == (3, 5, 2, 2, 9)
+    assert feature.image_size_ == (32, 48)
+
+
+def save_opencv_references():
+    """Write the file of references; run this module by an OpenCV 4 to do so."""
+    saved = {}
+    for gamma in (False, True):
+        for signed in (False, True):
+            images = PHOTOGRAPHS if gamma and not signed else PHOTOGRAPHS[::6]
+            for i, image in enumerate(images):
+                rows, columns = (n // 8 * 8 for n in image.shape[:2])
+                descriptor = cv2.HOGDescriptor(
+                    (columns, rows), (16, 16), (8, 8), (8, 8), 9, 1, -1, 0, 0.2, gamma, 64, signed
+                )
+                image = np.ascontiguousarray(image)
+                numbers = descriptor.compute(image, (8, 8), (0, 0), [(0, 0)]).ravel()
+                saved[f"{gamma}_{signed}_{i}"] = numbers
+    np.savez_compressed(SAVED, **saved)
+    print(SAVED, os.path.getsize(SAVED))
+
+
+if __name__ == "__main__":
+    save_opencv_references()

@@ -1,0 +1,56 @@
+"""HOG beside scikit-image and OpenCV 4 (``cv2.HOGDescriptor``, which OpenCV 5 lacks)."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from skimage.data import camera
+from skimage.feature import hog as skimage_hog
+
+from visualwords.features import HOG, hog
+
+from .harness import race, row
+
+
+def repeated(run: Callable[[], object], times: int) -> Callable[[], None]:
+    def several() -> None:
+        for _ in range(times):
+            run()
+
+    return several
+
+
+def report() -> None:
+    cv2.setNumThreads(1)
+    for size, calls, images in ((32, 100, 10_000), (256, 5, 200)):
+        image = cv2.resize(camera(), (size, size), interpolation=cv2.INTER_AREA)
+        stack = np.stack([np.roll(image, i, axis=1) for i in range(images)])
+        contestants = {
+            "skimage": repeated(lambda: skimage_hog(image, cells_per_block=(2, 2)), calls),
+        }
+        if hasattr(cv2, "HOGDescriptor"):
+            descriptor = cv2.HOGDescriptor((size, size), (16, 16), (8, 8), (8, 8), 9)
+            contestants["opencv"] = repeated(lambda: descriptor.compute(image), calls)
+        for convention in ("skimage", "opencv", "dalal"):
+            contestants[f"hog {convention}"] = repeated(
+                lambda convention=convention: hog(image, convention=convention), calls
+            )
+            feature = HOG(convention=convention).fit(stack[:1])
+            contestants[f"HOG {convention}"] = lambda feature=feature: feature.transform(stack)
+        seconds = race(contestants)
+        for name in contestants:
+            seconds[name] /= images if name.startswith("HOG") else calls
+        print_rows(seconds, size)
+
+
+def print_rows(seconds: dict[str, float], size: int) -> None:
+    least = 5 if size == 32 else 2
+    for convention in ("skimage", "opencv", "dalal"):
+        peer, target = ("skimage", 100) if convention == "skimage" else ("opencv", least)
+        if peer not in seconds:
+            print(f"{convention}: no cv2.HOGDescriptor in OpenCV {cv2.__version__}")
+            continue
+        what = f"HOG, {convention}, {size}x{size} grey"
+        for way, name in (("hog()", "hog"), ("an image of HOG.transform", "HOG")):
+            ours = seconds[f"{name} {convention}"]
+            print(row(f"{what}, {way}", ours, peer, seconds[peer], target))
