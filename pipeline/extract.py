@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any, overload
@@ -28,7 +28,10 @@ from .store import FeatureMatrix, StoredMatrix, key_of, write_atomically
 
 __all__ = ["Extraction", "Extractor"]
 
-IMAGES_PER_CHUNK = 64
+# A chunk, the unit of work, ends at whichever comes first: what it holds is in memory at a time,
+# and features prepare themselves once for each.
+IMAGES_PER_CHUNK = 256
+PIXELS_PER_CHUNK = 4_000_000
 
 # The training images that a vocabulary is learned from: at most so many, and so many pixels.
 SAMPLE_IMAGES = 10_000
@@ -207,7 +210,7 @@ class Extractor:
         """Write the missing shards, in order, while workers describe the images to come."""
         shards = StoredMatrix.shards(len(scan.dataset))
         wanted = sorted(set().union(*missing.values()))
-        tasks = [(shard, chunk) for shard in wanted for chunk in _chunks(shards[shard])]
+        tasks = [(shard, chunk) for shard in wanted for chunk in _chunks(scan, shards[shard])]
         stage.advance(len(scan.dataset) - sum(len(chunk) for _, chunk in tasks))
         for shard, chunks in self._describe(tasks, missing, features, scan, stage):
             failures = {i: why for chunk in chunks for i, why in chunk.failures.items()}
@@ -221,7 +224,7 @@ class Extractor:
 
     def _describe(
         self,
-        tasks: Sequence[tuple[int, Sequence[int]]],
+        tasks: Sequence[tuple[int, range]],
         missing: Mapping[str, set[int]],
         features: Mapping[str, ImageFeature],
         scan: Scan,
@@ -251,9 +254,13 @@ class Extractor:
             yield shard, chunks
 
 
-def _chunks(numbers: Sequence[int]) -> list[Sequence[int]]:
-    starts = range(0, len(numbers), IMAGES_PER_CHUNK)
-    return [numbers[start : start + IMAGES_PER_CHUNK] for start in starts]
+def _chunks(scan: Scan, numbers: range) -> list[range]:
+    """Cut images that follow each other into chunks."""
+    pixels = scan.shapes[numbers.start : numbers.stop].prod(axis=1).cumsum()
+    parts = np.stack([np.arange(len(numbers)) // IMAGES_PER_CHUNK, pixels // PIXELS_PER_CHUNK])
+    cuts = np.flatnonzero(np.diff(parts).any(axis=0)) + 1
+    edges = [0, *cuts.tolist(), len(numbers)]
+    return [numbers[start:end] for start, end in pairwise(edges)]
 
 
 def _arguments(scan: Scan, numbers: Sequence[int]) -> tuple[list[int], list[Source], list[str]]:

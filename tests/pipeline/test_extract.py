@@ -9,7 +9,7 @@ from visualwords.pipeline import extract
 from visualwords.pipeline.dataset import Dataset, DatasetError
 from visualwords.pipeline.extract import Extractor
 from visualwords.pipeline.reader import Reader, read_bytes
-from visualwords.pipeline.scan import ScanIndex, scan
+from visualwords.pipeline.scan import Scan, ScanIndex, scan
 from visualwords.pipeline.stages import Stages
 from visualwords.pipeline.store import SHARD_ROWS
 
@@ -164,3 +164,16 @@ def test_learning_passes_over_damaged_images_and_says_when_there_is_nothing_else
     result, _ = work(Dataset.from_folder(folder.parent), tmp_path)
     assert list(result.failures) == [0]
     assert "truncated" in result.failures[0]
+
+
+def test_a_chunk_ends_at_its_number_of_images_or_of_pixels(monkeypatch):
+    monkeypatch.setattr(extract, "IMAGES_PER_CHUNK", 4)
+    monkeypatch.setattr(extract, "PIXELS_PER_CHUNK", 1000)
+    dataset = Dataset.from_arrays([np.zeros((1, 1), np.uint8)] * 12, range(12))
+    shapes = np.full((12, 2), 1)
+    shapes[5] = shapes[6] = (40, 50)  # two images of 2,000 pixels
+    scan = Scan(dataset, ("",) * 12, shapes, {}, 0)
+    chunks = extract._chunks(scan, range(2, 12))
+    assert [i for chunk in chunks for i in chunk] == list(range(2, 12))
+    assert max(len(chunk) for chunk in chunks) <= 4
+    assert not any({5, 6} <= set(chunk) for chunk in chunks)
