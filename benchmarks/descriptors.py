@@ -10,8 +10,9 @@ from visualwords.features import DensePatches
 
 from .harness import race, row
 
-# What is described: side of the image, of the patches and their distance, in pixels.
-GRIDS = ((32, 16, 2), (256, 32, 8), (32, 12, 2.25))
+# Side of the image, of the patches and their distance, in pixels, and the ratio that we owe; the
+# last is what CIFAR-10 gets without an option.
+GRIDS = ((32, 16, 2, 5), (256, 32, 8, 5), (32, 12, 2.25, None))
 
 RESAMPLED = "HOGDescriptor, resampled"
 
@@ -19,7 +20,7 @@ RESAMPLED = "HOGDescriptor, resampled"
 def report() -> None:
     cv2.setNumThreads(1)
     print(f"OpenCV {cv2.__version__}, one thread")
-    for side, patch, stride in GRIDS:
+    for side, patch, stride, owed in GRIDS:
         image = np.ascontiguousarray(data.camera()[100 : 100 + side, 150 : 150 + side])
         ours = DensePatches(patch, stride)
         peers = {RESAMPLED: resampled_hog(image, patch, stride)}
@@ -31,7 +32,7 @@ def report() -> None:
             assert peer().size == n * 144
         seconds = race({"ours": lambda o=ours, i=image: o.describe(i), **peers}, repeats=101)
         for name in peers:
-            target = 5 if name == RESAMPLED else None
+            target = owed if name == RESAMPLED else None
             print(row(what, seconds["ours"], name, seconds[name], target))
 
 

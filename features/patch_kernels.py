@@ -158,10 +158,8 @@ class Work(NamedTuple):
 
     side: int  # of the small cells: the greatest on which all cells can be put together
     base: Any  # (width,) where the bins of a sample's small cell begin
-    lower_bin: Any  # (width,) the two bins of a sample ...
-    upper_bin: Any
-    lower: Any  # ... and its votes for them
-    upper: Any
+    bins: Any  # (2, width) the two bins of a sample ...
+    votes: Any  # (2, width) ... and its votes for them
     small: Any  # (width / side * 9,) small cells of the present row
     lines: Any  # (height / side, cells * 9) weighted sums along the rows of small cells
 
@@ -177,10 +175,8 @@ def _work(height: int, width: int, stride: int) -> Work:
     return Work(
         side,
         base,
-        np.empty(width, np.uint32),
-        np.empty(width, np.uint32),
-        np.empty(width, np.float32),
-        np.empty(width, np.float32),
+        np.empty((2, width), np.uint32),
+        np.empty((2, width), np.float32),
         np.zeros(width // side * ORIENTATIONS, np.float32),
         np.zeros((n_lines, n_cells * ORIENTATIONS), np.float32),
     )
@@ -189,9 +185,9 @@ def _work(height: int, width: int, stride: int) -> Work:
 @njit(nogil=True, cache=True)
 def _add_row(above: Any, row: Any, below: Any, u: int, work: Work) -> None:
     """Take in row ``u`` of the samples; with the last of its cells, sum these along the row."""
-    _orient(above, row, below, work.base, work.lower_bin, work.upper_bin, work.lower, work.upper)
-    small = work.small
-    _vote(work.lower_bin, work.upper_bin, work.lower, work.upper, small)
+    bins, votes, small = work.bins, work.votes, work.small
+    _orient(above, row, below, work.base, bins[0], bins[1], votes[0], votes[1])
+    _vote(bins[0], bins[1], votes[0], votes[1], small)
     if (u + 1) % work.side == 0:
         line, shift = work.lines[u // work.side], MARGIN // work.side * ORIENTATIONS
         for o in range(0, shift, ORIENTATIONS):

@@ -245,14 +245,11 @@ def test_wrong_keypoint_parameters_are_named(parameters, words):
 # --- the grid ----------------------------------------------------------------------------------
 
 
-def test_grid_fits_and_is_centred():
+def test_grid_fits_and_is_centred_and_sizes_follow_one_another():
     _, positions = DensePatches(patch_size=10, stride=5).describe(np.zeros((31, 20)))
     assert_array_equal(np.unique(positions[:, 0]), [5.5, 10.5, 15.5, 20.5, 25.5])
     assert_array_equal(np.unique(positions[:, 1]), [5, 10, 15])
     assert_array_equal(positions[:, 2:], np.tile([10, 0], (15, 1)))
-
-
-def test_sizes_follow_one_another():
     _, positions = DensePatches(patch_size=[8, 16], stride=8).describe(np.zeros((16, 16)))
     assert_array_equal(positions[:, 2], [8, 8, 8, 8, 16])
 
@@ -327,7 +324,6 @@ def test_no_images_give_no_descriptors():
     nothing = DensePatches().transform([])
     assert len(nothing) == 0
     assert nothing.values.shape == (0, 144)
-    assert nothing.shape == (0,)
 
 
 @pytest.mark.parametrize(
