@@ -1,7 +1,6 @@
 """``DualAscent``: the fast solver for hinges when there are few rows for many columns."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,8 @@ from scipy.sparse import csr_array
 from visualwords.threads import row_blocks
 
 from .dual_kernels import sweep_coupled, sweep_separate
-from .losses import CrammerSinger, Hinge, Labels, OneVsRestHinge, SquaredHinge
+from .losses import CrammerSinger, Hinge, Labels, OneVsRestHinge, PiecewiseLinear, SquaredHinge
+from .matrix import Source
 from .objective import Objective, Weights
 from .scaling import Scaling, column_scaling
 from .solvers import Solver, State
@@ -19,7 +19,7 @@ from .solvers import Solver, State
 __all__ = ["DualAscent"]
 
 LOSSES = (Hinge, CrammerSinger, OneVsRestHinge, SquaredHinge)
-EPOCHS = 5
+EPOCHS = 10
 BLOCK_ROWS = 512
 # How fast intercepts follow the slopes, as a multiple of the mean over the rows of the curvature.
 INTERCEPT_RATE = 16.0
@@ -36,7 +36,7 @@ class DualAscent(Solver):
     slopes of each are set to what is best while all others stay (Shalev-Shwartz and Zhang 2013;
     for several classes Keerthi et al. 2008). The scores are kept up to date with the rows'
     products ``X X^T``, so an epoch costs at most ``n^2`` times the number of classes, however
-    many columns there are. A step is five epochs.
+    many columns there are. A step is ten epochs.
 
     Intercepts, which no penalty holds, are multipliers of the constraint that the columns of ``A``
     sum to 0 (the method of multipliers; Hestenes 1969). Before the gap is measured, the slopes are
@@ -53,7 +53,7 @@ class DualAscent(Solver):
     tol : float
         Stop when the duality gap is at most ``tol`` times the value.
     max_iter : int
-        Steps, of five epochs each.
+        Steps, of ten epochs each.
     random_state : int
         Seed of the order of the examples.
 
@@ -82,7 +82,8 @@ class DualAscent(Solver):
 
     def check(self, objective: Objective) -> None:
         """Refuse a loss that is not a hinge, and an objective without penalty."""
-        if type(objective.loss) not in LOSSES or getattr(objective.loss, "width", 0):
+        smoothed = isinstance(objective.loss, PiecewiseLinear) and objective.loss.width > 0
+        if smoothed or type(objective.loss) not in LOSSES:
             raise ValueError(
                 f"DualAscent cannot minimise {objective.loss!r}: it minimises "
                 f"{', '.join(loss.__name__ for loss in LOSSES)}; use PrimalDual"
@@ -98,23 +99,18 @@ class DualAscent(Solver):
         return State(W, objective.value(W), memory=(_Dual.of(objective, W), rng))
 
     def step(self, objective: Objective, state: State) -> State:
-        """Make five epochs and measure the gap; see :class:`Solver`."""
+        """Make ten epochs and measure the gap; see :class:`Solver`."""
         dual, rng = state.memory
         for _ in range(EPOCHS):
             dual.sweep(rng)
-        scores = dual.scores + dual.intercept
-        value = objective.mean(objective.loss.values(scores, dual.y)) + dual.penalty()
-        if value - dual.value(dual.slopes) > self.tol * value:
-            return State(dual.weights(dual.slopes), value, memory=state.memory)
-        return self._certify(objective, dual, state.memory)
-
-    def _certify(self, objective: Objective, dual: "_Dual", memory: Any) -> State:
-        slopes = dual.balanced()
-        W = dual.weights(slopes)
-        value = objective.value(W)
-        gap = max(0.0, value - dual.linear_part(slopes) + objective.penalty(W))
-        reason = "the duality gap is within tol" if gap <= self.tol * value else ""
-        return State(W, value, memory=memory, stop=reason, gap=gap)
+        slopes, reason, gap = dual.slopes, "", np.inf
+        value, bound = dual.bounds(slopes, dual.scores)
+        if value - bound <= self.tol * value:
+            slopes = dual.balanced()
+            value, bound = dual.bounds(slopes, dual.scores_of(slopes))
+            gap = max(0.0, value - bound)
+            reason = "the duality gap is within tol" if gap <= self.tol * value else ""
+        return State(dual.weights(slopes), value, memory=state.memory, stop=reason, gap=gap)
 
 
 @dataclass
@@ -130,6 +126,8 @@ class _Dual:
         Of the rows, divided by alpha.
     share : ndarray of shape (n,)
         Weight of each example in the mean.
+    offset : ndarray of shape (n, n_classes)
+        Of the scores.
     rate : float
         How fast intercepts follow the slopes.
     slopes : ndarray of shape (n, n_classes)
@@ -140,8 +138,9 @@ class _Dual:
 
     objective: Objective
     scaling: Scaling
-    products: npt.NDArray[Any]
+    products: npt.NDArray[np.float64]
     share: npt.NDArray[np.float64]
+    offset: Slopes
     rate: float
     slopes: Slopes
     scores: Slopes
@@ -156,18 +155,22 @@ class _Dual:
         share = share / share.sum()
         scaling = objective.scaling
         if scaling is None:
-            centre = column_scaling(objective.X, weight, objective.fit_intercept, None).mean
+            centre = column_scaling(
+                objective.X, share, objective.fit_intercept, objective.n_jobs
+            ).mean
             scaling = Scaling(centre, np.ones(len(centre)))
             W = scaling.standardised(W)
         products = _products(objective, scaling)
         rate = 0.0
         if objective.fit_intercept:
             rate = max(1.0, INTERCEPT_RATE * float(products.diagonal().mean()) / n)
-        scores = np.zeros((n, n_classes))
+        slopes, offset = np.zeros((n, n_classes)), np.zeros((n, n_classes))
         if objective.offset is not None:
-            scores += objective.offset
-        slopes = np.zeros((n, n_classes))
-        return cls(objective, scaling, products, share, rate, slopes, scores, W[:, -1].copy())
+            offset += objective.offset
+        intercept = W[:, -1].copy()
+        return cls(
+            objective, scaling, products, share, offset, rate, slopes, offset.copy(), intercept
+        )
 
     @property
     def y(self) -> Labels:
@@ -186,7 +189,7 @@ class _Dual:
         caps = np.full(len(share), np.inf) if isinstance(loss, SquaredHinge) else share
         # A row without length has no best slopes; one of hardly any length cannot be told from it.
         q = self.products.diagonal() + self.rate
-        q = np.maximum(q, 1e-9 / np.maximum(share, 1e-9 * share.max()))
+        q = np.maximum(q, 1e-8 / np.maximum(share, 1e-9 * share.max()))
         state = self.slopes, self.scores, self.intercept, self.rate
         if self.coupled:
             totals = share if isinstance(loss, CrammerSinger) else np.full(len(share), np.inf)
@@ -207,10 +210,10 @@ class _Dual:
 
     def weights(self, slopes: Slopes) -> Weights:
         """Weights for the columns of the objective that slopes stand for, with the intercepts."""
-        derivatives = self._by_scores(slopes).T.astype(self.objective.X.dtype)
+        derivatives = self._by_scores(slopes).T
         W = np.zeros(self.objective.shape)
 
-        def product(rows: slice) -> npt.NDArray[Any]:
+        def product(rows: slice) -> npt.NDArray[np.float64]:
             return derivatives[:, rows] @ _standardised(self.objective.X, rows, self.scaling)
 
         for part in self.objective.map(product, row_blocks(len(self.y), BLOCK_ROWS)):
@@ -219,26 +222,22 @@ class _Dual:
         W[:, -1] = self.intercept
         return W if self.objective.scaling is not None else self.scaling.raw(W)
 
-    def penalty(self) -> float:
-        """``alpha / 2 ||W||^2`` of the weights that the slopes stand for."""
-        scores = (
-            self.scores if self.objective.offset is None else self.scores - self.objective.offset
-        )
-        return -0.5 * float((self._by_scores(self.slopes) * scores).sum())
+    def scores_of(self, slopes: Slopes) -> Slopes:
+        """Scores, without intercepts, of the weights that slopes stand for."""
+        return self.offset - self.products @ self._by_scores(slopes)
 
-    def linear_part(self, slopes: Slopes) -> float:
-        """Compute the dual problem's value but for the penalty."""
-        value = slopes.sum()
+    def bounds(self, slopes: Slopes, scores: Slopes) -> tuple[float, float]:
+        """Values of the objective and of the dual problem.
+
+        The latter is a lower bound of the minimum when the slopes are balanced.
+        """
+        derivatives, seen = self._by_scores(slopes), self.share > 0
+        penalty = -0.5 * float((derivatives * (scores - self.offset)).sum())
+        linear = float(slopes.sum() + (derivatives * self.offset).sum())
         if isinstance(self.objective.loss, SquaredHinge):
-            seen = self.share > 0
-            value -= (slopes[seen] ** 2 / (4 * self.share[seen, None])).sum()
-        if self.objective.offset is not None:
-            value += (self._by_scores(slopes) * self.objective.offset).sum()
-        return float(value)
-
-    def value(self, slopes: Slopes) -> float:
-        """Compute the dual problem's value."""
-        return self.linear_part(slopes) - self.penalty()
+            linear -= float((slopes[seen] ** 2 / (4 * self.share[seen, None])).sum())
+        losses = self.objective.loss.values(scores + self.intercept, self.y)
+        return self.objective.mean(losses) + penalty, linear - penalty
 
     def balanced(self) -> Slopes:
         """Lower slopes by as little as makes the derivatives by the intercepts 0.
@@ -271,20 +270,19 @@ class _Dual:
         return self.slopes * factors[self.y]
 
 
-def _standardised(X: Any, rows: slice, scaling: Scaling) -> npt.NDArray[Any]:
-    block = np.asarray(X[rows])
-    block = block - scaling.mean.astype(block.dtype)
-    block /= scaling.scale.astype(block.dtype)
+def _standardised(X: Source, rows: slice, scaling: Scaling) -> npt.NDArray[np.float64]:
+    block = np.asarray(X[rows]) - scaling.mean
+    block /= scaling.scale
     return block
 
 
-def _products(objective: Objective, scaling: Scaling) -> npt.NDArray[Any]:
-    """Compute the products of the standardised rows, divided by alpha, a pair of blocks a time."""
+def _products(objective: Objective, scaling: Scaling) -> npt.NDArray[np.float64]:
+    """Compute the products of the standardised rows, divided by alpha, two blocks at a time."""
     blocks = list(row_blocks(objective.n_samples, BLOCK_ROWS))
-    products = np.empty((objective.n_samples, objective.n_samples), objective.X.dtype)
+    products = np.empty((objective.n_samples, objective.n_samples))
 
     def fill(first: slice) -> None:
-        left = _standardised(objective.X, first, scaling) / objective.X.dtype.type(objective.alpha)
+        left = _standardised(objective.X, first, scaling) / objective.alpha
         for second in blocks:
             if second.start <= first.start:
                 product = left @ _standardised(objective.X, second, scaling).T

@@ -16,7 +16,7 @@ __all__ = ["LinearSVM", "Softmax"]
 
 # Up to how many rows the products of all pairs of rows are the better thing to learn from.
 ROWS_PER_COLUMN = 2
-MAX_ROWS = 8192
+MAX_ROWS = 5000
 
 
 class LinearSVM(LinearClassifier):
@@ -44,7 +44,7 @@ class LinearSVM(LinearClassifier):
         Factor of each class's rows.
     solver : Solver, optional
         How to minimise; by default ``DualAscent(tol=1e-3)`` where there are at most twice as many
-        rows as columns, and at most 8192, else ``PrimalDual(tol=1e-3)``. Its parameters are those
+        rows as columns, and at most 5000, else ``PrimalDual(tol=1e-3)``. Its parameters are those
         of a nested estimator: ``set_params(solver__tol=1e-6)``.
     warm_start : bool
         Begin at the weights of the last ``fit``.

@@ -1,0 +1,191 @@
+"""Dual ascent beside solutions of the same problem by general optimizers."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+
+from visualwords.classifiers import (
+    CrammerSinger,
+    CrossEntropy,
+    DualAscent,
+    Hinge,
+    LinearSVM,
+    Objective,
+    OneVsRestHinge,
+    PrimalDual,
+    SquaredHinge,
+)
+
+LOSSES = [Hinge(), CrammerSinger(), OneVsRestHinge(), SquaredHinge()]
+by_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+
+
+def problem(loss, n=8, d=3, k=3, alpha=0.1, seed=0, weighted=False, **arguments):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(n, d)) + 0.5, rng.integers(0, k, n)
+    y[:k] = np.arange(k)
+    weight = rng.uniform(0.2, 2, n) * (np.arange(n) != 4) if weighted else None
+    return Objective(X, y, loss, alpha, k, sample_weight=weight, **arguments)
+
+
+def solve(objective, tol=1e-6, **parameters):
+    return DualAscent(tol, **parameters).minimize(objective, np.zeros(objective.shape))
+
+
+def margins_matrix(objective):
+    """Matrix M and vector c such that M @ [W b] + c are all margins, example by example."""
+    features = np.column_stack([objective.X, np.full(objective.n_samples, 1.0)])
+    features[:, -1] *= objective.fit_intercept
+    k, rows = objective.n_classes, []
+    one_vs_rest = isinstance(objective.loss, OneVsRestHinge)
+    for x, own in zip(features, objective.y, strict=True):
+        for other in range(k):
+            by_class = np.zeros(k)
+            if one_vs_rest:
+                by_class[other] = -1 if other == own else 1
+            elif other != own:
+                by_class[other], by_class[own] = 1, -1
+            else:
+                continue
+            rows.append(np.kron(by_class, x))
+    return np.array(rows)
+
+
+def minimum_by_a_general_solver(objective):
+    """Minimum over weights and slacks, linear constraints, by SLSQP."""
+    n, k = objective.n_samples, objective.n_classes
+    M = margins_matrix(objective)
+    per_row = len(M) // n
+    share = np.ones(n) if objective.sample_weight is None else objective.sample_weight
+    share = share / share.sum()
+    shared = isinstance(objective.loss, CrammerSinger)
+    slack_of = np.repeat(np.arange(n), per_row) if shared else np.arange(len(M))
+    cost = share if shared else np.repeat(share, per_row)
+    power = 2 if isinstance(objective.loss, SquaredHinge) else 1
+    size = M.shape[1]
+    constraints = np.hstack([-M, np.eye(len(cost))[slack_of]])
+    penalised = np.tile(np.r_[np.ones(objective.X.shape[1]), 0.0], k) * objective.alpha
+
+    def value(v):
+        return cost @ v[size:] ** power + (penalised * v[:size] ** 2).sum() / 2
+
+    def gradient(v):
+        return np.r_[penalised * v[:size], power * cost * v[size:] ** (power - 1)]
+
+    found = minimize(
+        value,
+        np.r_[np.zeros(size), np.ones(len(cost))],
+        jac=gradient,
+        method="SLSQP",
+        bounds=[(None, None)] * size + [(0, None)] * len(cost),
+        constraints={
+            "type": "ineq",
+            "fun": lambda v: constraints @ v - 1,
+            "jac": lambda v: constraints,
+        },
+        options={"maxiter": 1000, "ftol": 1e-13},
+    )
+    assert found.success
+    return found.fun
+
+
+@by_loss
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("alpha", [0.02, 1.0])
+def test_the_optimum_and_its_bound(loss, alpha, fit_intercept, weighted):
+    objective = problem(loss, alpha=alpha, fit_intercept=fit_intercept, weighted=weighted)
+    minimum = minimum_by_a_general_solver(objective)
+    result = solve(objective)
+    assert result.reason == "the duality gap is within tol"
+    assert result.gap <= 1e-6 * result.value
+    assert result.value == pytest.approx(objective.value(result.W), rel=1e-12)
+    assert minimum * (1 - 1e-8) <= result.value <= minimum * (1 + 1e-6)
+    assert fit_intercept or not result.W[:, -1].any()
+
+
+@by_loss
+@pytest.mark.parametrize("tol", [0.5, 0.1, 1e-2])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_bound_never_is_above_the_minimum(loss, tol, seed):
+    objective = problem(loss, n=60, d=40, k=5, alpha=0.5, seed=seed)
+    minimum = PrimalDual(1e-7).minimize(objective, np.zeros(objective.shape))
+    rough = solve(objective, tol)
+    assert rough.gap <= tol * rough.value
+    assert rough.value - rough.gap <= minimum.value
+    assert rough.value >= minimum.value - minimum.gap
+
+
+@by_loss
+@pytest.mark.parametrize("k", [2, 7, 20])
+def test_separable_rows_converge_in_few_steps(loss, k):
+    rng = np.random.default_rng(k)
+    X = rng.normal(size=(100, 1000)).astype(np.float32)
+    y = np.arange(100) % k
+    for alpha in (1e-4, 0.1, 10.0):
+        model = LinearSVM(alpha, standardize=True, solver=DualAscent(1e-3, max_iter=30))
+        model.set_params(loss={type: name for name, type in LinearSVM.losses.items()}[type(loss)])
+        model.fit(X, y)
+        assert 0 <= model.gap_ <= 1e-3 * model.loss_curve_[-1]
+        assert model.score(X, y) == 1
+
+
+@by_loss
+def test_degenerate_columns_and_rows(loss):
+    whole = problem(loss, n=30, d=20)
+    X = whole.X.copy()
+    X[15:] = X[:15]  # the same rows, some with other labels
+    X[:, 10:] = 3.0
+    X[::7] = 0.0
+    for fit_intercept in (False, True):
+        objective = whole.replaced(X=X, fit_intercept=fit_intercept)
+        result = solve(objective, 1e-3)
+        assert result.gap <= 1e-3 * result.value
+        reference = PrimalDual(1e-5).minimize(objective, np.zeros(objective.shape))
+        assert result.value == pytest.approx(reference.value, rel=1e-3)
+    constant = whole.replaced(X=np.full_like(X, 2.0))
+    result = solve(constant, 1e-4)
+    assert result.gap <= 1e-4 * result.value
+    assert_allclose(result.W[:, :-1], 0, atol=1e-12)
+
+
+@by_loss
+def test_an_offset_of_the_scores(loss):
+    shift = np.random.default_rng(5).normal(size=(30, 3))
+    objective = problem(loss, n=30, d=20, offset=shift)
+    result = solve(objective, 1e-5)
+    reference = PrimalDual(1e-5).minimize(objective, np.zeros(objective.shape))
+    assert result.gap <= 1e-5 * result.value
+    assert result.value == pytest.approx(reference.value, rel=2e-5)
+
+
+@by_loss
+def test_seeds_and_threads(loss):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1100, 600)).astype(np.float32)
+    y = rng.integers(0, 4, 1100)
+    W = [
+        solve(Objective(X, y, loss, 0.5, 4, n_jobs=jobs), 1e-2, random_state=seed).W
+        for jobs, seed in ((1, 0), (3, 0), (1, 1))
+    ]
+    assert_array_equal(W[0], W[1])
+    assert not np.array_equal(W[0], W[2])
+
+
+def test_which_solver_is_the_default():
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 4
+    few = LinearSVM()._default_solver(Objective(rng.normal(size=(40, 20)), y, Hinge(), 0.1, 4))
+    many = LinearSVM()._default_solver(Objective(rng.normal(size=(40, 19)), y, Hinge(), 0.1, 4))
+    free = LinearSVM()._default_solver(Objective(rng.normal(size=(40, 20)), y, Hinge(), 0.0, 4))
+    assert [type(s).__name__ for s in (few, many, free)] == ["DualAscent", *["PrimalDual"] * 2]
+    assert few.tol == many.tol == 1e-3
+
+
+def test_what_it_cannot_minimise():
+    for loss in (CrossEntropy(), Hinge(0.1)):
+        with pytest.raises(ValueError, match="DualAscent cannot minimise"):
+            solve(problem(loss))
+    with pytest.raises(ValueError, match="needs alpha > 0"):
+        solve(problem(Hinge(), alpha=0.0))
