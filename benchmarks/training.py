@@ -115,7 +115,9 @@ def hinge(columns: int) -> None:
         (np.arange(len(y)), "hinge", "ovr"),
     ):
         A, B, labels = X[rows], Z[rows], y[rows]
-        model = LinearSVM(ALPHA, loss=loss, standardize=True, n_jobs=JOBS)
+        model = LinearSVM(
+            ALPHA, loss=loss, standardize=True, solver=PrimalDual(tol=1e-3), n_jobs=JOBS
+        )
         ours, seconds = timed(lambda model=model, A=A, labels=labels: model.fit(A, labels))
         svc = LinearSVC(C=1 / (len(rows) * ALPHA), multi_class=multi_class)
         peer, theirs = timed(lambda svc=svc, B=B, labels=labels: svc.fit(B, labels))
