@@ -140,8 +140,8 @@ def _plan(
     length = n_bins * saturation_bins * value_bins + codes[hue_kernels.ACHROMATIC]
     return _Plan(
         np.array(codes, np.int64),
-        np.array([*codes, 0, 255], np.float32),
-        np.array([*codes, TOLERANCE, 1], np.float64),
+        np.array([*codes, 255, 0, 0], np.float32),
+        np.array([*codes, 1, TOLERANCE, 0 if soft else TOLERANCE], np.float64),
         length,
         weight is None and saturation_bins == value_bins == 1,
     )
@@ -164,9 +164,8 @@ def _checked(image: Image, plan: _Plan) -> Image:
 
 
 def _describe(stack: Image, plan: _Plan, out: FloatArray) -> None:
-    """Write the histograms of a stack (n, rows, columns, channels) to the rows of ``out``."""
-    stack = stack.view()
-    stack.flags.writeable = False  # One compiled kernel for arrays that are writeable or not.
+    """Write the histograms of a stack (n, rows, columns, channels), a view, to ``out``."""
+    stack.setflags(write=False)  # One compiled kernel for arrays that are writeable or not.
     numbers = plan.of_uint8 if stack.dtype == np.uint8 else plan.of_float
     hue_kernels.describe(stack, plan.codes, numbers, out)
 
@@ -256,7 +255,7 @@ class HueHistogram(ImageFeature):
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         plan = self._plan()
         if _is_rgb_stack(images):
-            _describe(np.ascontiguousarray(images), plan, out)
+            _describe(np.ascontiguousarray(images).view(), plan, out)
             return
         for rows, stack in stacks(images, first, lambda image: _checked(image, plan)):
             _describe(stack, plan, out[rows])

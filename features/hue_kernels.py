@@ -15,63 +15,69 @@ __all__ = ["MOST", "describe"]
 
 MOST = 4096  # Bins of an axis.
 CHUNK = 1024  # Pixels of one stage; the buffers between the stages stay in the first cache.
-LANES = 4  # Copies of the counts, so that pixels of one bin in a row need not wait for each other.
+LANES = 8  # Copies of the counts, so that pixels of one bin in a row need not wait for each other.
 
 # What ``plan`` and ``numbers`` hold.
 BINS, SATURATIONS, VALUES, WEIGHT, SOFT, ACHROMATIC, NORM = range(7)
-TOLERANCE, UNIT = 7, 8
+UNIT, TOLERANCE, SNAP = 7, 8, 9
 
 UNWEIGHTED, CHROMA, SATURATION = range(3)
 PIXELS, NONE, L1, L2 = range(4)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _locate(
-    pixels: Any, n_bins: Any, tolerance: Any, places: Any, chromas: Any, largest: Any
-) -> None:
-    """Write each pixel's place on the circle in bins, its chroma and its largest channel.
+def _hue(red: Any, green: Any, blue: Any, n_bins: Any, tolerance: Any, snap: Any) -> Any:
+    """Give a colour's place on the circle in bins, its chroma and its largest channel.
 
-    A pixel without a hue has chroma 0 and the place ``n_bins``.
+    A colour without a hue has the place ``n_bins`` and chroma 0.
     """
-    zero = tolerance - tolerance
-    six = zero + np.float32(6)
-    for i in range(len(places)):
-        red = pixels[3 * i] + zero
-        green = pixels[3 * i + 1] + zero
-        blue = pixels[3 * i + 2] + zero
-        top = green if green > blue else blue
-        top = red if red > top else top
-        least = green if green < blue else blue
-        least = red if red < least else least
-        chroma = top - least
-        slack = tolerance * (top if top > -least else -least)
-        sixths = red - green + (chroma + chroma) + (chroma + chroma)
-        sixths = blue - red + (chroma + chroma) if top == green else sixths
-        sixths = green - blue if top == red else sixths
-        circle = six * chroma
-        sixths = sixths + slack
-        sixths = sixths + circle if sixths < zero else sixths
-        sixths = sixths - circle if sixths >= circle else sixths
-        gray = chroma <= slack
-        place = sixths * n_bins / circle
-        places[i] = n_bins if gray else place
-        chromas[i] = zero if gray else chroma
-        largest[i] = top
+    top = green if green > blue else blue
+    top = red if red > top else top
+    least = green if green < blue else blue
+    least = red if red < least else least
+    chroma = top - least
+    size = top if top > -least else -least
+    twice = chroma + chroma
+    circle = twice + twice + twice
+    sixths = (red - green) + (twice + twice)
+    sixths = (blue - red) + twice if top == green else sixths
+    sixths = green - blue if top == red else sixths
+    sixths = sixths + snap * size
+    sixths = sixths + circle if sixths < 0 else sixths
+    sixths = sixths - circle if sixths >= circle else sixths
+    gray = chroma <= tolerance * size
+    place = sixths * n_bins / circle
+    return n_bins if gray else place, chroma - chroma if gray else chroma, top
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _number(
-    places: Any, chromas: Any, largest: Any, plan: Any, numbers: Any, inner: Any, cells: Any
-) -> None:
+def _number(pixels: Any, numbers: Any, cells: Any) -> None:
+    """Write each pixel's bin of hue."""
+    n_bins, tolerance, snap = numbers[BINS], numbers[TOLERANCE], numbers[SNAP]
+    zero = n_bins - n_bins
+    for i in range(len(cells)):
+        red, green, blue = pixels[3 * i] + zero, pixels[3 * i + 1] + zero, pixels[3 * i + 2] + zero
+        cells[i] = np.int32(_hue(red, green, blue, n_bins, tolerance, snap)[0])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _locate(pixels: Any, numbers: Any, places: Any, chromas: Any, largest: Any) -> None:
+    """Write each pixel's place on the circle in bins, its chroma and its largest channel."""
+    n_bins, tolerance, snap = numbers[BINS], numbers[TOLERANCE], numbers[SNAP]
+    zero = n_bins - n_bins
+    for i in range(len(places)):
+        red, green, blue = pixels[3 * i] + zero, pixels[3 * i + 1] + zero, pixels[3 * i + 2] + zero
+        place, chroma, top = _hue(red, green, blue, n_bins, tolerance, snap)
+        places[i], chromas[i], largest[i] = place, chroma, top
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _divide(places: Any, chromas: Any, largest: Any, numbers: Any, inner: Any, cells: Any) -> None:
     """Write each pixel's cell of saturation and value, and its cell of all three."""
-    n_inner = np.int32(plan[SATURATIONS] * plan[VALUES])
-    if n_inner == 1:
-        for i in range(len(places)):
-            cells[i] = np.int32(places[i])
-        return
-    n_values = np.int32(plan[VALUES])
     saturations, values = numbers[SATURATIONS], numbers[VALUES]
     one = saturations / saturations
+    n_values = np.int32(values)
+    n_inner = np.int32(saturations * values)
     for i in range(len(places)):
         slack = numbers[TOLERANCE] * largest[i]
         saturation = (chromas[i] + slack) * saturations / largest[i]
@@ -87,10 +93,8 @@ def _count(cells: Any, counts: Any) -> None:
     """Count the cells in LANES copies."""
     rest = len(cells) % LANES
     for i in range(0, len(cells) - rest, LANES):
-        counts[0, cells[i]] += 1
-        counts[1, cells[i + 1]] += 1
-        counts[2, cells[i + 2]] += 1
-        counts[3, cells[i + 3]] += 1
+        for lane in range(LANES):
+            counts[lane, cells[i + lane]] += 1
     for i in range(len(cells) - rest, len(cells)):
         counts[0, cells[i]] += 1
 
@@ -150,35 +154,58 @@ def describe(stack: Any, plan: Any, numbers: Any, out: Any) -> None:
     stack : C-contiguous, uint8 or float32
     plan : ndarray of shape (7,), int64
         BINS, SATURATIONS and VALUES, and the codes of the other parameters.
-    numbers : ndarray of shape (9,), float32 for uint8 and float64 for float32
-        The same, TOLERANCE (relative to the largest channel) and UNIT (a channel's full value).
+    numbers : ndarray of shape (10,), float32 for uint8 and float64 for float32
+        The same, UNIT (a channel's full value), TOLERANCE (chroma relative to the largest channel
+        up to which there is no hue) and SNAP (how near to the next bin a hue belongs to it).
     out : ndarray of shape (n, numbers of an image), float32
     """
     n, rows, columns, channels = stack.shape
     size = rows * columns
-    buffers = np.empty((3, CHUNK), numbers.dtype)
-    numbered = np.zeros((2, CHUNK), np.int32)
     n_inner = plan[SATURATIONS] * plan[VALUES]
     n_cells = plan[BINS] * n_inner
-    counts = np.empty((LANES, n_cells + n_inner), np.int32)
     votes = np.empty(n_cells + 1, np.float64)
-    weighted = plan[WEIGHT] != UNWEIGHTED or plan[SOFT] != 0
+    counts = np.empty((LANES, n_cells + n_inner), np.int32)
+    cells = np.empty(CHUNK, np.int32)
+    only_hue = n_inner == 1 and plan[WEIGHT] == UNWEIGHTED and plan[SOFT] == 0
+    buffers = np.empty((3, 0 if only_hue else CHUNK), numbers.dtype)
     for k in range(n):
-        counts[:] = 0
         votes[:] = 0
-        pixels = stack[k].reshape(rows * columns * channels)
-        for start in range(0, size if channels == 3 else 0, CHUNK):
-            m = min(CHUNK, size - start)
-            places, chromas, largest = buffers[0, :m], buffers[1, :m], buffers[2, :m]
-            inner, cells = numbered[0, :m], numbered[1, :m]
-            part = pixels[3 * start : 3 * (start + m)]
-            _locate(part, numbers[BINS], numbers[TOLERANCE], places, chromas, largest)
-            _number(places, chromas, largest, plan, numbers, inner, cells)
-            if weighted:
-                _weigh(places, chromas, largest, plan, inner, cells, votes)
+        counts[:] = 0
+        if channels == 3:
+            pixels = stack[k].reshape(3 * size)
+            if only_hue:
+                _vote_hue(pixels, numbers, cells, counts)
             else:
-                _count(cells, counts)
-        if not weighted:
-            for cell in range(n_cells):
-                votes[cell] = counts[0, cell] + counts[1, cell] + counts[2, cell] + counts[3, cell]
+                _vote(pixels, plan, numbers, buffers, cells, counts, votes)
+            for lane in range(LANES):
+                for cell in range(n_cells):
+                    votes[cell] += counts[lane, cell]
         _normalize(votes, size, plan, np.float64(numbers[UNIT]), out[k])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _vote_hue(pixels: Any, numbers: Any, cells: Any, counts: Any) -> None:
+    """Count the pixels of an image by hue alone."""
+    for start in range(0, len(pixels) // 3, CHUNK):
+        part = pixels[3 * start : 3 * (start + CHUNK)]
+        m = len(part) // 3
+        _number(part, numbers, cells[:m])
+        _count(cells[:m], counts)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _vote(
+    pixels: Any, plan: Any, numbers: Any, buffers: Any, cells: Any, counts: Any, votes: Any
+) -> None:
+    """Add the pixels of an image to the counts, or to the votes where these are fractions."""
+    inner = np.empty(CHUNK, np.int32)
+    for start in range(0, len(pixels) // 3, CHUNK):
+        part = pixels[3 * start : 3 * (start + CHUNK)]
+        m = len(part) // 3
+        places, chromas, largest = buffers[0, :m], buffers[1, :m], buffers[2, :m]
+        _locate(part, numbers, places, chromas, largest)
+        _divide(places, chromas, largest, numbers, inner[:m], cells[:m])
+        if plan[WEIGHT] == UNWEIGHTED and plan[SOFT] == 0:
+            _count(cells[:m], counts)
+        else:
+            _weigh(places, chromas, largest, plan, inner, cells, votes)
