@@ -9,13 +9,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import hue_kernels
 from .base import ImageFeature
-from .image import FloatArray, Image, Images, as_stack, check_image, stacks
+from .image import FloatArray, Image, Images, check_image, stacks
 
 __all__ = ["HueHistogram", "hue_histogram"]
 
 WEIGHTS = (None, "chroma", "saturation")
 ACHROMATIC = ("ignore", "bin")
 NORMS = ("pixels", None, "l1", "l2")
+
+UINT8 = np.dtype(np.uint8)
 
 # Float pixels whose channels differ by less of the largest are grey but for rounding, and a hue
 # this near the end of a bin is on it: so 8-bit images and the same divided by 255 vote alike.
@@ -25,7 +27,6 @@ TOLERANCE = 2.0**-20
 class _Plan(NamedTuple):
     """Checked parameters as the kernel takes them, for uint8 and for float32 images."""
 
-    codes: npt.NDArray[np.int64]
     of_uint8: npt.NDArray[np.float32]
     of_float: npt.NDArray[np.float64]
     length: int
@@ -108,9 +109,7 @@ def hue_histogram(
     array([0.25, 0.  , 0.25, 0.  , 0.5 ], dtype=float32)
     """
     plan = _plan(n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm)
-    out = np.empty((1, plan.length), np.float32)
-    _describe(as_stack(_checked(image, plan)), plan, out)
-    return out[0]
+    return _describe_one(image, plan)
 
 
 @lru_cache(maxsize=256, typed=True)
@@ -139,7 +138,6 @@ def _plan(
     ]
     length = n_bins * saturation_bins * value_bins + codes[hue_kernels.ACHROMATIC]
     return _Plan(
-        np.array(codes, np.int64),
         np.array([*codes, 255, 0, 0], np.float32),
         np.array([*codes, 1, TOLERANCE, 0 if soft else TOLERANCE], np.float64),
         length,
@@ -163,11 +161,18 @@ def _checked(image: Image, plan: _Plan) -> Image:
     return image
 
 
+def _describe_one(image: Image, plan: _Plan) -> FloatArray:
+    image = _checked(image, plan)
+    stack = image[np.newaxis] if image.ndim == 3 else image[np.newaxis, :, :, np.newaxis]
+    out = np.empty((1, plan.length), np.float32)
+    _describe(np.ascontiguousarray(stack), plan, out)
+    return out[0]
+
+
 def _describe(stack: Image, plan: _Plan, out: FloatArray) -> None:
     """Write the histograms of a stack (n, rows, columns, channels), a view, to ``out``."""
     stack.setflags(write=False)  # One compiled kernel for arrays that are writeable or not.
-    numbers = plan.of_uint8 if stack.dtype == np.uint8 else plan.of_float
-    hue_kernels.describe(stack, plan.codes, numbers, out)
+    hue_kernels.describe(stack, plan.of_uint8 if stack.dtype == UINT8 else plan.of_float, out)
 
 
 def _is_rgb_stack(images: Images) -> bool:
@@ -247,10 +252,7 @@ class HueHistogram(ImageFeature):
         ndarray of shape (n_features_out_,), float32
         """
         check_is_fitted(self)
-        plan = self._plan()
-        out = np.empty((1, plan.length), np.float32)
-        _describe(as_stack(_checked(image, plan)), plan, out)
-        return out[0]
+        return _describe_one(image, self._plan())
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         plan = self._plan()

@@ -1,7 +1,7 @@
 """Kernels of the histograms of hue: many pixels at a time, in stages that stay in the cache.
 
 The first two stages have no branches, so that they run on vectors. 8-bit images are computed in
-float32, which is exact there: numerators and denominators are whole numbers below 2**24, their
+float32, which is exact there: numerators and denominators are whole plan below 2**24, their
 quotient is rounded correctly, and one that is not whole is further from the next whole number than
 the rounding moves it (up to MOST bins). Floating-point images are computed in float64.
 """
@@ -17,7 +17,7 @@ MOST = 4096  # Bins of an axis.
 CHUNK = 1024  # Pixels of one stage; the buffers between the stages stay in the first cache.
 LANES = 8  # Copies of the counts, so that pixels of one bin in a row need not wait for each other.
 
-# What ``plan`` and ``numbers`` hold.
+# What ``plan`` holds.
 BINS, SATURATIONS, VALUES, WEIGHT, SOFT, ACHROMATIC, NORM = range(7)
 UNIT, TOLERANCE, SNAP = 7, 8, 9
 
@@ -51,9 +51,9 @@ def _hue(red: Any, green: Any, blue: Any, n_bins: Any, tolerance: Any, snap: Any
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _number(pixels: Any, numbers: Any, cells: Any) -> None:
+def _number(pixels: Any, plan: Any, cells: Any) -> None:
     """Write each pixel's bin of hue."""
-    n_bins, tolerance, snap = numbers[BINS], numbers[TOLERANCE], numbers[SNAP]
+    n_bins, tolerance, snap = plan[BINS], plan[TOLERANCE], plan[SNAP]
     zero = n_bins - n_bins
     for i in range(len(cells)):
         red, green, blue = pixels[3 * i] + zero, pixels[3 * i + 1] + zero, pixels[3 * i + 2] + zero
@@ -61,9 +61,9 @@ def _number(pixels: Any, numbers: Any, cells: Any) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _locate(pixels: Any, numbers: Any, places: Any, chromas: Any, largest: Any) -> None:
+def _locate(pixels: Any, plan: Any, places: Any, chromas: Any, largest: Any) -> None:
     """Write each pixel's place on the circle in bins, its chroma and its largest channel."""
-    n_bins, tolerance, snap = numbers[BINS], numbers[TOLERANCE], numbers[SNAP]
+    n_bins, tolerance, snap = plan[BINS], plan[TOLERANCE], plan[SNAP]
     zero = n_bins - n_bins
     for i in range(len(places)):
         red, green, blue = pixels[3 * i] + zero, pixels[3 * i + 1] + zero, pixels[3 * i + 2] + zero
@@ -72,16 +72,16 @@ def _locate(pixels: Any, numbers: Any, places: Any, chromas: Any, largest: Any) 
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _divide(places: Any, chromas: Any, largest: Any, numbers: Any, inner: Any, cells: Any) -> None:
+def _divide(places: Any, chromas: Any, largest: Any, plan: Any, inner: Any, cells: Any) -> None:
     """Write each pixel's cell of saturation and value, and its cell of all three."""
-    saturations, values = numbers[SATURATIONS], numbers[VALUES]
+    saturations, values = plan[SATURATIONS], plan[VALUES]
     one = saturations / saturations
     n_values = np.int32(values)
     n_inner = np.int32(saturations * values)
     for i in range(len(places)):
-        slack = numbers[TOLERANCE] * largest[i]
+        slack = plan[TOLERANCE] * largest[i]
         saturation = (chromas[i] + slack) * saturations / largest[i]
-        value = (largest[i] + slack) * values / numbers[UNIT]
+        value = (largest[i] + slack) * values / plan[UNIT]
         saturation = saturation if saturation < saturations else saturations - one
         value = value if value < values else values - one
         inner[i] = np.int32(saturation) * n_values + np.int32(value)
@@ -104,7 +104,8 @@ def _weigh(
     places: Any, chromas: Any, largest: Any, plan: Any, inner: Any, cells: Any, votes: Any
 ) -> None:
     """Add the votes of pixels that have weights or share their votes between two bins."""
-    n_inner = plan[SATURATIONS] * plan[VALUES]
+    n_bins = np.int64(plan[BINS])
+    n_inner = np.int64(plan[SATURATIONS] * plan[VALUES])
     for i in range(len(places)):
         chroma = np.float64(chromas[i])
         if chroma == 0:
@@ -117,22 +118,21 @@ def _weigh(
             continue
         place = places[i] - 0.5
         low = np.int64(np.floor(place))
-        high = low + 1 if low + 1 < plan[BINS] else 0
+        high = low + 1 if low + 1 < n_bins else 0
         share = weight * (place - low)
-        low = low if low >= 0 else plan[BINS] - 1
+        low = low if low >= 0 else n_bins - 1
         votes[low * n_inner + inner[i]] += weight - share
         votes[high * n_inner + inner[i]] += share
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _normalize(votes: Any, pixels: int, plan: Any, unit: float, out: Any) -> None:
+def _normalize(votes: Any, n_cells: int, pixels: int, plan: Any, out: Any) -> None:
     """Write the votes, what they lack to one a pixel where that is wanted, and the norm's share."""
     total = 0.0
     squares = 0.0
-    n_cells = plan[BINS] * plan[SATURATIONS] * plan[VALUES]
+    unit = np.float64(plan[UNIT]) if plan[WEIGHT] == CHROMA else 1.0
     for cell in range(n_cells):
-        if plan[WEIGHT] == CHROMA:
-            votes[cell] /= unit
+        votes[cell] /= unit
         total += votes[cell]
         squares += votes[cell] ** 2
     votes[n_cells] = max(0.0, pixels - total)
@@ -140,71 +140,68 @@ def _normalize(votes: Any, pixels: int, plan: Any, unit: float, out: Any) -> Non
         total += votes[n_cells]
         squares += votes[n_cells] ** 2
     norms = (np.float64(pixels), 1.0, total, np.sqrt(squares))
-    norm = norms[plan[NORM]]
+    norm = norms[np.int64(plan[NORM])]
     for cell in range(len(out)):
         out[cell] = votes[cell] / norm if norm > 0 else 0.0
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def describe(stack: Any, plan: Any, numbers: Any, out: Any) -> None:
+def describe(stack: Any, plan: Any, out: Any) -> None:
     """Write the histograms of a stack (n, rows, columns, channels) to the rows of ``out``.
 
     Parameters
     ----------
     stack : C-contiguous, uint8 or float32
-    plan : ndarray of shape (7,), int64
-        BINS, SATURATIONS and VALUES, and the codes of the other parameters.
-    numbers : ndarray of shape (10,), float32 for uint8 and float64 for float32
-        The same, UNIT (a channel's full value), TOLERANCE (chroma relative to the largest channel
-        up to which there is no hue) and SNAP (how near to the next bin a hue belongs to it).
+    plan : ndarray of shape (10,), float32 for uint8 and float64 for float32
+        BINS, SATURATIONS and VALUES, the codes of the other parameters, UNIT (a channel's full
+        value), TOLERANCE (chroma relative to the largest channel up to which there is no hue) and
+        SNAP (how near to the next bin a hue belongs to it).
     out : ndarray of shape (n, numbers of an image), float32
     """
     n, rows, columns, channels = stack.shape
     size = rows * columns
-    n_inner = plan[SATURATIONS] * plan[VALUES]
-    n_cells = plan[BINS] * n_inner
+    n_inner = np.int64(plan[SATURATIONS] * plan[VALUES])
+    n_cells = np.int64(plan[BINS]) * n_inner
     votes = np.empty(n_cells + 1, np.float64)
     counts = np.empty((LANES, n_cells + n_inner), np.int32)
     cells = np.empty(CHUNK, np.int32)
     only_hue = n_inner == 1 and plan[WEIGHT] == UNWEIGHTED and plan[SOFT] == 0
-    buffers = np.empty((3, 0 if only_hue else CHUNK), numbers.dtype)
+    buffers = np.empty((3, 0 if only_hue else CHUNK), plan.dtype)
     for k in range(n):
         votes[:] = 0
         counts[:] = 0
         if channels == 3:
             pixels = stack[k].reshape(3 * size)
             if only_hue:
-                _vote_hue(pixels, numbers, cells, counts)
+                _vote_hue(pixels, plan, cells, counts)
             else:
-                _vote(pixels, plan, numbers, buffers, cells, counts, votes)
+                _vote(pixels, plan, buffers, cells, counts, votes)
             for lane in range(LANES):
                 for cell in range(n_cells):
                     votes[cell] += counts[lane, cell]
-        _normalize(votes, size, plan, np.float64(numbers[UNIT]), out[k])
+        _normalize(votes, n_cells, size, plan, out[k])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _vote_hue(pixels: Any, numbers: Any, cells: Any, counts: Any) -> None:
+def _vote_hue(pixels: Any, plan: Any, cells: Any, counts: Any) -> None:
     """Count the pixels of an image by hue alone."""
     for start in range(0, len(pixels) // 3, CHUNK):
         part = pixels[3 * start : 3 * (start + CHUNK)]
         m = len(part) // 3
-        _number(part, numbers, cells[:m])
+        _number(part, plan, cells[:m])
         _count(cells[:m], counts)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _vote(
-    pixels: Any, plan: Any, numbers: Any, buffers: Any, cells: Any, counts: Any, votes: Any
-) -> None:
+def _vote(pixels: Any, plan: Any, buffers: Any, cells: Any, counts: Any, votes: Any) -> None:
     """Add the pixels of an image to the counts, or to the votes where these are fractions."""
     inner = np.empty(CHUNK, np.int32)
     for start in range(0, len(pixels) // 3, CHUNK):
         part = pixels[3 * start : 3 * (start + CHUNK)]
         m = len(part) // 3
         places, chromas, largest = buffers[0, :m], buffers[1, :m], buffers[2, :m]
-        _locate(part, numbers, places, chromas, largest)
-        _divide(places, chromas, largest, numbers, inner[:m], cells[:m])
+        _locate(part, plan, places, chromas, largest)
+        _divide(places, chromas, largest, plan, inner[:m], cells[:m])
         if plan[WEIGHT] == UNWEIGHTED and plan[SOFT] == 0:
             _count(cells[:m], counts)
         else:
