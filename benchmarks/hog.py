@@ -1,6 +1,7 @@
 """HOG beside scikit-image and OpenCV 4 (``cv2.HOGDescriptor``, which OpenCV 5 lacks)."""
 
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -24,23 +25,25 @@ def report() -> None:
     cv2.setNumThreads(1)
     for size, calls, images in ((32, 100, 10_000), (256, 5, 200)):
         image = cv2.resize(camera(), (size, size), interpolation=cv2.INTER_AREA)
-        stack = np.stack([np.roll(image, i, axis=1) for i in range(images)])
-        contestants = {
-            "skimage": repeated(lambda: skimage_hog(image, cells_per_block=(2, 2)), calls),
-        }
-        if hasattr(cv2, "HOGDescriptor"):
-            descriptor = cv2.HOGDescriptor((size, size), (16, 16), (8, 8), (8, 8), 9)
-            contestants["opencv"] = repeated(lambda: descriptor.compute(image), calls)
-        for convention in ("skimage", "opencv", "dalal"):
-            contestants[f"hog {convention}"] = repeated(
-                lambda convention=convention: hog(image, convention=convention), calls
-            )
-            feature = HOG(convention=convention).fit(stack[:1])
-            contestants[f"HOG {convention}"] = lambda feature=feature: feature.transform(stack)
-        seconds = race(contestants)
-        for name in contestants:
-            seconds[name] /= images if name.startswith("HOG") else calls
-        print_rows(seconds, size)
+        print_rows(measured(image, calls, images), size)
+
+
+def measured(image: np.ndarray, calls: int, images: int) -> dict[str, float]:
+    """Seconds an image of each way."""
+    stack = np.stack([np.roll(image, i, axis=1) for i in range(images)])
+    contestants = {
+        "skimage": repeated(lambda: skimage_hog(image, cells_per_block=(2, 2)), calls),
+    }
+    if hasattr(cv2, "HOGDescriptor"):
+        descriptor = cv2.HOGDescriptor(image.shape[::-1], (16, 16), (8, 8), (8, 8), 9)
+        contestants["opencv"] = repeated(lambda: descriptor.compute(image), calls)
+    for convention in ("skimage", "opencv", "dalal"):
+        one = partial(hog, image, convention=convention)
+        contestants[f"hog {convention}"] = repeated(one, calls)
+        many = HOG(convention=convention).fit(stack[:1])
+        contestants[f"HOG {convention}"] = partial(many.transform, stack)
+    seconds = race(contestants)
+    return {name: s / (images if "HOG" in name else calls) for name, s in seconds.items()}
 
 
 def print_rows(seconds: dict[str, float], size: int) -> None:

@@ -117,25 +117,27 @@ def hog(
     )
     plan = make_plan(image.shape, image.dtype != np.uint8, parameters)
     out = np.empty((1, plan.length), np.float32)
-    _describe(as_stack(image), plan, out)
+    _describe(image[np.newaxis], plan, out)
     return out[0]
 
 
 def _describe(stack: Image, plan: Plan, out: FloatArray) -> None:
-    """Write the descriptors of a stack (n, rows, columns, channels) to the rows of ``out``."""
+    """Write the descriptors of a stack (n, rows, columns[, channels]) to the rows of ``out``."""
     if plan.parameters.convention == "cs231n":
         for image, row in zip(stack, out, strict=True):
             row[:] = _course(image, plan).swapaxes(0, 1).ravel()
         return
-    roots = plan.arguments[0][hog_kernels.ROOT]
-    if roots and stack.dtype != np.uint8 and stack.min() < 0:
-        raise ValueError("transform_sqrt needs pixels that are not negative")
-    hog_kernels.describe(stack.reshape(len(stack), -1).view(np.uint8), *plan.arguments, out)
+    pixels = np.ascontiguousarray(stack).reshape(len(stack), -1)
+    if pixels.dtype != np.uint8:
+        if plan.arguments[0][hog_kernels.ROOT] and pixels.min() < 0:
+            raise ValueError("transform_sqrt needs pixels that are not negative")
+        pixels = pixels.view(np.uint8)
+    hog_kernels.describe(pixels, *plan.arguments, out)
 
 
 def _course(image: Image, plan: Plan) -> npt.NDArray[np.float64]:
     means = np.empty(plan.cells)
-    course_cells(image, np.array(plan.parameters.cell), means)
+    course_cells(as_stack(image)[0], np.array(plan.parameters.cell), means)
     return means
 
 
@@ -172,11 +174,10 @@ def hog_cells(
         orientations, cell, (2, 2), convention, None, "L2-Hys", signed, transform_sqrt
     )
     plan = make_plan(image.shape, image.dtype != np.uint8, parameters, only_cells=True)
-    stack = as_stack(image)
     if convention == "cs231n":
-        return _course(stack[0], plan).astype(np.float32)
+        return _course(image, plan).astype(np.float32)
     out = np.empty((1, plan.length), np.float32)
-    _describe(stack, plan, out)
+    _describe(image[np.newaxis], plan, out)
     cells = out.reshape(plan.shape)
     return cells.swapaxes(0, 1) if convention == "opencv" else cells
 
