@@ -94,9 +94,9 @@ def _count(cells: Any, counts: Any) -> None:
     rest = len(cells) % LANES
     for i in range(0, len(cells) - rest, LANES):
         for lane in range(LANES):
-            counts[lane, cells[i + lane]] += 1
+            counts[cells[i + lane], lane] += 1
     for i in range(len(cells) - rest, len(cells)):
-        counts[0, cells[i]] += 1
+        counts[cells[i], 0] += 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -128,18 +128,18 @@ def _weigh(
 @njit(nogil=True, cache=True, error_model="numpy")
 def _normalize(votes: Any, n_cells: int, pixels: int, plan: Any, out: Any) -> None:
     """Write the votes, what they lack to one a pixel where that is wanted, and the norm's share."""
+    unit = np.float64(plan[UNIT]) if plan[WEIGHT] == CHROMA else 1.0  # The votes are in units.
     total = 0.0
     squares = 0.0
-    unit = np.float64(plan[UNIT]) if plan[WEIGHT] == CHROMA else 1.0
     for cell in range(n_cells):
-        votes[cell] /= unit
         total += votes[cell]
         squares += votes[cell] ** 2
-    votes[n_cells] = max(0.0, pixels - total)
     if plan[ACHROMATIC]:
-        total += votes[n_cells]
-        squares += votes[n_cells] ** 2
-    norms = (np.float64(pixels), 1.0, total, np.sqrt(squares))
+        rest = max(0.0, pixels * unit - total)
+        votes[n_cells] = rest
+        total += rest
+        squares += rest**2
+    norms = (pixels * unit, unit, total, np.sqrt(squares))
     norm = norms[np.int64(plan[NORM])]
     for cell in range(len(out)):
         out[cell] = votes[cell] / norm if norm > 0 else 0.0
@@ -163,7 +163,7 @@ def describe(stack: Any, plan: Any, out: Any) -> None:
     n_inner = np.int64(plan[SATURATIONS] * plan[VALUES])
     n_cells = np.int64(plan[BINS]) * n_inner
     votes = np.empty(n_cells + 1, np.float64)
-    counts = np.empty((LANES, n_cells + n_inner), np.int32)
+    counts = np.empty((n_cells + n_inner, LANES), np.int32)
     cells = np.empty(CHUNK, np.int32)
     only_hue = n_inner == 1 and plan[WEIGHT] == UNWEIGHTED and plan[SOFT] == 0
     buffers = np.empty((3, 0 if only_hue else CHUNK), plan.dtype)
@@ -176,9 +176,8 @@ def describe(stack: Any, plan: Any, out: Any) -> None:
                 _vote_hue(pixels, plan, cells, counts)
             else:
                 _vote(pixels, plan, buffers, cells, counts, votes)
-            for lane in range(LANES):
-                for cell in range(n_cells):
-                    votes[cell] += counts[lane, cell]
+            for cell in range(n_cells):
+                votes[cell] += counts[cell].sum()
         _normalize(votes, n_cells, size, plan, out[k])
 
 
