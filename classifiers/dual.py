@@ -1,6 +1,7 @@
 """``DualAscent``: the fast solver for hinges when there are few rows for many columns."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,9 @@ class DualAscent(Solver):
     lowered by as little as makes these sums 0 (a linear programme over pairs of classes). They are
     then a feasible point of the dual problem, and its value is a lower bound of the minimum, with
     no condition on the intercepts.
+
+    Equal rows of one class are one example with the weight of all, and the order of the examples
+    does not depend on that of the rows: a weight of 2 is the same as a row that is there twice.
 
     It fits where the rows are not many more than the columns; with many more, where no weights
     separate the classes, it takes many epochs. It begins at slopes of 0, and of the first weights
@@ -125,7 +129,9 @@ class _Dual:
     products : ndarray of shape (n, n)
         Of the rows, divided by alpha.
     share : ndarray of shape (n,)
-        Weight of each example in the mean.
+        Weight of each example in the mean; the first of equal ones has that of all.
+    visited : ndarray of shape (m,)
+        The examples that have weight, in an order that does not depend on that of the rows.
     offset : ndarray of shape (n, n_classes)
         Of the scores.
     rate : float
@@ -140,6 +146,7 @@ class _Dual:
     scaling: Scaling
     products: npt.NDArray[np.float64]
     share: npt.NDArray[np.float64]
+    visited: npt.NDArray[np.intp]
     offset: Slopes
     rate: float
     slopes: Slopes
@@ -150,9 +157,7 @@ class _Dual:
     def of(cls, objective: Objective, W: Weights) -> "_Dual":
         """Begin at slopes of 0."""
         n, n_classes = objective.n_samples, objective.n_classes
-        weight = objective.sample_weight
-        share = np.ones(n) if weight is None else weight.astype(np.float64)
-        share = share / share.sum()
+        share, visited = _shares(objective)
         scaling = objective.scaling
         if scaling is None:
             centre = column_scaling(
@@ -163,13 +168,22 @@ class _Dual:
         products = _products(objective, scaling)
         rate = 0.0
         if objective.fit_intercept:
-            rate = max(1.0, INTERCEPT_RATE * float(products.diagonal().mean()) / n)
+            rate = max(1.0, INTERCEPT_RATE * float(share @ products.diagonal()) / len(visited))
         slopes, offset = np.zeros((n, n_classes)), np.zeros((n, n_classes))
         if objective.offset is not None:
             offset += objective.offset
         intercept = W[:, -1].copy()
         return cls(
-            objective, scaling, products, share, offset, rate, slopes, offset.copy(), intercept
+            objective,
+            scaling,
+            products,
+            share,
+            visited,
+            offset,
+            rate,
+            slopes,
+            offset.copy(),
+            intercept,
         )
 
     @property
@@ -185,7 +199,7 @@ class _Dual:
     def sweep(self, rng: np.random.Generator) -> None:
         """Visit every example once; then move the intercepts on by what the sums are off."""
         loss, share = self.objective.loss, self.share
-        order = rng.permutation(np.flatnonzero(share))
+        order = rng.permutation(self.visited)
         caps = np.full(len(share), np.inf) if isinstance(loss, SquaredHinge) else share
         # A row without length has no best slopes; one of hardly any length cannot be told from it.
         q = self.products.diagonal() + self.rate
@@ -268,6 +282,27 @@ class _Dual:
         factors = np.ones_like(sums)
         factors[of, into] = np.clip(kept / most, 0, 1)
         return self.slopes * factors[self.y]
+
+
+def _shares(objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Give every example's weight in the mean, and those to visit; see :class:`_Dual`.
+
+    So a weight of 2 is the same as a row that is there twice, also to the last step.
+    """
+    n = objective.n_samples
+    labels, offset = objective.y, objective.offset
+    keys = []
+    for rows in row_blocks(n, BLOCK_ROWS):
+        for i, row in enumerate(np.ascontiguousarray(objective.X[rows]), rows.start):
+            key = blake2b(row, digest_size=16, salt=int(labels[i]).to_bytes(16, "little"))
+            if offset is not None:
+                key.update(offset[i].tobytes())
+            keys.append(key.hexdigest())
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    weight = np.ones(n) if objective.sample_weight is None else objective.sample_weight
+    share = np.zeros(n)
+    share[first] = np.bincount(group, weight) / weight.sum()
+    return share, first[share[first] > 0]
 
 
 def _standardised(X: Source, rows: slice, scaling: Scaling) -> npt.NDArray[np.float64]:

@@ -173,6 +173,22 @@ def test_seeds_and_threads(loss):
     assert not np.array_equal(W[0], W[2])
 
 
+@by_loss
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_repeated_rows_and_their_order(loss, fit_intercept):
+    once = problem(loss, n=30, d=40, fit_intercept=fit_intercept)
+    times = np.random.default_rng(1).integers(0, 4, 30)
+    times[:3] = 1
+    rows = np.random.default_rng(2).permutation(np.repeat(np.arange(30), times))
+    repeated = once.replaced(X=once.X[rows], y=once.y[rows])
+    weighted = Objective(
+        once.X, once.y, loss, 0.1, 3, sample_weight=1.0 * times, fit_intercept=fit_intercept
+    )
+    of_repeated, of_weighted = solve(repeated, 1e-2), solve(weighted, 1e-2)
+    assert of_repeated.n_iter == of_weighted.n_iter
+    assert_allclose(of_repeated.W, of_weighted.W, atol=1e-9)
+
+
 def test_which_solver_is_the_default():
     rng = np.random.default_rng(0)
     y = np.arange(40) % 4
