@@ -1,7 +1,7 @@
 """Histograms of hue: ``hue_histogram`` and ``HueHistogram``."""
 
 from functools import lru_cache
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ WEIGHTS = (None, "chroma", "saturation")
 ACHROMATIC = ("ignore", "bin")
 NORMS = ("pixels", None, "l1", "l2")
 
-UINT8 = np.dtype(np.uint8)
+UINT8, FLOAT32 = np.dtype(np.uint8), np.dtype(np.float32)
 
 # Float pixels whose channels differ by less of the largest are grey but for rounding, and a hue
 # this near the end of a bin is on it: so 8-bit images and the same divided by 255 vote alike.
@@ -164,18 +164,19 @@ def _checked(image: Image, plan: _Plan) -> Image:
 def _describe_one(image: Image, plan: _Plan) -> FloatArray:
     image = _checked(image, plan)
     stack = image[np.newaxis] if image.ndim == 3 else image[np.newaxis, :, :, np.newaxis]
-    out = np.empty((1, plan.length), np.float32)
-    _describe(np.ascontiguousarray(stack), plan, out)
+    out = np.empty((1, plan.length), FLOAT32)
+    _describe(stack, plan, out)
     return out[0]
 
 
 def _describe(stack: Image, plan: _Plan, out: FloatArray) -> None:
-    """Write the histograms of a stack (n, rows, columns, channels), a view, to ``out``."""
-    stack.setflags(write=False)  # One compiled kernel for arrays that are writeable or not.
+    """Write the histograms of a stack (n, rows, columns, channels) to ``out``."""
+    if not stack.flags.carray:  # Of read-only arrays numba makes another, slower type.
+        stack = stack.copy()
     hue_kernels.describe(stack, plan.of_uint8 if stack.dtype == UINT8 else plan.of_float, out)
 
 
-def _is_rgb_stack(images: Images) -> bool:
+def _is_rgb_stack(images: Images) -> TypeGuard[Image]:
     """Whether the images are one array in which there is nothing to check image by image."""
     return (
         isinstance(images, np.ndarray)
@@ -257,7 +258,7 @@ class HueHistogram(ImageFeature):
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         plan = self._plan()
         if _is_rgb_stack(images):
-            _describe(np.ascontiguousarray(images).view(), plan, out)
+            _describe(images, plan, out)
             return
         for rows, stack in stacks(images, first, lambda image: _checked(image, plan)):
             _describe(stack, plan, out[rows])

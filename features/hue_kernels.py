@@ -164,9 +164,8 @@ def describe(stack: Any, plan: Any, out: Any) -> None:
     n_cells = np.int64(plan[BINS]) * n_inner
     votes = np.empty(n_cells + 1, np.float64)
     counts = np.empty((n_cells + n_inner, LANES), np.int32)
-    cells = np.empty(CHUNK, np.int32)
+    cells = np.empty(CHUNK, np.uint32)  # Unsigned: an index that need not be checked for its sign.
     only_hue = n_inner == 1 and plan[WEIGHT] == UNWEIGHTED and plan[SOFT] == 0
-    buffers = np.empty((3, 0 if only_hue else CHUNK), plan.dtype)
     for k in range(n):
         votes[:] = 0
         counts[:] = 0
@@ -175,7 +174,7 @@ def describe(stack: Any, plan: Any, out: Any) -> None:
             if only_hue:
                 _vote_hue(pixels, plan, cells, counts)
             else:
-                _vote(pixels, plan, buffers, cells, counts, votes)
+                _vote(pixels, plan, cells, counts, votes)
             for cell in range(n_cells):
                 votes[cell] += counts[cell].sum()
         _normalize(votes, n_cells, size, plan, out[k])
@@ -192,8 +191,9 @@ def _vote_hue(pixels: Any, plan: Any, cells: Any, counts: Any) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _vote(pixels: Any, plan: Any, buffers: Any, cells: Any, counts: Any, votes: Any) -> None:
+def _vote(pixels: Any, plan: Any, cells: Any, counts: Any, votes: Any) -> None:
     """Add the pixels of an image to the counts, or to the votes where these are fractions."""
+    buffers = np.empty((3, CHUNK), plan.dtype)
     inner = np.empty(CHUNK, np.int32)
     for start in range(0, len(pixels) // 3, CHUNK):
         part = pixels[3 * start : 3 * (start + CHUNK)]
