@@ -17,8 +17,6 @@ __all__ = ["LinearSVM", "Softmax"]
 # Up to how many rows the products of all pairs of rows are the better thing to learn from.
 ROWS_PER_COLUMN = 2
 MAX_ROWS = 5000
-# With so few rows the optimum costs nothing, and the answer depends on no rounding.
-TINY = 256
 
 
 class LinearSVM(LinearClassifier):
@@ -45,9 +43,9 @@ class LinearSVM(LinearClassifier):
     class_weight : dict, "balanced" or None
         Factor of each class's rows.
     solver : Solver, optional
-        How to minimise; by default ``DualAscent(tol=1e-3)`` (1e-8 up to 256 rows) where there are
-        at most twice as many rows as columns, and at most 5000, else ``PrimalDual(tol=1e-3)``. Its
-        parameters are those of a nested estimator: ``set_params(solver__tol=1e-6)``.
+        How to minimise; by default ``DualAscent(tol=1e-3)`` where there are at most twice as many
+        rows as columns, and at most 5000, else ``PrimalDual(tol=1e-3)``. Its parameters are those
+        of a nested estimator: ``set_params(solver__tol=1e-6)``.
     warm_start : bool
         Begin at the weights of the last ``fit``.
     random_state : int, optional
@@ -117,9 +115,7 @@ class LinearSVM(LinearClassifier):
     def _default_solver(self, objective: Objective) -> Solver:
         n, d = objective.X.shape
         few_rows = n <= min(ROWS_PER_COLUMN * d, MAX_ROWS)
-        if few_rows and objective.alpha > 0:
-            return DualAscent(tol=1e-3 if n > TINY else 1e-8)
-        return PrimalDual(tol=1e-3)
+        return DualAscent(tol=1e-3) if few_rows and objective.alpha > 0 else PrimalDual(tol=1e-3)
 
 
 class Softmax(LinearClassifier):
