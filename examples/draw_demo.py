@@ -30,7 +30,7 @@ def main(demo: Path, picture: Path) -> None:
     for number, panel in enumerate(panels):
         row, column = divmod(number, PANELS_A_ROW)
         sheet.paste(panel, (column * width, row * height))
-    sheet.save(picture, optimize=True)
+    sheet.quantize(256).save(picture, optimize=True)
     print(f"{picture}: {len(panels)} images")
 
 

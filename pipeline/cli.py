@@ -181,6 +181,14 @@ def _report_images(job: Any) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if images["in_train_and_test"]:
+        console.print(
+            f"warning    {images['in_train_and_test']} images are both in the training and in the "
+            "test set: their test accuracy says nothing",
+            style="yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _report_scores(job: Any) -> None:

@@ -52,9 +52,12 @@ class Dataset:
     def open(cls, where: Path | str) -> "Dataset":
         """Open a folder of class folders, or a ``.csv`` manifest without a split."""
         path = Path(where)
-        if path.suffix.lower() == ".csv":
-            return cls.from_csv(path)[""]
-        return cls.from_folder(path)
+        if path.suffix.lower() != ".csv":
+            return cls.from_folder(path)
+        splits = cls.from_csv(path)
+        if set(splits) != {""}:
+            raise DatasetError(f"{path}: expected a manifest without the column split")
+        return splits[""]
 
     @classmethod
     def from_folder(cls, folder: Path | str) -> "Dataset":

@@ -32,7 +32,7 @@ from .dataset import Dataset, DatasetError
 from .extract import Extraction, Extractor
 from .persist import load_estimator, save_estimator
 from .reader import ImageError, Reader, read_bytes
-from .scan import Scan, ScanIndex, scan
+from .scan import UNREADABLE, Scan, ScanIndex, scan
 from .stages import Stages
 from .store import remove_leftovers, write_atomically
 from .train import Split, evaluate, feature_sets, train
@@ -196,7 +196,11 @@ class Run:
             Split.save(self.folder / f"{name}.json", scanned.dataset, extractions[name])
         self._write_failures(scans, extractions)
         self.metrics |= {
-            "images": _count(scans, extractions) | {"decoded": extractor.decoded},
+            "images": {
+                **_count(scans, extractions),
+                "decoded": extractor.decoded,
+                "in_train_and_test": _n_shared(scans),
+            },
             "worker_seconds": {k: round(v, 3) for k, v in extractor.worker_seconds.items()},
         }
         return self._finish()
@@ -306,6 +310,12 @@ def _count(scans: Mapping[str, Scan], extractions: Mapping[str, Extraction]) -> 
     found = sum(len(scanned.dataset) for scanned in scans.values()) + unlabelled
     ok = sum(len(extraction.kept) for extraction in extractions.values())
     return {"found": found, "ok": ok, "failed": found - ok}
+
+
+def _n_shared(scans: Mapping[str, Scan]) -> int:
+    """Count the images, by their bytes, that are in more than one split."""
+    known = [set(scanned.digests) - {UNREADABLE} for scanned in scans.values()]
+    return sum(map(len, known)) - len(set().union(*known))
 
 
 def _peak_rss_mb() -> float:

@@ -15,9 +15,10 @@ from .dataset import Dataset, Source
 from .reader import READER_VERSION, ImageError, Reader, read_bytes
 from .stages import Stages
 
-__all__ = ["Scan", "ScanIndex", "digest_of", "scan"]
+__all__ = ["UNREADABLE", "Scan", "ScanIndex", "digest_of", "scan"]
 
 IMAGES_PER_TASK = 256
+# Stands for the digest of a file whose bytes could not be had.
 UNREADABLE = "unreadable"
 
 

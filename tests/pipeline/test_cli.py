@@ -57,6 +57,13 @@ def test_predict_prints_class_and_probability_for_each(run_folder, test_crops, c
     assert all(1 / 3 < float(line[2]) <= 1 for line in lines)
 
 
+def test_images_that_are_in_both_splits_are_told(crops, tmp_path, capsys):
+    assert call("extract", crops, "--test", crops, "--out", tmp_path, "--words", 8) == 0
+    assert "36 images are both in the training and in the test set" in capsys.readouterr().out
+    metrics = json.loads((tmp_path / "metrics.json").read_bytes())
+    assert metrics["images"]["in_train_and_test"] == 36
+
+
 def test_predict_names_what_it_cannot_read_and_does_the_rest(run_folder, test_crops, capsys):
     good = test_crops / "rocket" / "00.jpg"
     assert call("predict", run_folder, "nowhere.png", good) == 1

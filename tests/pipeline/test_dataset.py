@@ -50,6 +50,15 @@ def test_manifest(folder):
     assert splits["test"].sources == (folder / "dog" / "b.png",)
 
 
+def test_open_takes_a_folder_or_a_manifest_without_split(folder):
+    (folder / "plain.csv").write_text("path,label\ndog/a.jpg,dog\n")
+    (folder / "split.csv").write_text("path,label,split\ndog/a.jpg,dog,test\n")
+    assert Dataset.open(folder / "plain.csv").names == ("dog/a.jpg",)
+    assert len(Dataset.open(folder)) == 4
+    with pytest.raises(DatasetError, match="without the column split"):
+        Dataset.open(folder / "split.csv")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
