@@ -1,10 +1,9 @@
 """Histograms of oriented gradients: ``hog``, ``hog_cells``, ``hog_image`` and ``HOG``."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from skimage.draw import line
 from sklearn.utils.validation import check_is_fitted
 
 from . import hog_kernels
@@ -14,6 +13,8 @@ from .hog_plan import Parameters, Plan, make_plan
 from .image import FloatArray, Image, Images, as_stack, check_image, naming_image, resize, stacks
 
 __all__ = ["HOG", "hog", "hog_cells", "hog_image"]
+
+NO_BYTES, NO_FLOATS = np.empty(0, np.uint8), np.empty(0, np.float32)
 
 
 def hog(
@@ -127,12 +128,13 @@ def _describe(stack: Image, plan: Plan, out: FloatArray) -> None:
         for image, row in zip(stack, out, strict=True):
             row[:] = _course(image, plan).swapaxes(0, 1).ravel()
         return
-    pixels = np.ascontiguousarray(stack).reshape(len(stack), -1)
-    if pixels.dtype != np.uint8:
-        if plan.arguments[0][hog_kernels.ROOT] and pixels.min() < 0:
-            raise ValueError("transform_sqrt needs pixels that are not negative")
-        pixels = pixels.view(np.uint8)
-    hog_kernels.describe(pixels, *plan.arguments, out)
+    pixels = np.ascontiguousarray(stack).reshape(-1)
+    if pixels.dtype == np.uint8:
+        hog_kernels.describe(pixels, NO_FLOATS, *plan.arguments, out)
+        return
+    if plan.arguments[0][hog_kernels.ROOT] and pixels.min() < 0:
+        raise ValueError("transform_sqrt needs pixels that are not negative")
+    hog_kernels.describe(NO_BYTES, pixels, *plan.arguments, out)
 
 
 def _course(image: Image, plan: Plan) -> npt.NDArray[np.float64]:
@@ -178,8 +180,7 @@ def hog_cells(
         return _course(image, plan).astype(np.float32)
     out = np.empty((1, plan.length), np.float32)
     _describe(image[np.newaxis], plan, out)
-    cells = out.reshape(plan.shape)
-    return cells.swapaxes(0, 1) if convention == "opencv" else cells
+    return out.reshape(plan.shape)
 
 
 def hog_image(
@@ -220,6 +221,8 @@ def hog_image(
         signed=signed,
         transform_sqrt=transform_sqrt,
     )
+    from skimage.draw import line  # slow to import, and used here alone
+
     angles = np.deg2rad(_bin_angles(convention, orientations, signed)[: cells.shape[2]])
     rows, columns = pixels_per_cell
     stars = np.zeros((len(angles), rows, columns), np.float32)
@@ -273,6 +276,7 @@ class HOG(ImageFeature):
     (5, 324)
     """
 
+    kernel_version: ClassVar[int] = 2
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 

@@ -1,8 +1,9 @@
 """Compiled loops of HOG, first part: pixels -> gradients.
 
-A band of rows is worked on at a time, so that it stays in a core's cache. Every step is one plain
-loop over consecutive pixels with few arrays, which LLVM turns into vector instructions; indices are
-unsigned because numba wraps signed ones, which would keep it from doing so.
+A band of rows is worked on at a time, so that it stays in a core's cache. Its rows are padded by
+one pixel on either side, with which differences at the border of the image come out as zero. Every
+step is one plain loop over consecutive pixels, padding and all, which LLVM turns into vector
+instructions; indices are unsigned because numba wraps signed ones, which would keep it from that.
 """
 
 from typing import Any
@@ -10,154 +11,67 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["ANGLE", "GX", "GY", "LENGTH", "PLANES", "UPPER", "band_gradients", "load_band"]
-
-# Rows of the array of planes, each a number a pixel of the band. The gradient of a second colour
-# channel stands where the votes come later.
-GX, GY, LENGTH, OTHER_X, OTHER_Y, OTHER_LENGTH = range(6)
-PLANES = 6
-ANGLE, UPPER = OTHER_X, OTHER_Y
+__all__ = ["band_gradients", "load_row"]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def load_band(
-    pixels: Any,
-    is_float: bool,
-    columns: int,
-    channels: int,
-    rows: int,
-    y0: int,
-    y1: int,
-    values: Any,
-) -> None:
-    """Write the pixels of the rows y0 - 1..y1 + 1, as far as they exist, as float32.
+def load_row(pixels: Any, first: int, channels: int, columns: int, values: Any, place: int) -> None:
+    """Write a row of pixels as float32, mirrored in its first and its last pixel.
 
     Parameters
     ----------
-    pixels : uint8 array
-        The bytes of an image of shape (rows, columns, channels), uint8 or float32. So there is one
-        compiled function for both.
-    values : float32 array of (channels, pixels of the band and of one row on each side)
+    pixels : uint8 or float32 array
+        An image of shape (rows, columns, channels), its axes run together; the row is from
+        ``first`` on.
+    values : float32 array of shape (channels, padded pixels of the band and a row on each side)
+        A row is written from ``place`` on, ``columns + 2`` numbers a channel.
     """
-    first = max(y0 - 1, 0)
-    n = (min(y1 + 1, rows) - first) * columns
-    place = (first - y0 + 1) * columns
-    if is_float:
-        _copy(pixels.view(np.float32), first * columns, n, channels, values, place)
-    else:
-        _copy(pixels, first * columns, n, channels, values, place)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _copy(flat: Any, first: int, n: int, channels: int, values: Any, place: int) -> None:
-    """Write ``n`` pixels to ``values[channel, place:]``."""
-    start = np.uintp(first * channels)
-    to = np.uintp(place)
-    if channels == 1:
-        for i in range(np.uintp(n)):
-            values[0, to + i] = np.float32(flat[start + i])
-        return
-    # Two steps, since only channels of equal type are parted by vector instructions.
-    parted = np.empty((3, n), flat.dtype)
-    three = np.uintp(3)
-    for i in range(np.uintp(n)):
-        parted[0, i] = flat[start + three * i]
-        parted[1, i] = flat[start + three * i + np.uintp(1)]
-        parted[2, i] = flat[start + three * i + np.uintp(2)]
-    for c in range(three):
-        for i in range(np.uintp(n)):
-            values[c, to + i] = np.float32(parted[c, i])
+    step = np.uintp(channels)
+    to = np.uintp(place + 1)
+    for c in range(step):
+        start = np.uintp(first) + c
+        if channels == 1:
+            for i in range(np.uintp(columns)):
+                values[c, to + i] = np.float32(pixels[start + i])
+        else:
+            for i in range(np.uintp(columns)):
+                values[c, to + i] = np.float32(pixels[start + i * step])
+        values[c, place] = values[c, place + 1 + min(1, columns - 1)]
+        values[c, place + columns + 1] = values[c, place + 1 + max(columns - 2, 0)]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def band_gradients(
-    values: Any, root: bool, frame: bool, rows: int, columns: int, y0: int, y1: int, planes: Any
+    values: Any, root: bool, width: int, n: int, gx: Any, gy: Any, squared: Any
 ) -> None:
-    """Write gradient and length of the pixels of the rows y0..y1.
+    """Write gradient and squared length of the ``n`` pixels of a band of rows ``width`` wide.
 
-    Gradients are differences of the two neighbours, zero where one lies outside the image. Where
-    the image has colour, a pixel takes the longest of its channels' gradients; the first of them
-    where several are equally long.
+    Where the image has colour, a pixel takes the longest of its channels' gradients; the first of
+    them where several are equally long.
 
     Parameters
     ----------
-    values : float32 array
-        As :func:`load_band` wrote it.
+    values : float32 array of shape (channels, n + 2 * width)
     root
         Whether to take square roots of the values first, in place.
-    frame
-        Whether the pixels of the image's frame have no gradient at all.
-    planes : float32 array of shape (PLANES, pixels of the band)
-        Rows GX, GY and LENGTH are the result.
     """
-    n = (y1 - y0) * columns
-    for channel in range(len(values)):
+    left, right = np.uintp(width - 1), np.uintp(width + 1)
+    down = np.uintp(2 * width)
+    for c in range(np.uintp(values.shape[0])):
         if root:
-            _square_root(values[channel])
-        at = GX if channel == 0 else OTHER_X
-        _differences(values[channel], columns, n, planes, at)
-        _clear_outside(planes, at, rows, columns, y0, y1, frame)
-        _squared_lengths(planes, at, n)
-        if channel:
-            _keep_longer(planes, n)
-    _square_root(planes[LENGTH])
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _square_root(values: Any) -> None:
-    for i in range(len(values)):
-        values[i] = np.sqrt(values[i])
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _differences(values: Any, columns: int, n: int, planes: Any, at: int) -> None:
-    """Subtract neighbours; what neighbours outside the image give is cleared afterwards."""
-    gx = np.uintp(at)
-    gy = np.uintp(at + 1)
-    right = np.uintp(columns + 1)
-    left = np.uintp(columns - 1)
-    down = np.uintp(2 * columns)
-    for i in range(np.uintp(n)):
-        planes[gx, i] = values[i + right] - values[i + left]
-    for i in range(np.uintp(n)):
-        planes[gy, i] = values[i + down] - values[i]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _clear_outside(
-    planes: Any, at: int, rows: int, columns: int, y0: int, y1: int, frame: bool
-) -> None:
-    """Zero the difference where a neighbour is missing; in the frame, by choice, both."""
-    for y in range(y0, y1):
-        start = (y - y0) * columns
-        end = start + columns
-        if y == 0 or y == rows - 1:
-            planes[at + 1, start:end] = 0
-            if frame:
-                planes[at, start:end] = 0
-        planes[at, start] = 0
-        planes[at, end - 1] = 0
-        if frame:
-            planes[at + 1, start] = 0
-            planes[at + 1, end - 1] = 0
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _squared_lengths(planes: Any, at: int, n: int) -> None:
-    gx = np.uintp(at)
-    gy = np.uintp(at + 1)
-    out = np.uintp(at + 2)
-    for i in range(np.uintp(n)):
-        planes[out, i] = planes[gx, i] * planes[gx, i] + planes[gy, i] * planes[gy, i]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _keep_longer(planes: Any, n: int) -> None:
-    """Replace the gradient by the other channel's where that is longer."""
-    for row in range(np.uintp(2)):
-        for i in range(np.uintp(n)):
-            kept, other = planes[row, i], planes[row + np.uintp(OTHER_X), i]
-            planes[row, i] = other if planes[OTHER_LENGTH, i] > planes[LENGTH, i] else kept
-    for i in range(np.uintp(n)):
-        kept, other = planes[LENGTH, i], planes[OTHER_LENGTH, i]
-        planes[LENGTH, i] = other if other > kept else kept
+            for i in range(np.uintp(n) + down):
+                values[c, i] = np.sqrt(values[c, i])
+        if c == 0:
+            for i in range(np.uintp(n)):
+                x = values[c, i + right] - values[c, i + left]
+                y = values[c, i + down] - values[c, i]
+                gx[i], gy[i], squared[i] = x, y, x * x + y * y
+        else:
+            for i in range(np.uintp(n)):
+                x = values[c, i + right] - values[c, i + left]
+                y = values[c, i + down] - values[c, i]
+                length = x * x + y * y
+                longer = length > squared[i]
+                gx[i] = x if longer else gx[i]
+                gy[i] = y if longer else gy[i]
+                squared[i] = length if longer else squared[i]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import hog_kernels as kernels
+from .hog_votes import LANES
 
 __all__ = ["CONVENTIONS", "CONVENTIONS_OF_CELLS", "NORMS", "Parameters", "Plan", "make_plan"]
 
@@ -51,15 +52,18 @@ class Parameters(NamedTuple):
     root: bool | None
 
 
-class Windows(NamedTuple):
-    """Windows over the pixels of one axis, which go in groups of four.
+class Axis(NamedTuple):
+    """Groups of pixels along one axis, and the windows that they count in.
 
-    Pixel 4 g + r counts in window ``first[g] + k`` with ``weights[g, k, r]``.
+    ``weights`` is (pixels of a group, lanes): with what weight a pixel counts in each of the
+    windows around its group. A window is the sum over k of lane ``lanes[window, k]`` of the group
+    ``groups[window, k]``, which may be -1 or ``number``: beyond the image.
     """
 
-    first: npt.NDArray[np.int64]
-    weights: npt.NDArray[np.float32]
     number: int
+    weights: npt.NDArray[np.float64]
+    groups: npt.NDArray[np.int64]
+    lanes: npt.NDArray[np.int64]
 
 
 class Plan(NamedTuple):
@@ -91,34 +95,47 @@ def make_plan(
     p = _checked(parameters)
     block = p.block if p.convention not in CONVENTIONS_OF_CELLS else (1, 1)
     _check_size(size[:2], p.cell, block)
-    make_windows = _cell_windows if only_cells else _windows
-    rows, columns = (make_windows(p, axis, size[axis]) for axis in (0, 1))
+    make_axis = _cell_axis if only_cells else _axis
+    axes = make_axis(p, 0, size[0]), make_axis(p, 1, size[1])
     n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
-    cells = (rows.number, columns.number, n_bins)
-    shape, step = _layout(p, cells)
+    cells = (len(axes[0].groups), len(axes[1].groups), n_bins)
     root = p.convention == "opencv" if p.root is None else p.root
-    by_columns = p.convention == "opencv"
+    # The scale goes into the weights, so that the gradients of 8-bit pixels are whole numbers.
+    scale = _scale(p, is_float)
+    weights = _weights(axes, scale**0.5 if root else scale)
+    lanes = weights.shape[-1]
+    shape: tuple[int, ...] = cells
+    if only_cells or p.convention in CONVENTIONS_OF_CELLS:
+        sources = _sources(axes, (*cells[:2], 1, 1), (1, 1), n_bins, lanes)
+        if not only_cells:
+            shape = _shape_of_cells(p, cells)
+    else:
+        shape, step = _layout(p, cells)
+        sources = _sources(axes, shape[:4], step, n_bins, lanes)
+        if p.convention == "opencv":
+            sources = sources.transpose(1, 0, 3, 2, 4)
+            shape = (*(sources.shape[:4]), n_bins)
     norm = kernels.UOCTTI if p.convention == "uoctti" else NORMS.index(p.norm)
     settings = np.zeros(kernels.SETTINGS, np.int64)
     settings[kernels.ROOT] = root
     settings[kernels.FRAME] = p.convention == "uoctti"
     settings[kernels.HARD] = p.convention in ("skimage", "uoctti")
-    settings[kernels.ORIENTATIONS] = n_bins
+    settings[kernels.BINS] = n_bins
     settings[kernels.TURN] = 2 if p.signed or p.convention == "uoctti" else 1
     settings[kernels.NORM] = kernels.NONE if only_cells else norm
-    settings[kernels.BY_COLUMNS] = by_columns
-    settings[kernels.WINDOWS : kernels.BLOCKS] = cells[1::-1] if by_columns else cells[:2]
-    if len(shape) == 5:
-        settings[kernels.BLOCKS : kernels.IMAGE] = (*shape[:4], *step)
-    settings[kernels.IMAGE :] = (*size[:2], size[2] if len(size) == 3 else 1, is_float)
-    # The scale goes into the weights, so that the gradients of 8-bit pixels are whole numbers.
-    scale = _scale(p, is_float)
-    row_weights = rows.weights * np.float32(scale**0.5 if root else scale)
-    windows = (rows.first, row_weights, columns.first, columns.weights)
-    shape = (
-        (settings[kernels.WINDOWS], settings[kernels.WINDOWS + 1], n_bins) if only_cells else shape
+    settings[kernels.CELLS] = p.block[0] * p.block[1]
+    settings[kernels.UNIT : kernels.GROUPS] = weights.shape[:2]
+    settings[kernels.GROUPS : kernels.LANES] = axes[0].number, axes[1].number
+    settings[kernels.LANES] = lanes
+    settings[kernels.IMAGE : kernels.SHAPE] = (
+        *size[:2],
+        size[2] if len(size) == 3 else 1,
+        is_float,
     )
-    return Plan(p, shape, int(np.prod(shape)), cells, (settings, _numbers(p), _angles(p), *windows))
+    settings[kernels.SHAPE :] = cells[:2]
+    sources = np.ascontiguousarray(sources.reshape(-1, sources.shape[-1]), np.int32)
+    arguments = (settings, _numbers(p), _angles(p), weights.ravel(), sources)
+    return Plan(p, shape, int(np.prod(shape)), cells, arguments)
 
 
 def _checked(p: Parameters) -> Parameters:
@@ -170,21 +187,20 @@ def _check_size(size: tuple[int, ...], cell: tuple[int, int], block: tuple[int, 
         )
 
 
-def _layout(p: Parameters, cells: tuple[int, int, int]) -> tuple[tuple[int, ...], tuple[int, int]]:
-    """Shape of a descriptor, and windows from one block to the next, as its owner lists them."""
+def _shape_of_cells(p: Parameters, cells: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Shape of a descriptor that has no blocks, as its owner lists them."""
     rows, columns, n = cells
-    if p.convention == "uoctti":
-        return (rows, columns, 3 * (n // 2) + 4), (0, 0)
-    if p.convention == "cs231n":
-        return (columns, rows, n), (0, 0)
+    return (columns, rows, n) if p.convention == "cs231n" else (rows, columns, 3 * (n // 2) + 4)
+
+
+def _layout(p: Parameters, cells: tuple[int, int, int]) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """Shape of a descriptor of blocks, listed by rows, and windows from one block to the next."""
     assert p.stride is not None
     step = p.block
     if p.convention == "skimage":
         step = (p.stride[0] // p.cell[0], p.stride[1] // p.cell[1])
-    i, j = (rows - p.block[0]) // step[0] + 1, (columns - p.block[1]) // step[1] + 1
-    if p.convention == "opencv":
-        return (j, i, p.block[1], p.block[0], n), (step[1], step[0])
-    return (i, j, *p.block, n), step
+    i, j = ((cells[axis] - p.block[axis]) // step[axis] + 1 for axis in (0, 1))
+    return (i, j, *p.block, cells[2]), step
 
 
 def _scale(p: Parameters, is_float: bool) -> float:
@@ -226,33 +242,76 @@ def _angles(p: Parameters) -> npt.NDArray[np.float32]:
     return np.concatenate([np.cos(ends), np.sin(ends)]).round(12).astype(np.float32)
 
 
-def _windows(p: Parameters, axis: int, pixels: int) -> Windows:
+def _weights(axes: tuple[Axis, Axis], scale: float) -> npt.NDArray[np.float32]:
+    """Give a pixel's weight in each lane: (rows, columns of a group, lanes), padded."""
+    weights = np.einsum("yk,xl->yxkl", axes[0].weights, axes[1].weights) * scale
+    weights = weights.reshape(*weights.shape[:2], -1)
+    if weights.shape[2] > 1:
+        spare = -weights.shape[2] % LANES
+        weights = np.pad(weights, ((0, 0), (0, 0), (0, spare)))
+    return weights.astype(np.float32)
+
+
+def _sources(
+    axes: tuple[Axis, Axis],
+    shape: tuple[int, ...],
+    step: tuple[int, int],
+    n_bins: int,
+    lanes: int,
+) -> npt.NDArray[np.int64]:
+    """Give the places of the sums of each cell of each block: (*shape, sources)."""
+    slots = n_bins if lanes == 1 else n_bins + 1
+    groups, places = [], []
+    for axis in (0, 1):
+        window = np.arange(shape[axis])[:, None] * step[axis] + np.arange(shape[axis + 2])
+        group = axes[axis].groups[window]
+        groups.append(np.where(group < axes[axis].number, group, -1))
+        places.append(axes[axis].lanes[window])
+    y, x = groups[0][:, None, :, None, :, None], groups[1][None, :, None, :, None, :]
+    group = y * axes[1].number + x
+    lane = places[0][:, None, :, None, :, None] * axes[1].weights.shape[1]
+    lane = lane + places[1][None, :, None, :, None, :]
+    beyond = axes[0].number * axes[1].number * slots * lanes
+    sources = np.where((y < 0) | (x < 0), beyond, group * slots * lanes + lane).reshape(*shape, -1)
+    spare = -sources.shape[-1] % 4 if lanes > 1 else 0
+    return np.pad(sources, [(0, 0)] * 4 + [(0, spare)], constant_values=beyond)
+
+
+def _axis(p: Parameters, axis: int, pixels: int) -> Axis:
     """Give the windows of the descriptor: of each cell of each block, or of the cells."""
     if p.convention in ("dalal", "opencv"):
         assert p.stride is not None
-        return _block_windows(p, axis, pixels, p.stride[axis])
-    return _cell_windows(p, axis, pixels)
+        return _block_axis(p, axis, pixels, p.stride[axis])
+    return _cell_axis(p, axis, pixels)
 
 
-def _cell_windows(p: Parameters, axis: int, pixels: int) -> Windows:
+def _cell_axis(p: Parameters, axis: int, pixels: int) -> Axis:
     """Mean of each cell, or a triangle that is shared with the cells beside it."""
     cell = p.cell[axis]
     if p.convention in ("skimage", "cs231n"):
-        means = np.repeat(np.eye(pixels // cell), cell, axis=1) / cell
-        return _grouped(means, pixels)
-    count = (pixels + cell // 2) // cell if p.convention == "uoctti" else pixels // cell
-    used = pixels if p.convention == "uoctti" else count * cell
-    return _grouped(_triangles(cell, count, used), pixels)
+        number = pixels // cell
+        windows = np.arange(number)[:, None]
+        return Axis(number, np.full((cell, 1), 1 / cell), windows, np.zeros_like(windows))
+    whole = pixels // cell
+    count, number = whole, whole
+    if p.convention == "uoctti":
+        count, number = (pixels + cell // 2) // cell, -(-pixels // cell)
+    triangles = _triangles(cell, np.arange(-1, 2), cell)
+    groups = np.arange(count)[:, None] + np.array([1, 0, -1])
+    return Axis(number, triangles.T, groups, np.broadcast_to(np.arange(3), groups.shape))
 
 
-def _triangles(cell: int, count: int, pixels: int) -> npt.NDArray[np.float64]:
+def _triangles(cell: int, cells: npt.NDArray[np.int64], pixels: int) -> npt.NDArray[np.float64]:
     """Linear interpolation between the centres of cells: (cells, pixels)."""
     place = (np.arange(pixels) + 0.5) / cell - 0.5
-    return np.maximum(0, 1 - np.abs(place - np.arange(count)[:, None]))
+    return np.maximum(0, 1 - np.abs(place - cells[:, None]))
 
 
-def _block_windows(p: Parameters, axis: int, pixels: int, stride: int) -> Windows:
-    """One window for each cell of each block: a triangle under the block's Gaussian."""
+def _block_axis(p: Parameters, axis: int, pixels: int, stride: int) -> Axis:
+    """One window for each cell of each block: a triangle under the block's Gaussian.
+
+    A group is as long as the way from one block to the next, and a block ``span`` groups.
+    """
     cells = p.block[axis]
     block = p.cell[axis] * cells
     place = np.arange(block)
@@ -261,28 +320,11 @@ def _block_windows(p: Parameters, axis: int, pixels: int, stride: int) -> Window
         gaussian = np.exp(-((place - block / 2) ** 2) / (2 * sigma**2))
     else:
         gaussian = np.exp(-((place + 0.5 - block / 2) ** 2) / (2 * (block / 2) ** 2))
-    weights = _triangles(p.cell[axis], cells, block) * gaussian
+    span = -(-block // stride)
+    weights = np.zeros((cells, span * stride))
+    weights[:, :block] = _triangles(p.cell[axis], np.arange(cells), block) * gaussian
+    lanes = weights.reshape(cells, span, stride).transpose(2, 1, 0).reshape(stride, -1)
     n_blocks = (pixels - block) // stride + 1
-    dense = np.zeros((n_blocks * cells, pixels))
-    for b in range(n_blocks):
-        dense[b * cells : (b + 1) * cells, b * stride : b * stride + block] = weights
-    return _grouped(dense, pixels)
-
-
-def _grouped(dense: npt.NDArray[np.float64], pixels: int) -> Windows:
-    """Keep the span of windows in which each group of four pixels counts.
-
-    ``dense`` is (windows, pixels up to the last that counts).
-    """
-    number = len(dense)
-    groups = -(-pixels // 4)
-    padded = np.zeros((number, 4 * groups))
-    padded[:, : dense.shape[1]] = dense
-    by_group = padded.reshape(number, groups, 4).transpose(1, 0, 2)
-    used = (by_group != 0).any(axis=2)
-    first = used.argmax(1)
-    last = number - 1 - used[:, ::-1].argmax(1)
-    reach = int(np.where(used.any(1), last - first + 1, 1).max())
-    first = np.minimum(first, number - reach)
-    weights = np.take_along_axis(by_group, (first[:, None] + np.arange(reach))[..., None], axis=1)
-    return Windows(first.astype(np.int64), np.ascontiguousarray(weights, np.float32), number)
+    window = np.arange(n_blocks * cells)[:, None]
+    groups = window // cells + np.arange(span)
+    return Axis(n_blocks - 1 + span, lanes, groups, np.arange(span) * cells + window % cells)

@@ -1,157 +1,226 @@
-"""Compiled loops of HOG, second part: gradients -> votes.
+"""Compiled loops of HOG, second part: gradients -> votes -> sums.
 
-A vote is a length at ``votes[pixel, slot]``. A pixel has one (hard bins) or two (soft bins: shared
-linearly between neighbours) among zeros. Soft bins have one slot more than there are bins: what is
-in it belongs to bin 0, where the circle closes. The number of slots is even, so that later steps
-may copy two at a time.
+The image is cut into groups of pixels, alike in the weights with which their pixels count in the
+windows (cells, or cells of blocks) around. A group has sums of its own for each slot (bin) and each
+lane (window around it); soft bins have one slot more, which belongs to bin 0, where the circle
+closes. Lanes lie side by side: that is what vector instructions add at once.
 """
 
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.extending import intrinsic
 
-from .hog_gradients import ANGLE, GX, GY, LENGTH, UPPER
+__all__ = ["LANES", "hard_bins", "soft_bins", "vote_alone", "vote_around"]
 
-__all__ = ["cast_votes", "slots_of"]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def slots_of(bins: int, hard: bool) -> int:
-    """Count the slots of a pixel."""
-    used = bins if hard else bins + 1
-    return used + used % 2
+LANES = 16  # are added at once: their number is a multiple of it, or one
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def cast_votes(
-    planes: Any, n: int, hard: bool, bins: int, turn: int, angles: Any, places: Any, votes: Any
-) -> None:
-    """Write the votes of the first ``n`` pixels.
+@intrinsic
+def _add_lanes(context: Any, sums: Any, place: Any, weights: Any, at: Any, vote: Any) -> Any:
+    """Add LANES times ``vote * weights[at + k]`` to ``sums[place + k]``, in vector instructions.
 
-    Parameters
-    ----------
-    planes : float32 array of shape (PLANES, pixels)
-        Rows GX, GY and LENGTH are given; the others are overwritten.
-    hard : bool
-        Whether a gradient votes for one bin only.
-    bins : int
-        Number of bins.
-    turn : int
-        How many half turns the bins cover: 1 (unsigned) or 2 (signed).
-    angles : float32 array
-        Soft: coefficients of an odd polynomial from a slope of at most 1 to an angle in bins.
-        Hard: cosines, then sines, of the angles in a half turn where a bin ends and another begins;
-        a multiple of four of each, those to spare being NaN, which no gradient passes.
-    places : uint32 array of shape (pixels,)
-        Is overwritten.
-    votes : float32 array of shape (at least n * slots,)
+    LLVM makes none of its own of a loop as short as this: it unrolls it first.
     """
-    slots = slots_of(bins, hard)
-    for i in range(np.uintp(n * slots)):
-        votes[i] = 0
-    if hard:
-        _hard_angles(planes, n, bins, turn == 2, angles)
-        _places(planes, n, bins, slots, places)
-        _cast_one(planes, n, places, votes)
-    else:
-        _soft_angles(planes, n, np.float32(bins) / np.float32(turn), turn == 2, angles)
-        _share(planes, n)
-        _places(planes, n, bins, slots, places)
-        _cast_two(planes, n, places, votes)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        vector = ir.VectorType(ir.FloatType(), LANES)
+
+        def lanes_of(array: int) -> Any:
+            data = context.make_array(signature.args[array])(context, builder, values[array]).data
+            first = builder.gep(data, [values[array + 1]])
+            return builder.bitcast(first, vector.as_pointer())
+
+        total, weight = lanes_of(0), lanes_of(2)
+        empty = ir.Constant(vector, ir.Undefined)
+        first = builder.insert_element(empty, values[4], ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        votes = builder.shuffle_vector(first, empty, everywhere)
+        votes = builder.fmul(votes, builder.load(weight, align=4), flags=("contract",))
+        votes = builder.fadd(builder.load(total, align=4), votes, flags=("contract",))
+        builder.store(votes, total, align=4)
+        return context.get_dummy_value()
+
+    return types.void(sums, types.uintp, weights, types.uintp, types.float32), generate
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def _soft_angles(planes: Any, n: int, half_turn: float, signed: bool, angles: Any) -> None:
-    """Write the angle of each gradient in bins, counted from the centre of bin 0."""
+def soft_bins(
+    gx: Any,
+    gy: Any,
+    length: Any,
+    n: int,
+    bins: int,
+    turn: int,
+    lanes: int,
+    angles: Any,
+    upper: Any,
+    places: Any,
+) -> None:
+    """Share the votes of ``n`` pixels between the two nearest bins.
+
+    Parameters
+    ----------
+    length : float32 array
+        Squared lengths of the gradients; what goes to the lower bin replaces them.
+    turn : int
+        How many half turns the bins cover: 1 (unsigned) or 2 (signed).
+    angles : float32 array
+        Coefficients of an odd polynomial from a slope of at most 1 to an angle in bins.
+    upper : float32 array
+        What goes to the bin above.
+    places : int32 array
+        The lower bins, in lanes.
+    """
     a0, a1, a2, a3 = angles[0], angles[1], angles[2], angles[3]
     a4, a5, a6 = angles[4], angles[5], angles[6]
+    signed = turn == 2
+    circle = np.float32(bins)
+    half_turn = circle / np.float32(turn)
     quarter_turn = half_turn * np.float32(0.5)
-    full_turn = half_turn * np.float32(2)
+    stride = np.int32(lanes)
     for i in range(np.uintp(n)):
-        gx = planes[GX, i]
-        gy = planes[GY, i]
-        x = abs(gx)
-        y = abs(gy)
+        x = abs(gx[i])
+        y = abs(gy[i])
         larger = x if x > y else y
         smaller = y if x > y else x
         t = smaller / (larger + np.float32(1e-30))
         s = t * t
         angle = ((((((a6 * s + a5) * s + a4) * s + a3) * s + a2) * s + a1) * s + a0) * t
         angle = quarter_turn - angle if y > x else angle
-        mirrored = gx < 0 if signed else (gx < 0) != (gy < 0)
+        mirrored = gx[i] < 0 if signed else (gx[i] < 0) != (gy[i] < 0)
         angle = half_turn - angle if mirrored else angle
-        angle = full_turn - angle if signed and gy < 0 else angle
-        planes[ANGLE, i] = angle - np.float32(0.5)
+        angle = circle - angle if signed and gy[i] < 0 else angle
+        angle -= np.float32(0.5)
+        below = np.floor(angle)
+        whole = np.sqrt(length[i])
+        above = (angle - below) * whole
+        upper[i] = above
+        length[i] = whole - above
+        below = below + circle if below < 0 else below
+        below = below - circle if below >= circle else below
+        places[i] = np.int32(below) * stride
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _share(planes: Any, n: int) -> None:
-    """Cut angles into the bin below and the part of the length that goes to the bin above."""
-    for i in range(np.uintp(n)):
-        below = np.floor(planes[ANGLE, i])
-        upper = (planes[ANGLE, i] - below) * planes[LENGTH, i]
-        planes[UPPER, i] = upper
-        planes[LENGTH, i] -= upper
-        planes[ANGLE, i] = below
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _hard_angles(planes: Any, n: int, bins: int, signed: bool, angles: Any) -> None:
-    """Write the bin of each gradient: how many ends of bins its angle has passed.
+def hard_bins(
+    gx: Any,
+    gy: Any,
+    length: Any,
+    n: int,
+    bins: int,
+    turn: int,
+    lanes: int,
+    angles: Any,
+    upper: Any,
+    places: Any,
+) -> None:
+    """Let ``n`` pixels vote for one bin each: by how many ends of bins their angle has passed.
 
     Products of the gradient with directions decide, not an arctangent, so that gradients of whole
     numbers that lie exactly on an end fall on one side always: into the bin that begins there if
     unsigned, into the bin that ends there if signed.
+
+    Parameters are those of :func:`soft_bins`, except for ``angles``: cosines, then sines, of the
+    angles in a half turn where a bin ends and another begins; a multiple of four of each, those to
+    spare being NaN, which no gradient passes. The gradients are overwritten, ``upper`` is zero.
     """
-    behind = np.float32(bins // 2 if signed else 0)
+    behind = np.int32(bins // 2 if turn == 2 else 0)
     for i in range(np.uintp(n)):
-        gx = planes[GX, i]
-        gy = planes[GY, i]
-        below = gy < 0 or (gy == 0 and gx < 0)
-        planes[GX, i] = -gx if below else gx
-        planes[GY, i] = -gy if below else gy
-        planes[ANGLE, i] = behind if below else np.float32(0)
+        below = gy[i] < 0 or (gy[i] == 0 and gx[i] < 0)
+        gx[i] = -gx[i] if below else gx[i]
+        gy[i] = -gy[i] if below else gy[i]
+        places[i] = behind if below else np.int32(0)
+        length[i] = np.sqrt(length[i])
+        upper[i] = 0
     ends = len(angles) // 2
     for k in range(0, ends, 4):
         c0, c1, c2, c3 = angles[k], angles[k + 1], angles[k + 2], angles[k + 3]
         k += ends
         s0, s1, s2, s3 = angles[k], angles[k + 1], angles[k + 2], angles[k + 3]
-        if signed:
+        if turn == 2:
             for i in range(np.uintp(n)):
-                x, y = planes[GX, i], planes[GY, i]
+                x, y = gx[i], gy[i]
                 passed = np.int32(y * c0 > x * s0) + np.int32(y * c1 > x * s1)
                 passed += np.int32(y * c2 > x * s2) + np.int32(y * c3 > x * s3)
-                planes[ANGLE, i] += np.float32(passed)
+                places[i] += np.int32(passed)
         else:
             for i in range(np.uintp(n)):
-                x, y = planes[GX, i], planes[GY, i]
+                x, y = gx[i], gy[i]
                 passed = np.int32(y * c0 >= x * s0) + np.int32(y * c1 >= x * s1)
                 passed += np.int32(y * c2 >= x * s2) + np.int32(y * c3 >= x * s3)
-                planes[ANGLE, i] += np.float32(passed)
+                places[i] += np.int32(passed)
+    circle, stride = np.int32(bins), np.int32(lanes)
+    for i in range(np.uintp(n)):
+        place = places[i]
+        places[i] = (place - circle if place >= circle else place) * stride
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _places(planes: Any, n: int, bins: int, slots: int, places: Any) -> None:
-    """Write where among the votes each pixel's bin is; angles lie in -1..2 bins."""
-    turn = np.float32(bins)
-    stride = np.uint32(slots)
-    for i in range(np.uintp(n)):
-        angle = planes[ANGLE, i]
-        angle = angle + turn if angle < 0 else angle
-        angle = angle - turn if angle >= turn else angle
-        places[i] = np.uint32(i) * stride + np.uint32(np.int32(angle))
+def vote_alone(
+    length: Any,
+    places: Any,
+    row: int,
+    columns: int,
+    unit: int,
+    stride: int,
+    start: int,
+    weight: float,
+    sums: Any,
+) -> None:
+    """Add the votes of a row of pixels to the sums of their groups, which have one lane.
+
+    Groups take turns, since an addition to a sum waits for the last one to it.
+
+    Parameters
+    ----------
+    row : int
+        Where the row begins in ``length`` and ``places``.
+    unit : int
+        Columns of a group.
+    stride, start : int
+        Sums of a group, and where those of the row's first group begin.
+    weight : float
+        Of every vote.
+    """
+    step, skip = np.uintp(unit), np.uintp(stride)
+    for x in range(np.uintp(min(unit, columns))):
+        to = np.uintp(start)
+        for i in range(np.uintp(row) + x, np.uintp(row + columns), step):
+            place = to + np.uintp(places[i])
+            sums[place] += weight * length[i]
+            to += skip
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _cast_one(planes: Any, n: int, places: Any, votes: Any) -> None:
-    for i in range(np.uintp(n)):
-        votes[np.uintp(places[i])] = planes[LENGTH, i]
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+def vote_around(
+    length: Any,
+    upper: Any,
+    places: Any,
+    row: int,
+    columns: int,
+    unit: int,
+    stride: int,
+    start: int,
+    lanes: int,
+    weights: Any,
+    at: int,
+    sums: Any,
+) -> None:
+    """Add the votes of a row of pixels to the lanes of their groups.
 
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _cast_two(planes: Any, n: int, places: Any, votes: Any) -> None:
-    for i in range(np.uintp(n)):
-        place = np.uintp(places[i])
-        votes[place] = planes[LENGTH, i]
-        votes[place + np.uintp(1)] = planes[UPPER, i]
+    Parameters are those of :func:`vote_alone`, and the weights of the row's first pixel begin at
+    ``weights[at]``.
+    """
+    step, skip, n = np.uintp(unit), np.uintp(stride), np.uintp(lanes)
+    for x in range(np.uintp(min(unit, columns))):
+        for part in range(np.uintp(0), n, np.uintp(LANES)):
+            w = np.uintp(at) + x * n + part
+            to = np.uintp(start) + part
+            for i in range(np.uintp(row) + x, np.uintp(row + columns), step):
+                place = to + np.uintp(places[i])
+                _add_lanes(sums, place, weights, w, length[i])
+                _add_lanes(sums, place + n, weights, w, upper[i])
+                to += skip
