@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 import joblib
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 __all__ = ["row_blocks", "worker_threads"]
 
@@ -60,6 +60,8 @@ class _SingleThreadedLibraries:
     """
 
     def __init__(self) -> None:
+        self._controller: ThreadpoolController = None
+        self._n_modules = 0
         self._lock = Lock()
         self._entries = 0
         self._restore = ExitStack()
@@ -67,9 +69,15 @@ class _SingleThreadedLibraries:
     def __enter__(self) -> None:
         with self._lock:
             if self._entries == 0:
-                self._restore.enter_context(threadpool_limits(limits=1))
+                self._restore.enter_context(self._found().limit(limits=1))
                 self._restore.enter_context(_single_threaded_opencv())
             self._entries += 1
+
+    def _found(self) -> ThreadpoolController:
+        """Find the process's libraries, which takes milliseconds: again only after an import."""
+        if self._n_modules != len(modules):
+            self._controller, self._n_modules = ThreadpoolController(), len(modules)
+        return self._controller
 
     def __exit__(self, *error: object) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 
 __all__ = ["LANES", "hard_bins", "soft_bins", "vote_alone", "vote_around"]
 
+VECTOR = 8  # numbers: an array of numba begins at a multiple of their 32 bytes
 LANES = 16  # are added at once: their number is a multiple of it, or one
 
 
@@ -26,21 +27,24 @@ def _add_lanes(context: Any, sums: Any, place: Any, weights: Any, at: Any, vote:
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        vector = ir.VectorType(ir.FloatType(), LANES)
+        vector = ir.VectorType(ir.FloatType(), VECTOR)
 
-        def lanes_of(array: int) -> Any:
+        def vectors_of(array: int) -> Any:
             data = context.make_array(signature.args[array])(context, builder, values[array]).data
             first = builder.gep(data, [values[array + 1]])
             return builder.bitcast(first, vector.as_pointer())
 
-        total, weight = lanes_of(0), lanes_of(2)
+        totals, weights = vectors_of(0), vectors_of(2)
         empty = ir.Constant(vector, ir.Undefined)
         first = builder.insert_element(empty, values[4], ir.Constant(ir.IntType(32), 0))
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), VECTOR), [0] * VECTOR)
         votes = builder.shuffle_vector(first, empty, everywhere)
-        votes = builder.fmul(votes, builder.load(weight, align=4), flags=("contract",))
-        votes = builder.fadd(builder.load(total, align=4), votes, flags=("contract",))
-        builder.store(votes, total, align=4)
+        for i in range(LANES // VECTOR):
+            place = [ir.Constant(ir.IntType(64), i)]
+            total, weight = builder.gep(totals, place), builder.gep(weights, place)
+            votes_there = builder.fmul(votes, builder.load(weight, align=4), flags=("contract",))
+            result = builder.fadd(builder.load(total, align=4), votes_there, flags=("contract",))
+            builder.store(result, total, align=4)
         return context.get_dummy_value()
 
     return types.void(sums, types.uintp, weights, types.uintp, types.float32), generate
