@@ -54,7 +54,8 @@ def describe(
     slots = bins if lanes == 1 else bins + 1
     band = min(rows, max(2, BAND_PIXELS // columns))
     values = np.empty((channels, (band + 2) * (columns + 2)), np.float32)
-    gradients = np.empty((4, band * (columns + 2)), np.float32)
+    gx = np.empty(band * (columns + 2), np.float32)
+    gy, length, upper = np.empty_like(gx), np.empty_like(gx), np.empty_like(gx)
     places = np.empty(band * (columns + 2), np.int32)
     # After the last group's: zeros, for cells with fewer sources than others.
     sums = np.empty((settings[GROUPS] * settings[GROUPS + 1] + 1) * slots * lanes, np.float32)
@@ -68,7 +69,9 @@ def describe(
                 _load(float_pixels, image, rows, columns, channels, y0, y1, values)
             else:
                 _load(pixels, image, rows, columns, channels, y0, y1, values)
-            _vote(values, settings, angles, weights, y0, y1, gradients, places, sums)
+            _vote(
+                values, settings, angles, weights, y0, y1, gx, gy, length, upper, places, sums
+            )
         if settings[NORM] == UOCTTI:
             _collect(sums, sources, bins, lanes, cells)
             shape = settings[SHAPE], settings[SHAPE + 1], bins
@@ -100,12 +103,14 @@ def _vote(
     weights: Any,
     y0: int,
     y1: int,
-    gradients: Any,
+    gx: Any,
+    gy: Any,
+    length: Any,
+    upper: Any,
     places: Any,
     sums: Any,
 ) -> None:
     """Let the pixels of the rows y0..y1 vote."""
-    gx, gy, length, upper = gradients[0], gradients[1], gradients[2], gradients[3]
     rows, columns = settings[IMAGE], settings[IMAGE + 1]
     width = columns + 2
     n = (y1 - y0) * width
