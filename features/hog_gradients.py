@@ -30,12 +30,8 @@ def load_row(pixels: Any, first: int, channels: int, columns: int, values: Any, 
     to = np.uintp(place + 1)
     for c in range(step):
         start = np.uintp(first) + c
-        if channels == 1:
-            for i in range(np.uintp(columns)):
-                values[c, to + i] = np.float32(pixels[start + i])
-        else:
-            for i in range(np.uintp(columns)):
-                values[c, to + i] = np.float32(pixels[start + i * step])
+        for i in range(np.uintp(columns)):
+            values[c, to + i] = np.float32(pixels[start + i * step])
         values[c, place] = values[c, place + 1 + min(1, columns - 1)]
         values[c, place + columns + 1] = values[c, place + 1 + max(columns - 2, 0)]
 

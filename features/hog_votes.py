@@ -192,13 +192,14 @@ def vote_alone(
     weight : float
         Of every vote.
     """
-    step, skip = np.uintp(unit), np.uintp(stride)
+    step, skip, end = np.uintp(unit), np.uintp(stride), np.uintp(row + columns)
     for x in range(np.uintp(min(unit, columns))):
         to = np.uintp(start)
-        for i in range(np.uintp(row) + x, np.uintp(row + columns), step):
-            place = to + np.uintp(places[i])
-            sums[place] += weight * length[i]
+        i = np.uintp(row) + x
+        while i < end:
+            sums[to + np.uintp(places[i])] += weight * length[i]
             to += skip
+            i += step
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
@@ -221,13 +222,16 @@ def vote_around(
     Parameters are those of :func:`vote_alone`, and the weights of the row's first pixel begin at
     ``weights[at]``.
     """
-    step, skip, n = np.uintp(unit), np.uintp(stride), np.uintp(lanes)
+    step, skip, end = np.uintp(unit), np.uintp(stride), np.uintp(row + columns)
+    n = np.uintp(lanes)
     for x in range(np.uintp(min(unit, columns))):
         for part in range(np.uintp(0), n, np.uintp(LANES)):
             w = np.uintp(at) + x * n + part
             to = np.uintp(start) + part
-            for i in range(np.uintp(row) + x, np.uintp(row + columns), step):
+            i = np.uintp(row) + x
+            while i < end:
                 place = to + np.uintp(places[i])
                 _add_lanes(sums, place, weights, w, length[i])
                 _add_lanes(sums, place + n, weights, w, upper[i])
                 to += skip
+                i += step
