@@ -69,9 +69,7 @@ def describe(
                 _load(float_pixels, image, rows, columns, channels, y0, y1, values)
             else:
                 _load(pixels, image, rows, columns, channels, y0, y1, values)
-            _vote(
-                values, settings, angles, weights, y0, y1, gx, gy, length, upper, places, sums
-            )
+            _vote(values, settings, angles, weights, y0, y1, gx, gy, length, upper, places, sums)
         if settings[NORM] == UOCTTI:
             _collect(sums, sources, bins, lanes, cells)
             shape = settings[SHAPE], settings[SHAPE + 1], bins
