@@ -60,7 +60,7 @@ class _SingleThreadedLibraries:
     """
 
     def __init__(self) -> None:
-        self._controller: ThreadpoolController = None
+        self._controller: ThreadpoolController | None = None
         self._n_modules = 0
         self._lock = Lock()
         self._entries = 0

@@ -9,7 +9,7 @@ closes. Lanes lie side by side: that is what vector instructions add at once.
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
