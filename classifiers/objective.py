@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from visualwords.threads import row_blocks, worker_threads
 
-from .kernels import block_scores
+from .kernels import block_gradient, block_scores
 from .losses import Labels, Loss
 from .matrix import Source, take_rows
 from .scaling import Scaling, Weights
@@ -278,7 +278,7 @@ class Objective:
             sums *= weight
             gradients *= weight[:, None]
         intercepts = gradients.sum(axis=0, dtype=np.float64)
-        return sums.sum(axis=1, dtype=np.float64), gradients.T @ X, intercepts
+        return sums.sum(axis=1, dtype=np.float64), block_gradient(X, gradients), intercepts
 
     def _blocks(self, W: Weights, function: Callable[..., T]) -> Iterator[T]:
         """Apply a function of (scores, y, X, rows) to every block of rows, in order."""

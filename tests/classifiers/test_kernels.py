@@ -1,10 +1,10 @@
-"""Scores of a block against the plain product in float64."""
+"""Scores and gradient of a block against the plain products in float64."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from visualwords.classifiers.kernels import block_scores
+from visualwords.classifiers.kernels import block_gradient, block_scores
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 2), (7, 13, 5), (8, 334, 10), (3, 40, 33), (5, 0, 3)])
@@ -30,3 +30,39 @@ def test_a_row_of_scores_depends_on_its_row_alone():
     broken = block_scores(X, coef, np.zeros(4, "f"))
     assert np.isnan(broken[2]).all()
     assert_array_equal(np.delete(broken, 2, axis=0), np.delete(scores, 2, axis=0))
+
+
+SHAPES = [(1, 1, 2), (7, 13, 5), (8, 334, 10), (3, 40, 33), (5, 0, 3), (64, 2, 4), (30, 16, 6)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gradient_is_the_product(shape, dtype):
+    n, d, k = shape
+    rng = np.random.default_rng(2)
+    X, slopes = rng.normal(size=(n, d)).astype(dtype), rng.normal(size=(n, k)).astype(dtype)
+    gradient = block_gradient(X, slopes)
+    assert gradient.shape == (k, d)
+    assert gradient.dtype == dtype
+    exact = slopes.T.astype(np.float64) @ X
+    assert_allclose(gradient, exact, atol=3e-5 if dtype == np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("row", [0, 12, 24])
+def test_a_broken_value_stays_in_its_column_of_the_gradient(row):
+    rng = np.random.default_rng(3)
+    X, slopes = rng.normal(size=(25, 21)).astype("f"), rng.normal(size=(25, 4)).astype("f")
+    gradient = block_gradient(X, slopes)
+    X[row, 2] = np.nan
+    broken = block_gradient(X, slopes)
+    assert np.isnan(broken[:, 2]).all()
+    assert_array_equal(np.delete(broken, 2, axis=1), np.delete(gradient, 2, axis=1))
+
+
+def test_views_with_gaps_give_the_bits_of_their_copies():
+    rng = np.random.default_rng(4)
+    wide, slopes = rng.normal(size=(22, 40)).astype("f"), rng.normal(size=(22, 5)).astype("f")
+    X, coef = wide[::2, 3:36], rng.normal(size=(5, 33)).astype("f")
+    assert_array_equal(block_gradient(X, slopes[::2]), block_gradient(X.copy(), slopes[::2]))
+    intercept = np.ones(5, "f")
+    assert_array_equal(block_scores(X, coef, intercept), block_scores(X.copy(), coef, intercept))
