@@ -1,5 +1,6 @@
 """The command line: ``visualwords demo | run | extract | train | evaluate | predict``."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -209,6 +210,8 @@ def _complain(message: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is 0 only when the job did what was asked."""
+    # What a decoder finds wrong with a file is told with the file's name, as its failure.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         typer.main.get_command(app)(arguments, prog_name="visualwords")
     except (ValueError, OSError, MemoryError) as error:

@@ -163,7 +163,7 @@ class Run:
             remove_leftovers(folder)
         reader = Reader(settings.max_pixels, settings.max_side)
         extractor = Extractor(self.cache, reader, self.stages, self.n_jobs)
-        scans = {name: self._scan(part, reader) for name, part in settings.datasets().items()}
+        scans = self._scan(settings.datasets(), reader)
         train = scans["train"]
         features = extractor.fit(settings.features(train), train, settings.seed)
         self._write("run.json", asdict(settings))
@@ -177,12 +177,16 @@ class Run:
         settings, train = self._read("run.json"), self._read("train.json")
         reader = Reader(settings["max_pixels"], settings["max_side"])
         extractor = Extractor(self.cache, reader, self.stages, self.n_jobs)
-        scanned = self._scan(Dataset.open(test).with_classes(train["classes"]), reader)
+        scans = self._scan({"test": Dataset.open(test).with_classes(train["classes"])}, reader)
         features = {name: load_estimator(self._model(name)) for name in train["matrices"]}
-        self._transform(extractor, features, {"test": scanned})
+        self._transform(extractor, features, scans)
 
-    def _scan(self, dataset: Dataset, reader: Reader) -> Scan:
-        return scan(dataset, reader, ScanIndex(self.cache, reader), self.stages, self.n_jobs)
+    def _scan(self, splits: Mapping[str, Dataset], reader: Reader) -> dict[str, Scan]:
+        index = ScanIndex(self.cache, reader)
+        return {
+            name: scan(part, reader, index, self.stages, self.n_jobs)
+            for name, part in splits.items()
+        }
 
     def _transform(
         self,

@@ -88,8 +88,10 @@ class ScanIndex:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a") as file:
                 file.write("\n".join(["", *lines, ""]))
+        for line in lines:
+            self._remember(line)
 
-    def _remember(self, line: bytes) -> None:
+    def _remember(self, line: bytes | str) -> None:
         try:
             path, signature, digest, rows, columns, failure = json.loads(line)
         except ValueError:  # blank, or cut off when a job was killed

@@ -3,7 +3,9 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from visualwords.pipeline.cli import main
 
@@ -70,6 +72,19 @@ def test_predict_names_what_it_cannot_read_and_does_the_rest(run_folder, test_cr
     captured = capsys.readouterr()
     assert captured.out.startswith(str(good))
     assert "error: nowhere.png: cannot be read: No such file" in captured.err
+
+
+def test_a_decoder_has_no_say_of_its_own_on_the_screen(run_folder, tmp_path):
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "cut.tif")
+    data = (tmp_path / "cut.tif").read_bytes()
+    (tmp_path / "cut.tif").write_bytes(data[:-10])
+    command = [sys.executable, "-m", "visualwords.pipeline", "predict"]
+    result = subprocess.run(
+        [*command, str(run_folder), "cut.tif"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: cut.tif: damaged")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
