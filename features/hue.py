@@ -163,17 +163,21 @@ def _checked(image: Image, plan: _Plan) -> Image:
 
 def _describe_one(image: Image, plan: _Plan) -> FloatArray:
     image = _checked(image, plan)
-    stack = image[np.newaxis] if image.ndim == 3 else image[np.newaxis, :, :, np.newaxis]
-    out = np.empty((1, plan.length), FLOAT32)
-    _describe(stack, plan, out)
-    return out[0]
+    out = np.empty(plan.length, FLOAT32)
+    _describe(image if image.ndim == 3 else image[:, :, np.newaxis], plan, out)
+    return out
 
 
-def _describe(stack: Image, plan: _Plan, out: FloatArray) -> None:
-    """Write the histograms of a stack (n, rows, columns, channels) to ``out``."""
-    if not stack.flags.carray:  # Of read-only arrays numba makes another, slower type.
-        stack = stack.copy()
-    hue_kernels.describe(stack, plan.of_uint8 if stack.dtype == UINT8 else plan.of_float, out)
+def _describe(image: Image, plan: _Plan, out: FloatArray) -> None:
+    """Write the histograms of images (rows, columns, channels), joined by rows, to ``out``."""
+    if not image.flags.carray:  # Of read-only arrays numba makes another, slower type.
+        image = image.copy()
+    hue_kernels.describe(image, plan.of_uint8 if image.dtype == UINT8 else plan.of_float, out)
+
+
+def _describe_stack(stack: Image, plan: _Plan, out: FloatArray) -> None:
+    """Write the histograms of a stack (n, rows, columns, channels) to the rows of ``out``."""
+    _describe(stack.reshape(-1, *stack.shape[2:]), plan, out.reshape(-1))
 
 
 def _is_rgb_stack(images: Images) -> TypeGuard[Image]:
@@ -258,10 +262,10 @@ class HueHistogram(ImageFeature):
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         plan = self._plan()
         if _is_rgb_stack(images):
-            _describe(images, plan, out)
+            _describe_stack(images, plan, out)
             return
         for rows, stack in stacks(images, first, lambda image: _checked(image, plan)):
-            _describe(stack, plan, out[rows])
+            _describe_stack(stack, plan, out[rows])
 
     def _plan(self) -> _Plan:
         return _plan(

@@ -1,20 +1,23 @@
 """Kernels of the histograms of hue: many pixels at a time, in stages that stay in the cache.
 
-The first two stages have no branches, so that they run on vectors. 8-bit images are computed in
-float32, which is exact there: numerators and denominators are whole plan below 2**24, their
-quotient is rounded correctly, and one that is not whole is further from the next whole number than
-the rounding moves it (up to MOST bins). Floating-point images are computed in float64.
+The stages that read pixels have no branches, so that they run on vectors. The hue of 8-bit pixels
+is a ratio of whole numbers of 16 bits, computed in float32, which is exact there: numerators and
+denominators are whole numbers below 2**24, their quotient is rounded correctly, and one that is not
+whole is further from the next whole number than the rounding moves it (up to MOST bins).
+Floating-point images are computed in float64.
 """
 
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
 __all__ = ["MOST", "describe"]
 
 MOST = 4096  # Bins of an axis.
 CHUNK = 1024  # Pixels of one stage; the buffers between the stages stay in the first cache.
+FEW = 40  # Up to so many bins it is faster to look for each among all pixels than to index counts.
 LANES = 8  # Copies of the counts, so that pixels of one bin in a row need not wait for each other.
 
 # What ``plan`` holds.
@@ -26,48 +29,99 @@ PIXELS, NONE, L1, L2 = range(4)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _hue(red: Any, green: Any, blue: Any, n_bins: Any, tolerance: Any, snap: Any) -> Any:
+def _hue(red: Any, green: Any, blue: Any, plan: Any) -> Any:
     """Give a colour's place on the circle in bins, its chroma and its largest channel.
 
     A colour without a hue has the place ``n_bins`` and chroma 0.
     """
+    kind = plan.dtype.type
+    n_bins = plan[BINS]
     top = green if green > blue else blue
     top = red if red > top else top
     least = green if green < blue else blue
     least = red if red < least else least
-    chroma = top - least
-    size = top if top > -least else -least
+    after = blue if top == green else red
+    after = green if top == red else after
+    before = red if top == green else green
+    before = blue if top == red else before
+    largest = kind(top)
+    chroma = largest - kind(least)
+    size = largest if top > -least else -kind(least)
     twice = chroma + chroma
     circle = twice + twice + twice
-    sixths = (red - green) + (twice + twice)
-    sixths = (blue - red) + twice if top == green else sixths
-    sixths = green - blue if top == red else sixths
-    sixths = sixths + snap * size
+    offset = twice if top == green else twice + twice
+    offset = chroma - chroma if top == red else offset
+    sixths = kind(after) - kind(before) + offset
+    sixths = sixths + plan[SNAP] * size
     sixths = sixths + circle if sixths < 0 else sixths
     sixths = sixths - circle if sixths >= circle else sixths
-    gray = chroma <= tolerance * size
+    gray = chroma <= plan[TOLERANCE] * size
     place = sixths * n_bins / circle
-    return n_bins if gray else place, chroma - chroma if gray else chroma, top
+    return n_bins if gray else place, chroma - chroma if gray else chroma, largest
+
+
+def _number(pixels: Any, plan: Any, ratios: Any, cells: Any) -> None:
+    """Write each pixel's bin of hue, ``n_bins`` where there is none.
+
+    ``ratios``, of shape (2, CHUNK) and int16, is room for what is between two stages.
+    """
+    raise NotImplementedError  # What is compiled depends on the type of the pixels.
+
+
+@overload(_number, jit_options={"nogil": True, "error_model": "numpy"})
+def _number_of(pixels: Any, plan: Any, ratios: Any, cells: Any) -> Any:
+    return _number_bytes if pixels.dtype == types.uint8 else _number_floats
+
+
+def _number_floats(pixels: Any, plan: Any, ratios: Any, cells: Any) -> None:
+    for i in range(len(cells)):
+        place = _hue(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2], plan)[0]
+        cells[i] = np.uint16(np.int32(place))
+
+
+def _number_bytes(pixels: Any, plan: Any, ratios: Any, cells: Any) -> None:
+    sixths, circles = ratios[0, : len(cells)], ratios[1, : len(cells)]
+    _divide_bytes(pixels, sixths, circles)
+    n_bins = plan[BINS]
+    for i in range(len(cells)):
+        place = np.float32(sixths[i]) * n_bins / np.float32(circles[i])
+        cells[i] = np.uint16(np.int32(place))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _number(pixels: Any, plan: Any, cells: Any) -> None:
-    """Write each pixel's bin of hue."""
-    n_bins, tolerance, snap = plan[BINS], plan[TOLERANCE], plan[SNAP]
-    zero = n_bins - n_bins
-    for i in range(len(cells)):
-        red, green, blue = pixels[3 * i] + zero, pixels[3 * i + 1] + zero, pixels[3 * i + 2] + zero
-        cells[i] = np.int32(_hue(red, green, blue, n_bins, tolerance, snap)[0])
+def _divide_bytes(pixels: Any, sixths: Any, circles: Any) -> None:
+    """Write where on the circle each pixel is, in sixths of its chroma, and the whole circle.
+
+    Both are 1 where there is no hue. The casts keep the numbers at 16 bits, 16 to a vector.
+    """
+    nothing = np.int16(0)
+    for i in range(len(sixths)):
+        red, green, blue = pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]
+        top = green if green > blue else blue
+        top = red if red > top else top
+        least = green if green < blue else blue
+        least = red if red < least else least
+        after = blue if top == green else red
+        after = green if top == red else after
+        before = red if top == green else green
+        before = blue if top == red else before
+        chroma = np.uint8(top - least)
+        twice = np.int16(chroma + chroma)
+        four = np.int16(twice + twice)
+        circle = np.int16(four + twice)
+        offset = twice if top == green else four
+        around = circle if green < blue else nothing
+        offset = around if top == red else offset
+        gray = np.int16(chroma == 0)
+        sixths[i] = np.int16(np.int16(after) - np.int16(before) + offset + gray)
+        circles[i] = np.int16(circle + gray)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _locate(pixels: Any, plan: Any, places: Any, chromas: Any, largest: Any) -> None:
     """Write each pixel's place on the circle in bins, its chroma and its largest channel."""
-    n_bins, tolerance, snap = plan[BINS], plan[TOLERANCE], plan[SNAP]
-    zero = n_bins - n_bins
     for i in range(len(places)):
-        red, green, blue = pixels[3 * i] + zero, pixels[3 * i + 1] + zero, pixels[3 * i + 2] + zero
-        place, chroma, top = _hue(red, green, blue, n_bins, tolerance, snap)
+        place, chroma, top = _hue(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2], plan)
         places[i], chromas[i], largest[i] = place, chroma, top
 
 
@@ -146,55 +200,76 @@ def _normalize(votes: Any, n_cells: int, pixels: int, plan: Any, out: Any) -> No
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def describe(stack: Any, plan: Any, out: Any) -> None:
-    """Write the histograms of a stack (n, rows, columns, channels) to the rows of ``out``.
+def _occurrences(cells: Any, cell: int) -> Any:
+    """Count how many of up to CHUNK cells are ``cell``, in 16 bits, which are 16 to a vector."""
+    wanted = np.uint16(cell)
+    found = np.uint16(0)
+    for i in range(len(cells)):
+        found = np.uint16(found + np.uint16(cells[i] == wanted))
+    return found
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def describe(image: Any, plan: Any, out: Any) -> None:
+    """Write the histograms of images of one shape, one below the other, to ``out``.
 
     Parameters
     ----------
-    stack : C-contiguous, uint8 or float32
+    image : ndarray of shape (n * rows, columns, channels), uint8 or float32, C-contiguous
     plan : ndarray of shape (10,), float32 for uint8 and float64 for float32
         BINS, SATURATIONS and VALUES, the codes of the other parameters, UNIT (a channel's full
         value), TOLERANCE (chroma relative to the largest channel up to which there is no hue) and
         SNAP (how near to the next bin a hue belongs to it).
-    out : ndarray of shape (n, numbers of an image), float32
+    out : ndarray of shape (n * numbers of an image,), float32
     """
-    n, rows, columns, channels = stack.shape
-    size = rows * columns
+    rows, columns, channels = image.shape
     n_inner = np.int64(plan[SATURATIONS] * plan[VALUES])
     n_cells = np.int64(plan[BINS]) * n_inner
+    length = n_cells + np.int64(plan[ACHROMATIC])
+    n = len(out) // length
+    size = rows * columns // n
+    flat = image.reshape(image.size)
     votes = np.empty(n_cells + 1, np.float64)
+    ratios = np.empty((2, CHUNK), np.int16)
+    cells = np.empty(CHUNK, np.uint16)
     counts = np.empty((n_cells + n_inner, LANES), np.int32)
-    cells = np.empty(CHUNK, np.uint32)  # Unsigned: an index that need not be checked for its sign.
     only_hue = n_inner == 1 and plan[WEIGHT] == UNWEIGHTED and plan[SOFT] == 0
     for k in range(n):
         votes[:] = 0
-        counts[:] = 0
         if channels == 3:
-            pixels = stack[k].reshape(3 * size)
+            pixels = flat[3 * size * k : 3 * size * (k + 1)]
             if only_hue:
-                _vote_hue(pixels, plan, cells, counts)
+                _vote_hue(pixels, plan, ratios, cells, counts, votes)
             else:
-                _vote(pixels, plan, cells, counts, votes)
-            for cell in range(n_cells):
-                votes[cell] += counts[cell].sum()
-        _normalize(votes, n_cells, size, plan, out[k])
+                _vote(pixels, plan, counts, votes)
+        _normalize(votes, n_cells, size, plan, out[length * k : length * (k + 1)])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _vote_hue(pixels: Any, plan: Any, cells: Any, counts: Any) -> None:
+def _vote_hue(pixels: Any, plan: Any, ratios: Any, cells: Any, counts: Any, votes: Any) -> None:
     """Count the pixels of an image by hue alone."""
+    n_bins = len(votes) - 1
+    counts[:] = 0
     for start in range(0, len(pixels) // 3, CHUNK):
         part = pixels[3 * start : 3 * (start + CHUNK)]
-        m = len(part) // 3
-        _number(part, plan, cells[:m])
-        _count(cells[:m], counts)
+        some = cells[: len(part) // 3]
+        _number(part, plan, ratios, some)
+        if n_bins > FEW:
+            _count(some, counts)
+        else:
+            for cell in range(n_bins):
+                votes[cell] += _occurrences(some, cell)
+    if n_bins > FEW:
+        _collect(counts, votes)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _vote(pixels: Any, plan: Any, cells: Any, counts: Any, votes: Any) -> None:
-    """Add the pixels of an image to the counts, or to the votes where these are fractions."""
+def _vote(pixels: Any, plan: Any, counts: Any, votes: Any) -> None:
+    """Add the pixels of an image to the votes of their cells of hue, saturation and value."""
     buffers = np.empty((3, CHUNK), plan.dtype)
     inner = np.empty(CHUNK, np.int32)
+    cells = np.empty(CHUNK, np.uint32)  # Unsigned: an index that need not be checked for its sign.
+    counts[:] = 0
     for start in range(0, len(pixels) // 3, CHUNK):
         part = pixels[3 * start : 3 * (start + CHUNK)]
         m = len(part) // 3
@@ -205,3 +280,12 @@ def _vote(pixels: Any, plan: Any, cells: Any, counts: Any, votes: Any) -> None:
             _count(cells[:m], counts)
         else:
             _weigh(places, chromas, largest, plan, inner, cells, votes)
+    _collect(counts, votes)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _collect(counts: Any, votes: Any) -> None:
+    """Add the lanes of the counts to the votes; what has no hue is counted beyond them."""
+    for cell in range(len(votes) - 1):
+        for lane in range(LANES):
+            votes[cell] += counts[cell, lane]

@@ -57,7 +57,7 @@ def test_every_8_bit_colour_is_in_its_bin(dtype):
         assert_bins(scaled, exact_bins(pixels, 10), 10)
 
 
-@pytest.mark.parametrize("n_bins", [1, 2, 3, 6, 7, 12, 36, 255, 360, 1024, 4096])
+@pytest.mark.parametrize("n_bins", [1, 2, 3, 6, 7, 12, 36, 40, 41, 255, 360, 1024, 4096])
 def test_any_number_of_bins_is_exact(n_bins):
     dark = np.stack(np.mgrid[:20, :20, :20], axis=-1).reshape(-1, 3)
     rng = np.random.default_rng(n_bins)
