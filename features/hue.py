@@ -1,5 +1,6 @@
 """Histograms of hue: ``hue_histogram`` and ``HueHistogram``."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple, Self, TypeGuard
 
@@ -31,6 +32,7 @@ class _Plan(NamedTuple):
     of_float: npt.NDArray[np.float64]
     length: int
     only_hue: bool
+    kernel: Callable[[Image, npt.NDArray[Any], FloatArray], None]
 
 
 def hue_histogram(
@@ -137,11 +139,15 @@ def _plan(
         _code("norm", norm, NORMS),
     ]
     length = n_bins * saturation_bins * value_bins + codes[hue_kernels.ACHROMATIC]
+    only_hue = weight is None and saturation_bins == value_bins == 1
     return _Plan(
         np.array([*codes, 255, 0, 0], np.float32),
         np.array([*codes, 1, TOLERANCE, 0 if soft else TOLERANCE], np.float64),
         length,
-        weight is None and saturation_bins == value_bins == 1,
+        only_hue,
+        hue_kernels.describe_hues
+        if only_hue and not soft and n_bins <= hue_kernels.FEW
+        else hue_kernels.describe,
     )
 
 
@@ -149,6 +155,23 @@ def _code(name: str, value: Any, choices: tuple[Any, ...]) -> int:
     if value not in choices:
         raise ValueError(f"{name} must be one of {choices}, got {value!r}")
     return choices.index(value)
+
+
+def _describe_one(image: Image, plan: _Plan) -> FloatArray:
+    out = np.empty(plan.length, FLOAT32)
+    if (  # An 8-bit RGB image is sound if it is not empty; so that small ones cost little.
+        type(image) is np.ndarray
+        and image.dtype is UINT8
+        and image.ndim == 3
+        and image.shape[2] == 3
+        and image.flags.carray
+        and image.size
+    ):
+        plan.kernel(image, plan.of_uint8, out)
+        return out
+    image = _checked(image, plan)
+    _describe(image if image.ndim == 3 else image[:, :, np.newaxis], plan, out)
+    return out
 
 
 def _checked(image: Image, plan: _Plan) -> Image:
@@ -161,18 +184,11 @@ def _checked(image: Image, plan: _Plan) -> Image:
     return image
 
 
-def _describe_one(image: Image, plan: _Plan) -> FloatArray:
-    image = _checked(image, plan)
-    out = np.empty(plan.length, FLOAT32)
-    _describe(image if image.ndim == 3 else image[:, :, np.newaxis], plan, out)
-    return out
-
-
 def _describe(image: Image, plan: _Plan, out: FloatArray) -> None:
     """Write the histograms of images (rows, columns, channels), joined by rows, to ``out``."""
     if not image.flags.carray:  # Of read-only arrays numba makes another, slower type.
         image = image.copy()
-    hue_kernels.describe(image, plan.of_uint8 if image.dtype == UINT8 else plan.of_float, out)
+    plan.kernel(image, plan.of_uint8 if image.dtype == UINT8 else plan.of_float, out)
 
 
 def _describe_stack(stack: Image, plan: _Plan, out: FloatArray) -> None:

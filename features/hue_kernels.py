@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-__all__ = ["MOST", "describe"]
+__all__ = ["FEW", "MOST", "describe", "describe_hues"]
 
 MOST = 4096  # Bins of an axis.
 CHUNK = 1024  # Pixels of one stage; the buffers between the stages stay in the first cache.
@@ -63,7 +63,7 @@ def _hue(red: Any, green: Any, blue: Any, plan: Any) -> Any:
 def _number(pixels: Any, plan: Any, ratios: Any, cells: Any) -> None:
     """Write each pixel's bin of hue, ``n_bins`` where there is none.
 
-    ``ratios``, of shape (2, CHUNK) and int16, is room for what is between two stages.
+    ``ratios``, of shape (2, CHUNK) and int16, is room for what two stages share.
     """
     raise NotImplementedError  # What is compiled depends on the type of the pixels.
 
@@ -76,26 +76,13 @@ def _number_of(pixels: Any, plan: Any, ratios: Any, cells: Any) -> Any:
 def _number_floats(pixels: Any, plan: Any, ratios: Any, cells: Any) -> None:
     for i in range(len(cells)):
         place = _hue(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2], plan)[0]
-        cells[i] = np.uint16(np.int32(place))
+        cells[i] = np.int16(np.int32(place))
 
 
 def _number_bytes(pixels: Any, plan: Any, ratios: Any, cells: Any) -> None:
     sixths, circles = ratios[0, : len(cells)], ratios[1, : len(cells)]
-    _divide_bytes(pixels, sixths, circles)
-    n_bins = plan[BINS]
-    for i in range(len(cells)):
-        place = np.float32(sixths[i]) * n_bins / np.float32(circles[i])
-        cells[i] = np.uint16(np.int32(place))
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _divide_bytes(pixels: Any, sixths: Any, circles: Any) -> None:
-    """Write where on the circle each pixel is, in sixths of its chroma, and the whole circle.
-
-    Both are 1 where there is no hue. The casts keep the numbers at 16 bits, 16 to a vector.
-    """
     nothing = np.int16(0)
-    for i in range(len(sixths)):
+    for i in range(len(cells)):  # The casts keep the numbers at 16 bits, 16 to a vector.
         red, green, blue = pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]
         top = green if green > blue else blue
         top = red if red > top else top
@@ -112,9 +99,13 @@ def _divide_bytes(pixels: Any, sixths: Any, circles: Any) -> None:
         offset = twice if top == green else four
         around = circle if green < blue else nothing
         offset = around if top == red else offset
-        gray = np.int16(chroma == 0)
+        gray = np.int16(chroma == 0)  # Makes the ratio 1 / 1, once around the circle.
         sixths[i] = np.int16(np.int16(after) - np.int16(before) + offset + gray)
         circles[i] = np.int16(circle + gray)
+    n_bins = plan[BINS]
+    for i in range(len(cells)):
+        place = np.float32(sixths[i]) * n_bins / np.float32(circles[i])
+        cells[i] = np.int16(np.int32(place))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -202,11 +193,33 @@ def _normalize(votes: Any, n_cells: int, pixels: int, plan: Any, out: Any) -> No
 @njit(nogil=True, cache=True, error_model="numpy")
 def _occurrences(cells: Any, cell: int) -> Any:
     """Count how many of up to CHUNK cells are ``cell``, in 16 bits, which are 16 to a vector."""
-    wanted = np.uint16(cell)
+    wanted = np.int16(cell)
     found = np.uint16(0)
     for i in range(len(cells)):
         found = np.uint16(found + np.uint16(cells[i] == wanted))
     return found
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def describe_hues(image: Any, plan: Any, out: Any) -> None:
+    """Do what ``describe`` does, for votes of 1 and up to FEW bins of hue alone."""
+    n_bins = np.int64(plan[BINS])
+    length = n_bins + np.int64(plan[ACHROMATIC])
+    n = len(out) // length
+    size = image.shape[0] * image.shape[1] // n
+    flat = image.reshape(image.size)
+    votes = np.empty(n_bins + 1, np.float64)
+    room = np.empty((3, CHUNK), np.int16)
+    for k in range(n):
+        votes[:] = 0
+        end = size * (k + 1) if image.shape[2] == 3 else 0
+        for start in range(size * k, end, CHUNK):
+            stop = min(start + CHUNK, end)
+            cells = room[0, : stop - start]
+            _number(flat[3 * start : 3 * stop], plan, room[1:], cells)
+            for cell in range(n_bins):
+                votes[cell] += _occurrences(cells, cell)
+        _normalize(votes, n_bins, size, plan, out[length * k : length * (k + 1)])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -222,70 +235,33 @@ def describe(image: Any, plan: Any, out: Any) -> None:
         SNAP (how near to the next bin a hue belongs to it).
     out : ndarray of shape (n * numbers of an image,), float32
     """
-    rows, columns, channels = image.shape
     n_inner = np.int64(plan[SATURATIONS] * plan[VALUES])
     n_cells = np.int64(plan[BINS]) * n_inner
     length = n_cells + np.int64(plan[ACHROMATIC])
     n = len(out) // length
-    size = rows * columns // n
+    size = image.shape[0] * image.shape[1] // n
     flat = image.reshape(image.size)
     votes = np.empty(n_cells + 1, np.float64)
-    ratios = np.empty((2, CHUNK), np.int16)
-    cells = np.empty(CHUNK, np.uint16)
     counts = np.empty((n_cells + n_inner, LANES), np.int32)
-    only_hue = n_inner == 1 and plan[WEIGHT] == UNWEIGHTED and plan[SOFT] == 0
+    cells = np.empty(CHUNK, np.uint32)  # Unsigned: an index that need not be checked for its sign.
+    inner = np.empty(CHUNK, np.int32)
+    buffers = np.empty((3, CHUNK), plan.dtype)
+    whole = plan[WEIGHT] == UNWEIGHTED and plan[SOFT] == 0
     for k in range(n):
         votes[:] = 0
-        if channels == 3:
-            pixels = flat[3 * size * k : 3 * size * (k + 1)]
-            if only_hue:
-                _vote_hue(pixels, plan, ratios, cells, counts, votes)
+        counts[:] = 0
+        end = size * (k + 1) if image.shape[2] == 3 else 0
+        for start in range(size * k, end, CHUNK):
+            m = min(CHUNK, end - start)
+            pixels = flat[3 * start : 3 * (start + m)]
+            places, chromas, largest = buffers[0, :m], buffers[1, :m], buffers[2, :m]
+            _locate(pixels, plan, places, chromas, largest)
+            _divide(places, chromas, largest, plan, inner[:m], cells[:m])
+            if whole:
+                _count(cells[:m], counts)
             else:
-                _vote(pixels, plan, counts, votes)
+                _weigh(places, chromas, largest, plan, inner, cells, votes)
+        for cell in range(n_cells):
+            for lane in range(LANES):
+                votes[cell] += counts[cell, lane]
         _normalize(votes, n_cells, size, plan, out[length * k : length * (k + 1)])
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _vote_hue(pixels: Any, plan: Any, ratios: Any, cells: Any, counts: Any, votes: Any) -> None:
-    """Count the pixels of an image by hue alone."""
-    n_bins = len(votes) - 1
-    counts[:] = 0
-    for start in range(0, len(pixels) // 3, CHUNK):
-        part = pixels[3 * start : 3 * (start + CHUNK)]
-        some = cells[: len(part) // 3]
-        _number(part, plan, ratios, some)
-        if n_bins > FEW:
-            _count(some, counts)
-        else:
-            for cell in range(n_bins):
-                votes[cell] += _occurrences(some, cell)
-    if n_bins > FEW:
-        _collect(counts, votes)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _vote(pixels: Any, plan: Any, counts: Any, votes: Any) -> None:
-    """Add the pixels of an image to the votes of their cells of hue, saturation and value."""
-    buffers = np.empty((3, CHUNK), plan.dtype)
-    inner = np.empty(CHUNK, np.int32)
-    cells = np.empty(CHUNK, np.uint32)  # Unsigned: an index that need not be checked for its sign.
-    counts[:] = 0
-    for start in range(0, len(pixels) // 3, CHUNK):
-        part = pixels[3 * start : 3 * (start + CHUNK)]
-        m = len(part) // 3
-        places, chromas, largest = buffers[0, :m], buffers[1, :m], buffers[2, :m]
-        _locate(part, plan, places, chromas, largest)
-        _divide(places, chromas, largest, plan, inner[:m], cells[:m])
-        if plan[WEIGHT] == UNWEIGHTED and plan[SOFT] == 0:
-            _count(cells[:m], counts)
-        else:
-            _weigh(places, chromas, largest, plan, inner, cells, votes)
-    _collect(counts, votes)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _collect(counts: Any, votes: Any) -> None:
-    """Add the lanes of the counts to the votes; what has no hue is counted beyond them."""
-    for cell in range(len(votes) - 1):
-        for lane in range(LANES):
-            votes[cell] += counts[cell, lane]
