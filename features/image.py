@@ -1,5 +1,6 @@
 """What the features take as an image, and the few conversions that they share."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -8,6 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from .area import average
 
 __all__ = [
     "FloatArray",
@@ -130,14 +133,19 @@ def to_gray(image: Image) -> FloatArray:
 def resize(image: Image, shape: tuple[int, int]) -> Image:
     """Resample an image to ``shape`` = (rows, columns), keeping its dtype.
 
-    Area averaging where both sides shrink (no aliasing), bilinear interpolation otherwise. An
-    image that has the shape already is given back as it is.
+    Where neither side grows, a pixel is the mean over its area in the image, for uint8 exact and
+    rounded half up (no aliasing); bilinear interpolation otherwise. An image that has the shape
+    already is given back as it is.
     """
     if image.shape[:2] == tuple(shape):
         return image
-    shrinks = shape[0] <= image.shape[0] and shape[1] <= image.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, (shape[1], shape[0]), interpolation=method)
+    if shape[0] > image.shape[0] or shape[1] > image.shape[1]:
+        return cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    if not image.flags.carray:  # Of read-only arrays numba makes another, slower type.
+        image = image.copy()
+    out = np.empty((*shape, *image.shape[2:]), image.dtype)
+    average(image.reshape(len(image), -1), math.prod(image.shape[2:]), out.reshape(len(out), -1))
+    return out
 
 
 @contextmanager

@@ -48,7 +48,7 @@ from ..features.image import resize
 __all__ = ["READER_VERSION", "Header", "ImageError", "Reader", "read_bytes"]
 
 # Part of every cache key: raised whenever the same bytes give other pixels or another refusal.
-READER_VERSION = 1
+READER_VERSION = 2
 
 ByteImage = npt.NDArray[np.uint8]
 

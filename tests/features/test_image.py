@@ -1,5 +1,6 @@
 """The checks and conversions of images."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -66,10 +67,51 @@ def test_gray_is_luma():
     np.testing.assert_allclose(to_gray(pixels), [[76.245, 149.685, 29.07, 10]], rtol=1e-5)
 
 
+def means_over_areas(image, shape):
+    """The definition of area averaging, in float64: overlaps of every old and new pixel."""
+    overlaps = []
+    for n, m in zip(image.shape[:2], shape, strict=True):
+        ends, new = np.arange(n + 1) * m, np.arange(m + 1) * n
+        common = np.minimum(ends[1:], new[1:, None]) - np.maximum(ends[:-1], new[:-1, None])
+        overlaps.append(np.maximum(common, 0))
+    sums = np.einsum("yi,xj,ij...->yx...", *overlaps, image.astype(np.float64))
+    return sums / (image.shape[0] * image.shape[1])
+
+
+@pytest.mark.parametrize("channels", [(), (3,)])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((250, 300), (64, 64)),
+        ((61, 67), (61, 10)),
+        ((40, 30), (20, 10)),
+        ((9, 5), (1, 1)),
+        ((3, 1), (2, 1)),
+        ((1, 700), (1, 512)),
+        ((11, 12), (10, 11)),
+    ],
+)
+def test_smaller_images_are_means_over_areas(before, after, channels):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, before + channels, dtype=np.uint8)
+    expected = means_over_areas(image, after)
+    found = resize(image, after)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, np.floor(expected + 0.5))
+    opencv = cv2.resize(image, after[::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(found.astype(int) - opencv).max() <= 1
+    scaled = resize(image / np.float32(255), after)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, expected / 255, rtol=1e-5)
+
+
 def test_resize():
     image = np.arange(64, dtype=np.uint8).reshape(8, 8)
     assert resize(image, (8, 8)) is image
-    means = image.reshape(4, 2, 4, 2).mean((1, 3))
-    np.testing.assert_allclose(resize(image, (4, 4)), means, atol=0.5)
     assert resize(image, (16, 9)).shape == (16, 9)
-    assert resize(image.astype(np.float32), (4, 4)).dtype == np.float32
+    turned = image[::-1, ::-1]
+    turned.flags.writeable = False
+    np.testing.assert_array_equal(resize(turned, (4, 3)), resize(turned.copy(), (4, 3)))
+    for value in (3e38, 1e-30, -5.0):
+        plain = np.full((50, 70), value, np.float32)
+        np.testing.assert_allclose(resize(plain, (7, 9)), plain[:7, :9], rtol=1e-6)
