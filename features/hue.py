@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple, Self, TypeGuard
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import hue_kernels
 from .base import ImageFeature
-from .image import FloatArray, Image, Images, check_image, stacks
+from .image import FloatArray, Image, Images, check_image, naming_image, stacks
 
 __all__ = ["HueHistogram", "hue_histogram"]
 
@@ -169,19 +169,24 @@ def _describe_one(image: Image, plan: _Plan) -> FloatArray:
     ):
         plan.kernel(image, plan.of_uint8, out)
         return out
-    image = _checked(image, plan)
+    image = check_image(image)
+    if _is_bounded(image, plan):
+        _check_range(image)
     _describe(image if image.ndim == 3 else image[:, :, np.newaxis], plan, out)
     return out
 
 
-def _checked(image: Image, plan: _Plan) -> Image:
-    image = check_image(image)
-    if not plan.only_hue and image.dtype != np.uint8 and (image.min() < 0 or image.max() > 1):
+def _is_bounded(images: Image, plan: _Plan) -> bool:
+    """Whether the pixels must lie in 0..1 and might not."""
+    return not plan.only_hue and images.dtype != UINT8
+
+
+def _check_range(image: Image) -> None:
+    if image.min() < 0 or image.max() > 1:
         raise ValueError(
             "saturation, chroma and value need float pixels from 0 to 1, got "
             f"{image.min():g} to {image.max():g}; clip the image, or divide it by its full value"
         )
-    return image
 
 
 def _describe(image: Image, plan: _Plan, out: FloatArray) -> None:
@@ -189,21 +194,6 @@ def _describe(image: Image, plan: _Plan, out: FloatArray) -> None:
     if not image.flags.carray:  # Of read-only arrays numba makes another, slower type.
         image = image.copy()
     plan.kernel(image, plan.of_uint8 if image.dtype == UINT8 else plan.of_float, out)
-
-
-def _describe_stack(stack: Image, plan: _Plan, out: FloatArray) -> None:
-    """Write the histograms of a stack (n, rows, columns, channels) to the rows of ``out``."""
-    _describe(stack.reshape(-1, *stack.shape[2:]), plan, out.reshape(-1))
-
-
-def _is_rgb_stack(images: Images) -> TypeGuard[Image]:
-    """Whether the images are one array in which there is nothing to check image by image."""
-    return (
-        isinstance(images, np.ndarray)
-        and images.dtype == np.uint8
-        and images.shape[3:] == (3,)
-        and images.size > 0
-    )
 
 
 class HueHistogram(ImageFeature):
@@ -277,11 +267,12 @@ class HueHistogram(ImageFeature):
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         plan = self._plan()
-        if _is_rgb_stack(images):
-            _describe_stack(images, plan, out)
-            return
-        for rows, stack in stacks(images, first, lambda image: _checked(image, plan)):
-            _describe_stack(stack, plan, out[rows])
+        for rows, stack in stacks(images, first):
+            if _is_bounded(stack, plan):
+                for i, image in enumerate(stack, first + rows.start):
+                    with naming_image(i):
+                        _check_range(image)
+            _describe(stack.reshape(-1, *stack.shape[2:]), plan, out[rows].reshape(-1))
 
     def _plan(self) -> _Plan:
         return _plan(

@@ -174,7 +174,8 @@ def stacks(
     first : int
         The number of the first image in the whole collection, for messages.
     prepare : callable or None
-        Is given every checked image, and gives the one to put in the stack.
+        Is given a checked image, and gives the one to put in the stack: the image itself, or one
+        of another size, as the image's size alone decides.
 
     Yields
     ------
@@ -187,10 +188,10 @@ def stacks(
             image = check_image(images[index])
             return image if prepare is None else prepare(image)
 
-    if isinstance(images, np.ndarray) and images.dtype == np.uint8 and len(images):
-        example = prepared(0)
-        if example.shape[:2] == images.shape[1:3]:
-            yield slice(0, len(images)), _stack_of_array(images, example)
+    if _are_alike(images) and prepared(0).shape[:2] == images[0].shape[:2]:
+        stack = _stack_of_alike(images)
+        if stack.dtype == np.uint8 or np.isfinite(stack).all():
+            yield slice(0, len(images)), stack
             return
     everything = ((i, prepared(i)) for i in range(len(images)))
     for _, group in groupby(everything, lambda item: (item[1].shape, item[1].dtype)):
@@ -199,7 +200,20 @@ def stacks(
         yield slice(indices[0], indices[-1] + 1), stack
 
 
-def _stack_of_array(images: Image, example: Image) -> Image:
-    """View an array of uint8 images as a stack; what holds for one of them holds for all."""
-    channels = 1 if example.ndim == 2 else 3
-    return np.ascontiguousarray(images).reshape(*images.shape[:3], channels)
+def _are_alike(images: Images) -> bool:
+    """Whether what holds for the shape and the type of one image holds for all."""
+    if isinstance(images, np.ndarray) or len(images) == 0:
+        return len(images) > 0
+    example = images[0]
+    return isinstance(example, np.ndarray) and all(
+        type(image) is np.ndarray and image.shape == example.shape and image.dtype == example.dtype
+        for image in images
+    )
+
+
+def _stack_of_alike(images: Images) -> Image:
+    """Put images of one shape and type in an array, or view the array that they are."""
+    joined = images if isinstance(images, np.ndarray) else np.concatenate(images)
+    if joined.dtype != np.uint8:
+        joined = joined.astype(np.float32, copy=False)
+    return np.ascontiguousarray(joined).reshape(len(images), *images[0].shape[:2], -1)

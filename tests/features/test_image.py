@@ -1,5 +1,7 @@
 """The checks and conversions of images."""
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -53,6 +55,39 @@ def test_stacks_keep_order_and_group_alike():
     ]
     with pytest.raises(ValueError, match="image 12: "):
         list(stacks([images[0], images[0], images[0][:0]], 10))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(4, 3), (4, 3, 1), (4, 3, 3)])
+def test_images_that_are_alike_are_one_stack(dtype, shape):
+    images = np.arange(5 * math.prod(shape)).reshape(5, *shape).astype(dtype)
+    images[2] += 1
+    for collection in (images, list(images)):
+        ((rows, stack),) = stacks(collection, 0)
+        assert rows == slice(0, 5)
+        assert stack.dtype == (np.uint8 if dtype == np.uint8 else np.float32)
+        np.testing.assert_array_equal(stack, images.reshape(5, 4, 3, -1))
+
+
+def test_images_are_prepared_by_their_size():
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 6, 3), dtype=np.uint8)
+    ((_, stack),) = stacks(list(images), 0, lambda image: resize(image, (4, 5)))
+    np.testing.assert_array_equal(stack, [resize(image, (4, 5)) for image in images])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.full((4, 3, 3), np.nan, np.float32), "image 12: .*not finite"),
+        (np.zeros((4, 3, 3), bool), "image 12: .*got bool"),
+        (np.zeros((4, 3, 4), np.float32), "image 12: .*alpha"),
+        ([[[0.0, 1.0]]], "image 12: expected an image of shape"),
+    ],
+)
+def test_the_one_wrong_image_is_named(wrong, message):
+    right = np.zeros((4, 3, 3), np.float32)
+    with pytest.raises((ValueError, TypeError), match=message):
+        list(stacks([right, right, wrong, right], 10))
 
 
 def test_an_array_of_8_bit_images_is_not_copied():
