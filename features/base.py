@@ -1,5 +1,6 @@
 """``ImageFeature``: what every feature has in common; each states only its own mathematics."""
 
+import math
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -15,7 +16,9 @@ from .image import FloatArray, Image, Images, check_image, check_images, naming_
 
 __all__ = ["ImageFeature"]
 
-IMAGES_PER_BLOCK = 64
+# A block, which one thread describes, is of so many images, fewer of large ones.
+IMAGES_PER_BLOCK = 256
+PIXELS_PER_BLOCK = 2**19
 
 
 class ImageFeature(TransformerMixin, BaseEstimator):
@@ -83,8 +86,10 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         def describe_block(block: slice) -> None:
             self._describe_block(images[block], block.start, rows[block])
 
+        pixels = math.prod(getattr(images[0], "shape", ())[:2]) if len(images) else 0
+        n = max(1, min(IMAGES_PER_BLOCK, PIXELS_PER_BLOCK // max(1, pixels)))
         with worker_threads(self.n_jobs) as map_:
-            for _ in map_(describe_block, row_blocks(len(images), IMAGES_PER_BLOCK)):
+            for _ in map_(describe_block, row_blocks(len(images), n)):
                 pass
         return rows
 

@@ -19,7 +19,7 @@ class MeanColour(ImageFeature):
 
 
 def test_a_feature_is_its_describe():
-    images = np.random.default_rng(0).integers(0, 256, (150, 4, 5, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (600, 4, 5, 3), dtype=np.uint8)
     feature = clone(MeanColour(scale=2.0)).fit(images)
     X = feature.set_params(n_jobs=2).transform(images)
     assert X.dtype == np.float32
@@ -29,10 +29,23 @@ def test_a_feature_is_its_describe():
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_error_names_its_image(n_jobs):
-    images = [np.zeros((4, 5, 3), np.uint8)] * 130
+    images = [np.zeros((4, 5, 3), np.uint8)] * 600
     feature = MeanColour(n_jobs=n_jobs).fit(images)
-    images[101] = np.zeros((1, 5, 3), np.uint8)
-    with pytest.raises(ValueError, match="image 101: too small"):
+    images[401] = np.zeros((1, 5, 3), np.uint8)
+    with pytest.raises(ValueError, match="image 401: too small"):
         feature.transform(images)
     with pytest.raises(ValueError, match="image 0: too small"):
-        feature.fit(images[101:])
+        feature.fit(images[401:])
+
+
+@pytest.mark.parametrize(("shape", "n_blocks"), [((4, 5), 2), ((400, 300), 75), ((900, 800), 300)])
+def test_blocks_are_of_fewer_large_images(shape, n_blocks):
+    class Blocks(MeanColour):
+        def _describe_block(self, images, first, out):
+            firsts.append(first)
+            out[:] = first
+
+    firsts = []
+    images = np.lib.stride_tricks.as_strided(np.zeros(3, np.uint8), (300, *shape, 3), (0, 0, 0, 1))
+    Blocks().fit(images).transform(images)
+    assert len(firsts) == n_blocks
