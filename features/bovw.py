@@ -13,7 +13,7 @@ from .base import ImageFeature
 from .coding import ASSIGNMENTS, Coder, make_coder, n_regions, regions_of
 from .dense import DensePatches
 from .image import FloatArray, Image, Images, check_image, check_images
-from .patches import Described, DescribedImages, PatchDescriptors, Patches
+from .patches import DescribedImages, PatchDescriptors, Patches
 from .vocabulary import VisualVocabulary
 
 __all__ = ["BagOfVisualWords"]
@@ -103,6 +103,7 @@ class BagOfVisualWords(ImageFeature):
     (2, 20)
     """
 
+    kernel_version = 2
     vocabulary_: VisualVocabulary
     idf_: npt.NDArray[np.float64]
 
@@ -184,8 +185,7 @@ or DescribedImages
         rows = np.empty((len(described), self.n_features_out_), np.float32)
 
         def encode_block(block: slice) -> None:
-            for index in range(block.start, block.stop):
-                rows[index] = self._normalized(self._votes(coder, self._of_image(described, index)))
+            rows[block] = self._normalized(self._votes(coder, self._of_block(described, block)))
 
         self._map_blocks(encode_block, len(described))
         return rows
@@ -194,8 +194,8 @@ or DescribedImages
         """Histogram of the words of one image: (n_features_out_,), float32."""
         check_is_fitted(self)
         image = check_image(image)
-        described = (*self._where().describe(image), image.shape[:2])
-        return self._normalized(self._votes(self._coder(), described))
+        described = PatchDescriptors.of_image(*self._where().describe(image), image.shape[:2])
+        return self._normalized(self._votes(self._coder(), described))[0]
 
     def sample(self, images: Describable) -> FloatArray:
         """Choose the descriptors that :meth:`fit` learns the vocabulary on.
@@ -211,17 +211,15 @@ or DescribedImages
         """
         described = self._described(images)
         quotas = _quotas(len(described), self.max_descriptors)
-        wanted = np.flatnonzero(quotas)
 
         def choose(block: slice) -> list[FloatArray]:
             chosen = []
-            for index in wanted[block]:
-                values, _, _ = self._of_image(described, index)
+            for index, values in enumerate(self._of_block(described, block), block.start):
                 random = np.random.default_rng([self.random_state, index])
                 chosen.append(values[random.permutation(len(values))[: quotas[index]]])
             return chosen
 
-        blocks = self._map_blocks(choose, len(wanted))
+        blocks = self._map_blocks(choose, len(described))
         return np.concatenate([values for block in blocks for values in block])
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
@@ -285,47 +283,50 @@ or DescribedImages
         if given != expected:
             raise ValueError(f"expected descriptors of {expected} numbers, got {given}")
 
-    def _of_image(self, described: Images | PatchDescriptors, index: int) -> Described:
-        """Descriptors, positions and shape of one image."""
+    def _of_block(self, described: Images | PatchDescriptors, block: slice) -> PatchDescriptors:
+        """Descriptors of some of the images."""
         if isinstance(described, PatchDescriptors):
-            return described.described(index)
-        return self._where().describe_one(index, described[index])
+            part: PatchDescriptors = described[block]
+            return part
+        return self._where().describe_block(described[block], block.start)
 
     def _map_blocks(self, function: Callable[[slice], T], n: int) -> list[T]:
         """Call ``function`` with slices of ``n`` images, on threads."""
         with worker_threads(self.n_jobs) as map_:
             return list(map_(function, row_blocks(n, IMAGES_PER_BLOCK)))
 
-    def _votes(self, coder: Coder, described: Described) -> npt.NDArray[np.float64]:
-        """Votes of one image for the words, region by region, as one vector."""
-        values, positions, shape = described
-        votes = np.zeros((n_regions(self.pyramid_levels), self.n_words))
-        coder.vote(values, regions_of(positions, shape, self.pyramid_levels), votes)
-        return votes.reshape(-1)
+    def _votes(self, coder: Coder, described: PatchDescriptors) -> npt.NDArray[np.float64]:
+        """Votes of images for the words, region by region, as one row an image."""
+        n, levels = len(described), self.pyramid_levels
+        images = np.repeat(np.arange(n), np.diff(described.offsets))
+        shapes = described.image_shapes[images]
+        regions = regions_of(described.positions, shapes, levels)
+        regions += (images * n_regions(levels))[:, np.newaxis]
+        votes = coder.votes(described.values, regions, n * n_regions(levels))
+        return votes.reshape(n, -1)
 
     def _inverse_frequencies(self, described: Images | PatchDescriptors) -> npt.NDArray[np.float64]:
         """Logarithm of one over the share of images that vote for a word (of a region)."""
         coder = self._coder()
 
         def count(block: slice) -> npt.NDArray[np.int64]:
-            found = np.zeros(self.n_features_out_, np.int64)
-            for index in range(block.start, block.stop):
-                found += self._votes(coder, self._of_image(described, index)) > 0
-            return found
+            votes = self._votes(coder, self._of_block(described, block))
+            return np.count_nonzero(votes > 0, axis=0)
 
         found = sum(self._map_blocks(count, len(described)))
         return np.log(len(described) / np.maximum(found, 1))
 
     def _normalized(self, votes: npt.NDArray[np.float64]) -> FloatArray:
-        """Scale the votes of an image; where there are none they stay zero."""
+        """Scale the votes of every image; where there are none they stay zero."""
         if self.norm in ("l1", "sqrt", "tfidf"):
-            votes = votes / max(float(votes.sum()), TINY)
+            votes = votes / np.maximum(votes.sum(axis=1, keepdims=True), TINY)
         if self.norm == "sqrt":
             votes = np.sqrt(votes)
         if self.norm == "tfidf":
             votes = votes * self.idf_
         if self.norm == "l2":
-            votes = votes / max(float(np.sqrt(np.square(votes).sum())), TINY)
+            lengths = np.sqrt(np.square(votes).sum(axis=1, keepdims=True))
+            votes = votes / np.maximum(lengths, TINY)
         return votes.astype(np.float32)
 
 

@@ -16,6 +16,7 @@ from .nearest import WordSearch
 __all__ = ["ASSIGNMENTS", "Coder", "make_coder", "n_regions", "regions_of"]
 
 IntArray = npt.NDArray[np.int32]
+RegionArray = npt.NDArray[np.int64]
 DoubleArray = npt.NDArray[np.float64]
 PATCHES_AT_A_TIME = 64
 
@@ -25,27 +26,27 @@ def n_regions(levels: int) -> int:
     return (4**levels - 1) // 3
 
 
-def regions_of(positions: FloatArray, shape: tuple[int, int], levels: int) -> IntArray:
+def regions_of(positions: FloatArray, shapes: npt.NDArray[np.int64], levels: int) -> RegionArray:
     """Numbers of the regions that contain the centres of patches.
 
     Parameters
     ----------
     positions : ndarray of shape (m, 4)
         Centre row and centre column come first.
-    shape : (int, int)
-        Rows and columns of the image.
+    shapes : ndarray of shape (m, 2), int64
+        Rows and columns of every patch's image.
     levels : int
         Level l cuts the image into 2^l x 2^l regions, numbered row by row, after those before.
 
     Returns
     -------
-    ndarray of shape (m, levels), int32
+    ndarray of shape (m, levels), int64
     """
-    regions = np.empty((len(positions), levels), np.int32)
-    for level in range(levels):
+    regions = np.zeros((len(positions), levels), np.int64)
+    for level in range(1, levels):
         side = 2**level
-        cells = positions[:, :2].astype(np.float64) / shape * side
-        rows, columns = np.clip(cells.astype(np.int32), 0, side - 1).T
+        cells = positions[:, :2].astype(np.float64) / shapes * side
+        rows, columns = np.clip(cells.astype(np.int64), 0, side - 1).T
         regions[:, level] = n_regions(level) + rows * side + columns
     return regions
 
@@ -54,16 +55,19 @@ class Coder(ABC):
     """Turns descriptors into votes for words; prepared once for many images."""
 
     @abstractmethod
-    def vote(self, values: FloatArray, regions: IntArray, histograms: DoubleArray) -> None:
-        """Add the votes of an image's descriptors.
+    def votes(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
+        """Sum the votes of descriptors, in their order.
 
         Parameters
         ----------
         values : ndarray of shape (m, d), float32
-        regions : ndarray of shape (m, levels), int32
+        regions : ndarray of shape (m, levels), int64
             Where each descriptor votes.
-        histograms : ndarray of shape (regions, n_words), float64
-            Added to, in the order of the descriptors.
+        n_regions : int
+
+        Returns
+        -------
+        ndarray of shape (n_regions, n_words), float64
         """
 
 
@@ -73,10 +77,11 @@ class HardCoder(Coder):
     def __init__(self, words: FloatArray) -> None:
         self.search = WordSearch(words)
 
-    def vote(self, values: FloatArray, regions: IntArray, histograms: DoubleArray) -> None:
-        """Add one vote a descriptor."""
-        words, _ = self.search.nearest(values)
-        _add(words[:, np.newaxis], np.ones((len(words), 1)), regions, histograms)
+    def votes(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
+        """Count the nearest words."""
+        words = np.empty(len(values), np.int32)
+        self.search.fill(values, words, np.empty(0, np.float64))
+        return _sum(words[:, np.newaxis], None, regions, (n_regions, self.search.n_words))
 
 
 class LocalizedCoder(Coder):
@@ -87,12 +92,12 @@ class LocalizedCoder(Coder):
         self.n_neighbors = n_neighbors
         self.beta = beta
 
-    def vote(self, values: FloatArray, regions: IntArray, histograms: DoubleArray) -> None:
-        """Add the shares."""
+    def votes(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
+        """Sum the shares."""
         words, squared = self.search.nearest_k(values, self.n_neighbors)
         shares = np.exp(-self.beta * (squared - squared[:, :1]))
         shares /= shares.sum(axis=1, keepdims=True)
-        _add(words, shares, regions, histograms)
+        return _sum(words, shares, regions, (n_regions, self.search.n_words))
 
 
 class TriangleCoder(Coder):
@@ -101,13 +106,15 @@ class TriangleCoder(Coder):
     def __init__(self, words: FloatArray) -> None:
         self.columns = np.ascontiguousarray(words.T)
 
-    def vote(self, values: FloatArray, regions: IntArray, histograms: DoubleArray) -> None:
-        """Add the votes."""
+    def votes(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
+        """Sum what distances fall short of their mean."""
+        histograms = np.zeros((n_regions, self.columns.shape[1]))
         distances = np.empty((PATCHES_AT_A_TIME, self.columns.shape[1]), np.float32)
         for block in row_blocks(len(values), PATCHES_AT_A_TIME):
             part = distances[: block.stop - block.start]
             all_distances(values[block], self.columns, part)
             _add_triangle(part, regions[block], histograms)
+        return histograms
 
 
 def make_coder(assignment: str, words: FloatArray, n_neighbors: int, beta: float) -> Coder:
@@ -122,14 +129,15 @@ def make_coder(assignment: str, words: FloatArray, n_neighbors: int, beta: float
 ASSIGNMENTS = ("hard", "localized", "triangle")
 
 
-@njit(nogil=True, cache=True)
-def _add(words: Any, shares: Any, regions: Any, histograms: Any) -> None:
-    """Add the shares of every descriptor to its words in all its regions."""
-    for i in range(len(words)):
-        for level in range(regions.shape[1]):
-            histogram = histograms[regions[i, level]]
-            for j in range(words.shape[1]):
-                histogram[words[i, j]] += shares[i, j]
+def _sum(
+    words: IntArray, shares: DoubleArray | None, regions: RegionArray, shape: tuple[int, int]
+) -> DoubleArray:
+    """Sum the shares (None: ones) of every descriptor's words in all its regions."""
+    places = regions[:, :, np.newaxis] * shape[1] + words[:, np.newaxis]
+    if shares is not None:
+        shares = np.broadcast_to(shares[:, np.newaxis], places.shape).reshape(-1)
+    summed = np.bincount(places.reshape(-1), shares, shape[0] * shape[1])
+    return summed.reshape(shape).astype(np.float64, copy=False)
 
 
 @njit(nogil=True, cache=True)

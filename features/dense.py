@@ -2,12 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-from .image import FloatArray, Image
-from .patch_kernels import N_NUMBERS, WINDOW, describe_grid, place_grid
-from .patches import N_COORDINATES, Patches, halved, halvings, unit_gray
+from visualwords.threads import row_blocks
+
+from .image import FloatArray, Image, Images, as_stack, stacks
+from .patch_kernels import N_NUMBERS, WINDOW, Grid, describe_grid, lay_grid, normalize
+from .patches import N_COORDINATES, PatchDescriptors, Patches, halved, halvings, unit_gray
 
 __all__ = ["DensePatches"]
 
@@ -18,6 +22,8 @@ MIN_SIZE = 12.0
 PATCHES_A_SIDE = 16
 STEPS_A_SIDE = 30
 MIN_SAMPLES, MAX_SAMPLES = 6, 16
+
+PIXELS_AT_A_TIME = 4096  # of small images, so that what becomes of them stays in a core's cache
 
 
 class DensePatches(Patches):
@@ -80,13 +86,23 @@ class DensePatches(Patches):
 
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the grids of one image: (patches, 144) values and (patches, 4) positions."""
-        grids = self._grids(*image.shape[:2])
-        levels = halved(unit_gray(image), max(halvings(size) for size, _ in grids))
-        described = [_describe_grid(levels, size, samples) for size, samples in grids]
-        if len(described) == 1:
-            return described[0]
-        values, positions = zip(*described, strict=True)
-        return np.concatenate(values), np.concatenate(positions)
+        placed = self._place(*image.shape[:2])
+        return _describe_stack(as_stack(image), placed), _positions(placed)
+
+    def describe_block(self, images: Images, first: int) -> PatchDescriptors:
+        """Describe images of a collection, those of one shape together."""
+        parts = []
+        for _, stack in stacks(images, first):
+            n, rows, columns = stack.shape[:3]
+            placed = self._place(rows, columns)
+            values, positions = _describe_stack(stack, placed), _positions(placed)
+            offsets = np.arange(n + 1) * len(positions)
+            shapes = np.full((n, 2), (rows, columns))
+            parts.append(PatchDescriptors(values, offsets, np.tile(positions, (n, 1)), shapes))
+        return PatchDescriptors.joined(parts)
+
+    def _place(self, rows: int, columns: int) -> list["_Placed"]:
+        return [_place(rows, columns, *grid) for grid in self._grids(rows, columns)]
 
     def _grids(self, rows: int, columns: int) -> list[tuple[float, int]]:
         """Side of every grid's patches and their distance in samples."""
@@ -125,24 +141,54 @@ def _positive(name: str, numbers: Sizes) -> list[float]:
     return values
 
 
-def _describe_grid(
-    levels: list[FloatArray], size: float, samples: int
-) -> tuple[FloatArray, FloatArray]:
-    """Describe one grid of patches of one size."""
+class _Placed(NamedTuple):
+    """A grid of patches of one size in images of one shape."""
+
+    positions: FloatArray  # (patches, 4)
+    level: int  # how often the images are halved
+    grid: Grid | None  # in the halved images; None if there are no patches
+
+
+@lru_cache(maxsize=64)
+def _place(rows: int, columns: int, size: float, samples: int) -> _Placed:
+    """Place the patches of one size, so many samples apart, in an image."""
     stride = samples * size / WINDOW
-    n_down, first_row = _fit(levels[0].shape[0], size, stride)
-    n_across, first_column = _fit(levels[0].shape[1], size, stride)
-    values = np.empty((n_down * n_across, N_NUMBERS), np.float32)
-    positions = np.empty((n_down * n_across, N_COORDINATES), np.float32)
-    if len(values):
-        corner = (first_row, first_column)
-        place_grid(corner, size, stride, n_across, positions)
-        level = halvings(size)
-        pixel = 1 / 2**level
-        corner = (first_row * pixel, first_column * pixel)
-        step = stride / samples * pixel
-        describe_grid(levels[level], corner, step, samples, (n_down, n_across), values)
-    return values, positions
+    n_down, first_row = _fit(rows, size, stride)
+    n_across, first_column = _fit(columns, size, stride)
+    places = np.zeros((n_down, n_across, N_COORDINATES), np.float32)
+    places[:, :, 0] = (first_row + size / 2 + stride * np.arange(n_down))[:, np.newaxis]
+    places[:, :, 1] = first_column + size / 2 + stride * np.arange(n_across)
+    places[:, :, 2] = size
+    positions = places.reshape(-1, N_COORDINATES)
+    level = halvings(size)
+    if not len(positions):
+        return _Placed(positions, 0, None)
+    pixel = 1 / 2**level
+    shape = (-(-rows // 2**level), -(-columns // 2**level))
+    corner = (first_row * pixel, first_column * pixel)
+    grid = lay_grid(corner, size / WINDOW * pixel, samples, (n_down, n_across), shape)
+    return _Placed(positions, level, grid)
+
+
+def _positions(placed: list[_Placed]) -> FloatArray:
+    return np.concatenate([grid.positions for grid in placed])
+
+
+def _describe_stack(stack: Image, placed: list[_Placed]) -> FloatArray:
+    """Describe the grids of images of shape (n, rows, columns, channels), image by image."""
+    n, rows, columns = stack.shape[:3]
+    n_patches = sum(len(grid.positions) for grid in placed)
+    values = np.empty((n * n_patches, N_NUMBERS), np.float32)
+    for block in row_blocks(n, max(1, PIXELS_AT_A_TIME // (rows * columns))):
+        part = values[block.start * n_patches : block.stop * n_patches]
+        levels = halved(unit_gray(stack[block]), max(grid.level for grid in placed))
+        first = 0
+        for positions, level, grid in placed:
+            if grid is not None:
+                describe_grid(levels[level], grid, part, first)
+            first += len(positions)
+        normalize(part)
+    return values
 
 
 def _fit(length: int, size: float, stride: float) -> tuple[int, float]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .image import FloatArray, Image
+from .image import FloatArray, Image, as_stack
 from .patch_kernels import N_NUMBERS, describe_windows
 from .patches import Patches, halved, halvings, unit_gray
 
@@ -85,16 +85,16 @@ class KeypointPatches(Patches):
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the keypoints of one image: (patches, 144) values, (patches, 4) positions."""
         self._check_parameters()
-        gray = unit_gray(image)
-        places = self._places(np.rint(np.clip(gray, 0, 1) * 255).astype(np.uint8))
+        grays = unit_gray(as_stack(image))
+        places = self._places(np.rint(np.clip(grays[0], 0, 1) * 255).astype(np.uint8))
         depths = np.array([halvings(size) for size in places[:, 2]], np.int64)
-        levels = halved(gray, depths.max(initial=0))
+        levels = halved(grays, depths.max(initial=0))
         values = np.empty((len(places), N_NUMBERS), np.float32)
         for depth in np.unique(depths):
             chosen = depths == depth
             described = np.empty((chosen.sum(), N_NUMBERS), np.float32)
             scale = np.array([0.5**depth, 0.5**depth, 0.5**depth, 1])
-            describe_windows(levels[depth], places[chosen] * scale, described)
+            describe_windows(levels[depth][0], places[chosen] * scale, described)
             values[chosen] = described
         return values, places.astype(np.float32)
 

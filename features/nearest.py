@@ -39,6 +39,7 @@ class WordSearch:
     """
 
     def __init__(self, words: FloatArray) -> None:
+        self.n_words = len(words)
         self.prepared = prepare(words)
 
     def nearest(self, rows: FloatArray) -> tuple[IntArray, DoubleArray]:

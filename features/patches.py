@@ -20,9 +20,6 @@ __all__ = ["DescribedImages", "PatchDescriptors", "Patches"]
 IMAGES_PER_BLOCK = 16
 N_COORDINATES = 4  # row, column, size, angle
 
-# Of one image: the descriptors, the positions of the patches, the image's rows and columns.
-Described = tuple[FloatArray, FloatArray, tuple[int, int]]
-
 
 class PatchDescriptors(Sequence[FloatArray]):
     """Descriptors of the patches of images: a sequence with one array an image.
@@ -91,14 +88,24 @@ class PatchDescriptors(Sequence[FloatArray]):
             )
 
     @classmethod
-    def of_images(cls, images: "Sequence[Described]") -> "PatchDescriptors":
-        """Join the (values, positions, image shape) of images."""
-        offsets = np.cumsum([0, *(len(values) for values, _, _ in images)])
+    def of_image(
+        cls, values: FloatArray, positions: FloatArray, image_shape: tuple[int, int]
+    ) -> "PatchDescriptors":
+        """Take the descriptors and positions of one image's patches."""
+        return cls(values, np.array([0, len(values)]), positions, np.array([image_shape]))
+
+    @classmethod
+    def joined(cls, parts: "Sequence[PatchDescriptors]") -> "PatchDescriptors":
+        """Join parts, the images of one after those of another."""
+        if len(parts) == 1:
+            return parts[0]
+        counts = [np.zeros(1, np.int64), *(np.diff(part.offsets) for part in parts)]
+        nothing = np.empty((0, N_NUMBERS), np.float32), np.empty((0, N_COORDINATES), np.float32)
         return cls(
-            np.concatenate([np.empty((0, N_NUMBERS), np.float32), *(v for v, _, _ in images)]),
-            offsets,
-            np.concatenate([np.empty((0, N_COORDINATES), np.float32), *(p for _, p, _ in images)]),
-            np.array([shape for _, _, shape in images], np.int64).reshape(-1, 2),
+            np.concatenate([nothing[0], *(part.values for part in parts)]),
+            np.cumsum(np.concatenate(counts)),
+            np.concatenate([nothing[1], *(part.positions for part in parts)]),
+            np.concatenate([np.empty((0, 2), np.int64), *(part.image_shapes for part in parts)]),
         )
 
     @property
@@ -122,6 +129,8 @@ class PatchDescriptors(Sequence[FloatArray]):
         chosen = _chosen(key, len(self))
         if np.ndim(chosen) == 0:
             return self.values[self.offsets[chosen] : self.offsets[chosen + 1]]
+        if isinstance(key, slice) and len(chosen) and key.step in (None, 1):
+            return self._from_to(chosen[0], chosen[-1] + 1)
         starts, counts = self.offsets[:-1][chosen], np.diff(self.offsets)[chosen]
         offsets = np.concatenate([[0], np.cumsum(counts)])
         rows = np.repeat(starts - offsets[:-1], counts) + np.arange(offsets[-1])
@@ -129,11 +138,15 @@ class PatchDescriptors(Sequence[FloatArray]):
             self.values[rows], offsets, self.positions[rows], self.image_shapes[chosen]
         )
 
-    def described(self, index: int) -> Described:
-        """Descriptors, positions and shape of one image."""
-        rows = slice(*self.offsets[index : index + 2])
-        n_rows, n_columns = self.image_shapes[index]
-        return self.values[rows], self.positions[rows], (int(n_rows), int(n_columns))
+    def _from_to(self, start: int, stop: int) -> "PatchDescriptors":
+        """View consecutive images."""
+        rows = slice(self.offsets[start], self.offsets[stop])
+        return PatchDescriptors(
+            self.values[rows],
+            self.offsets[start : stop + 1] - self.offsets[start],
+            self.positions[rows],
+            self.image_shapes[start:stop],
+        )
 
     def __iter__(self) -> Iterator[FloatArray]:
         return (self[i] for i in range(len(self)))
@@ -258,18 +271,33 @@ class Patches(TransformerMixin, BaseEstimator):
         """
         images = check_images(images)
 
-        def describe_block(block: slice) -> list[Described]:
-            return [self.describe_one(i, images[i]) for i in range(block.start, block.stop)]
+        def describe_block(block: slice) -> PatchDescriptors:
+            return self.describe_block(images[block], block.start)
 
         with worker_threads(self.n_jobs) as map_:
-            blocks = map_(describe_block, row_blocks(len(images), IMAGES_PER_BLOCK))
-            return PatchDescriptors.of_images([image for block in blocks for image in block])
+            return PatchDescriptors.joined(
+                list(map_(describe_block, row_blocks(len(images), IMAGES_PER_BLOCK)))
+            )
 
-    def describe_one(self, index: int, image: Any) -> Described:
-        """Describe image number ``index``, so that an error names it; its shape comes third."""
-        with naming_image(index):
-            image = check_image(image)
-            return (*self.describe(image), image.shape[:2])
+    def describe_block(self, images: Images, first: int) -> PatchDescriptors:
+        """Describe images of a collection, in this thread.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
+        first : int
+            The number of the first of them in the whole collection, for messages.
+
+        Returns
+        -------
+        PatchDescriptors
+        """
+        parts = []
+        for index, image in enumerate(images, first):
+            with naming_image(index):
+                image = check_image(image)
+                parts.append(PatchDescriptors.of_image(*self.describe(image), image.shape[:2]))
+        return PatchDescriptors.joined(parts)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -279,20 +307,22 @@ class Patches(TransformerMixin, BaseEstimator):
         return tags
 
 
-def unit_gray(image: Image) -> FloatArray:
-    """Give the grey image in units of 0..1."""
-    gray = to_gray(image)
-    if image.dtype == np.uint8:
+def unit_gray(stack: Image) -> FloatArray:
+    """Give the grey images of a stack (n, rows, columns, channels) in units of 0..1."""
+    n, rows, columns, channels = stack.shape
+    one_below_another = (n * rows, columns, channels)[: 2 if channels == 1 else 3]
+    gray = to_gray(stack.reshape(one_below_another)).reshape(n, rows, columns)
+    if stack.dtype == np.uint8:
         gray *= np.float32(1 / 255)
     return gray
 
 
-def halved(gray: FloatArray, n_halvings: int) -> list[FloatArray]:
-    """Give an image and its successive halves.
+def halved(grays: FloatArray, n_halvings: int) -> list[FloatArray]:
+    """Give images (n, rows, columns) and their successive halves.
 
     Item k is halved k times; a patch of side s is read from item ``halvings(s)``.
     """
-    levels = [gray]
+    levels = [grays]
     for _ in range(n_halvings):
         levels.append(halve(levels[-1]))
     return levels
