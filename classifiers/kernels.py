@@ -1,8 +1,8 @@
 """Products of a tall block with few columns, for which BLAS has no good kernel.
 
-Rows are taken four and classes five at a time, so that all their sums, or all their factors, are
-in registers. The loops are over columns, in whole vectors: one by one, the few columns that are
-left over would take a third of the time.
+Two rows and five classes at a time, so that their sums are in registers (:mod:`.tiles`). What is
+used again in between is small enough for a core's caches: a chunk of the weights for the first
+level, a panel of rows for the second.
 """
 
 from typing import Any
@@ -11,26 +11,62 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["block_gradient", "block_scores"]
+from .tiles import (
+    TALL,
+    VECTOR_BYTES,
+    WIDE,
+    add_inner,
+    add_outer,
+    add_tile,
+    add_totals,
+    empty_tile,
+    prefetch,
+)
 
-# Sums may be split over vector lanes; NaN and infinity keep their meaning.
-MATH = {"reassoc", "contract", "nsz"}
-ROWS, CLASSES = 4, 5
-# Columns of a vector: of 64 bytes in float32.
-LANES = 16
+__all__ = ["block_gradient", "block_scores", "packed_weights"]
+
 # From so many classes on BLAS is faster.
 MANY_CLASSES = 24
+# Bytes of a class's weights that stay in a core's first cache while rows pass by, and how many pass
+# before the next such chunk: the rows' other columns are at the second level then.
+CHUNK = 1536
+ROWS = 16
+# Rows of X over which a tile of the gradient is summed.
+PANEL = 64
+# How many rows before they are needed to ask for rows of X: memory is read during the arithmetic.
+AHEAD = 8
+
+
+def packed_weights(coef: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Order weights as :func:`block_scores` reads them.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_classes, n_features)
+
+    Returns
+    -------
+    ndarray of shape (groups, vectors, WIDE, lanes)
+        Zeros are appended; with many classes, ``coef`` as it is.
+    """
+    if len(coef) > MANY_CLASSES:
+        return coef
+    lanes = VECTOR_BYTES // coef.itemsize
+    padded = _padded(coef, WIDE, lanes)
+    groups = padded.reshape(len(padded) // WIDE, WIDE, -1, lanes)
+    return np.ascontiguousarray(groups.transpose(0, 2, 1, 3))
 
 
 def block_scores(
-    X: npt.NDArray[Any], coef: npt.NDArray[Any], intercept: npt.NDArray[Any]
+    X: npt.NDArray[Any], weights: npt.NDArray[Any], intercept: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
     """Compute ``X @ coef.T + intercept``.
 
     Parameters
     ----------
     X : ndarray of shape (n, n_features)
-    coef : ndarray of shape (n_classes, n_features), dtype of X
+    weights : ndarray
+        What :func:`packed_weights` makes of ``coef``, of the dtype of X.
     intercept : ndarray of shape (n_classes,), dtype of X
 
     Returns
@@ -38,14 +74,14 @@ def block_scores(
     ndarray of shape (n, n_classes)
         Contiguous along the rows of X: reductions over classes are sums of long rows.
     """
-    n_classes = len(coef)
-    if n_classes > MANY_CLASSES:
-        return np.asarray((coef @ X.T + intercept[:, None]).T)
-    out = np.empty((-(-n_classes // CLASSES) * CLASSES, -(-len(X) // ROWS) * ROWS), X.dtype)
-    _scores(np.ascontiguousarray(X), _padded(coef, CLASSES, LANES), out)
-    scores = out[:n_classes, : len(X)]
-    scores += intercept[:, None]
-    return scores.T
+    if weights.ndim == 2:
+        return np.asarray((weights @ X.T + intercept[:, None]).T)
+    out = np.empty((len(weights) * WIDE, -(-len(X) // TALL) * TALL), X.dtype)
+    n_classes = len(intercept)
+    out[:n_classes] = intercept[:, None]
+    out[n_classes:] = 0
+    _add_scores(_numbers(X), len(X), X.shape[1], weights, out)
+    return out[:n_classes, : len(X)].T
 
 
 def block_gradient(X: npt.NDArray[Any], slopes: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -61,11 +97,14 @@ def block_gradient(X: npt.NDArray[Any], slopes: npt.NDArray[Any]) -> npt.NDArray
     ndarray of shape (n_classes, n_features)
     """
     n_classes, d = slopes.shape[1], X.shape[1]
-    if X.dtype != np.float32 or n_classes > MANY_CLASSES or d == 0:
+    if n_classes > MANY_CLASSES:
         return np.asarray(slopes.T @ X)
-    P = _padded(slopes.T, CLASSES, 1)
-    out = _aligned_zeros(len(P), -(-d // LANES) * LANES, X.dtype)
-    _add_gradient(np.ascontiguousarray(X).ravel(), P, d, out)
+    factors = np.ascontiguousarray(slopes.T)
+    if n_classes % WIDE:
+        factors = _padded(factors, WIDE, 1)
+    strip = TALL * VECTOR_BYTES // X.itemsize
+    out = np.zeros((len(factors), -(-d // strip) * strip), X.dtype)
+    _add_gradient(_numbers(X), len(X), d, factors, out)
     return out[:n_classes, :d]
 
 
@@ -77,76 +116,55 @@ def _padded(a: npt.NDArray[Any], rows: int, columns: int) -> npt.NDArray[Any]:
     return out
 
 
-def _aligned_zeros(n: int, d: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Zeros that start at a cache line: a vector stored across two lines takes twice as long."""
-    flat = np.zeros(n * d + LANES, dtype)
-    start = -flat.ctypes.data // flat.itemsize % LANES
-    return flat[start : start + n * d].reshape(n, d)
+def _numbers(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Give X as one row that is read only: one type for arrays and memory maps."""
+    flat = np.ascontiguousarray(X).reshape(-1).view(np.ndarray)
+    flat.flags.writeable = False
+    return flat
 
 
-@njit(nogil=True, cache=True, fastmath=MATH)
-def _scores(X, W, out):  # type: ignore[no-untyped-def]
-    """Compute ``W @ X.T``: twenty sums in registers, nine loads a step.
-
-    Four rows are copied first: into whole vectors, and so that memory is read in its order.
-    """
-    n, d = X.shape
-    rows = np.zeros((4, W.shape[1]), X.dtype)
-    x0, x1, x2, x3 = rows[0], rows[1], rows[2], rows[3]
-    for i in range(0, n, 4):
-        for r in range(min(4, n - i)):
-            x, y = X[i + r], rows[r]
-            for j in range(d):
-                y[j] = x[j]
-        for k in range(0, len(W), 5):
-            w0, w1, w2, w3, w4 = W[k], W[k + 1], W[k + 2], W[k + 3], W[k + 4]
-            p0 = p1 = p2 = p3 = p4 = q0 = q1 = q2 = q3 = q4 = X.dtype.type(0)
-            r0 = r1 = r2 = r3 = r4 = s0 = s1 = s2 = s3 = s4 = X.dtype.type(0)
-            for j in range(W.shape[1]):
-                a, b, c, e = x0[j], x1[j], x2[j], x3[j]
-                w = w0[j]
-                p0, q0, r0, s0 = p0 + a * w, q0 + b * w, r0 + c * w, s0 + e * w
-                w = w1[j]
-                p1, q1, r1, s1 = p1 + a * w, q1 + b * w, r1 + c * w, s1 + e * w
-                w = w2[j]
-                p2, q2, r2, s2 = p2 + a * w, q2 + b * w, r2 + c * w, s2 + e * w
-                w = w3[j]
-                p3, q3, r3, s3 = p3 + a * w, q3 + b * w, r3 + c * w, s3 + e * w
-                w = w4[j]
-                p4, q4, r4, s4 = p4 + a * w, q4 + b * w, r4 + c * w, s4 + e * w
-            out[k, i], out[k, i + 1], out[k, i + 2], out[k, i + 3] = p0, q0, r0, s0
-            out[k + 1, i], out[k + 1, i + 1], out[k + 1, i + 2], out[k + 1, i + 3] = p1, q1, r1, s1
-            out[k + 2, i], out[k + 2, i + 1], out[k + 2, i + 2], out[k + 2, i + 3] = p2, q2, r2, s2
-            out[k + 3, i], out[k + 3, i + 1], out[k + 3, i + 2], out[k + 3, i + 3] = p3, q3, r3, s3
-            out[k + 4, i], out[k + 4, i + 1], out[k + 4, i + 2], out[k + 4, i + 3] = p4, q4, r4, s4
+@njit(nogil=True, cache=True)
+def _add_scores(X, n, d, W, out):  # type: ignore[no-untyped-def]
+    """Add ``coef @ X.T``; X is flat."""
+    lanes, n_vectors, stride = np.uintp(W.shape[3]), W.shape[1], np.uintp(out.shape[1])
+    n_chunks = -(-n_vectors * VECTOR_BYTES // CHUNK)
+    for top in range(0, n, ROWS):
+        for chunk in range(n_chunks):
+            begin, end = chunk * n_vectors // n_chunks, (chunk + 1) * n_vectors // n_chunks
+            left = np.uintp(d) - np.uintp(end - 1) * lanes
+            for i in range(top, min(top + ROWS, n), TALL):
+                for group in range(len(W)):
+                    x = np.uintp(i * d) + np.uintp(begin) * lanes
+                    y = np.uintp(min(i + 1, n - 1) * d) + np.uintp(begin) * lanes
+                    w = np.uintp((group * n_vectors + begin) * WIDE) * lanes
+                    sums = empty_tile(X)
+                    ahead = x + np.uintp((AHEAD + group % TALL) * d)
+                    for _ in range(begin, end - 1):
+                        prefetch(X, ahead)
+                        ahead += lanes
+                        sums = add_inner(sums, X, x, y, W, w, None)
+                        x, y, w = x + lanes, y + lanes, w + np.uintp(WIDE) * lanes
+                    sums = add_inner(sums, X, x, y, W, w, min(left, lanes))
+                    place = np.uintp(group * WIDE) * stride + np.uintp(i)
+                    add_totals(sums, out, place, stride)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
-def _add_gradient(X, P, d, out):  # type: ignore[no-untyped-def]
-    """Add ``P @ X`` row after row of X, which is flat with d columns.
-
-    The rows of ``out`` are whole vectors. What the last of them holds beyond column d comes from
-    the next row of X and means nothing; rows of X after which too little follows are taken alone.
-    """
-    n, width = P.shape[1], out.shape[1]
-    stop = max(0, n - (width - 1) // d) // 4 * 4
-    for i in range(0, stop, 4):
-        x0, x1, x2, x3 = X[i * d :], X[(i + 1) * d :], X[(i + 2) * d :], X[(i + 3) * d :]
-        for k in range(0, len(P), 5):
-            g0, g1, g2, g3, g4 = out[k], out[k + 1], out[k + 2], out[k + 3], out[k + 4]
-            p0, p1, p2, p3 = P[k, i], P[k, i + 1], P[k, i + 2], P[k, i + 3]
-            q0, q1, q2, q3 = P[k + 1, i], P[k + 1, i + 1], P[k + 1, i + 2], P[k + 1, i + 3]
-            r0, r1, r2, r3 = P[k + 2, i], P[k + 2, i + 1], P[k + 2, i + 2], P[k + 2, i + 3]
-            s0, s1, s2, s3 = P[k + 3, i], P[k + 3, i + 1], P[k + 3, i + 2], P[k + 3, i + 3]
-            t0, t1, t2, t3 = P[k + 4, i], P[k + 4, i + 1], P[k + 4, i + 2], P[k + 4, i + 3]
-            for j in range(width):
-                a, b, c, e = x0[j], x1[j], x2[j], x3[j]
-                g0[j] = g0[j] + p0 * a + p1 * b + p2 * c + p3 * e
-                g1[j] = g1[j] + q0 * a + q1 * b + q2 * c + q3 * e
-                g2[j] = g2[j] + r0 * a + r1 * b + r2 * c + r3 * e
-                g3[j] = g3[j] + s0 * a + s1 * b + s2 * c + s3 * e
-                g4[j] = g4[j] + t0 * a + t1 * b + t2 * c + t3 * e
-    for i in range(stop, n):
-        for k in range(len(P)):
-            for j in range(d):
-                out[k, j] += P[k, i] * X[i * d + j]
+@njit(nogil=True, cache=True)
+def _add_gradient(X, n, d, S, out):  # type: ignore[no-untyped-def]
+    """Add ``S @ X``; X is flat."""
+    width, stride = np.uintp(out.shape[1]), np.uintp(n)
+    strip = TALL * VECTOR_BYTES // X.itemsize
+    for top in range(0, n, PANEL):
+        for j in range(0, d, strip):
+            for k in range(0, len(S), WIDE):
+                x, s = np.uintp(top * d + j), np.uintp(k * n + top)
+                sums = empty_tile(X)
+                if j + strip <= d:
+                    for _ in range(top, min(top + PANEL, n)):
+                        sums = add_outer(sums, X, x, None, S, s, stride)
+                        x, s = x + np.uintp(d), s + np.uintp(1)
+                else:
+                    for _ in range(top, min(top + PANEL, n)):
+                        sums = add_outer(sums, X, x, np.uintp(d - j), S, s, stride)
+                        x, s = x + np.uintp(d), s + np.uintp(1)
+                add_tile(sums, out, np.uintp(k) * width + np.uintp(j), width)

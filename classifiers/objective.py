@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from visualwords.threads import row_blocks, worker_threads
 
-from .kernels import block_gradient, block_scores
+from .kernels import block_gradient, block_scores, packed_weights
 from .losses import Labels, Loss
 from .matrix import Source, take_rows
 from .scaling import Scaling, Weights
@@ -283,7 +283,7 @@ class Objective:
     def _blocks(self, W: Weights, function: Callable[..., T]) -> Iterator[T]:
         """Apply a function of (scores, y, X, rows) to every block of rows, in order."""
         weights = W if self.scaling is None else self.scaling.raw(W)
-        coef = weights[:, :-1].astype(self.X.dtype, order="C")
+        coef = packed_weights(weights[:, :-1].astype(self.X.dtype))
         intercept = weights[:, -1].astype(self.X.dtype)
 
         def compute(rows: slice) -> T:
