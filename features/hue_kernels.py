@@ -60,52 +60,61 @@ def _hue(red: Any, green: Any, blue: Any, plan: Any) -> Any:
     return n_bins if gray else place, chroma - chroma if gray else chroma, largest
 
 
-def _number(pixels: Any, plan: Any, ratios: Any, cells: Any) -> None:
-    """Write each pixel's bin of hue, ``n_bins`` where there is none.
+def _number(pixels: Any, m: int, plan: Any, parts: Any, words: Any) -> None:
+    """Write the bins of hue of m pixels to the start of ``words``, ``n_bins`` where there is none.
 
-    ``ratios``, of shape (2, CHUNK) and int16, is room for what two stages share.
+    There is room for what stages hand on: 4 CHUNK uint8 in ``parts``, 3 CHUNK int16 in ``words``.
+    Arrays that are one, a CHUNK apart, need not be checked for whether they overlap.
     """
     raise NotImplementedError  # What is compiled depends on the type of the pixels.
 
 
 @overload(_number, jit_options={"nogil": True, "error_model": "numpy"})
-def _number_of(pixels: Any, plan: Any, ratios: Any, cells: Any) -> Any:
+def _number_of(pixels: Any, m: int, plan: Any, parts: Any, words: Any) -> Any:
     return _number_bytes if pixels.dtype == types.uint8 else _number_floats
 
 
-def _number_floats(pixels: Any, plan: Any, ratios: Any, cells: Any) -> None:
-    for i in range(len(cells)):
+def _number_floats(pixels: Any, m: int, plan: Any, parts: Any, words: Any) -> None:
+    for i in range(m):
         place = _hue(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2], plan)[0]
-        cells[i] = np.int16(np.int32(place))
+        words[i] = np.int16(np.int32(place))
 
 
-def _number_bytes(pixels: Any, plan: Any, ratios: Any, cells: Any) -> None:
-    sixths, circles = ratios[0, : len(cells)], ratios[1, : len(cells)]
-    nothing = np.int16(0)
-    for i in range(len(cells)):  # The casts keep the numbers at 16 bits, 16 to a vector.
+def _number_bytes(pixels: Any, m: int, plan: Any, parts: Any, words: Any) -> None:
+    _split_bytes(pixels, m, parts)
+    for i in range(m):  # The casts keep the numbers at 16 bits, 16 to a vector.
+        chroma = np.int16(parts[2 * CHUNK + i])
+        around = np.int16(chroma * np.int16(parts[3 * CHUNK + i]))
+        words[CHUNK + i] = np.int16(np.int16(parts[i]) - np.int16(parts[CHUNK + i]) + around)
+        words[2 * CHUNK + i] = np.int16(chroma * np.int16(6))
+    n_bins = plan[BINS]
+    for i in range(m):
+        place = np.float32(words[CHUNK + i]) * n_bins / np.float32(words[2 * CHUNK + i])
+        words[i] = np.int16(np.int32(place))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _split_bytes(pixels: Any, m: int, out: Any) -> None:
+    """Write hue as (after - before) / chroma + offset sixths of the circle, 8 bits each.
+
+    Where there is no hue it is (0 - 0) / 1 + 6, once around the circle.
+    """
+    none, one, two, four, six = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(6)
+    for i in range(m):
         red, green, blue = pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]
         top = green if green > blue else blue
         top = red if red > top else top
         least = green if green < blue else blue
         least = red if red < least else least
-        after = blue if top == green else red
-        after = green if top == red else after
-        before = red if top == green else green
-        before = blue if top == red else before
-        chroma = np.uint8(top - least)
-        twice = np.int16(chroma + chroma)
-        four = np.int16(twice + twice)
-        circle = np.int16(four + twice)
-        offset = twice if top == green else four
-        around = circle if green < blue else nothing
+        minuend = blue if top == green else red
+        out[i] = green if top == red else minuend
+        subtrahend = red if top == green else green
+        out[CHUNK + i] = blue if top == red else subtrahend
+        offset = two if top == green else four
+        around = six if green < blue else none
         offset = around if top == red else offset
-        gray = np.int16(chroma == 0)  # Makes the ratio 1 / 1, once around the circle.
-        sixths[i] = np.int16(np.int16(after) - np.int16(before) + offset + gray)
-        circles[i] = np.int16(circle + gray)
-    n_bins = plan[BINS]
-    for i in range(len(cells)):
-        place = np.float32(sixths[i]) * n_bins / np.float32(circles[i])
-        cells[i] = np.int16(np.int32(place))
+        out[3 * CHUNK + i] = six if top == least else offset
+        out[2 * CHUNK + i] = one if top == least else np.uint8(top - least)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -209,16 +218,16 @@ def describe_hues(image: Any, plan: Any, out: Any) -> None:
     size = image.shape[0] * image.shape[1] // n
     flat = image.reshape(image.size)
     votes = np.empty(n_bins + 1, np.float64)
-    room = np.empty((3, CHUNK), np.int16)
+    parts = np.empty(4 * CHUNK, np.uint8)
+    words = np.empty(3 * CHUNK, np.int16)
     for k in range(n):
         votes[:] = 0
         end = size * (k + 1) if image.shape[2] == 3 else 0
         for start in range(size * k, end, CHUNK):
-            stop = min(start + CHUNK, end)
-            cells = room[0, : stop - start]
-            _number(flat[3 * start : 3 * stop], plan, room[1:], cells)
+            m = min(CHUNK, end - start)
+            _number(flat[3 * start : 3 * (start + m)], m, plan, parts, words)
             for cell in range(n_bins):
-                votes[cell] += _occurrences(cells, cell)
+                votes[cell] += _occurrences(words[:m], cell)
         _normalize(votes, n_bins, size, plan, out[length * k : length * (k + 1)])
 
 
