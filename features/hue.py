@@ -111,6 +111,17 @@ def hue_histogram(
     array([0.25, 0.  , 0.25, 0.  , 0.5 ], dtype=float32)
     """
     plan = _plan(n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm)
+    if (  # An 8-bit RGB image that is not empty is sound; so that a small one costs little.
+        type(image) is np.ndarray
+        and image.dtype is UINT8
+        and image.ndim == 3
+        and image.shape[2] == 3
+        and image.flags.carray
+        and image.size
+    ):
+        out = np.empty(plan.length, FLOAT32)
+        plan.kernel(image, plan.of_uint8, out)
+        return out
     return _describe_one(image, plan)
 
 
@@ -158,20 +169,10 @@ def _code(name: str, value: Any, choices: tuple[Any, ...]) -> int:
 
 
 def _describe_one(image: Image, plan: _Plan) -> FloatArray:
-    out = np.empty(plan.length, FLOAT32)
-    if (  # An 8-bit RGB image is sound if it is not empty; so that small ones cost little.
-        type(image) is np.ndarray
-        and image.dtype is UINT8
-        and image.ndim == 3
-        and image.shape[2] == 3
-        and image.flags.carray
-        and image.size
-    ):
-        plan.kernel(image, plan.of_uint8, out)
-        return out
     image = check_image(image)
     if _is_bounded(image, plan):
         _check_range(image)
+    out = np.empty(plan.length, FLOAT32)
     _describe(image if image.ndim == 3 else image[:, :, np.newaxis], plan, out)
     return out
 

@@ -218,8 +218,8 @@ def describe_hues(image: Any, plan: Any, out: Any) -> None:
     size = image.shape[0] * image.shape[1] // n
     flat = image.reshape(image.size)
     votes = np.empty(n_bins + 1, np.float64)
-    parts = np.empty(4 * CHUNK, np.uint8)
-    words = np.empty(3 * CHUNK, np.int16)
+    words = np.empty(5 * CHUNK, np.int16)
+    parts = words[3 * CHUNK :].view(np.uint8)
     for k in range(n):
         votes[:] = 0
         end = size * (k + 1) if image.shape[2] == 3 else 0
