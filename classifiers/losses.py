@@ -13,7 +13,7 @@ the ``slack`` of which :meth:`.Objective.certify` makes a proof.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,16 +33,12 @@ Labels = npt.NDArray[np.intp]
 
 
 class Loss(ABC):
-    """Base of the losses.
+    """Base of the losses."""
 
-    Attributes
-    ----------
-    smooth : bool
-        Whether the gradient exists everywhere. Where it does not, ``values_and_grad`` gives a
-        subgradient.
-    """
-
-    smooth: ClassVar[bool] = True
+    @property
+    def smooth(self) -> bool:
+        """Whether the gradient exists everywhere; ``values_and_grad`` gives a subgradient else."""
+        return True
 
     def values(self, scores: Scores, y: Labels) -> Scores:
         """Compute the loss of every example.
@@ -100,7 +96,11 @@ class PiecewiseLinear(Loss):
     """
 
     width: float = 0.0
-    smooth: ClassVar[bool] = False
+
+    @property
+    def smooth(self) -> bool:
+        """Whether the kinks are rounded off."""
+        return self.width > 0
 
     def smoothed(self, width: float) -> Self:
         """Give the loss with its kinks rounded off over ``width``."""
@@ -108,12 +108,20 @@ class PiecewiseLinear(Loss):
 
     def values_and_grad(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
         """Compute values and subgradients; see :class:`Loss`."""
-        margins = self._margins(scores, y)
+        values, slopes = self._maximum(self._margins(scores, y))
+        return values, self._by_scores(slopes, y)
+
+    def values(self, scores: Scores, y: Labels) -> Scores:
+        """Compute values; see :class:`Loss`."""
+        return self._maximum(self._margins(scores, y))[0]
+
+    def _maximum(self, margins: Scores) -> tuple[Scores, Scores]:
+        """Compute the maximum over ``a`` and the maximiser."""
         slopes = self._slopes(margins)
         values = (slopes * margins).sum(axis=1)
         if self.width:
             values += self.width / 2 * self._roundness(slopes)
-        return values, self._by_scores(slopes, y)
+        return values, slopes
 
     def slack(self, scores: Scores, y: Labels) -> Scores:
         """Compute the loss itself minus ``a . m``; see :class:`Loss`."""
