@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from visualwords.classifiers import CrossEntropy
 from visualwords.classifiers.kernels import block_gradient, block_scores, packed_weights
 
 SHAPES = [
@@ -76,3 +77,39 @@ def test_views_with_gaps_and_memory_maps_give_the_bits_of_their_copies(tmp_path)
         assert_array_equal(block_gradient(X, slopes[::2]), gradient)
         assert_array_equal(block_scores(X, weights, intercept), scores)
     assert view.flags.writeable
+
+
+def test_cross_entropy_in_float32_is_that_in_float64():
+    rng = np.random.default_rng(5)
+    scale = 10.0 ** rng.uniform(-3, 3, (2001, 1))
+    scores, y = (scale * rng.normal(size=(2001, 7))).astype("f"), rng.integers(0, 7, 2001)
+    values, gradients = CrossEntropy().values_and_grad(scores, y)
+    assert values.dtype == gradients.dtype == np.float32
+    exact_values, exact = CrossEntropy().values_and_grad(scores.astype(np.float64), y)
+    assert_allclose(values, exact_values, rtol=3e-7, atol=1e-6)
+    assert_allclose(gradients, exact, rtol=1e-6, atol=3e-7)
+    for i in range(0, 2001, 97):
+        alone = CrossEntropy().values_and_grad(scores[i : i + 1], y[i : i + 1])
+        assert_array_equal(alone[0], values[i : i + 1])
+        assert_array_equal(alone[1], gradients[i : i + 1])
+
+
+def test_cross_entropy_in_float32_of_scores_far_apart_or_broken():
+    far = np.array([[0, -1e4, -3e38], [88, 0, -1], [np.nan, 0, 1], [0, -87, -104]], "f")
+    values, gradients = CrossEntropy().values_and_grad(far, np.array([1, 0, 1, 1]))
+    assert_allclose(values[[0, 1, 3]], [1e4, 0, 87])
+    assert_array_equal(gradients[0], [1, -1, 0])
+    assert np.isnan(values[2])
+    assert np.isnan(gradients[2]).all()
+    assert_allclose(gradients[3], [1, -1, 0], atol=1e-37)
+
+
+def test_exponentials_have_one_error_in_their_last_place():
+    x = -np.random.default_rng(6).exponential(20, 100_000).astype("f")
+    x = x[x > -87]
+    # Of two scores, the derivative by the lower is exp(x) / (1 + exp(x)).
+    scores = np.column_stack([np.zeros_like(x), x])
+    _, gradients = CrossEntropy().values_and_grad(scores, np.zeros(len(x), np.intp))
+    low = x < -20
+    exact = np.exp(x[low].astype(np.float64))
+    assert (np.abs(gradients[low, 1] - exact) / np.spacing(exact.astype("f"))).max() < 1.01
