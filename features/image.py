@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from .area import average
 
@@ -67,15 +68,30 @@ def check_image(image: Any) -> Image:
         raise ValueError(f"expected an image with pixels, got shape {image.shape}")
     if image.dtype == np.uint8:
         return image
-    if not np.issubdtype(image.dtype, np.floating):
+    if image.dtype.kind != "f":
         raise TypeError(
             f"expected uint8 (0..255) or floating-point (0..1) pixels, got {image.dtype}; "
             "convert the image, e.g. with skimage.util.img_as_ubyte"
         )
-    image = image.astype(np.float32, copy=False)
-    if not np.isfinite(image).all():
+    if image.dtype != np.float32:
+        image = image.astype(np.float32)
+    if not _is_finite(image):
         raise ValueError("the image has values that are not finite (NaN or infinity)")
     return image
+
+
+def _is_finite(image: FloatArray) -> bool:
+    if image.flags.carray:
+        return bool(_all_finite(image.reshape(-1)))
+    return bool(np.isfinite(image).all())
+
+
+@njit(nogil=True, cache=True)
+def _all_finite(values: Any) -> Any:
+    found = True
+    for i in range(len(values)):
+        found &= np.isfinite(values[i])
+    return found
 
 
 def _hint(image: Image) -> str:
@@ -190,7 +206,7 @@ def stacks(
 
     if _are_alike(images) and prepared(0).shape[:2] == images[0].shape[:2]:
         stack = _stack_of_alike(images)
-        if stack.dtype == np.uint8 or np.isfinite(stack).all():
+        if stack.dtype == np.uint8 or _is_finite(stack):
             yield slice(0, len(images)), stack
             return
     everything = ((i, prepared(i)) for i in range(len(images)))
