@@ -17,22 +17,12 @@ for float32 have no bounds: they are to be compared with all words.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from .distances import DoubleArray, IntArray, squared_length
+from .distances import DoubleArray
 from .image import FloatArray
 
-__all__ = [
-    "FOLD",
-    "SMALL",
-    "Prepared",
-    "Work",
-    "bound_margin",
-    "fill_bounds",
-    "new_work",
-    "prepare",
-]
+__all__ = ["FOLD", "SMALL", "Prepared", "factors_and_margins", "prepare"]
 
 UNIT = 2.0**-24
 LARGE = 1e30  # Squared lengths over this are left to float64 ...
@@ -53,20 +43,6 @@ class Prepared(NamedTuple):
     slack: float
     radius: float  # max |c - mean|
     step: int  # Rows whose bounds are computed at once.
-
-
-class Work(NamedTuple):
-    """Arrays that the kernels fill again and again, for a step of rows or for one."""
-
-    centred: FloatArray  # (step, d)
-    factors: FloatArray  # (step, n_axes + 2)
-    squared: FloatArray  # (step,)
-    bounds: FloatArray  # (step, width of the table)
-    folded: FloatArray  # (width / FOLD,)
-    twice: FloatArray  # (width / FOLD^2,)
-    lanes: IntArray  # (width / FOLD + 1,)
-    near: IntArray  # (width + 1,)
-    estimates: FloatArray  # (width,)
 
 
 def prepare(words: FloatArray) -> Prepared:
@@ -120,43 +96,28 @@ def _bound_table(centred: DoubleArray, axes: FloatArray, slack: float) -> FloatA
     return table
 
 
-@numba.njit(nogil=True, cache=True)
-def new_work(prepared: Prepared) -> Work:
-    """Make room for a step of rows."""
-    depth, width = prepared.table.shape
-    step = prepared.step
-    return Work(
-        np.empty((step, len(prepared.mean)), np.float32),
-        np.empty((step, depth), np.float32),
-        np.empty(step, np.float32),
-        np.empty((step, width), np.float32),
-        np.empty(width // FOLD, np.float32),
-        np.empty(width // FOLD**2, np.float32),
-        np.empty(width // FOLD + 1, np.int32),
-        np.empty(width + 1, np.int32),
-        np.empty(width, np.float32),
-    )
+def factors_and_margins(rows: FloatArray, prepared: Prepared) -> tuple[FloatArray, DoubleArray]:
+    """Factors of the rows' bounds, and by how much their products may exceed squared distances.
 
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d), float32
+    prepared : Prepared
 
-@numba.njit(nogil=True, cache=True)
-def fill_bounds(rows: FloatArray, prepared: Prepared, work: Work) -> None:
-    """Find ``|x|^2`` of a few rows and the rest of the bounds of all words."""
-    centred, factors, squared = work.centred, work.factors, work.squared
-    n, d = rows.shape
-    for r in range(n):
-        for i in range(d):
-            centred[r, i] = rows[r, i] - prepared.mean[i]
-        squared[r] = squared_length(centred[r])
-    np.dot(centred[:n], prepared.axes, factors[:n])
-    for r in range(n):
-        rest = squared[r] * (1 + prepared.slack) - squared_length(factors[r])
-        factors[r, -2] = np.sqrt(max(rest, 0.0))
-        factors[r, -1] = 1
-    np.dot(factors[:n], prepared.table, work.bounds[:n])
-
-
-@numba.njit(nogil=True, cache=True)
-def bound_margin(squared: float, prepared: Prepared) -> float:
-    """Most by which a bound may exceed the squared distance; infinite where float32 fails."""
-    reach = (np.sqrt(squared) + prepared.radius) ** 2
-    return prepared.slack * reach + SMALL - squared if reach < LARGE else np.inf
+    Returns
+    -------
+    factors : ndarray of shape (n, n_axes + 2), float32
+        Their product with ``prepared.table`` are the bounds, but for ``|x|^2``.
+    margins : ndarray of shape (n,), float64
+        Infinite where float32 fails.
+    """
+    with np.errstate(all="ignore"):  # Rows that are too large or not finite get no bounds.
+        centred = rows - prepared.mean
+        factors = centred @ prepared.axes
+        squared = np.einsum("ij,ij->i", centred, centred).astype(np.float64)
+        rest = squared * (1 + prepared.slack) - np.einsum("ij,ij->i", factors, factors)
+        factors[:, -2] = np.sqrt(np.maximum(rest, 0))
+        factors[:, -1] = 1
+        reach = (np.sqrt(squared) + prepared.radius) ** 2
+        margins = np.where(reach < LARGE, prepared.slack * reach + SMALL - squared, np.inf)
+    return factors, margins

@@ -13,7 +13,6 @@ __all__ = [
     "check_finite",
     "estimate",
     "squared_distance",
-    "squared_length",
 ]
 
 IntArray = npt.NDArray[np.int32]
@@ -35,17 +34,16 @@ def squared_distance(x: FloatArray, c: FloatArray) -> float:
     n = len(x) // 8 * 8
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
     for i in range(0, n, 8):
-        s0 += (np.float64(x[i]) - np.float64(c[i])) ** 2
-        s1 += (np.float64(x[i + 1]) - np.float64(c[i + 1])) ** 2
-        s2 += (np.float64(x[i + 2]) - np.float64(c[i + 2])) ** 2
-        s3 += (np.float64(x[i + 3]) - np.float64(c[i + 3])) ** 2
-        s4 += (np.float64(x[i + 4]) - np.float64(c[i + 4])) ** 2
-        s5 += (np.float64(x[i + 5]) - np.float64(c[i + 5])) ** 2
-        s6 += (np.float64(x[i + 6]) - np.float64(c[i + 6])) ** 2
-        s7 += (np.float64(x[i + 7]) - np.float64(c[i + 7])) ** 2
+        d0, d1 = np.float64(x[i]) - c[i], np.float64(x[i + 1]) - c[i + 1]
+        d2, d3 = np.float64(x[i + 2]) - c[i + 2], np.float64(x[i + 3]) - c[i + 3]
+        d4, d5 = np.float64(x[i + 4]) - c[i + 4], np.float64(x[i + 5]) - c[i + 5]
+        d6, d7 = np.float64(x[i + 6]) - c[i + 6], np.float64(x[i + 7]) - c[i + 7]
+        s0, s1, s2, s3 = s0 + d0 * d0, s1 + d1 * d1, s2 + d2 * d2, s3 + d3 * d3
+        s4, s5, s6, s7 = s4 + d4 * d4, s5 + d5 * d5, s6 + d6 * d6, s7 + d7 * d7
     total = ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
     for i in range(n, len(x)):
-        total += (np.float64(x[i]) - np.float64(c[i])) ** 2
+        d0 = np.float64(x[i]) - c[i]
+        total += d0 * d0
     return total
 
 
@@ -56,15 +54,6 @@ def estimate(x: FloatArray, c: FloatArray) -> np.float32:
     for i in range(len(x)):
         d = x[i] - c[i]
         total += d * d
-    return total
-
-
-@numba.njit(nogil=True, cache=True, fastmath={"reassoc"})
-def squared_length(x: FloatArray) -> np.float32:
-    """Squared length in float32, summed in any order, like :func:`estimate`."""
-    total = np.float32(0)
-    for i in range(len(x)):
-        total += x[i] * x[i]
     return total
 
 
@@ -79,14 +68,16 @@ def all_distances(rows: FloatArray, columns: FloatArray, distances: FloatArray) 
     distances : ndarray of shape (n, n_words), float32
         Filled.
     """
-    check_finite(_all_distances(rows, columns, distances))
+    squared = np.empty(columns.shape[1], np.float64)
+    check_finite(_all_distances(rows, columns, distances, squared))
 
 
 @numba.njit(nogil=True, cache=True)
-def _all_distances(rows: FloatArray, columns: FloatArray, distances: FloatArray) -> int:
+def _all_distances(
+    rows: FloatArray, columns: FloatArray, distances: FloatArray, squared: DoubleArray
+) -> int:
     """Fill the distances; gives the first row that is not finite, or -1."""
     d, n_words = columns.shape
-    squared = np.empty(n_words, np.float64)
     for r in range(len(rows)):
         for word in range(n_words):
             squared[word] = 0

@@ -12,14 +12,21 @@ words remain whose bound lies under its distance: for HOG descriptors and 1000 w
 They are estimated in float32, and those in reach of the least estimate are compared in float64.
 """
 
+from typing import Any
+
 import numba
 import numpy as np
 
-from .bounds import FOLD, SMALL, Prepared, Work, bound_margin, fill_bounds, new_work, prepare
+from visualwords.threads import row_blocks
+
+from .bounds import FOLD, LARGE, SMALL, factors_and_margins, prepare
 from .distances import DoubleArray, IntArray, check_finite, estimate, squared_distance
 from .image import FloatArray
 
 __all__ = ["WordSearch"]
+
+ROWS = 512  # are looked for at once.
+TWO, THREE, FOUR = np.uintp(2), np.uintp(3), np.uintp(4)
 
 
 class WordSearch:
@@ -39,8 +46,12 @@ class WordSearch:
     """
 
     def __init__(self, words: FloatArray) -> None:
-        self.n_words = len(words)
         self.prepared = prepare(words)
+
+    @property
+    def n_words(self) -> int:
+        """The number of words."""
+        return len(self.prepared.words)
 
     def nearest(self, rows: FloatArray) -> tuple[IntArray, DoubleArray]:
         """Find the nearest word of every row, in this thread, without the GIL.
@@ -59,10 +70,8 @@ class WordSearch:
         ValueError
             If a row has a value that is not finite.
         """
-        ids = np.empty(len(rows), np.int32)
-        distances = np.empty(len(rows), np.float64)
-        self.fill(rows, ids, distances)
-        return ids, distances
+        ids, distances = self.nearest_k(rows, 1)
+        return ids[:, 0], distances[:, 0]
 
     def fill(self, rows: FloatArray, ids: IntArray, distances: DoubleArray) -> None:
         """Write what :meth:`nearest` finds into given arrays; without distances if they are empty.
@@ -73,7 +82,7 @@ class WordSearch:
         ids : ndarray of shape (n,), int32
         distances : ndarray of shape (n,) or (0,), float64
         """
-        check_finite(_nearest(rows, self.prepared, ids, distances))
+        self._search(rows, ids[:, np.newaxis], distances[:, np.newaxis])
 
     def nearest_k(self, rows: FloatArray, k: int) -> tuple[IntArray, DoubleArray]:
         """Find the ``k`` nearest words of every row, nearest first; of equals the first word.
@@ -96,189 +105,169 @@ class WordSearch:
         """
         ids = np.empty((len(rows), k), np.int32)
         distances = np.empty((len(rows), k), np.float64)
-        check_finite(_nearest_k(rows, self.prepared, ids, distances))
+        self._search(rows, ids, distances)
         return ids, distances
 
-
-@numba.njit(nogil=True, cache=True)
-def _nearest(rows: FloatArray, prepared: Prepared, ids: IntArray, distances: DoubleArray) -> int:
-    """Nearest word of every row, and its distance unless there is no room for distances.
-
-    Gives the first row that is not finite, or -1.
-    """
-    work = new_work(prepared)
-    for start in range(0, len(rows), prepared.step):
-        stop = min(start + prepared.step, len(rows))
-        fill_bounds(rows[start:stop], prepared, work)
-        for r in range(start, stop):
-            margin = bound_margin(work.squared[r - start], prepared)
-            n = _candidates(rows[r], prepared, work.bounds[r - start], margin, work)
-            best_id, best = work.near[0], 0.0
-            if n > 1 or len(distances) or not margin < np.inf:
-                best_id, best = _decide(rows[r], prepared.words, work.near[:n])
-            if not np.isfinite(best):
-                return r
-            ids[r] = best_id
-            if len(distances):
-                distances[r] = best
-    return -1
+    def _search(self, rows: FloatArray, ids: IntArray, distances: DoubleArray) -> None:
+        """Write the nearest words of every row and their distances, if there is room."""
+        words, table, slack = self.prepared.words, self.prepared.table, self.prepared.slack
+        k, width = ids.shape[1], table.shape[1]
+        n_rows = min(len(rows), ROWS)
+        near, ends = np.empty(n_rows * width + 1, np.int32), np.empty(n_rows + 1, np.int64)
+        bounds = np.empty((self.prepared.step, width), np.float32)
+        folded = np.empty(width // FOLD, np.float32)
+        twice = np.empty(width // FOLD**2, np.float32)
+        lanes = np.empty(len(folded) + 1, np.int32)
+        estimates, least = np.empty(len(words), np.float32), np.empty(k, np.float64)
+        for block in row_blocks(len(rows), ROWS):
+            factors, margins = factors_and_margins(rows[block], self.prepared)
+            known = rows[block], words, margins, slack, near, ends
+            _list_candidates(
+                *known, factors, table, bounds, bounds.reshape(-1), folded, twice, lanes, k
+            )
+            check_finite(_decide(*known, estimates, least, ids[block], distances[block]))
 
 
-@numba.njit(nogil=True, cache=True)
-def _candidates(
-    x: FloatArray, prepared: Prepared, bounds: FloatArray, margin: float, work: Work
-) -> int:
-    """List the words that may be the nearest in ``work.near``; give their number."""
-    words, slack = prepared.words, prepared.slack
-    near, estimates = work.near, work.estimates
-    if not margin < np.inf:
-        for word in range(len(words)):
-            near[word] = word
-        return len(words)
-    lowest = estimate(x, words[_least_bound(bounds, work.folded, work.twice)])
-    threshold = np.float32(lowest * (1 + slack) + SMALL + margin)
-    n_bounded = _list_under(bounds, threshold, work.folded, work.lanes, near)
-    for i in range(n_bounded):
-        estimates[i] = estimate(x, words[near[i]])
-        lowest = min(lowest, estimates[i])
-    ceiling = (lowest + SMALL) * (1 + 3 * slack) + SMALL
-    n = 0
-    for i in range(n_bounded):
-        near[n] = near[i]
-        n += estimates[i] <= ceiling
-    return n
-
-
-@numba.njit(nogil=True, cache=True)
-def _decide(x: FloatArray, words: FloatArray, near: IntArray) -> tuple[int, float]:
-    """Compare the candidates in float64."""
-    best_id = near[0]
-    best = squared_distance(x, words[best_id])
-    for word in near[1:]:
-        distance = squared_distance(x, words[word])
-        if distance < best or (distance == best and word < best_id):
-            best = distance
-            best_id = word
-    return best_id, best
-
-
-@numba.njit(nogil=True, cache=True)
-def _fold(values: FloatArray, least: FloatArray) -> None:
-    """Fill ``least[i]`` with the least of the ``FOLD`` values ``i + j * len(least)``."""
-    n = len(least)
-    for i in range(n):
-        a = min(min(values[i], values[n + i]), min(values[2 * n + i], values[3 * n + i]))
-        b = min(
-            min(values[4 * n + i], values[5 * n + i]), min(values[6 * n + i], values[7 * n + i])
-        )
-        least[i] = min(a, b)
-
-
-@numba.njit(nogil=True, cache=True)
-def _least_bound(bounds: FloatArray, folded: FloatArray, twice: FloatArray) -> int:
-    """Fold the bounds twice and give the place of the least."""
-    _fold(bounds, folded)
-    _fold(folded, twice)
-    place = 0
-    for i in range(len(twice)):
-        if twice[i] < twice[place]:
-            place = i
-    least = twice[place]
-    while folded[place] > least:
-        place += len(twice)
-    while bounds[place] > least:
-        place += len(folded)
-    return place
-
-
-@numba.njit(nogil=True, cache=True)
-def _list_under(
-    bounds: FloatArray, threshold: float, folded: FloatArray, lanes: IntArray, near: IntArray
-) -> int:
-    """List the places of bounds up to the threshold; every write is kept or written over."""
-    n_lanes = 0
-    for lane in range(len(folded)):
-        lanes[n_lanes] = lane
-        n_lanes += folded[lane] <= threshold
-    n = 0
-    for i in range(n_lanes):
-        for j in range(FOLD):
-            place = lanes[i] + j * len(folded)
-            near[n] = place
-            n += bounds[place] <= threshold
-    return n
-
-
-@numba.njit(nogil=True, cache=True)
-def _nearest_k(rows: FloatArray, prepared: Prepared, ids: IntArray, distances: DoubleArray) -> int:
-    """Nearest words of every row in order; gives the first row that is not finite, or -1."""
-    work = new_work(prepared)
-    for start in range(0, len(rows), prepared.step):
-        stop = min(start + prepared.step, len(rows))
-        fill_bounds(rows[start:stop], prepared, work)
-        for r in range(start, stop):
-            margin = bound_margin(work.squared[r - start], prepared)
-            bounds = work.bounds[r - start]
-            threshold = _threshold(rows[r], prepared, bounds, margin, ids.shape[1], work.folded)
-            _insert(rows[r], prepared, bounds, margin, threshold, ids[r], distances[r])
-            if not np.isfinite(distances[r, 0]):
-                return r
-    return -1
-
-
-@numba.njit(nogil=True, cache=True)
-def _threshold(
-    x: FloatArray,
-    prepared: Prepared,
-    bounds: FloatArray,
-    margin: float,
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _list_candidates(
+    rows: Any,
+    words: Any,
+    margins: Any,
+    slack: float,
+    near: Any,
+    ends: Any,
+    factors: Any,
+    table: Any,
+    bounds: Any,
+    flat: Any,
+    folded: Any,
+    twice: Any,
+    lanes: Any,
     k: int,
-    folded: FloatArray,
-) -> np.float32:
-    """Value that the bounds of the ``k`` nearest words cannot exceed."""
-    if k > len(folded) or not margin < np.inf:
-        return np.float32(np.inf)
-    _fold(bounds, folded)
-    farthest = 0.0
-    for _ in range(k):
-        lane = 0
-        for i in range(len(folded)):
-            if folded[i] < folded[lane]:
-                lane = i
-        word = lane
-        while bounds[word] > folded[lane]:
-            word += len(folded)
-        folded[lane] = np.inf
-        farthest = max(farthest, estimate(x, prepared.words[word]))
-    return np.float32(farthest * (1 + prepared.slack) + SMALL + margin)
-
-
-@numba.njit(nogil=True, cache=True)
-def _insert(
-    x: FloatArray,
-    prepared: Prepared,
-    bounds: FloatArray,
-    margin: float,
-    threshold: np.float32,
-    ids: IntArray,
-    distances: DoubleArray,
 ) -> None:
-    """Keep the nearest words so far sorted; skip those whose bound is over the last of them."""
-    words, slack = prepared.words, prepared.slack
-    last = len(ids) - 1
-    distances[:] = np.inf
-    for word in range(len(words)):
-        if bounds[word] > threshold or (
-            margin < np.inf and estimate(x, words[word]) * (1 - slack) - SMALL > distances[last]
-        ):
+    """List the words that may be among the ``k`` nearest of every row.
+
+    Those of row ``r`` are ``near[ends[r]:ends[r + 1]]``. Every write to a list is kept or written
+    over. The arrays from ``bounds`` to ``lanes`` are overwritten.
+    """
+    n_lanes, width, n = np.uintp(len(folded)), np.uintp(table.shape[1]), 0
+    ends[0] = 0
+    for r in range(len(rows)):
+        row = r % len(bounds)
+        if row == 0:
+            stop = min(r + len(bounds), len(rows))
+            np.dot(factors[r:stop], table, bounds[: stop - r])
+        first = np.uintp(row) * width
+        distance = _try_lanes(rows[r], words, flat, first, folded, twice, lanes, k)
+        threshold = np.float32(distance * (1 + slack) + SMALL + margins[r])
+        if threshold < np.inf:
+            n_near = np.uintp(k)
+            for lane in range(n_lanes):
+                lanes[n_near] = lane
+                n_near += np.uintp(folded[lane] <= threshold)
+            for i in range(n_near):
+                word = np.uintp(lanes[i])
+                for _ in range(FOLD):
+                    near[n] = word
+                    n += flat[first + word] <= threshold
+                    word += n_lanes
+        else:
+            for i in range(len(words)):
+                near[n] = i
+                n += 1
+        ends[r + 1] = n
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _try_lanes(
+    x: Any, words: Any, bounds: Any, first: int, folded: Any, twice: Any, lanes: Any, k: int
+) -> Any:
+    """Fold the bounds to lanes, list ``k`` lanes of least bounds and take them out of the folded.
+
+    Gives the largest distance, roughly, of the words of these bounds: the ``k`` nearest are no
+    farther. Infinite if there are not so many lanes.
+    """
+    farthest, n_lanes, n = np.float32(0), np.uintp(len(folded)), np.uintp(len(twice))
+    _fold(bounds, first, folded)
+    for i in range(k):
+        _fold(folded, np.uintp(0), twice)
+        least, lane = np.float32(LARGE), np.uintp(0)
+        for j in range(n):
+            if twice[j] < least:
+                least, lane = twice[j], j
+        if not least < LARGE:
+            return np.float32(np.inf)
+        while folded[lane] != least:
+            lane += n
+        word = lane
+        while bounds[first + word] != least:
+            word += n_lanes
+        lanes[i], folded[lane] = lane, np.inf
+        farthest = max(farthest, estimate(x, words[word]))
+    return farthest
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _fold(values: Any, first: int, least: Any) -> None:
+    """Fill ``least[i]`` with the least of the ``FOLD`` values ``first + i + j * len(least)``."""
+    n = np.uintp(len(least))
+    for i in range(n):
+        j = first + i
+        a, b, c, d = values[j], values[j + n], values[j + TWO * n], values[j + THREE * n]
+        j += FOUR * n
+        e, f, g, h = values[j], values[j + n], values[j + TWO * n], values[j + THREE * n]
+        least[i] = min(min(min(a, b), min(c, d)), min(min(e, f), min(g, h)))
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _decide(
+    rows: Any,
+    words: Any,
+    margins: Any,
+    slack: float,
+    near: Any,
+    ends: Any,
+    estimates: Any,
+    least: Any,
+    ids: Any,
+    distances: Any,
+) -> int:
+    """Compare in float64 those of the listed words that are in reach of the least estimates.
+
+    Gives the first row that is not finite, or -1. ``estimates`` and ``least`` are overwritten.
+    """
+    k = ids.shape[1]
+    for r in range(len(rows)):
+        first, n, ceiling = ends[r], ends[r + 1] - ends[r], np.inf
+        if n == 1 and len(distances) == 0 and margins[r] < np.inf:
+            ids[r, 0] = near[first]
             continue
-        distance = squared_distance(x, words[word])
-        if distance < distances[last]:
-            place = last
-            while place > 0 and distances[place - 1] > distance:
-                distances[place] = distances[place - 1]
-                ids[place] = ids[place - 1]
-                place -= 1
-            distances[place] = distance
-            ids[place] = word
-            threshold = min(threshold, np.float32(distances[last] + margin))
+        for exact in (False, True):
+            for i in range(k):
+                least[i] = np.inf
+            for i in range(n):
+                word = near[first + i]
+                if not exact:
+                    value = estimates[i] = np.float64(estimate(rows[r], words[word]))
+                elif estimates[i] > ceiling:
+                    continue
+                else:
+                    value = squared_distance(rows[r], words[word])
+                place = k
+                while place > 0 and (
+                    value < least[place - 1]
+                    or (exact and value == least[place - 1] and word < ids[r, place - 1])
+                ):
+                    place -= 1
+                    if place + 1 < k:
+                        least[place + 1], ids[r, place + 1] = least[place], ids[r, place]
+                if place < k:
+                    least[place], ids[r, place] = value, word
+            if margins[r] < np.inf:
+                ceiling = (least[k - 1] + SMALL) * (1 + 3 * slack) + SMALL
+        if not np.isfinite(least[0]):
+            return r
+        if len(distances):
+            for i in range(k):
+                distances[r, i] = least[i]
+    return -1

@@ -112,11 +112,11 @@ def kmeans_plusplus(rows: FloatArray, draws: npt.NDArray[np.float64]) -> FloatAr
         raise ValueError("the descriptors have NaN or infinity in float32; give finite values only")
     blocks = row_blocks(len(rows), STRIP)
     strips = [np.ascontiguousarray(rows[block].T) for block in blocks]
-    squared = np.full(len(rows), np.inf)
+    squared, total = np.full(len(rows), np.inf), np.empty(STRIP)
     chosen = [int(draws[0] * len(rows))]
     for draw in draws[1:]:
         for block, strip in zip(blocks, strips, strict=True):
-            _lower(strip, rows[chosen[-1]], squared[block])
+            _lower(strip, rows[chosen[-1]], squared[block], total)
         cumulative = np.cumsum(squared)
         choice = np.searchsorted(cumulative, draw * cumulative[-1], side="right")
         chosen.append(min(int(choice), len(rows) - 1))
@@ -124,10 +124,11 @@ def kmeans_plusplus(rows: FloatArray, draws: npt.NDArray[np.float64]) -> FloatAr
 
 
 @numba.njit(nogil=True, cache=True)
-def _lower(columns: FloatArray, word: FloatArray, squared: DoubleArray) -> None:
+def _lower(columns: FloatArray, word: FloatArray, squared: DoubleArray, total: DoubleArray) -> None:
     """Lower the least squared distances of rows, given as columns, by those to a new word."""
     d, n = columns.shape
-    total = np.zeros(n, np.float64)
+    for r in range(n):
+        total[r] = 0
     for i in range(d):
         value = np.float64(word[i])
         for r in range(n):
