@@ -113,7 +113,7 @@ def factors_and_margins(rows: FloatArray, prepared: Prepared) -> tuple[FloatArra
     """
     with np.errstate(all="ignore"):  # Rows that are too large or not finite get no bounds.
         centred = rows - prepared.mean
-        factors = centred @ prepared.axes
+        factors: FloatArray = np.matmul(centred, prepared.axes, dtype=np.float32)
         squared = np.einsum("ij,ij->i", centred, centred).astype(np.float64)
         rest = squared * (1 + prepared.slack) - np.einsum("ij,ij->i", factors, factors)
         factors[:, -2] = np.sqrt(np.maximum(rest, 0))

@@ -69,7 +69,7 @@ class BagOfVisualWords(ImageFeature):
     Attributes
     ----------
     vocabulary_ : VisualVocabulary
-        The words.
+        The words; without ``labels_``.
     idf_ : ndarray of shape (n_features_out_,), float64
         With "tfidf" only: log(n / n_i) for n training images of which n_i (at least 1) vote for
         word i (of the region).
@@ -160,6 +160,7 @@ or DescribedImages
         self.vocabulary_ = VisualVocabulary(
             self.n_words, random_state=self.random_state, n_jobs=self.n_jobs
         ).fit(sample)
+        del self.vocabulary_.labels_  # As large as the sample, and nobody knows its rows.
         self.n_features_out_ = self.n_words * n_regions(self.pyramid_levels)
         if self.norm == "tfidf":
             self.idf_ = self._inverse_frequencies(described)

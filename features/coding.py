@@ -1,6 +1,7 @@
 """From descriptors to votes for words, summed over the regions of an image."""
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ class HardCoder(Coder):
     """One vote for the nearest word."""
 
     def __init__(self, words: FloatArray) -> None:
-        self.search = WordSearch(words)
+        self.search = _search(words.shape, words.tobytes())
 
     def votes(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
         """Count the nearest words."""
@@ -88,7 +89,7 @@ class LocalizedCoder(Coder):
     """A vote shared by the nearest words: exp(-beta distance^2), scaled to the sum 1."""
 
     def __init__(self, words: FloatArray, n_neighbors: int, beta: float) -> None:
-        self.search = WordSearch(words)
+        self.search = _search(words.shape, words.tobytes())
         self.n_neighbors = n_neighbors
         self.beta = beta
 
@@ -115,6 +116,12 @@ class TriangleCoder(Coder):
             all_distances(values[block], self.columns, part)
             _add_triangle(part, regions[block], histograms)
         return histograms
+
+
+@lru_cache(maxsize=2)
+def _search(shape: tuple[int, int], words: bytes) -> WordSearch:
+    """Prepare the search, which takes longer than an image, once for many calls."""
+    return WordSearch(np.frombuffer(words, np.float32).reshape(shape).copy())
 
 
 def make_coder(assignment: str, words: FloatArray, n_neighbors: int, beta: float) -> Coder:

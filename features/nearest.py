@@ -166,7 +166,7 @@ def _list_candidates(
                 lanes[n_near] = lane
                 n_near += np.uintp(folded[lane] <= threshold)
             for i in range(n_near):
-                word = np.uintp(lanes[i])
+                word: Any = np.uintp(lanes[i])
                 for _ in range(FOLD):
                     near[n] = word
                     n += flat[first + word] <= threshold
@@ -194,12 +194,12 @@ def _try_lanes(
         least, lane = np.float32(LARGE), np.uintp(0)
         for j in range(n):
             if twice[j] < least:
-                least, lane = twice[j], j
+                least, lane = twice[j], np.uintp(j)
         if not least < LARGE:
             return np.float32(np.inf)
         while folded[lane] != least:
             lane += n
-        word = lane
+        word: Any = lane
         while bounds[first + word] != least:
             word += n_lanes
         lanes[i], folded[lane] = lane, np.inf
@@ -212,7 +212,7 @@ def _fold(values: Any, first: int, least: Any) -> None:
     """Fill ``least[i]`` with the least of the ``FOLD`` values ``first + i + j * len(least)``."""
     n = np.uintp(len(least))
     for i in range(n):
-        j = first + i
+        j: Any = first + i
         a, b, c, d = values[j], values[j + n], values[j + TWO * n], values[j + THREE * n]
         j += FOUR * n
         e, f, g, h = values[j], values[j + n], values[j + TWO * n], values[j + THREE * n]

@@ -219,6 +219,11 @@ def test_a_union_of_features_takes_the_descriptors_computed_before(images, label
     assert scores.mean() > 0.9
 
 
+def test_what_is_only_known_of_the_sample_is_not_kept(bag):
+    assert not hasattr(bag.vocabulary_, "labels_")
+    assert len(pickle.dumps(bag)) < bag.vocabulary_.words_.nbytes + 5000
+
+
 def test_pandas_columns_clone_pickle(bag, images):
     again = pickle.loads(pickle.dumps(bag))
     assert_array_equal(again.transform(images), bag.transform(images))

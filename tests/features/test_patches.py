@@ -315,6 +315,20 @@ def test_transform_is_describe_of_each_image(images, n_jobs):
     assert all(np.array_equal(a, b) for a, b in zip(before, many, strict=True))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("shape", [(32, 32, 3), (37, 53, 3), (33, 32)])
+def test_images_of_one_shape_are_described_as_each_alone(shape, dtype):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, *shape))
+    images = pixels.astype(np.uint8) if dtype == np.uint8 else (pixels / 255).astype(dtype)
+    for patches in (DensePatches(), DensePatches([8, 34, 33], 5, n_jobs=2)):
+        result = patches.transform(images)
+        for i, image in enumerate(images):
+            values, positions = patches.describe(image)
+            assert_array_equal(result[i], values)
+            rows = slice(*result.offsets[i : i + 2])
+            assert_array_equal(result.positions[rows], positions)
+
+
 def test_an_image_without_patches_has_no_rows_and_is_listed(described):
     assert described[2].shape == (0, 144)
     assert_array_equal(described.without_patches, [2])
