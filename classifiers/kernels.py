@@ -161,6 +161,7 @@ def _add_gradient(X, n, d, S, out):  # type: ignore[no-untyped-def]
                 sums = empty_tile(X)
                 if j + strip <= d:
                     for _ in range(top, min(top + PANEL, n)):
+                        prefetch(X, x + np.uintp(2 * strip))
                         sums = add_outer(sums, X, x, None, S, s, stride)
                         x, s = x + np.uintp(d), s + np.uintp(1)
                 else:

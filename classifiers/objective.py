@@ -5,7 +5,7 @@
 with ``c_i`` the weight of example ``i``. ``W`` and ``b`` are kept in one array of shape
 ``(n_classes, n_features + 1)``, the intercepts being its last column. The rows of ``X`` are read
 once for value and gradient together, a block at a time: scores, losses and gradient are computed
-while the block is in the core's cache. A block's sums are in the dtype of ``X``, the sums over
+while the block is in the processor's cache. A block's sums are in the dtype of ``X``, the sums over
 blocks in float64 and in the order of the blocks, so the result does not depend on ``n_jobs``.
 """
 
@@ -29,7 +29,8 @@ __all__ = ["Certificate", "Objective", "Weights"]
 
 T = TypeVar("T")
 
-BLOCK_BYTES = 1 << 21
+# A block is large against what a call from Python costs, small against the third cache.
+BLOCK_BYTES = 1 << 22
 ARGUMENTS = (
     *("X", "y", "loss", "alpha", "n_classes"),
     *("sample_weight", "fit_intercept", "scaling", "offset", "n_jobs"),
@@ -247,13 +248,14 @@ class Objective:
         self, W: Weights, functions: Sequence[Callable[[Any, Labels], Any]]
     ) -> tuple[list[float], Weights]:
         """Means of the losses and of further functions of (scores, y), and the gradient."""
-        sums, gradient = np.zeros(1 + len(functions)), np.zeros(self.shape)
+        sums, by_intercept = np.zeros(1 + len(functions)), np.zeros(self.n_classes)
+        by_coef = np.zeros((self.n_classes, self.X.shape[1]))
         compute = partial(self._sums, functions)
         for values, columns, intercepts in self._blocks(W, compute):
             sums += values
-            gradient[:, :-1] += columns
-            gradient[:, -1] += intercepts
-        gradient /= self._total
+            by_coef += columns
+            by_intercept += intercepts
+        gradient = np.column_stack([by_coef, by_intercept]) / self._total
         if self.scaling is not None:
             gradient = self.scaling.gradient(gradient)
         if not self.fit_intercept:
