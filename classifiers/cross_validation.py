@@ -86,10 +86,8 @@ class CrossValidated(LinearClassifier):
             models = [model.again() for model in models]
         everything = Models(objective, folds)
         everything.minimize(models, self.tol, MAX_PASSES)
-        held_out = []
-        for fold in range(self.cv):
-            scaling = self._scaling(objective, folds != fold)
-            held_out += [model.without(fold, scaling) for model in models]
+        scalings = [self._scaling(objective, folds != fold) for fold in range(self.cv)]
+        held_out = everything.leave_out(models, scalings, self.tol)
         everything.minimize(held_out, self.tol, MAX_PASSES)
         scores = np.array(everything.accuracies(held_out))
         self.scores_ = np.ascontiguousarray(scores.reshape(self.cv, -1).T)

@@ -6,6 +6,7 @@ makes its own steps of preconditioned L-BFGS; only the passes over ``X`` are sha
 has reached its tolerance takes no part in further passes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from visualwords.threads import row_blocks
 
 from .curvature import Curvature
+from .kernels import block_gradient, block_scores, packed_weights
 from .lbfgs import Pairs, finish_two_loop, start_two_loop
 from .objective import Objective, Weights
 from .scaling import Scaling
@@ -22,6 +24,8 @@ from .scaling import Scaling
 __all__ = ["Model", "Models"]
 
 BLOCK_ROWS = 512
+# Of a block that is taken apart by folds.
+MIXED_ROWS = 2048
 # No fold: the model learns from all rows.
 NONE_HELD_OUT = -1
 
@@ -113,68 +117,118 @@ class Models:
             if not active:
                 return n_passes
             _choose_directions(active)
-            values, gradients = self._evaluate(active)
-            for model, value, gradient in zip(active, values, gradients, strict=True):
-                model.judge(value, gradient, tol)
+            self._judge(active, self._sums_outside(active), tol)
         return max_passes
+
+    def leave_out(
+        self, models: list[Model], scalings: list[Scaling | None], tol: float
+    ) -> list[Model]:
+        """Make the models that hold out each fold from those that learned from all rows.
+
+        At the same weights for X the sums over the rows outside a fold are those over all rows less
+        those over the fold's: one pass with the models evaluates all that are made.
+
+        Parameters
+        ----------
+        models : list of Model
+        scalings : list of Scaling or None
+            Of the columns, by the rows outside each fold.
+        tol : float
+            A model whose gap is within it at once is done.
+
+        Returns
+        -------
+        list of Model
+            Those without the first fold, then those without the second, ...
+        """
+        stack = self._stacked([_raw(model, model.W) for model in models])
+
+        def sums(rows: slice) -> list[npt.NDArray[Any]]:
+            X, values, slopes = self._losses(stack, len(models), rows)
+            of_folds = []
+            for fold in range(len(scalings)):
+                seen = np.flatnonzero(self.folds[rows] == fold)
+                weight = np.tile(self.weight[rows][seen], (len(models), 1))
+                of_folds.append(_sums(X[seen], values[:, seen], slopes[..., seen], weight))
+            return [np.stack(arrays) for arrays in zip(*of_folds, strict=True)]
+
+        of_folds = self._total(sums, MIXED_ROWS)
+        held_out = []
+        for fold, scaling in enumerate(scalings):
+            made = [model.without(fold, scaling) for model in models]
+            self._judge(made, [array.sum(axis=0) - array[fold] for array in of_folds], tol)
+            held_out += made
+        return held_out
 
     def accuracies(self, models: list[Model]) -> list[float]:
         """Share of right predictions among the rows that each model holds out, in one pass."""
-        coef, intercept = self._stacked([_raw(model, model.W) for model in models])
-        held_out = np.array([model.held_out for model in models])[:, None]
+        held_out = np.array([model.held_out for model in models])
+        of_fold = {fold: np.flatnonzero(held_out == fold) for fold in np.unique(held_out)}
+        stacks = {
+            fold: self._stacked([_raw(models[place], models[place].W) for place in places])
+            for fold, places in of_fold.items()
+        }
 
-        def count(rows: slice) -> npt.NDArray[np.float64]:
-            scores = coef @ np.asarray(self.objective.X[rows]).T + intercept
-            winners = scores.reshape(self.objective.n_classes, len(models), -1).argmax(axis=0)
-            seen = (self.folds[rows] == held_out) * self.weight[rows]
-            return np.stack([(seen * (winners == self.objective.y[rows])).sum(1), seen.sum(1)])
+        def count(rows: slice) -> list[npt.NDArray[Any]]:
+            X, counts = np.asarray(self.objective.X[rows]), np.zeros((2, len(models)))
+            for fold, places in of_fold.items():
+                seen = np.flatnonzero(self.folds[rows] == fold)
+                scores = block_scores(X[seen], *stacks[fold]).T
+                winners = scores.reshape(-1, len(places), len(seen)).argmax(axis=0)
+                weight = self.weight[rows][seen]
+                counts[0, places] = (winners == self.objective.y[rows][seen]) @ weight
+                counts[1, places] = weight.sum()
+            return [counts]
 
-        blocks = row_blocks(len(self.folds), BLOCK_ROWS)
-        right, total = np.sum(list(self.objective.map(count, blocks)), axis=0)
+        right, total = self._total(count, MIXED_ROWS)[0]
         accuracies: list[float] = (right / total).tolist()
         return accuracies
 
     def _stacked(self, weights: list[Weights]) -> tuple[Any, Any]:
-        """Weights of all models as one matrix, class by class, and their intercepts."""
+        """Weights of all models as one matrix, class by class, packed; and their intercepts."""
         stacked = np.stack(weights, axis=1).astype(self.objective.X.dtype)
         stacked = stacked.reshape(-1, stacked.shape[2])
-        return np.ascontiguousarray(stacked[:, :-1]), stacked[:, -1:]
+        return packed_weights(np.ascontiguousarray(stacked[:, :-1])), stacked[:, -1]
 
-    def _evaluate(self, models: list[Model]) -> tuple[list[float], list[Weights]]:
-        """Values and gradients at the trial weights of all models, in one pass."""
-        objective, n_models = self.objective, len(models)
-        trials = [model.trial() for model in models]
-        coef, intercept = self._stacked([_raw(*of) for of in zip(models, trials, strict=True)])
+    def _losses(self, stack: tuple[Any, Any], n_models: int, rows: slice) -> tuple[Any, Any, Any]:
+        """Give rows, losses (n_models, n), and derivatives by scores (n_classes, n_models, n)."""
+        X, n_classes = np.asarray(self.objective.X[rows]), self.objective.n_classes
+        scores = block_scores(X, *stack).T.reshape(n_classes, -1).T
+        y = np.tile(self.objective.y[rows], n_models)
+        values, slopes = self.objective.loss.values_and_grad(scores, y)
+        return X, values.reshape(n_models, -1), slopes.T.reshape(n_classes, n_models, -1)
+
+    def _total(
+        self, function: Callable[[slice], list[npt.NDArray[Any]]], n_rows: int
+    ) -> list[npt.NDArray[np.float64]]:
+        """Add what a function gives for blocks of rows, in their order."""
+        totals: list[npt.NDArray[np.float64]] = []
+        for arrays in self.objective.map(function, row_blocks(len(self.folds), n_rows)):
+            totals = totals or [np.zeros(array.shape) for array in arrays]
+            for total, array in zip(totals, arrays, strict=True):
+                total += array
+        return totals
+
+    def _sums_outside(self, models: list[Model]) -> list[npt.NDArray[np.float64]]:
+        """Sums at the trial weights of all models over the rows that they see, in one pass."""
+        stack = self._stacked([_raw(model, model.trial()) for model in models])
         held_out = np.array([model.held_out for model in models])[:, None]
-        dtype = objective.X.dtype
 
-        def sums(rows: slice) -> tuple[Any, Any, Any, Any]:
-            X = np.asarray(objective.X[rows])
-            scores = (coef @ X.T + intercept).reshape(objective.n_classes, -1).T
-            values, gradients = objective.loss.values_and_grad(
-                scores, np.tile(objective.y[rows], n_models)
-            )
-            weight = ((self.folds[rows] != held_out) * self.weight[rows]).astype(dtype)
-            gradients *= weight.reshape(-1, 1)
-            stacked = gradients.T.reshape(-1, len(X))
-            value = (values.reshape(n_models, -1) * weight).sum(axis=1, dtype=np.float64)
-            total = weight.sum(axis=1, dtype=np.float64)
-            return value, total, stacked @ X, stacked.sum(axis=1, dtype=np.float64)
+        def sums(rows: slice) -> list[npt.NDArray[Any]]:
+            X, values, slopes = self._losses(stack, len(models), rows)
+            return _sums(X, values, slopes, (self.folds[rows] != held_out) * self.weight[rows])
 
-        value, total = np.zeros(n_models), np.zeros(n_models)
-        gradient = np.zeros((len(coef), coef.shape[1] + 1))
-        for of_block in objective.map(sums, row_blocks(len(self.folds), BLOCK_ROWS)):
-            value += of_block[0]
-            total += of_block[1]
-            gradient[:, :-1] += of_block[2]
-            gradient[:, -1] += of_block[3]
-        gradients = gradient.reshape(objective.n_classes, n_models, -1).transpose(1, 0, 2)
-        of_models = list(zip(models, trials, strict=True))
-        values = value / total + [_penalty(*of) for of in of_models]
-        means = gradients / total[:, None, None]
-        return values.tolist(), [
-            self._gradient(mean, *of) for mean, of in zip(means, of_models, strict=True)
-        ]
+        return self._total(sums, BLOCK_ROWS)
+
+    def _judge(self, models: list[Model], sums: list[npt.NDArray[np.float64]], tol: float) -> None:
+        """Let each model judge its trial weights by the sums there."""
+        value, total, by_coef, by_intercept = sums
+        gradients = np.concatenate([by_coef, by_intercept[..., None]], axis=2)
+        means = gradients.transpose(1, 0, 2) / total[:, None, None]
+        for model, loss, mean in zip(models, value / total, means, strict=True):
+            W = model.trial()
+            penalty = 0.5 * model.alpha * float((W[:, :-1] ** 2).sum())
+            model.judge(float(loss) + penalty, self._gradient(mean, model, W), tol)
 
     def _gradient(self, gradient: Weights, model: Model, W: Weights) -> Weights:
         """Gradient of a model's objective from that of its mean loss by weights for X."""
@@ -186,12 +240,20 @@ class Models:
         return gradient
 
 
+def _sums(X: Any, values: Any, slopes: Any, weight: Any) -> list[npt.NDArray[Any]]:
+    """Weighted sums over rows, of each model: losses, weights, gradients by W and by b."""
+    n_classes, n_models = slopes.shape[:2]
+    slopes = slopes * weight.astype(X.dtype)
+    return [
+        (values * weight).sum(axis=1, dtype=np.float64),
+        weight.sum(axis=1),
+        block_gradient(X, slopes.reshape(-1, len(X)).T).reshape(n_classes, n_models, -1),
+        slopes.sum(axis=2, dtype=np.float64),
+    ]
+
+
 def _raw(model: Model, W: Weights) -> Weights:
     return W if model.scaling is None else model.scaling.raw(W)
-
-
-def _penalty(model: Model, W: Weights) -> float:
-    return 0.5 * model.alpha * float((W[:, :-1] ** 2).sum())
 
 
 def _choose_directions(models: list[Model]) -> None:
