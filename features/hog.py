@@ -1,5 +1,6 @@
 """Histograms of oriented gradients: ``hog``, ``hog_cells``, ``hog_image`` and ``HOG``."""
 
+import math
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,8 +14,6 @@ from .hog_plan import Parameters, Plan, make_plan
 from .image import FloatArray, Image, Images, as_stack, check_image, naming_image, resize, stacks
 
 __all__ = ["HOG", "hog", "hog_cells", "hog_image"]
-
-NO_BYTES, NO_FLOATS = np.empty(0, np.uint8), np.empty(0, np.float32)
 
 
 def hog(
@@ -129,12 +128,14 @@ def _describe(stack: Image, plan: Plan, out: FloatArray) -> None:
             row[:] = _course(image, plan).swapaxes(0, 1).ravel()
         return
     pixels = np.ascontiguousarray(stack).reshape(-1)
-    if pixels.dtype == np.uint8:
-        hog_kernels.describe(pixels, NO_FLOATS, *plan.arguments, out)
-        return
-    if plan.arguments[0][hog_kernels.ROOT] and pixels.min() < 0:
+    if pixels.dtype != np.uint8 and plan.table[hog_kernels.ROOT] and pixels.min() < 0:
         raise ValueError("transform_sqrt needs pixels that are not negative")
-    hog_kernels.describe(NO_BYTES, pixels, *plan.arguments, out)
+    cells = out
+    if plan.parameters.convention == "uoctti" and plan.shape != plan.cells:
+        cells = np.empty((len(out), math.prod(plan.cells)), np.float32)
+    hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, cells)
+    if cells is not out:
+        hog_kernels.normalize_cells(cells.reshape(-1, *plan.cells), plan.constants, out)
 
 
 def _course(image: Image, plan: Plan) -> npt.NDArray[np.float64]:
@@ -276,7 +277,7 @@ class HOG(ImageFeature):
     (5, 324)
     """
 
-    kernel_version: ClassVar[int] = 2
+    kernel_version: ClassVar[int] = 3
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 

@@ -1,73 +1,135 @@
 """Compiled loops of HOG, first part: pixels -> gradients.
 
-A band of rows is worked on at a time, so that it stays in a core's cache. Its rows are padded by
-one pixel on either side, with which differences at the border of the image come out as zero. Every
-step is one plain loop over consecutive pixels, padding and all, which LLVM turns into vector
-instructions; indices are unsigned because numba wraps signed ones, which would keep it from that.
+A band of rows is worked on at a time, so that it stays in a core's cache. Every step is one plain
+loop over consecutive pixels, from the end of a row right on to the next, which LLVM turns into
+vector instructions; what that does to the pixels at either end of a row is put right afterwards.
+Indices are unsigned because numba wraps signed ones, which would keep LLVM from it.
 """
 
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
-__all__ = ["band_gradients", "load_row"]
+__all__ = ["band_gradients", "fetch", "inner", "load_band", "take_roots"]
+
+# What only kernels call needs no way in from Python; compiling one would take as long again.
+inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def load_row(pixels: Any, first: int, channels: int, columns: int, values: Any, place: int) -> None:
-    """Write a row of pixels as float32, mirrored in its first and its last pixel.
+CACHE_LINE = 64  # bytes
+
+
+@intrinsic
+def _prefetch(context: Any, array: Any, place: Any) -> Any:
+    """Ask the processor to fetch the cache line of ``array[place]`` but not wait for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        address = builder.bitcast(builder.gep(data, [values[1]]), byte)
+        # For reading, to be kept in every cache, of data.
+        builder.call(prefetch, [address, *(ir.Constant(number, k) for k in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.uintp), generate
+
+
+@inner
+def fetch(array: Any, start: int, end: int) -> None:
+    """Have numbers of an array fetched from memory while something else is computed."""
+    for i in range(start, end, CACHE_LINE // array.itemsize):
+        _prefetch(array, np.uintp(i))
+
+
+@inner
+def load_band(
+    pixels: Any, first: int, rows: int, columns: int, channels: int, y0: int, y1: int, values: Any
+) -> None:
+    """Write the rows y0 - 1..y1 + 1 of an image as float32, mirrored in its first and its last row.
 
     Parameters
     ----------
     pixels : uint8 or float32 array
-        An image of shape (rows, columns, channels), its axes run together; the row is from
-        ``first`` on.
-    values : float32 array of shape (channels, padded pixels of the band and a row on each side)
-        A row is written from ``place`` on, ``columns + 2`` numbers a channel.
+        From ``first`` on an image of shape (rows, columns, channels), its axes run together.
+    values : float32 array of shape (channels, pixels), its axes run together
+        Room for the band and a row on each side.
     """
-    step = np.uintp(channels)
-    to = np.uintp(place + 1)
-    for c in range(step):
-        start = np.uintp(first) + c
-        for i in range(np.uintp(columns)):
-            values[c, to + i] = np.float32(pixels[start + i * step])
-        values[c, place] = values[c, place + 1 + min(1, columns - 1)]
-        values[c, place + columns + 1] = values[c, place + 1 + max(columns - 2, 0)]
+    plane = np.uintp(len(values) // channels)
+    top = max(y0 - 1, 0)
+    for part in range(3):
+        row, end, place = top, min(y1 + 1, rows), top - y0 + 1
+        if part == 1:
+            row, place = min(1, rows - 1), 0
+            end = row + 1 if y0 == 0 else row
+        if part == 2:
+            row, place = max(rows - 2, 0), y1 - y0 + 1
+            end = row + 1 if y1 == rows else row
+        start, to = np.uintp(first + row * columns * channels), np.uintp(place * columns)
+        n = np.uintp((end - row) * columns)
+        if channels == 1:
+            for i in range(n):
+                values[to + i] = np.float32(pixels[start + i])
+            continue
+        green, blue = to + plane, to + plane + plane
+        for i in range(n):
+            at = start + np.uintp(3) * i
+            values[to + i] = np.float32(pixels[at])
+            values[green + i] = np.float32(pixels[at + np.uintp(1)])
+            values[blue + i] = np.float32(pixels[at + np.uintp(2)])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner
+def take_roots(values: Any) -> None:
+    """Replace numbers by their square roots."""
+    for i in range(np.uintp(len(values))):
+        values[i] = np.sqrt(values[i])
+
+
+@inner
 def band_gradients(
-    values: Any, root: bool, width: int, n: int, gx: Any, gy: Any, squared: Any
+    values: Any, channels: int, columns: int, n: int, frame: int, gx: Any, gy: Any
 ) -> None:
-    """Write gradient and squared length of the ``n`` pixels of a band of rows ``width`` wide.
+    """Write the gradients of the ``n`` pixels of a band of rows.
 
     Where the image has colour, a pixel takes the longest of its channels' gradients; the first of
-    them where several are equally long.
+    them where several are equally long. The first and the last pixel of a row have gradients that
+    point up or down, or none if there is a frame.
 
     Parameters
     ----------
-    values : float32 array of shape (channels, n + 2 * width)
-    root
-        Whether to take square roots of the values first, in place.
+    values : float32 array
+        As in :func:`load_band`.
     """
-    left, right = np.uintp(width - 1), np.uintp(width + 1)
-    down = np.uintp(2 * width)
-    for c in range(np.uintp(values.shape[0])):
-        if root:
-            for i in range(np.uintp(n) + down):
-                values[c, i] = np.sqrt(values[c, i])
-        if c == 0:
-            for i in range(np.uintp(n)):
-                x = values[c, i + right] - values[c, i + left]
-                y = values[c, i + down] - values[c, i]
-                gx[i], gy[i], squared[i] = x, y, x * x + y * y
-        else:
-            for i in range(np.uintp(n)):
-                x = values[c, i + right] - values[c, i + left]
-                y = values[c, i + down] - values[c, i]
-                length = x * x + y * y
-                longer = length > squared[i]
-                gx[i] = x if longer else gx[i]
-                gy[i] = y if longer else gy[i]
-                squared[i] = length if longer else squared[i]
+    plane, down = np.uintp(len(values) // channels), np.uintp(2 * columns)
+    left, right = np.uintp(columns - 1), np.uintp(columns + 1)
+    if channels == 1:
+        for i in range(np.uintp(n)):
+            gx[i] = values[i + right] - values[i + left]
+            gy[i] = values[i + down] - values[i]
+    else:
+        for i in range(np.uintp(n)):
+            x, y = values[i + right] - values[i + left], values[i + down] - values[i]
+            squared = x * x + y * y
+            j = i + plane
+            x1, y1 = values[j + right] - values[j + left], values[j + down] - values[j]
+            squared1 = x1 * x1 + y1 * y1
+            j += plane
+            x2, y2 = values[j + right] - values[j + left], values[j + down] - values[j]
+            longer = squared1 > squared
+            x, y = x1 if longer else x, y1 if longer else y
+            squared = squared1 if longer else squared
+            longer = x2 * x2 + y2 * y2 > squared
+            gx[i], gy[i] = x2 if longer else x, y2 if longer else y
+    step = np.uintp(columns - 1)
+    for k in range(np.uintp(2 * (n // columns))):
+        end: Any = k // np.uintp(2) * np.uintp(columns) + k % np.uintp(2) * step
+        longest = values[end + down] - values[end]
+        for c in range(np.uintp(1), np.uintp(channels)):
+            y = values[end + c * plane + down] - values[end + c * plane]
+            longest = y if y * y > longest * longest else longest
+        gx[end], gy[end] = 0, 0 if frame else longest

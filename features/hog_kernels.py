@@ -5,219 +5,227 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .hog_gradients import band_gradients, load_row
-from .hog_votes import hard_bins, soft_bins, vote_alone, vote_around
+from .hog_gradients import band_gradients, fetch, inner, load_band, take_roots
+from .hog_votes import (
+    LANES,
+    ROWS,
+    add_columns,
+    add_rows,
+    hard_bins,
+    soft_bins,
+    vote_alone,
+    vote_around,
+)
 
-__all__ = ["SETTINGS", "describe"]
+__all__ = ["SETTINGS", "describe", "normalize_cells"]
 
-BAND_PIXELS = 1024
+BAND_PIXELS = 1024  # worked on at a time
+FETCH = 4096  # numbers of the next image are fetched ahead; then the processor sees the pattern
+STRIP_NUMBERS = 4096  # of the histograms of rows
 
-# Places in the array of settings: square root; empty frame; votes for one bin only; number of bins;
-# half turns they cover; norm; cells in a block; rows and columns of a group of pixels; rows and
-# columns of groups; lanes of a group; the image's rows, columns and channels; whether of float32;
-# rows and columns of cells, where there are no blocks.
-ROOT, FRAME, HARD, BINS, TURN, NORM, CELLS = range(7)
-UNIT, GROUPS, LANES, IMAGE, SHAPE = 7, 9, 11, 12, 16
-SETTINGS = 18
-L1, L1_SQRT, L2, L2_HYS, UOCTTI, NONE = range(6)
+# Places in the table of settings: square root; empty frame; whether groups have one lane alone;
+# number of bins; half turns they cover; norm; cells in a block; lanes of rows; rows of windows;
+# sources of a cell; the image's rows, columns and channels; rows and columns of a group of pixels;
+# rows and columns of groups; where the weights of rows and of columns begin in the constants; where
+# sources begin in the table. After the settings come the windows.
+ROOT, FRAME, ALONE, BINS, TURN, NORM, CELLS, ROW_LANES, WINDOWS, SOURCES = range(10)
+IMAGE, UNIT, GROUPS, WEIGHTS, FIRST_SOURCE, SETTINGS = 10, 13, 15, 17, 19, 20
+ANGLES = 5  # where they begin in the constants, after those of the norm
+L1, L1_SQRT, L2, L2_HYS, NONE = range(5)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def describe(
-    pixels: Any,
-    float_pixels: Any,
-    settings: Any,
-    numbers: Any,
-    angles: Any,
-    weights: Any,
-    sources: Any,
-    out: Any,
-) -> None:
-    """Write the descriptors of images to the rows of ``out``.
+def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> None:
+    """Write the descriptors of images, or the histograms of their cells, to the rows of ``out``.
 
     Parameters
     ----------
-    pixels, float_pixels : uint8 and float32 arrays of shape (n * numbers of an image,)
-        Images of shape (rows, columns, channels) in the one array; the other is left out.
-    settings : int64 array of shape (SETTINGS,)
-    numbers : float32 array
-        What the norm needs.
-    angles : float32 array
-        As in :func:`soft_bins` or :func:`hard_bins`.
-    weights : float32 array of shape (rows of a group * columns of a group * lanes,)
-    sources : int32 array of shape (cells of all blocks, number of sources)
-        Which sums make up the first bin of a cell; the next bin is ``lanes`` further on.
+    pixels : uint8 or float32 array
+        Images of shape (rows, columns, channels), their axes run together.
+    table : int64 array
+        Settings; for each row of groups and lane of rows the row of windows that it counts in, or
+        -1; for each cell of all blocks the sums that make up its first bin.
+    constants : float32 array
+        The numbers that the norm needs; those of :func:`soft_bins`; the weights of rows and of
+        columns as in :func:`add_rows` and :func:`vote_around`.
+    ends : float32 array or None
+        As in :func:`hard_bins`. None: votes are shared between bins.
     out : float32 array of shape (n, numbers)
     """
-    rows, columns, channels = settings[IMAGE], settings[IMAGE + 1], settings[IMAGE + 2]
-    lanes, bins = settings[LANES], settings[BINS]
-    slots = bins if lanes == 1 else bins + 1
-    band = min(rows, max(2, BAND_PIXELS // columns))
-    values = np.empty((channels, (band + 2) * (columns + 2)), np.float32)
-    gx = np.empty(band * (columns + 2), np.float32)
-    gy, length, upper = np.empty_like(gx), np.empty_like(gx), np.empty_like(gx)
-    places = np.empty(band * (columns + 2), np.int32)
-    # After the last group's: zeros, for cells with fewer sources than others.
-    sums = np.empty((settings[GROUPS] * settings[GROUPS + 1] + 1) * slots * lanes, np.float32)
-    cells = np.empty(len(sources) * bins if settings[NORM] == UOCTTI else 0, np.float32)
+    rows, columns, channels = table[IMAGE], table[IMAGE + 1], table[IMAGE + 2]
+    bins, turn, stride = table[BINS], table[TURN], 1 if table[ALONE] else LANES
+    size = bins
+    if not table[ALONE]:
+        size = (bins + 1) * ((len(constants) - table[WEIGHTS + 1]) // table[UNIT + 1])
+    step = rows * columns * channels
+    band = min(rows, max(ROWS, BAND_PIXELS // columns))
+    values = np.empty((band + 2) * columns * channels, np.float32)
+    gx, gy = np.empty(band * columns, np.float32), np.empty(band * columns, np.float32)
+    places = np.empty(band * columns, np.int32)
+    histograms = np.empty(max(STRIP_NUMBERS, max(ROWS, table[UNIT + 1]) * size), np.float32)
+    # After the last window's: zeros, for cells with fewer sources than others.
+    sums = np.empty((table[WINDOWS] * table[GROUPS + 1] + 1) * size, np.float32)
     for image in range(len(out)):
-        for i in range(np.uintp(len(sums))):
-            sums[i] = 0
+        first = image * step
+        fetch(pixels, first + step, min(first + step + FETCH, len(pixels)))
+        _clear(sums, len(sums))
         for y0 in range(0, rows, band):
             y1 = min(y0 + band, rows)
-            if settings[IMAGE + 3]:
-                _load(float_pixels, image, rows, columns, channels, y0, y1, values)
+            n = (y1 - y0) * columns
+            load_band(pixels, first, rows, columns, channels, y0, y1, values)
+            if table[ROOT]:
+                take_roots(values)
+            band_gradients(values, channels, columns, n, table[FRAME], gx, gy)
+            if ends is None:
+                soft_bins(gx, gy, n, bins, turn, constants, ANGLES, places)
             else:
-                _load(pixels, image, rows, columns, channels, y0, y1, values)
-            _vote(values, settings, angles, weights, y0, y1, gx, gy, length, upper, places, sums)
-        if settings[NORM] == UOCTTI:
-            _collect(sums, sources, bins, lanes, cells)
-            shape = settings[SHAPE], settings[SHAPE + 1], bins
-            _normalize_cells(cells, shape, numbers, out[image])
-            continue
-        _collect(sums, sources, bins, lanes, out[image])
-        if settings[NORM] != NONE:
-            size = np.uintp(settings[CELLS] * bins)
-            for start in range(np.uintp(0), np.uintp(out.shape[1]), size):
-                _normalize(out[image], start, size, settings[NORM], numbers)
+                hard_bins(gx, gy, n, bins, turn, stride, ends, places)
+            _vote(gx, gy, places, y0, y1, table, constants, ends, size, histograms, sums)
+        _collect(sums, table, stride, image, out)
+        if table[NORM] != NONE:
+            _normalize(out, image, table[CELLS] * bins, table[NORM], constants)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _load(
-    flat: Any, image: int, rows: int, columns: int, channels: int, y0: int, y1: int, values: Any
-) -> None:
-    """Load the rows y0 - 1..y1 + 1 of an image, mirrored in its first and its last row."""
-    for y in range(y0 - 1, y1 + 1):
-        row = min(1, rows - 1) if y < 0 else max(rows - 2, 0) if y == rows else y
-        first = (image * rows + row) * columns * channels
-        load_row(flat, first, channels, columns, values, (y - y0 + 1) * (columns + 2))
+@inner
+def _clear(values: Any, n: int) -> None:
+    """Set the first ``n`` numbers to zero."""
+    for i in range(np.uintp(n)):
+        values[i] = 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inner
 def _vote(
-    values: Any,
-    settings: Any,
-    angles: Any,
-    weights: Any,
-    y0: int,
-    y1: int,
-    gx: Any,
-    gy: Any,
-    length: Any,
+    lower: Any,
     upper: Any,
     places: Any,
+    y0: int,
+    y1: int,
+    table: Any,
+    constants: Any,
+    ends: Any,
+    size: int,
+    histograms: Any,
     sums: Any,
 ) -> None:
-    """Let the pixels of the rows y0..y1 vote."""
-    rows, columns = settings[IMAGE], settings[IMAGE + 1]
-    width = columns + 2
-    n = (y1 - y0) * width
-    band_gradients(values, settings[ROOT] == 1, width, n, gx, gy, length)
-    bins, turn, lanes = settings[BINS], settings[TURN], settings[LANES]
-    if settings[HARD]:
-        hard_bins(gx, gy, length, n, bins, turn, lanes, angles, upper, places)
-    else:
-        soft_bins(gx, gy, length, n, bins, turn, lanes, angles, upper, places)
-    unit = settings[UNIT + 1]
-    group = (bins if lanes == 1 else bins + 1) * lanes
-    used = min(columns, settings[GROUPS + 1] * unit)
-    for y in range(y0, min(y1, settings[GROUPS] * settings[UNIT])):
-        row = (y - y0) * width + 1
-        if settings[FRAME]:
-            _clear_frame(length, row, columns, y == 0 or y == rows - 1)
-        start = y // settings[UNIT] * settings[GROUPS + 1] * group
-        if lanes == 1:
-            vote_alone(length, places, row, used, unit, group, start, weights[0], sums)
-        else:
-            at = y % settings[UNIT] * unit * lanes
+    """Let the pixels of the rows y0..y1 vote: some rows of a strip of groups at a time."""
+    unit, wide, columns, groups = table[UNIT], table[UNIT + 1], table[IMAGE + 1], table[GROUPS + 1]
+    depth = wide if table[ALONE] else ROWS
+    strip = max(1, STRIP_NUMBERS // (depth * size))
+    frame = table[FRAME]
+    y, end = max(y0, frame), min(y1, min(table[GROUPS] * unit, table[IMAGE] - frame))
+    while y < end:
+        group, within = y // unit, y % unit
+        rows = min(min(unit - within, ROWS), end - y)
+        for x in range(0, groups, strip):
+            n = min(strip, groups - x)
+            used = min(columns - x * wide, n * wide)
+            row = (y - y0) * columns + x * wide
+            _clear(histograms, n * depth * size)
+            if ends is not None:  # noqa: SIM102 - numba leaves out what comes after None, alone
+                if table[ALONE]:
+                    vote_alone(lower, places, row, columns, rows, used, size, histograms)
+                    weight = constants[table[WEIGHTS]] * constants[table[WEIGHTS + 1]]
+                    to = (group * groups + x) * size
+                    add_columns(histograms, used, wide, size, weight, sums, to)
+                    continue
+            at, skip = table[WEIGHTS + 1], n * size
             vote_around(
-                length, upper, places, row, used, unit, group, start, lanes, weights, at, sums
-            )
+                lower, upper, places, row, columns, rows, used, wide, constants, at, skip, size,
+                histograms,
+            )  # fmt: skip
+            for lane in range(table[ROW_LANES]):
+                window = table[SETTINGS + group * table[ROW_LANES] + lane]
+                if window >= 0:
+                    at = table[WEIGHTS] + lane * (unit + ROWS - 1) + within
+                    add_rows(histograms, skip, constants, at, sums, (window * groups + x) * size)
+        y += rows
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _clear_frame(length: Any, row: int, columns: int, whole: bool) -> None:
-    """Take the votes of the first and the last pixel of a row, or of all."""
-    for x in range(0, columns, 1 if whole else max(columns - 1, 1)):
-        length[row + x] = 0
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _collect(sums: Any, sources: Any, bins: int, lanes: int, out: Any) -> None:
-    """Write the histograms of the cells, four of their sources at a time; close the circle."""
-    n, stride = np.uintp(bins), np.uintp(lanes)
-    for cell in range(np.uintp(len(sources))):
+@inner
+def _collect(sums: Any, table: Any, stride: int, image: int, out: Any) -> None:
+    """Write the histograms of an image's cells, and close the circle."""
+    n, step = np.uintp(table[BINS]), np.uintp(stride)
+    row, first, k = np.uintp(image), table[FIRST_SOURCE], table[SOURCES]
+    for cell in range(np.uintp((len(table) - first) // k)):
         to = cell * n
-        if lanes == 1:
-            source = np.uintp(sources[cell, 0])
-            for b in range(n):
-                out[to + b] = sums[source + b]
-            continue
         for b in range(n):
-            out[to + b] = 0
-        for part in range(0, sources.shape[1], 4):
-            i = np.uintp(sources[cell, part])
-            j = np.uintp(sources[cell, part + 1])
-            k = np.uintp(sources[cell, part + 2])
-            m = np.uintp(sources[cell, part + 3])
+            out[row, to + b] = sums[np.uintp(table[first]) + b * step]
+        for s in range(first + 1, first + k):
+            place = np.uintp(table[s])
             for b in range(n):
-                place = b * stride
-                out[to + b] += (sums[i + place] + sums[j + place]) + (
-                    sums[k + place] + sums[m + place]
-                )
-            last = n * stride
-            out[to] += (sums[i + last] + sums[j + last]) + (sums[k + last] + sums[m + last])
+                out[row, to + b] += sums[place + b * step]
+        if stride > 1:
+            for s in range(first, first + k):
+                out[row, to] += sums[np.uintp(table[s]) + n * step]
+        first += k
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _normalize(out: Any, start: int, size: int, norm: int, numbers: Any) -> None:
-    """Normalise ``size`` numbers, not negative, from ``out[start]`` on in place."""
-    if norm in (L1, L1_SQRT):
-        factor = np.float32(1) / (_total(out, start, size, False) + numbers[1])
-    else:
-        length = np.sqrt(_total(out, start, size, True) + numbers[0])
-        factor = np.float32(1) / (length + numbers[1])
-    limit = numbers[4] if norm == L2_HYS else np.float32(np.inf)
-    for i in range(size):
-        value = out[start + i] * factor
-        out[start + i] = limit if value > limit else value
-    if norm == L1_SQRT:
-        for i in range(size):
-            out[start + i] = np.sqrt(out[start + i])
-    elif norm == L2_HYS:
-        length = np.sqrt(_total(out, start, size, True) + numbers[2])
-        factor = np.float32(1) / (length + numbers[3])
-        for i in range(size):
-            out[start + i] *= factor
+@inner
+def _normalize(out: Any, image: int, size: int, norm: int, constants: Any) -> None:
+    """Normalise each ``size`` numbers, not negative, of a row of ``out`` in place."""
+    row, step = np.uintp(image), np.uintp(size)
+    limit = constants[4] if norm == L2_HYS else np.float32(np.inf)
+    for start in range(np.uintp(0), np.uintp(out.shape[1]), step):
+        end = start + step
+        if norm in (L1, L1_SQRT):
+            total = np.float32(0)
+            for i in range(start, end):
+                total += out[row, i]
+            factor = np.float32(1) / (total + constants[1])
+        else:
+            length = np.sqrt(_squared(out, row, start, end) + constants[0])
+            factor = np.float32(1) / (length + constants[1])
+        for i in range(start, end):
+            value = out[row, i] * factor
+            out[row, i] = limit if value > limit else value
+        if norm == L1_SQRT:
+            for i in range(start, end):
+                out[row, i] = np.sqrt(out[row, i])
+        elif norm == L2_HYS:
+            length = np.sqrt(_squared(out, row, start, end) + constants[2])
+            factor = np.float32(1) / (length + constants[3])
+            for i in range(start, end):
+                out[row, i] *= factor
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _total(values: Any, start: int, size: int, squared: bool) -> Any:
-    """Sum of values or of squares: four sums at once, since an addition waits for the last one."""
-    four = np.uintp(4)
+@inner
+def _squared(values: Any, row: int, start: int, end: int) -> Any:
+    """Sum of squares: four sums at once, since an addition waits for the last one."""
     a = b = c = d = np.float32(0)
-    whole = size - size % four
-    for i in range(start, start + whole, four):
-        v, w = values[i], values[i + np.uintp(1)]
-        x, y = values[i + np.uintp(2)], values[i + np.uintp(3)]
-        a += v * v if squared else v
-        b += w * w if squared else w
-        c += x * x if squared else x
-        d += y * y if squared else y
-    for i in range(start + whole, start + size):
-        a += values[i] * values[i] if squared else values[i]
+    whole = end - (end - start) % np.uintp(4)
+    for i in range(start, whole, np.uintp(4)):
+        v, w = values[row, i], values[row, i + np.uintp(1)]
+        x, y = values[row, i + np.uintp(2)], values[row, i + np.uintp(3)]
+        a, b, c, d = a + v * v, b + w * w, c + x * x, d + y * y
+    for i in range(whole, end):
+        a += values[row, i] * values[row, i]
     return (a + b) + (c + d)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _normalize_cells(cells: Any, shape: Any, numbers: Any, out: Any) -> None:
+def normalize_cells(cells: Any, constants: Any, out: Any) -> None:
     """Write 3 n + 4 numbers a cell: Felzenszwalb et al. 2010, section 6.2, without the PCA.
 
     A cell is normalised by each of the four blocks of 2x2 cells around it (its own row or column
-    stands in for one beyond the border) and clipped; the four are summed over. ``shape`` is that of
-    the cells: rows, columns, 2 n directions.
+    stands in for one beyond the border) and clipped; the four are summed over.
+
+    Parameters
+    ----------
+    cells : float32 array of shape (images, rows, columns, 2 n directions)
+    constants : float32 array
+        As in :func:`describe`.
+    out : float32 array of shape (images, numbers)
     """
-    rows, columns, directions = shape
+    rows, columns, directions = cells.shape[1:]
+    for image in range(len(cells)):
+        _normalize_image(cells[image].ravel(), rows, columns, directions, constants, out[image])
+
+
+@inner
+def _normalize_image(
+    cells: Any, rows: int, columns: int, directions: int, constants: Any, out: Any
+) -> None:
+    """Write the descriptor of one image."""
     n = directions // 2
     energy = np.zeros(rows * columns, np.float32)
     for i in range(rows * columns):
@@ -233,12 +241,12 @@ def _normalize_cells(cells: Any, shape: Any, numbers: Any, out: Any) -> None:
             right = min(max(i % columns + corner % 2 * 2 - 1, 0), columns - 1) - i % columns
             below = i + down * columns
             total = energy[i] + energy[below] + energy[i + right] + energy[below + right]
-            factor = np.float32(1) / np.sqrt(total + numbers[0])
+            factor = np.float32(1) / np.sqrt(total + constants[0])
             for o in range(n):
                 forth = cells[i * directions + o] * factor
                 back = cells[i * directions + o + n] * factor
-                both = min(forth + back, numbers[4])
-                out[at + o] += np.float32(0.5) * min(forth, numbers[4])
-                out[at + n + o] += np.float32(0.5) * min(back, numbers[4])
+                both = min(forth + back, constants[4])
+                out[at + o] += np.float32(0.5) * min(forth, constants[4])
+                out[at + n + o] += np.float32(0.5) * min(back, constants[4])
                 out[at + 2 * n + o] += np.float32(0.5) * both
-                out[at + 3 * n + corner] += both * numbers[1]
+                out[at + 3 * n + corner] += both * constants[1]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import hog_kernels as kernels
-from .hog_votes import LANES
+from .hog_votes import LANES, ROWS
 
 __all__ = ["CONVENTIONS", "CONVENTIONS_OF_CELLS", "NORMS", "Parameters", "Plan", "make_plan"]
 
@@ -78,7 +78,9 @@ class Plan(NamedTuple):
     shape: tuple[int, ...]
     length: int
     cells: tuple[int, int, int]
-    arguments: tuple[npt.NDArray[Any], ...]
+    table: npt.NDArray[np.int64]
+    constants: npt.NDArray[np.float32]
+    ends: npt.NDArray[np.float32] | None
 
 
 @lru_cache(maxsize=256)
@@ -100,42 +102,38 @@ def make_plan(
     n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
     cells = (len(axes[0].groups), len(axes[1].groups), n_bins)
     root = p.convention == "opencv" if p.root is None else p.root
-    # The scale goes into the weights, so that the gradients of 8-bit pixels are whole numbers.
-    scale = _scale(p, is_float)
-    weights = _weights(axes, scale**0.5 if root else scale)
-    lanes = weights.shape[-1]
+    alone = p.convention == "skimage"
     shape: tuple[int, ...] = cells
+    step = (1, 1)
     if only_cells or p.convention in CONVENTIONS_OF_CELLS:
-        sources = _sources(axes, (*cells[:2], 1, 1), (1, 1), n_bins, lanes)
+        layout: tuple[int, ...] = (*cells[:2], 1, 1)
         if not only_cells:
             shape = _shape_of_cells(p, cells)
     else:
-        shape, step = _layout(p, cells)
-        sources = _sources(axes, shape[:4], step, n_bins, lanes)
-        if p.convention == "opencv":
-            sources = sources.transpose(1, 0, 3, 2, 4)
-            shape = (*(sources.shape[:4]), n_bins)
-    norm = kernels.UOCTTI if p.convention == "uoctti" else NORMS.index(p.norm)
-    settings = np.zeros(kernels.SETTINGS, np.int64)
-    settings[kernels.ROOT] = root
-    settings[kernels.FRAME] = p.convention == "uoctti"
-    settings[kernels.HARD] = p.convention in ("skimage", "uoctti")
-    settings[kernels.BINS] = n_bins
-    settings[kernels.TURN] = 2 if p.signed or p.convention == "uoctti" else 1
-    settings[kernels.NORM] = kernels.NONE if only_cells else norm
-    settings[kernels.CELLS] = p.block[0] * p.block[1]
-    settings[kernels.UNIT : kernels.GROUPS] = weights.shape[:2]
-    settings[kernels.GROUPS : kernels.LANES] = axes[0].number, axes[1].number
-    settings[kernels.LANES] = lanes
-    settings[kernels.IMAGE : kernels.SHAPE] = (
-        *size[:2],
-        size[2] if len(size) == 3 else 1,
-        is_float,
+        layout, step = _layout(p, cells)
+        shape = layout
+    sources = _sources(axes, layout, step, n_bins, alone)
+    if p.convention == "opencv" and not only_cells:
+        sources = sources.transpose(1, 0, 3, 2, 4)
+        shape = (*(sources.shape[:4]), n_bins)
+    only_cells = only_cells or p.convention == "uoctti"
+    scale = _scale(p, is_float)
+    row_weights = _row_weights(axes[0], scale**0.5 if root else scale)
+    constants = (_numbers(p), _polynomial(p), row_weights, _column_weights(axes[1]))
+    starts = np.cumsum([len(array) for array in constants])
+    windows = _windows(axes[0])
+    settings = (
+        *(root, p.convention == "uoctti", alone, n_bins),
+        2 if p.signed or p.convention == "uoctti" else 1,
+        *(kernels.NONE if only_cells else NORMS.index(p.norm), p.block[0] * p.block[1]),
+        *(windows.shape[1], len(axes[0].groups), sources.shape[-1]),
+        *(*size[:2], size[2] if len(size) == 3 else 1),
+        *(*(len(axis.weights) for axis in axes), *(axis.number for axis in axes)),
+        *(*starts[1:3], kernels.SETTINGS + windows.size),
     )
-    settings[kernels.SHAPE :] = cells[:2]
-    sources = np.ascontiguousarray(sources.reshape(-1, sources.shape[-1]), np.int32)
-    arguments = (settings, _numbers(p), _angles(p), weights.ravel(), sources)
-    return Plan(p, shape, int(np.prod(shape)), cells, arguments)
+    table = np.concatenate([settings, windows.ravel(), sources.ravel()]).astype(np.int64)
+    floats = np.concatenate(constants).astype(np.float32)
+    return Plan(p, shape, int(np.prod(shape)), cells, table, floats, _ends(p))
 
 
 def _checked(p: Parameters) -> Parameters:
@@ -227,29 +225,49 @@ def _numbers(p: Parameters) -> npt.NDArray[np.float32]:
     return np.array([add, plus, add_again, plus_again, CLIP], np.float32)
 
 
-def _angles(p: Parameters) -> npt.NDArray[np.float32]:
-    """Polynomial to an angle in bins, or cosines and sines of the ends of the bins."""
-    if p.convention in ("dalal", "opencv"):
-        bins_a_radian = p.orientations / (2 * np.pi if p.signed else np.pi)
-        arctangent = ARCTANGENT if p.convention == "dalal" else OPENCV_ARCTANGENT
-        return (np.array(arctangent) * bins_a_radian).astype(np.float32)
+def _polynomial(p: Parameters) -> npt.NDArray[np.float64]:
+    """Polynomial from a slope to an angle in bins."""
+    bins_a_radian = p.orientations / (2 * np.pi if p.signed else np.pi)
+    return np.array(OPENCV_ARCTANGENT if p.convention == "opencv" else ARCTANGENT) * bins_a_radian
+
+
+def _ends(p: Parameters) -> npt.NDArray[np.float32] | None:
+    """Cosines and sines of the ends of bins, where a pixel votes for one bin only."""
+    if p.convention not in ("skimage", "uoctti"):
+        return None
     if p.convention == "uoctti":
-        ends = (np.arange(p.orientations) + 0.5) * np.pi / p.orientations
+        ends = (np.arange(p.orientations // 2) + 0.5) * np.pi / p.orientations
     else:
-        ends = np.arange(1, p.orientations) * np.pi / p.orientations
-    ends = np.pad(ends, (0, -len(ends) % 4), constant_values=np.nan)
+        ends = np.arange(1, p.orientations // 2 + 1) * np.pi / p.orientations
     # Rounded, so that the sine and cosine of 45 degrees are equal and the cosine of 90 is zero.
-    return np.concatenate([np.cos(ends), np.sin(ends)]).round(12).astype(np.float32)
+    directions = np.array([np.cos(ends), np.sin(ends)]).round(12)
+    spare = np.tile([[-1.0], [0.0]], -len(ends) % 4 if len(ends) else 4)
+    fours = np.hstack([directions, spare]).reshape(2, -1, 4).swapaxes(0, 1)
+    return fours.ravel().astype(np.float32)
 
 
-def _weights(axes: tuple[Axis, Axis], scale: float) -> npt.NDArray[np.float32]:
-    """Give a pixel's weight in each lane: (rows, columns of a group, lanes), padded."""
-    weights = np.einsum("yk,xl->yxkl", axes[0].weights, axes[1].weights) * scale
-    weights = weights.reshape(*weights.shape[:2], -1)
-    if weights.shape[2] > 1:
-        spare = -weights.shape[2] % LANES
-        weights = np.pad(weights, ((0, 0), (0, 0), (0, spare)))
-    return weights.astype(np.float32)
+def _row_weights(axis: Axis, scale: float) -> npt.NDArray[np.float32]:
+    """Give the weights of a group's rows in each lane, and zeros for rows beyond the group.
+
+    They hold the scale too, so that the gradients of 8-bit pixels are whole numbers.
+    """
+    weights = np.pad(axis.weights.T * scale, ((0, 0), (0, ROWS - 1)))
+    return weights.ravel().astype(np.float32)
+
+
+def _column_weights(axis: Axis) -> npt.NDArray[np.float32]:
+    """Give the weights of a group's columns: (parts, columns, LANES), padded."""
+    spare = -axis.weights.shape[1] % LANES
+    weights = np.pad(axis.weights, ((0, 0), (0, spare))).reshape(len(axis.weights), -1, LANES)
+    return weights.swapaxes(0, 1).ravel().astype(np.float32)
+
+
+def _windows(axis: Axis) -> npt.NDArray[np.int32]:
+    """Give the window that a lane of a group counts in, or -1: (groups, lanes)."""
+    windows = np.full((axis.number, axis.weights.shape[1]), -1, np.int32)
+    window, k = np.nonzero((axis.groups >= 0) & (axis.groups < axis.number))
+    windows[axis.groups[window, k], axis.lanes[window, k]] = window
+    return windows
 
 
 def _sources(
@@ -257,24 +275,20 @@ def _sources(
     shape: tuple[int, ...],
     step: tuple[int, int],
     n_bins: int,
-    lanes: int,
+    alone: bool,
 ) -> npt.NDArray[np.int64]:
     """Give the places of the sums of each cell of each block: (*shape, sources)."""
-    slots = n_bins if lanes == 1 else n_bins + 1
-    groups, places = [], []
-    for axis in (0, 1):
-        window = np.arange(shape[axis])[:, None] * step[axis] + np.arange(shape[axis + 2])
-        group = axes[axis].groups[window]
-        groups.append(np.where(group < axes[axis].number, group, -1))
-        places.append(axes[axis].lanes[window])
-    y, x = groups[0][:, None, :, None, :, None], groups[1][None, :, None, :, None, :]
-    group = y * axes[1].number + x
-    lane = places[0][:, None, :, None, :, None] * axes[1].weights.shape[1]
-    lane = lane + places[1][None, :, None, :, None, :]
-    beyond = axes[0].number * axes[1].number * slots * lanes
-    sources = np.where((y < 0) | (x < 0), beyond, group * slots * lanes + lane).reshape(*shape, -1)
-    spare = -sources.shape[-1] % 4 if lanes > 1 else 0
-    return np.pad(sources, [(0, 0)] * 4 + [(0, spare)], constant_values=beyond)
+    rows, columns = (
+        np.arange(shape[axis])[:, None] * step[axis] + np.arange(shape[axis + 2]) for axis in (0, 1)
+    )
+    part = n_bins if alone else (n_bins + 1) * LANES
+    size = part * -(-axes[1].weights.shape[1] // LANES)
+    group, lane = axes[1].groups[columns], axes[1].lanes[columns]
+    inside = (group >= 0) & (group < axes[1].number)
+    place = group * size + lane // LANES * part + lane % LANES
+    row = rows[:, None, :, None, None] * axes[1].number * size
+    beyond = len(axes[0].groups) * axes[1].number * size
+    return np.where(inside[None, :, None], row + place[None, :, None], beyond)
 
 
 def _axis(p: Parameters, axis: int, pixels: int) -> Axis:
