@@ -1,6 +1,5 @@
 """Histograms of oriented gradients: ``hog``, ``hog_cells``, ``hog_image`` and ``HOG``."""
 
-import math
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,10 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 from . import hog_kernels
 from .base import ImageFeature
 from .hog_course import course_cells
-from .hog_plan import Parameters, Plan, make_plan
-from .image import FloatArray, Image, Images, as_stack, check_image, naming_image, resize, stacks
+from .hog_plan import Plan, find_plan
+from .image import FloatArray, Image, Images, check_image, naming_image, resize, stacks
 
 __all__ = ["HOG", "hog", "hog_cells", "hog_image"]
+
+UINT8 = np.dtype(np.uint8)
 
 
 def hog(
@@ -105,43 +106,41 @@ def hog(
     (496,)
     """
     image = check_image(image)
-    parameters = Parameters(
+    plan = find_plan(
+        image.shape,
+        image.dtype != UINT8,
         orientations,
-        tuple(pixels_per_cell),  # type: ignore[arg-type]
-        tuple(cells_per_block),  # type: ignore[arg-type]
+        pixels_per_cell,
+        cells_per_block,
         convention,
-        None if block_stride is None else tuple(block_stride),  # type: ignore[arg-type]
+        block_stride,
         block_norm,
         signed,
         transform_sqrt,
     )
-    plan = make_plan(image.shape, image.dtype != np.uint8, parameters)
-    out = np.empty((1, plan.length), np.float32)
-    _describe(image[np.newaxis], plan, out)
-    return out[0]
+    out = np.empty(plan.length, np.float32)
+    _describe(image.reshape(-1), plan, out)
+    return out
 
 
-def _describe(stack: Image, plan: Plan, out: FloatArray) -> None:
-    """Write the descriptors of a stack (n, rows, columns[, channels]) to the rows of ``out``."""
-    if plan.parameters.convention == "cs231n":
-        for image, row in zip(stack, out, strict=True):
-            row[:] = _course(image, plan).swapaxes(0, 1).ravel()
-        return
-    pixels = np.ascontiguousarray(stack).reshape(-1)
-    if pixels.dtype != np.uint8 and plan.table[hog_kernels.ROOT] and pixels.min() < 0:
+def _describe(pixels: Image, plan: Plan, out: FloatArray) -> None:
+    """Write the descriptors of images to ``out``; the axes of both are run together."""
+    if plan.refuses_negative and pixels.min() < 0:
         raise ValueError("transform_sqrt needs pixels that are not negative")
-    cells = out
-    if plan.parameters.convention == "uoctti" and plan.shape != plan.cells:
-        cells = np.empty((len(out), math.prod(plan.cells)), np.float32)
-    hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, cells)
-    if cells is not out:
-        hog_kernels.normalize_cells(cells.reshape(-1, *plan.cells), plan.constants, out)
-
-
-def _course(image: Image, plan: Plan) -> npt.NDArray[np.float64]:
-    means = np.empty(plan.cells)
-    course_cells(as_stack(image)[0], np.array(plan.parameters.cell), means)
-    return means
+    convention = plan.parameters.convention
+    if convention == "cs231n":
+        cells = np.empty((len(out) // plan.length, *plan.cells))
+        cell = np.array(plan.parameters.cell)
+        for image, means in zip(pixels.reshape(-1, *plan.size), cells, strict=True):
+            course_cells(image, cell, means)
+        listed = cells if plan.only_cells else cells.swapaxes(1, 2)
+        out.reshape(listed.shape)[:] = listed
+    elif convention == "uoctti" and not plan.only_cells:
+        sums = np.empty((len(out) // plan.length, *plan.cells), np.float32)
+        hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, sums.reshape(-1))
+        hog_kernels.normalize_cells(sums, plan.constants, out.reshape(len(sums), -1))
+    else:
+        hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
 
 
 def hog_cells(
@@ -172,15 +171,21 @@ def hog_cells(
     (4, 4, 9)
     """
     image = check_image(image)
-    cell = (int(pixels_per_cell[0]), int(pixels_per_cell[1]))
-    parameters = Parameters(
-        orientations, cell, (2, 2), convention, None, "L2-Hys", signed, transform_sqrt
+    plan = find_plan(
+        image.shape,
+        image.dtype != UINT8,
+        orientations,
+        pixels_per_cell,
+        (2, 2),
+        convention,
+        None,
+        "L2-Hys",
+        signed,
+        transform_sqrt,
+        True,
     )
-    plan = make_plan(image.shape, image.dtype != np.uint8, parameters, only_cells=True)
-    if convention == "cs231n":
-        return _course(image, plan).astype(np.float32)
-    out = np.empty((1, plan.length), np.float32)
-    _describe(image[np.newaxis], plan, out)
+    out = np.empty(plan.length, np.float32)
+    _describe(image.reshape(-1), plan, out)
     return out.reshape(plan.shape)
 
 
@@ -335,14 +340,14 @@ class HOG(ImageFeature):
         """
         check_is_fitted(self)
         image = self._sized(check_image(image))
-        out = np.empty((1, self.n_features_out_), np.float32)
-        stack = as_stack(image)
-        _describe(stack, self._plan(stack.shape[1:], stack.dtype != np.uint8), out)
-        return out[0]
+        out = np.empty(self.n_features_out_, np.float32)
+        _describe(image.reshape(-1), self._plan(image.shape, image.dtype != UINT8), out)
+        return out
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         for rows, stack in stacks(images, first, self._sized):
-            _describe(stack, self._plan(stack.shape[1:], stack.dtype != np.uint8), out[rows])
+            plan = self._plan(stack.shape[1:], stack.dtype != UINT8)
+            _describe(stack.reshape(-1), plan, out[rows].reshape(-1))
 
     def _sized(self, image: Image) -> Image:
         """Give the image in the size that ``fit`` settled."""
@@ -356,17 +361,18 @@ class HOG(ImageFeature):
         return resize(image, self.image_size_)
 
     def _plan(self, shape: tuple[int, ...], is_float: bool) -> Plan:
-        parameters = Parameters(
+        return find_plan(
+            shape,
+            is_float,
             self.orientations,
-            tuple(self.pixels_per_cell),  # type: ignore[arg-type]
-            tuple(self.cells_per_block),  # type: ignore[arg-type]
+            self.pixels_per_cell,
+            self.cells_per_block,
             self.convention,
-            None if self.block_stride is None else tuple(self.block_stride),  # type: ignore[arg-type]
+            self.block_stride,
             self.block_norm,
             self.signed,
             self.transform_sqrt,
         )
-        return make_plan(shape, is_float, parameters)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Name every number by its place and the angle of its gradients in degrees.

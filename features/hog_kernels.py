@@ -50,7 +50,8 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
         columns as in :func:`add_rows` and :func:`vote_around`.
     ends : float32 array or None
         As in :func:`hard_bins`. None: votes are shared between bins.
-    out : float32 array of shape (n, numbers)
+    out : float32 array
+        Their numbers, image after image.
     """
     rows, columns, channels = table[IMAGE], table[IMAGE + 1], table[IMAGE + 2]
     bins, turn, stride = table[BINS], table[TURN], 1 if table[ALONE] else LANES
@@ -65,7 +66,9 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
     histograms = np.empty(max(STRIP_NUMBERS, max(ROWS, table[UNIT + 1]) * size), np.float32)
     # After the last window's: zeros, for cells with fewer sources than others.
     sums = np.empty((table[WINDOWS] * table[GROUPS + 1] + 1) * size, np.float32)
-    for image in range(len(out)):
+    n_images = len(pixels) // step
+    length = len(out) // n_images
+    for image in range(n_images):
         first = image * step
         fetch(pixels, first + step, min(first + step + FETCH, len(pixels)))
         _clear(sums, len(sums))
@@ -81,9 +84,11 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
             else:
                 hard_bins(gx, gy, n, bins, turn, stride, ends, places)
             _vote(gx, gy, places, y0, y1, table, constants, ends, size, histograms, sums)
-        _collect(sums, table, stride, image, out)
+        begin = image * length
+        _collect(sums, table, stride, begin, out)
         if table[NORM] != NONE:
-            _normalize(out, image, table[CELLS] * bins, table[NORM], constants)
+            size_of_block = table[CELLS] * bins
+            _normalize(out, begin, begin + length, size_of_block, table[NORM], constants)
 
 
 @inner
@@ -142,63 +147,62 @@ def _vote(
 
 
 @inner
-def _collect(sums: Any, table: Any, stride: int, image: int, out: Any) -> None:
+def _collect(sums: Any, table: Any, stride: int, begin: int, out: Any) -> None:
     """Write the histograms of an image's cells, and close the circle."""
     n, step = np.uintp(table[BINS]), np.uintp(stride)
-    row, first, k = np.uintp(image), table[FIRST_SOURCE], table[SOURCES]
-    for cell in range(np.uintp((len(table) - first) // k)):
-        to = cell * n
+    first, k, to = table[FIRST_SOURCE], table[SOURCES], np.uintp(begin)
+    while first < len(table):
         for b in range(n):
-            out[row, to + b] = sums[np.uintp(table[first]) + b * step]
+            out[to + b] = sums[np.uintp(table[first]) + b * step]
         for s in range(first + 1, first + k):
             place = np.uintp(table[s])
             for b in range(n):
-                out[row, to + b] += sums[place + b * step]
+                out[to + b] += sums[place + b * step]
         if stride > 1:
             for s in range(first, first + k):
-                out[row, to] += sums[np.uintp(table[s]) + n * step]
+                out[to] += sums[np.uintp(table[s]) + n * step]
         first += k
+        to += n
 
 
 @inner
-def _normalize(out: Any, image: int, size: int, norm: int, constants: Any) -> None:
-    """Normalise each ``size`` numbers, not negative, of a row of ``out`` in place."""
-    row, step = np.uintp(image), np.uintp(size)
+def _normalize(out: Any, begin: int, end: int, size: int, norm: int, constants: Any) -> None:
+    """Normalise each ``size`` numbers, not negative, of ``out[begin:end]`` in place."""
     limit = constants[4] if norm == L2_HYS else np.float32(np.inf)
-    for start in range(np.uintp(0), np.uintp(out.shape[1]), step):
-        end = start + step
+    for at in range(np.uintp(begin), np.uintp(end), np.uintp(size)):
+        stop = at + np.uintp(size)
         if norm in (L1, L1_SQRT):
             total = np.float32(0)
-            for i in range(start, end):
-                total += out[row, i]
+            for i in range(at, stop):
+                total += out[i]
             factor = np.float32(1) / (total + constants[1])
         else:
-            length = np.sqrt(_squared(out, row, start, end) + constants[0])
+            length = np.sqrt(_squared(out, at, stop) + constants[0])
             factor = np.float32(1) / (length + constants[1])
-        for i in range(start, end):
-            value = out[row, i] * factor
-            out[row, i] = limit if value > limit else value
+        for i in range(at, stop):
+            value = out[i] * factor
+            out[i] = limit if value > limit else value
         if norm == L1_SQRT:
-            for i in range(start, end):
-                out[row, i] = np.sqrt(out[row, i])
+            for i in range(at, stop):
+                out[i] = np.sqrt(out[i])
         elif norm == L2_HYS:
-            length = np.sqrt(_squared(out, row, start, end) + constants[2])
+            length = np.sqrt(_squared(out, at, stop) + constants[2])
             factor = np.float32(1) / (length + constants[3])
-            for i in range(start, end):
-                out[row, i] *= factor
+            for i in range(at, stop):
+                out[i] *= factor
 
 
 @inner
-def _squared(values: Any, row: int, start: int, end: int) -> Any:
+def _squared(values: Any, start: int, end: int) -> Any:
     """Sum of squares: four sums at once, since an addition waits for the last one."""
     a = b = c = d = np.float32(0)
     whole = end - (end - start) % np.uintp(4)
     for i in range(start, whole, np.uintp(4)):
-        v, w = values[row, i], values[row, i + np.uintp(1)]
-        x, y = values[row, i + np.uintp(2)], values[row, i + np.uintp(3)]
+        v, w = values[i], values[i + np.uintp(1)]
+        x, y = values[i + np.uintp(2)], values[i + np.uintp(3)]
         a, b, c, d = a + v * v, b + w * w, c + x * x, d + y * y
     for i in range(whole, end):
-        a += values[row, i] * values[row, i]
+        a += values[i] * values[i]
     return (a + b) + (c + d)
 
 

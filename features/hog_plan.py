@@ -10,7 +10,7 @@ import numpy.typing as npt
 from . import hog_kernels as kernels
 from .hog_votes import LANES, ROWS
 
-__all__ = ["CONVENTIONS", "CONVENTIONS_OF_CELLS", "NORMS", "Parameters", "Plan", "make_plan"]
+__all__ = ["CONVENTIONS", "CONVENTIONS_OF_CELLS", "NORMS", "Plan", "find_plan"]
 
 CONVENTIONS = ("dalal", "skimage", "opencv", "uoctti", "cs231n")
 CONVENTIONS_OF_CELLS = ("uoctti", "cs231n")
@@ -75,17 +75,39 @@ class Plan(NamedTuple):
     """
 
     parameters: Parameters
+    only_cells: bool
+    refuses_negative: bool
+    size: tuple[int, int, int]
+    cells: tuple[int, int, int]
     shape: tuple[int, ...]
     length: int
-    cells: tuple[int, int, int]
     table: npt.NDArray[np.int64]
     constants: npt.NDArray[np.float32]
     ends: npt.NDArray[np.float32] | None
 
 
+def find_plan(size: tuple[int, ...], is_float: bool, *parameters: Any) -> Plan:
+    """Plan for images of ``size``, made once: the arguments of :func:`make_plan`, or lists."""
+    try:
+        return make_plan(size, is_float, *parameters)
+    except TypeError:  # a list cannot be looked up
+        hashable = (tuple(p) if isinstance(p, list) else p for p in parameters)
+        return make_plan(size, is_float, *hashable)
+
+
 @lru_cache(maxsize=256)
 def make_plan(
-    size: tuple[int, ...], is_float: bool, parameters: Parameters, only_cells: bool = False
+    size: tuple[int, ...],
+    is_float: bool,
+    orientations: int,
+    cell: tuple[int, int],
+    block: tuple[int, int],
+    convention: str,
+    stride: tuple[int, int] | None,
+    norm: str,
+    signed: bool,
+    root: bool | None,
+    only_cells: bool = False,
 ) -> Plan:
     """Plan for images of ``size`` = (rows, columns[, channels]): descriptors, or cells' histograms.
 
@@ -94,46 +116,80 @@ def make_plan(
     ValueError
         If a parameter is not valid or the image is smaller than a block.
     """
-    p = _checked(parameters)
-    block = p.block if p.convention not in CONVENTIONS_OF_CELLS else (1, 1)
-    _check_size(size[:2], p.cell, block)
+    p = _checked(Parameters(orientations, cell, block, convention, stride, norm, signed, root))
+    _check_size(size[:2], p.cell, block if convention not in CONVENTIONS_OF_CELLS else (1, 1))
     make_axis = _cell_axis if only_cells else _axis
     axes = make_axis(p, 0, size[0]), make_axis(p, 1, size[1])
-    n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
+    n_bins = orientations * (2 if convention == "uoctti" else 1)
     cells = (len(axes[0].groups), len(axes[1].groups), n_bins)
-    root = p.convention == "opencv" if p.root is None else p.root
-    alone = p.convention == "skimage"
     shape: tuple[int, ...] = cells
+    layout: tuple[int, ...] = (*cells[:2], 1, 1)
     step = (1, 1)
-    if only_cells or p.convention in CONVENTIONS_OF_CELLS:
-        layout: tuple[int, ...] = (*cells[:2], 1, 1)
-        if not only_cells:
-            shape = _shape_of_cells(p, cells)
-    else:
+    if convention in CONVENTIONS_OF_CELLS:
+        shape = cells if only_cells else _shape_of_cells(p, cells)
+    elif not only_cells:
         layout, step = _layout(p, cells)
         shape = layout
-    sources = _sources(axes, layout, step, n_bins, alone)
-    if p.convention == "opencv" and not only_cells:
+    sources = _sources(axes, layout, step, n_bins, convention == "skimage")
+    if convention == "opencv" and not only_cells:
         sources = sources.transpose(1, 0, 3, 2, 4)
         shape = (*(sources.shape[:4]), n_bins)
-    only_cells = only_cells or p.convention == "uoctti"
+    takes_roots = convention == "opencv" if root is None else bool(root)
     scale = _scale(p, is_float)
-    row_weights = _row_weights(axes[0], scale**0.5 if root else scale)
-    constants = (_numbers(p), _polynomial(p), row_weights, _column_weights(axes[1]))
-    starts = np.cumsum([len(array) for array in constants])
-    windows = _windows(axes[0])
-    settings = (
-        *(root, p.convention == "uoctti", alone, n_bins),
-        2 if p.signed or p.convention == "uoctti" else 1,
-        *(kernels.NONE if only_cells else NORMS.index(p.norm), p.block[0] * p.block[1]),
-        *(windows.shape[1], len(axes[0].groups), sources.shape[-1]),
-        *(*size[:2], size[2] if len(size) == 3 else 1),
-        *(*(len(axis.weights) for axis in axes), *(axis.number for axis in axes)),
-        *(*starts[1:3], kernels.SETTINGS + windows.size),
+    constants = (
+        _numbers(p),
+        _polynomial(p),
+        _row_weights(axes[0], scale**0.5 if takes_roots else scale),
+        _column_weights(axes[1]),
     )
-    table = np.concatenate([settings, windows.ravel(), sources.ravel()]).astype(np.int64)
-    floats = np.concatenate(constants).astype(np.float32)
-    return Plan(p, shape, int(np.prod(shape)), cells, table, floats, _ends(p))
+    whole = (size[0], size[1], size[2] if len(size) == 3 else 1)
+    return Plan(
+        p,
+        only_cells,
+        takes_roots and is_float,
+        whole,
+        cells,
+        shape,
+        int(np.prod(shape)),
+        _table(p, whole, axes, sources, constants, (takes_roots, only_cells)),
+        np.concatenate(constants).astype(np.float32),
+        _ends(p),
+    )
+
+
+def _table(
+    p: Parameters,
+    size: tuple[int, int, int],
+    axes: tuple[Axis, Axis],
+    sources: npt.NDArray[np.int64],
+    constants: Sequence[npt.NDArray[Any]],
+    flags: tuple[bool, bool],
+) -> npt.NDArray[np.int64]:
+    """Settings, windows and sources, as the kernels want them."""
+    takes_roots, only_cells = flags
+    uoctti = p.convention == "uoctti"
+    windows = _windows(axes[0])
+    first_weights = len(constants[0]) + len(constants[1])
+    settings = np.zeros(kernels.SETTINGS, np.int64)
+    settings[kernels.ROOT] = takes_roots
+    settings[kernels.FRAME] = uoctti
+    settings[kernels.ALONE] = p.convention == "skimage"
+    settings[kernels.BINS] = p.orientations * (2 if uoctti else 1)
+    settings[kernels.TURN] = 2 if p.signed or uoctti else 1
+    settings[kernels.NORM] = kernels.NONE if only_cells or uoctti else NORMS.index(p.norm)
+    settings[kernels.CELLS] = p.block[0] * p.block[1]
+    settings[kernels.ROW_LANES] = windows.shape[1]
+    settings[kernels.WINDOWS] = len(axes[0].groups)
+    settings[kernels.SOURCES] = sources.shape[-1]
+    settings[kernels.IMAGE : kernels.UNIT] = size
+    settings[kernels.UNIT : kernels.GROUPS] = [len(axis.weights) for axis in axes]
+    settings[kernels.GROUPS : kernels.WEIGHTS] = [axis.number for axis in axes]
+    settings[kernels.WEIGHTS : kernels.FIRST_SOURCE] = (
+        first_weights,
+        first_weights + len(constants[2]),
+    )
+    settings[kernels.FIRST_SOURCE] = kernels.SETTINGS + windows.size
+    return np.concatenate([settings, windows.ravel(), sources.ravel()])
 
 
 def _checked(p: Parameters) -> Parameters:
