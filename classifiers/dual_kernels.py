@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["sweep_coupled", "sweep_separate"]
+__all__ = ["CLASSES", "LANES", "sweep_products", "sweep_rows"]
 
 # A step that changes no margin by more than this is left out.
-NEGLIGIBLE = 1e-9
+NEGLIGIBLE = 1e-12
+# Scores are computed for so many classes at a time, with columns in whole vectors of 64 bytes.
+CLASSES, LANES = 2, 16
+# Sums may be split over vector lanes; NaN and infinity keep their meaning.
+MATH = {"reassoc", "contract", "nsz"}
 
 
 @njit(nogil=True, cache=True)
@@ -30,20 +34,17 @@ def _excess(z: Any, y: int, t: float, h: float, cap: float, total: float) -> tup
 
 
 @njit(nogil=True, cache=True)
-def _level(z: Any, y: int, h: float, cap: float, total: float) -> float:
+def _level(z: Any, y: int, high: float, h: float, cap: float, total: float) -> float:
     """Find the ``t`` where :func:`_excess` is 0, by Newton's method within a shrinking bracket."""
-    low = high = t = 0.0
-    for k in range(len(z)):
-        if k != y:
-            high = max(high, z[k])
+    low, t, enough = 0.0, 0.0, 1e-14 * high
     for _ in range(100):
         excess, descent = _excess(z, y, t, h, cap, total)
+        if abs(excess) <= enough:
+            break
         if excess > 0:
             low = t
         else:
             high = t
-        if excess == 0 or high - low <= 1e-15 * high:
-            break
         t = t + excess / descent if descent > 0 else low
         if not low < t < high:
             t = (low + high) / 2
@@ -51,18 +52,94 @@ def _level(z: Any, y: int, h: float, cap: float, total: float) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _apply(G: Any, i: int, step: Any, S: Any, b: Any, rho: float) -> None:
-    """Add ``step`` to the gradient of row ``i``: subtract what that takes from all scores."""
-    for k in range(len(step)):
-        b[k] -= rho * step[k]
-    for j in range(len(S)):
-        g = G[i, j]
-        for k in range(len(step)):
-            S[j, k] -= g * step[k]
+def _solve_coupled(
+    s: Any, own: int, a: Any, cap: float, total: float, h: float, q: float, step: Any
+) -> None:
+    """Set ``step`` to how the best slopes of margins ``1 + s_k - s_y`` differ from ``a``."""
+    sum_ = highest = new_sum = 0.0
+    for k in range(len(a)):
+        sum_ += a[k]
+    for k in range(len(a)):
+        step[k] = (1 + s[k] - s[own]) / q + a[k] + sum_
+        if k != own:
+            highest = max(highest, step[k])
+    t = _level(step, own, highest, h, cap, total) if highest > 0 else 0.0
+    for k in range(len(a)):
+        step[k] = min(max(h * (step[k] - t), 0.0), cap) if k != own else 0.0
+        new_sum += step[k]
+    shrink = total / new_sum if new_sum > total else 1.0
+    for k in range(len(a)):
+        step[k] = step[k] * shrink - a[k]
 
 
 @njit(nogil=True, cache=True)
-def sweep_coupled(
+def _solve_separate(s: Any, own: int, a: Any, cap: float, q: float, step: Any) -> None:
+    """Set ``step`` to how the best slopes of margins ``1 - t_k s_k`` differ from ``a``."""
+    for k in range(len(a)):
+        sign = -1.0 if k == own else 1.0
+        step[k] = min(max(a[k] + (1 + sign * s[k]) / q, 0.0), cap) - a[k]
+
+
+@njit(nogil=True, cache=True)
+def _relax(a: Any, cap: float, total: float, coupled: bool, relaxation: float, step: Any) -> None:
+    """Lengthen a step, as far as the slopes stay allowed: successive over-relaxation."""
+    length, room, rise = relaxation, total, 0.0
+    for k in range(len(a)):
+        if step[k] != 0:
+            length = min(length, ((cap if step[k] > 0 else 0.0) - a[k]) / step[k])
+        room -= a[k]
+        rise += step[k]
+    if coupled and rise > 0:
+        length = min(length, room / rise)
+    if length > 1:
+        for k in range(len(a)):
+            step[k] *= length
+
+
+@njit(nogil=True, cache=True)
+def _improve(
+    s: Any,
+    own: int,
+    a: Any,
+    cap: float,
+    total: float,
+    h: float,
+    q: float,
+    coupled: bool,
+    relaxation: float,
+    b: Any,
+    rho: float,
+    step: Any,
+) -> bool:
+    """Make the slopes ``a`` of an example with scores ``s`` the best while all others stay.
+
+    Turns ``step`` into the change of the derivatives by scores, follows it with the intercepts
+    ``b``, and says whether there is any to speak of.
+    """
+    if coupled:
+        _solve_coupled(s, own, a, cap, total, h, q, step)
+    else:
+        _solve_separate(s, own, a, cap, q, step)
+    any_, sum_ = False, 0.0
+    for k in range(len(a)):
+        if abs(step[k]) * q <= NEGLIGIBLE:
+            step[k] = 0.0
+        else:
+            any_ = True
+    if not any_:
+        return False
+    _relax(a, cap, total, coupled, relaxation, step)
+    for k in range(len(a)):
+        a[k] += step[k]
+        sum_ += step[k]
+    step[own] = -sum_ if coupled else -step[own]
+    for k in range(len(a)):
+        b[k] -= rho * step[k]
+    return True
+
+
+@njit(nogil=True, cache=True)
+def sweep_products(
     G: Any,
     order: Any,
     y: Any,
@@ -70,12 +147,15 @@ def sweep_coupled(
     totals: Any,
     h: Any,
     q: Any,
+    coupled: bool,
+    relaxation: float,
     a: Any,
     S: Any,
     b: Any,
     rho: float,
+    moved: Any,
 ) -> None:
-    """Improve the slopes of margins ``1 + s_k - s_y`` of each example in turn.
+    """Improve the slopes of each example in turn; keep all scores up to date.
 
     Parameters
     ----------
@@ -86,48 +166,134 @@ def sweep_coupled(
     y : ndarray of shape (n,)
     caps, totals, h, q : ndarray of shape (n,)
         Highest slope, highest sum of slopes, shortening of the step, curvature.
+    coupled : bool
+        Whether margins are ``1 + s_k - s_y``, otherwise ``1 - t_k s_k``.
+    relaxation : float in [1, 2)
+        How much longer a step is, where allowed, than the best while all others stay.
     a, S : ndarray of shape (n, n_classes)
         Slopes and scores (without intercepts); changed.
     b : ndarray of shape (n_classes,)
         Intercepts; changed.
     rho : float
         How fast the intercepts follow the slopes.
+    moved : ndarray of bool of shape (n,)
+        Set to whether an example's slopes changed.
     """
-    n_classes = len(b)
-    z, step = np.empty(n_classes), np.empty(n_classes)
+    s, step = np.empty(len(b)), np.empty(len(b))
     for i in order:
-        own, sum_ = y[i], a[i].sum()
-        for k in range(n_classes):
-            z[k] = (1 + S[i, k] + b[k] - S[i, own] - b[own]) / q[i] + a[i, k] + sum_
-        t = _level(z, own, h[i], caps[i], totals[i])
-        new_sum = largest = 0.0
-        for k in range(n_classes):
-            z[k] = min(max(h[i] * (z[k] - t), 0.0), caps[i]) if k != own else 0.0
-            new_sum += z[k]
-        shrink = min(1.0, totals[i] / new_sum) if new_sum > 0 else 1.0
-        for k in range(n_classes):
-            step[k] = z[k] * shrink - a[i, k]
-            largest = max(largest, abs(step[k]))
-        if largest * q[i] > NEGLIGIBLE:
-            a[i] += step
-            step[own] = -step.sum()
-            _apply(G, i, step, S, b, rho)
+        for k in range(len(b)):
+            s[k] = S[i, k] + b[k]
+        moved[i] = _improve(
+            s, y[i], a[i], caps[i], totals[i], h[i], q[i], coupled, relaxation, b, rho, step
+        )
+        if moved[i]:
+            for j in range(len(S)):
+                g = G[i, j]
+                for k in range(len(step)):
+                    S[j, k] -= g * step[k]
+
+
+@njit(nogil=True, cache=True, fastmath=MATH)
+def _scores(x0: Any, x1: Any, x2: Any, x3: Any, W: Any, out: Any) -> None:
+    """Compute the products of four rows with all weights: eight sums in registers."""
+    zero = x0.dtype.type(0)
+    for k in range(0, len(W), 2):
+        w0, w1 = W[k], W[k + 1]
+        p0 = p1 = q0 = q1 = r0 = r1 = s0 = s1 = zero
+        for j in range(len(x0)):
+            a, b, c, d, w = x0[j], x1[j], x2[j], x3[j], w0[j]
+            p0, q0, r0, s0 = p0 + a * w, q0 + b * w, r0 + c * w, s0 + d * w
+            w = w1[j]
+            p1, q1, r1, s1 = p1 + a * w, q1 + b * w, r1 + c * w, s1 + d * w
+        out[0, k], out[1, k], out[2, k], out[3, k] = p0, q0, r0, s0
+        out[0, k + 1], out[1, k + 1], out[2, k + 1], out[3, k + 1] = p1, q1, r1, s1
+
+
+@njit(nogil=True, cache=True, fastmath=MATH)
+def _products(x0: Any, x1: Any, x2: Any, x3: Any, G: Any) -> None:
+    """Compute the products of each of four rows with those before it."""
+    a = b = c = d = e = f = x0.dtype.type(0)
+    for j in range(len(x0)):
+        a += x1[j] * x0[j]
+        b += x2[j] * x0[j]
+        c += x2[j] * x1[j]
+        d += x3[j] * x0[j]
+        e += x3[j] * x1[j]
+        f += x3[j] * x2[j]
+    G[1, 0], G[2, 0], G[2, 1], G[3, 0], G[3, 1], G[3, 2] = a, b, c, d, e, f
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def _subtract(x0: Any, x1: Any, x2: Any, x3: Any, steps: Any, W: Any) -> None:
+    """Subtract ``steps.T @ rows`` from the weights."""
+    for k in range(steps.shape[1]):
+        p, q, r, s = steps[0, k], steps[1, k], steps[2, k], steps[3, k]
+        if p != 0 or q != 0 or r != 0 or s != 0:
+            w = W[k]
+            for j in range(len(w)):
+                w[j] -= p * x0[j] + q * x1[j] + r * x2[j] + s * x3[j]
 
 
 @njit(nogil=True, cache=True)
-def sweep_separate(
-    G: Any, order: Any, y: Any, caps: Any, q: Any, a: Any, S: Any, b: Any, rho: float
+def sweep_rows(
+    X: Any,
+    order: Any,
+    y: Any,
+    caps: Any,
+    totals: Any,
+    h: Any,
+    q: Any,
+    coupled: bool,
+    relaxation: float,
+    a: Any,
+    offset: Any,
+    W: Any,
+    alpha: float,
+    b: Any,
+    rho: float,
+    moved: Any,
 ) -> None:
-    """Improve the slopes of margins ``1 - t_k s_k`` of each example; see :func:`sweep_coupled`."""
-    step = np.empty(len(b))
-    for i in order:
-        largest = 0.0
-        for k in range(len(b)):
-            sign = -1.0 if k == y[i] else 1.0
-            slope = a[i, k] + (1 + sign * (S[i, k] + b[k])) / q[i]
-            step[k] = sign * (min(max(slope, 0.0), caps[i]) - a[i, k])
-            largest = max(largest, abs(step[k]))
-        if largest * q[i] > NEGLIGIBLE:
-            for k in range(len(b)):
-                a[i, k] += -step[k] if k == y[i] else step[k]
-            _apply(G, i, step, S, b, rho)
+    """Improve the slopes of each example in turn; keep the weights up to date.
+
+    Four examples at a time are multiplied with the weights; what the first of them change in the
+    scores of the others follows from the products of their rows. Parameters are those of
+    :func:`sweep_products`, and
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        The rows; ``d`` is a multiple of ``LANES``.
+    offset : ndarray of shape (n, n_classes)
+        Of the scores.
+    W : ndarray of shape (m, d), dtype of X
+        Weights; changed. ``m`` is ``n_classes`` rounded up to a multiple of ``CLASSES``.
+    alpha : float
+    """
+    n_classes = len(b)
+    S, G, steps = np.zeros((4, len(W)), X.dtype), np.zeros((4, 4), X.dtype), np.empty((4, len(b)))
+    s, none = np.empty(n_classes), np.zeros(X.shape[1], X.dtype)
+    by_columns = np.empty((4, n_classes), X.dtype)
+    for start in range(0, len(order), 4):
+        four = order[start : start + 4]
+        x0 = X[four[0]]
+        x1 = X[four[1]] if len(four) > 1 else none
+        x2 = X[four[2]] if len(four) > 2 else none
+        x3 = X[four[3]] if len(four) > 3 else none
+        _scores(x0, x1, x2, x3, W, S)
+        _products(x0, x1, x2, x3, G)
+        steps[:] = 0
+        for r in range(len(four)):
+            i = four[r]
+            for k in range(n_classes):
+                s[k] = S[r, k] + offset[i, k] + b[k]
+                for before in range(r):
+                    s[k] -= G[r, before] / alpha * steps[before, k]
+            moved[i] = _improve(
+                s, y[i], a[i], caps[i], totals[i], h[i], q[i], coupled, relaxation, b, rho, steps[r]
+            )
+            if not moved[i]:
+                steps[r] = 0
+        for r in range(4):
+            for k in range(n_classes):
+                by_columns[r, k] = steps[r, k] / alpha
+        _subtract(x0, x1, x2, x3, by_columns, W)

@@ -14,9 +14,10 @@ from .solvers import Solver
 
 __all__ = ["LinearSVM", "Softmax"]
 
-# Up to how many rows the products of all pairs of rows are the better thing to learn from.
-ROWS_PER_COLUMN = 2
-MAX_ROWS = 5000
+# Up to how many rows dual ascent is the quicker, for a loss with kinks and for the smooth one.
+ROWS_PER_COLUMN, ROWS_PER_COLUMN_IF_SMOOTH = 16, 2
+# Up to how many numbers in X: dual ascent keeps a copy.
+MAX_SIZE = 2**26
 
 
 class LinearSVM(LinearClassifier):
@@ -43,9 +44,10 @@ class LinearSVM(LinearClassifier):
     class_weight : dict, "balanced" or None
         Factor of each class's rows.
     solver : Solver, optional
-        How to minimise; by default ``DualAscent(tol=1e-3)`` where there are at most twice as many
-        rows as columns, and at most 5000, else ``PrimalDual(tol=1e-3)``. Its parameters are those
-        of a nested estimator: ``set_params(solver__tol=1e-6)``.
+        How to minimise; by default ``DualAscent(tol=1e-3)`` where there are at most 16 rows a
+        column (for the squared hinge 2), and at most 2^26 numbers in X or, with fewer rows than
+        columns, in the products of the rows; else ``PrimalDual(tol=1e-3)``. Its parameters are
+        those of a nested estimator: ``set_params(solver__tol=1e-6)``.
     warm_start : bool
         Begin at the weights of the last ``fit``.
     random_state : int, optional
@@ -114,7 +116,8 @@ class LinearSVM(LinearClassifier):
 
     def _default_solver(self, objective: Objective) -> Solver:
         n, d = objective.X.shape
-        few_rows = n <= min(ROWS_PER_COLUMN * d, MAX_ROWS)
+        ratio = ROWS_PER_COLUMN_IF_SMOOTH if objective.loss.smooth else ROWS_PER_COLUMN
+        few_rows = n <= ratio * d and n * min(n, d) <= MAX_SIZE
         return DualAscent(tol=1e-3) if few_rows and objective.alpha > 0 else PrimalDual(tol=1e-3)
 
 

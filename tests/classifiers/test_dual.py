@@ -93,9 +93,10 @@ def minimum_by_a_general_solver(objective):
 @by_loss
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("fit_intercept", [False, True])
-@pytest.mark.parametrize("alpha", [0.02, 1.0])
-def test_the_optimum_and_its_bound(loss, alpha, fit_intercept, weighted):
-    objective = problem(loss, alpha=alpha, fit_intercept=fit_intercept, weighted=weighted)
+@pytest.mark.parametrize(("alpha", "d"), [(0.02, 3), (1.0, 3), (0.1, 4)])
+def test_the_optimum_and_its_bound(loss, alpha, d, fit_intercept, weighted):
+    arguments = {"alpha": alpha, "d": d, "fit_intercept": fit_intercept, "weighted": weighted}
+    objective = problem(loss, **arguments)
     minimum = minimum_by_a_general_solver(objective)
     result = solve(objective)
     assert result.reason == "the duality gap is within tol"
@@ -132,6 +133,28 @@ def test_separable_rows_converge_in_few_steps(loss, k):
 
 
 @by_loss
+@pytest.mark.parametrize("d", [8, 80])
+def test_it_begins_where_another_fit_ended(loss, d):
+    objective = problem(loss, n=100, d=d, k=4)
+    cold, exact = solve(objective, 1e-3), solve(objective, 1e-4)
+    warm = DualAscent(1e-3).minimize(objective, exact.W)
+    # At a kink the slopes do not follow from the weights.
+    assert warm.n_iter <= (1 if isinstance(loss, SquaredHinge) else cold.n_iter)
+    assert warm.gap <= 1e-3 * warm.value
+
+
+@by_loss
+def test_more_rows_than_columns_in_float32(loss):
+    objective = problem(loss, n=900, d=60, k=7, alpha=0.01)
+    single = objective.replaced(X=objective.X.astype(np.float32))
+    reference = PrimalDual(1e-5).minimize(objective, np.zeros(objective.shape))
+    result = solve(single, 1e-4)
+    assert result.gap <= 1e-4 * result.value
+    assert result.value == pytest.approx(reference.value, rel=1.2e-4)
+    assert objective.value(result.W) == pytest.approx(result.value, rel=1e-6)
+
+
+@by_loss
 def test_degenerate_columns_and_rows(loss):
     whole = problem(loss, n=30, d=20)
     X = whole.X.copy()
@@ -161,9 +184,10 @@ def test_an_offset_of_the_scores(loss):
 
 
 @by_loss
-def test_seeds_and_threads(loss):
+@pytest.mark.parametrize("d", [100, 600])
+def test_seeds_and_threads(loss, d):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(1100, 600)).astype(np.float32)
+    X = rng.normal(size=(1100, d)).astype(np.float32)
     y = rng.integers(0, 4, 1100)
     W = [
         solve(Objective(X, y, loss, 0.5, 4, n_jobs=jobs), 1e-2, random_state=seed).W
@@ -189,14 +213,24 @@ def test_repeated_rows_and_their_order(loss, fit_intercept):
     assert_allclose(of_repeated.W, of_weighted.W, atol=1e-9)
 
 
-def test_which_solver_is_the_default():
-    rng = np.random.default_rng(0)
-    y = np.arange(40) % 4
-    few = LinearSVM()._default_solver(Objective(rng.normal(size=(40, 20)), y, Hinge(), 0.1, 4))
-    many = LinearSVM()._default_solver(Objective(rng.normal(size=(40, 19)), y, Hinge(), 0.1, 4))
-    free = LinearSVM()._default_solver(Objective(rng.normal(size=(40, 20)), y, Hinge(), 0.0, 4))
-    assert [type(s).__name__ for s in (few, many, free)] == ["DualAscent", *["PrimalDual"] * 2]
-    assert few.tol == many.tol == 1e-3
+@pytest.mark.parametrize(
+    ("shape", "loss", "alpha", "expected"),
+    [
+        ((48, 3), "hinge", 0.1, DualAscent),
+        ((49, 3), "hinge", 0.1, PrimalDual),
+        ((40, 20), "squared_hinge", 0.1, DualAscent),
+        ((41, 20), "squared_hinge", 0.1, PrimalDual),
+        ((48, 3), "hinge", 0.0, PrimalDual),
+        ((2**15, 2**11), "hinge", 0.1, DualAscent),
+        ((2**15 + 1, 2**11), "hinge", 0.1, PrimalDual),
+    ],
+)
+def test_which_solver_is_the_default(shape, loss, alpha, expected):
+    X = np.broadcast_to(np.float32(1), shape)
+    model = LinearSVM(loss=loss)
+    solver = model._default_solver(Objective(X, np.arange(len(X)) % 4, model._loss(), alpha, 4))
+    assert type(solver) is expected
+    assert solver.tol == 1e-3
 
 
 def test_what_it_cannot_minimise():
