@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from visualwords.threads import row_blocks, worker_threads
 
+from .callbacks import CallbackSupportMixin, steps_as_tasks, with_callbacks
 from .descent import MinibatchSolver
 from .losses import Loss
 from .matrix import ColumnStack, Source
@@ -27,6 +28,8 @@ __all__ = ["LinearClassifier"]
 BLOCK_ROWS = 512
 # The smoothing with which the gap of a solver that has none of its own is measured.
 GAP_WIDTH = 0.1
+# A relative gap that can be no more than the errors of sums.
+ROUNDING = 1e-9
 
 
 def _learns_by_minibatches(estimator: "LinearClassifier") -> bool:
@@ -38,7 +41,7 @@ def _learns_by_minibatches(estimator: "LinearClassifier") -> bool:
     )
 
 
-class LinearClassifier(ClassifierMixin, BaseEstimator):
+class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """What the linear classifiers have in common; a subclass names its loss and solver."""
 
     alpha: float
@@ -64,6 +67,9 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Minimise the objective over the training rows.
 
+        Callbacks of scikit-learn (``set_callbacks``, from its version 1.9 on) are told of each
+        step, and can stop it.
+
         Parameters
         ----------
         X : array-like or source of shape (n_samples, n_features)
@@ -87,16 +93,11 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         objective = self._objective(X, y, sample_weight, self.alpha)
         return self._minimize(objective, self._first_weights(objective))
 
+    @with_callbacks
     def _minimize(self, objective: Objective, W: Weights) -> Self:
         solver = self._seeded_solver(objective)
-        result = solver.minimize(objective, W, callback=self._report())
-        if result.reason == "max_iter" and solver.converges:
-            warnings.warn(
-                f"{type(solver).__name__} stopped after max_iter={solver.max_iter} iterations "
-                "before its tolerance was met; raise max_iter or tol",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        result = solver.minimize(objective, W, callback=self._report(objective, solver))
+        _warn_of_a_gap(solver, result)
         self._keep(result.W, objective.scaling)
         self.n_iter_ = result.n_iter
         self.loss_curve_ = result.values
@@ -178,6 +179,10 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             self.__dict__.pop("coef_", None)
         self.classes_ = classes
         weight = row_weights(y, classes, self.class_weight, sample_weight)
+        if weight is not None and len(np.unique(y[weight > 0])) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs rows of positive weight of at least 2 classes"
+            )
         return self._objective_over(X, y, weight, alpha)
 
     def _objective_over(
@@ -243,18 +248,28 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         W = np.column_stack([self.coef_, self.intercept_])
         return W if objective.scaling is None else objective.scaling.standardised(W)
 
-    def _report(self) -> Callable[[State], object] | None:
-        """Print the objective after every iteration, with ``verbose``."""
-        if not self.verbose:
-            return None
+    def _report(self, objective: Objective, solver: Solver) -> Callable[[State], bool]:
+        """Tell scikit-learn's callbacks of every step; print the objective with ``verbose``."""
         name = type(self).__name__
-        return lambda state: print(f"{name}: objective {state.value:.6g} {state.stop}", flush=True)
+        tell = steps_as_tasks(
+            self,
+            solver.max_iter,
+            lambda state: _learned(state.W, objective.scaling),
+            X=objective.X,
+            y=lambda: self.classes_[objective.y],
+        )
+
+        def report(state: State) -> bool:
+            if self.verbose:
+                print(f"{name}: objective {state.value:.6g} {state.stop}", flush=True)
+            return tell(state)
+
+        return report
 
     def _keep(self, W: Weights, scaling: Scaling | None) -> None:
         """Keep weights for X as it came, whatever columns they were learned on."""
-        raw = W if scaling is None else scaling.raw(W)
-        self.coef_ = np.ascontiguousarray(raw[:, :-1])
-        self.intercept_ = raw[:, -1].copy()
+        for name, value in _learned(W, scaling).items():
+            setattr(self, name, value)
 
     def decision_function(self, X: Any) -> npt.NDArray[Any]:
         """Scores of the classes.
@@ -299,6 +314,29 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
             for _ in map_(score_block, row_blocks(X.shape[0], BLOCK_ROWS)):
                 pass
         return scores
+
+
+def _warn_of_a_gap(solver: Solver, result: Result) -> None:
+    """Warn when a solver that stops by itself has not met its tolerance."""
+    name = type(solver).__name__
+    if result.reason == "max_iter" and solver.converges:
+        message = (
+            f"{name} stopped after max_iter={solver.max_iter} iterations before its tolerance was "
+            "met; raise max_iter or tol"
+        )
+    elif np.inf > result.gap > max(solver.get_params()["tol"], ROUNDING) * result.value:
+        message = (
+            f"{name} stopped at a duality gap of {result.gap / result.value:.1e} times the value, "
+            f"above its tol: {result.reason}; standardize, give X as float64, or raise alpha or tol"
+        )
+    else:
+        return
+    warnings.warn(message, ConvergenceWarning, stacklevel=5)
+
+
+def _learned(W: Weights, scaling: Scaling | None) -> dict[str, npt.NDArray[np.float64]]:
+    raw = W if scaling is None else scaling.raw(W)
+    return {"coef_": np.ascontiguousarray(raw[:, :-1]), "intercept_": raw[:, -1].copy()}
 
 
 def _gap(objective: Objective, result: Result) -> float:

@@ -112,7 +112,7 @@ class Solver(BaseEstimator):
         W: Weights,
         *,
         keep_iterates: bool = False,
-        callback: Callable[[State], object] | None = None,
+        callback: Callable[[State], bool | None] | None = None,
     ) -> Result:
         """Minimise from ``W``.
 
@@ -124,7 +124,7 @@ class Solver(BaseEstimator):
         keep_iterates : bool
             Keep the weights after each step.
         callback : callable, optional
-            Called with the state at the start and after each step.
+            Called with the state at the start and after each step; stops when it gives True.
 
         Returns
         -------
@@ -134,6 +134,7 @@ class Solver(BaseEstimator):
         for state in self.states(objective, W):
             values.append(state.value)
             iterates += [state.W] * keep_iterates
-            if callback is not None:
-                callback(state)
+            if callback is not None and callback(state):
+                state.stop = state.stop or "the callback asked to stop"
+                break
         return Result(state.W, state.value, values, iterates, state.stop or "max_iter", state.gap)

@@ -285,3 +285,13 @@ def test_a_stack_in_memory_gives_views_of_the_same_rows():
     assert_array_equal(stack[1:3], np.hstack(parts)[1:3])
     assert not stack[1:3].flags.owndata
     assert stack.widths == [2, 1]
+
+
+def test_a_gap_above_the_tolerance_is_told():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(400, 5)).astype(np.float32), rng.integers(0, 3, 400)
+    X *= [1e-3, 1, 10, 100, 1000]
+    model = LinearSVM(1e-4, loss="crammer_singer", solver=PrimalDual(tol=1e-8))
+    with pytest.warns(ConvergenceWarning, match="above its tol: no lower value .*; standardize"):
+        model.fit(X, y)
+    assert model.gap_ > 1e-8 * model.loss_curve_[-1]
