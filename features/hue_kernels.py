@@ -29,42 +29,51 @@ PIXELS, NONE, L1, L2 = range(4)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _hue(red: Any, green: Any, blue: Any, plan: Any) -> Any:
-    """Give a colour's place on the circle in bins, its chroma and its largest channel.
-
-    A colour without a hue has the place ``n_bins`` and chroma 0.
-    """
-    kind = plan.dtype.type
-    n_bins = plan[BINS]
+def _order(red: Any, green: Any, blue: Any) -> Any:
+    """Give the largest and the smallest channel, and the two whose difference hue goes by."""
     top = green if green > blue else blue
     top = red if red > top else top
     least = green if green < blue else blue
     least = red if red < least else least
     after = blue if top == green else red
-    after = green if top == red else after
     before = red if top == green else green
-    before = blue if top == red else before
-    largest = kind(top)
-    chroma = largest - kind(least)
-    size = largest if top > -least else -kind(least)
+    return top, least, green if top == red else after, blue if top == red else before
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _place(
+    top: Any,
+    least: Any,
+    after: Any,
+    before: Any,
+    offset: Any,
+    n_bins: Any,
+    tolerance: Any,
+    snap: Any,
+) -> Any:
+    """Give a colour's place on the circle in bins and its chroma.
+
+    ``offset`` is 0, 2 or 4 sixths, where red, green or blue is the largest. A colour without a hue
+    has the place ``n_bins`` and chroma 0.
+    """
+    chroma = top - least
+    size = top if top > -least else -least
     twice = chroma + chroma
     circle = twice + twice + twice
-    offset = twice if top == green else twice + twice
-    offset = chroma - chroma if top == red else offset
-    sixths = kind(after) - kind(before) + offset
-    sixths = sixths + plan[SNAP] * size
+    sixths = after - before + offset * chroma
+    sixths = sixths + snap * size
     sixths = sixths + circle if sixths < 0 else sixths
     sixths = sixths - circle if sixths >= circle else sixths
-    gray = chroma <= plan[TOLERANCE] * size
+    gray = chroma <= tolerance * size
     place = sixths * n_bins / circle
-    return n_bins if gray else place, chroma - chroma if gray else chroma, largest
+    return n_bins if gray else place, chroma - chroma if gray else chroma
 
 
 def _number(pixels: Any, m: int, plan: Any, parts: Any, words: Any) -> None:
     """Write the bins of hue of m pixels to the start of ``words``, ``n_bins`` where there is none.
 
-    There is room for what stages hand on: 4 CHUNK uint8 in ``parts``, 3 CHUNK int16 in ``words``.
-    Arrays that are one, a CHUNK apart, need not be checked for whether they overlap.
+    There is room for what stages hand on: 5 CHUNK numbers of the pixels' type in ``parts``, 3 CHUNK
+    int16 in ``words``. Arrays that are one, a CHUNK apart, need not be checked for overlaps.
     """
     raise NotImplementedError  # What is compiled depends on the type of the pixels.
 
@@ -75,8 +84,26 @@ def _number_of(pixels: Any, m: int, plan: Any, parts: Any, words: Any) -> Any:
 
 
 def _number_floats(pixels: Any, m: int, plan: Any, parts: Any, words: Any) -> None:
+    none, two, four = np.float32(0), np.float32(2), np.float32(4)
     for i in range(m):
-        place = _hue(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2], plan)[0]
+        red, green, blue = pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]
+        top, least, after, before = _order(red, green, blue)
+        offset = two if top == green else four
+        parts[i], parts[CHUNK + i] = top, least
+        parts[2 * CHUNK + i], parts[3 * CHUNK + i] = after, before
+        parts[4 * CHUNK + i] = none if top == red else offset
+    n_bins, tolerance, snap = plan[BINS], plan[TOLERANCE], plan[SNAP]
+    for i in range(m):
+        place, _ = _place(
+            np.float64(parts[i]),
+            np.float64(parts[CHUNK + i]),
+            np.float64(parts[2 * CHUNK + i]),
+            np.float64(parts[3 * CHUNK + i]),
+            np.float64(parts[4 * CHUNK + i]),
+            n_bins,
+            tolerance,
+            snap,
+        )
         words[i] = np.int16(np.int32(place))
 
 
@@ -97,19 +124,13 @@ def _number_bytes(pixels: Any, m: int, plan: Any, parts: Any, words: Any) -> Non
 def _split_bytes(pixels: Any, m: int, out: Any) -> None:
     """Write hue as (after - before) / chroma + offset sixths of the circle, 8 bits each.
 
-    Where there is no hue it is (0 - 0) / 1 + 6, once around the circle.
+    Where there is no hue, which is where both are the same, it is 0 / 1 + 6: the circle's end.
     """
     none, one, two, four, six = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(6)
     for i in range(m):
         red, green, blue = pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]
-        top = green if green > blue else blue
-        top = red if red > top else top
-        least = green if green < blue else blue
-        least = red if red < least else least
-        minuend = blue if top == green else red
-        out[i] = green if top == red else minuend
-        subtrahend = red if top == green else green
-        out[CHUNK + i] = blue if top == red else subtrahend
+        top, least, after, before = _order(red, green, blue)
+        out[i], out[CHUNK + i] = after, before
         offset = two if top == green else four
         around = six if green < blue else none
         offset = around if top == red else offset
@@ -120,8 +141,15 @@ def _split_bytes(pixels: Any, m: int, out: Any) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def _locate(pixels: Any, plan: Any, places: Any, chromas: Any, largest: Any) -> None:
     """Write each pixel's place on the circle in bins, its chroma and its largest channel."""
+    n_bins, tolerance, snap = plan[BINS], plan[TOLERANCE], plan[SNAP]
+    none = n_bins - n_bins
+    two = none + np.float32(2)
     for i in range(len(places)):
-        place, chroma, top = _hue(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2], plan)
+        red, green, blue = pixels[3 * i] + none, pixels[3 * i + 1] + none, pixels[3 * i + 2] + none
+        top, least, after, before = _order(red, green, blue)
+        offset = two if top == green else two + two
+        offset = none if top == red else offset
+        place, chroma = _place(top, least, after, before, offset, n_bins, tolerance, snap)
         places[i], chromas[i], largest[i] = place, chroma, top
 
 
@@ -218,8 +246,8 @@ def describe_hues(image: Any, plan: Any, out: Any) -> None:
     size = image.shape[0] * image.shape[1] // n
     flat = image.reshape(image.size)
     votes = np.empty(n_bins + 1, np.float64)
-    words = np.empty(5 * CHUNK, np.int16)
-    parts = words[3 * CHUNK :].view(np.uint8)
+    words = np.empty(3 * CHUNK + 5 * CHUNK * image.itemsize // 2, np.int16)
+    parts = words[3 * CHUNK :].view(image.dtype)
     for k in range(n):
         votes[:] = 0
         end = size * (k + 1) if image.shape[2] == 3 else 0
