@@ -1,14 +1,17 @@
 """The one place that governs threads.
 
-Every parallel computation of the library runs ``n_jobs`` Python threads over blocks of rows, in
-kernels that release the GIL. While they run, the thread pools of BLAS, OpenMP and OpenCV are held
-to one thread each, so ``n_jobs`` is the number of busy cores, never its square; and because a
-block is always computed by one thread in one order, results do not depend on ``n_jobs``.
+Every parallel computation of the library runs ``n_jobs`` Python threads, the caller's among them,
+over blocks of rows, in kernels that release the GIL. While they run, the thread pools of BLAS,
+OpenMP and OpenCV are held to one thread each, so ``n_jobs`` is the number of busy cores, never its
+square; and because a block is always computed by one thread in one order, results do not depend on
+``n_jobs``.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from sys import modules
 from threading import Lock
 from typing import Any
@@ -35,7 +38,7 @@ def worker_threads(n_jobs: int | None = None) -> Iterator[Map]:
     ------
     callable
         A ``map(function, items)`` that keeps the order of the items. An exception of any call is
-        raised by the iteration that would have given its result.
+        raised by the iteration that would have given its result; items not yet begun are left out.
 
     Examples
     --------
@@ -48,8 +51,48 @@ def worker_threads(n_jobs: int | None = None) -> Iterator[Map]:
         if n_threads == 1:
             yield map
         else:
-            with ThreadPoolExecutor(n_threads, thread_name_prefix="visualwords") as pool:
-                yield pool.map
+            with ThreadPoolExecutor(n_threads - 1, thread_name_prefix="visualwords") as pool:
+                yield partial(_shared_map, pool.submit, n_threads - 1)
+
+
+def _shared_map(
+    submit: Callable[..., Future[None]],
+    n_more: int,
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+) -> Iterator[Any]:
+    """Map by ``n_more`` tasks and by the thread that iterates, which all take items in turn.
+
+    A task for each item would cost more than the work on many a block.
+    """
+    items = list(items)
+    turns = iter(range(len(items)))
+    results: dict[int, tuple[Any, BaseException | None]] = {}
+
+    def take(turn: int) -> None:
+        try:
+            results[turn] = function(items[turn]), None
+        except BaseException as error:
+            results[turn] = None, error
+            deque(turns, maxlen=0)
+
+    def take_turns() -> None:
+        for turn in turns:
+            take(turn)
+
+    tasks = [submit(take_turns) for _ in range(min(n_more, len(items) - 1))]
+    try:
+        for i in range(len(items)):
+            while i not in results and (turn := next(turns, None)) is not None:
+                take(turn)
+            if i not in results:  # A task is at it, and no item is left to take.
+                wait([task for task in tasks if not task.cancel()])
+            result, error = results.pop(i)
+            if error is not None:
+                raise error
+            yield result
+    finally:
+        deque(turns, maxlen=0)
 
 
 class _SingleThreadedLibraries:

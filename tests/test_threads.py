@@ -18,9 +18,40 @@ def test_map_keeps_the_order(n_jobs):
         assert list(map_(lambda i: i * i, range(100))) == [i * i for i in range(100)]
 
 
-def test_an_error_in_a_block_reaches_the_caller():
-    with pytest.raises(ZeroDivisionError), worker_threads(2) as map_:
-        list(map_(lambda i: 1 // i, [1, 0, 2]))
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+def test_an_error_comes_in_its_turn_and_ends_the_rest(n_jobs):
+    begun = []
+
+    def fail_at_3_and_4(i):
+        begun.append(i)
+        if i in (3, 4):
+            raise ValueError(f"item {i}")
+        return i
+
+    with worker_threads(n_jobs) as map_:
+        results = map_(fail_at_3_and_4, range(1000))
+        assert [next(results) for _ in range(3)] == [0, 1, 2]
+        with pytest.raises(ValueError, match="item 3"):
+            next(results)
+    assert len(begun) < 1000
+
+
+def test_all_threads_work_the_caller_among_them():
+    together = threading.Barrier(3, timeout=10)
+
+    def meet(_):
+        together.wait()
+        return threading.current_thread()
+
+    with worker_threads(3) as map_:
+        assert threading.current_thread() in set(map_(meet, range(3)))
+
+
+def test_a_map_may_be_left_unfinished_and_be_called_within_another():
+    with worker_threads(2) as map_:
+        results = map_(lambda i: sum(map_(abs, range(-i, 0))), range(100))
+        assert next(results) == 0
+        assert next(results) == 1
 
 
 def test_libraries_have_one_thread_inside_and_their_own_number_after():
