@@ -23,9 +23,9 @@ from .scaling import Scaling
 
 __all__ = ["Model", "Models"]
 
-BLOCK_ROWS = 512
-# Of a block that is taken apart by folds.
-MIXED_ROWS = 2048
+# Rows of a block, and how many scores it may have besides: they are to stay in a core's cache.
+MIN_ROWS, MAX_ROWS = 512, 2048
+BLOCK_SCORES = 1 << 17
 # No fold: the model learns from all rows.
 NONE_HELD_OUT = -1
 
@@ -152,7 +152,7 @@ class Models:
                 of_folds.append(_sums(X[seen], values[:, seen], slopes[..., seen], weight))
             return [np.stack(arrays) for arrays in zip(*of_folds, strict=True)]
 
-        of_folds = self._total(sums, MIXED_ROWS)
+        of_folds = self._total(sums, len(stack[1]))
         held_out = []
         for fold, scaling in enumerate(scalings):
             made = [model.without(fold, scaling) for model in models]
@@ -180,7 +180,7 @@ class Models:
                 counts[1, places] = weight.sum()
             return [counts]
 
-        right, total = self._total(count, MIXED_ROWS)[0]
+        right, total = self._total(count, 1)[0]
         accuracies: list[float] = (right / total).tolist()
         return accuracies
 
@@ -199,9 +199,10 @@ class Models:
         return X, values.reshape(n_models, -1), slopes.T.reshape(n_classes, n_models, -1)
 
     def _total(
-        self, function: Callable[[slice], list[npt.NDArray[Any]]], n_rows: int
+        self, function: Callable[[slice], list[npt.NDArray[Any]]], n_scores: int
     ) -> list[npt.NDArray[np.float64]]:
-        """Add what a function gives for blocks of rows, in their order."""
+        """Add what a function gives for blocks of rows with so many scores, in their order."""
+        n_rows = int(np.clip(BLOCK_SCORES // n_scores, MIN_ROWS, MAX_ROWS))
         totals: list[npt.NDArray[np.float64]] = []
         for arrays in self.objective.map(function, row_blocks(len(self.folds), n_rows)):
             totals = totals or [np.zeros(array.shape) for array in arrays]
@@ -218,7 +219,7 @@ class Models:
             X, values, slopes = self._losses(stack, len(models), rows)
             return _sums(X, values, slopes, (self.folds[rows] != held_out) * self.weight[rows])
 
-        return self._total(sums, BLOCK_ROWS)
+        return self._total(sums, len(stack[1]))
 
     def _judge(self, models: list[Model], sums: list[npt.NDArray[np.float64]], tol: float) -> None:
         """Let each model judge its trial weights by the sums there."""

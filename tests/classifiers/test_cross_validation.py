@@ -6,7 +6,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
-from visualwords.classifiers import LinearSVM, LinearSVMCV, PrimalDual, Softmax, SoftmaxCV
+from visualwords.classifiers import (
+    CrossEntropy,
+    LinearSVM,
+    LinearSVMCV,
+    Objective,
+    PrimalDual,
+    Softmax,
+    SoftmaxCV,
+)
+from visualwords.classifiers.curvature import Curvature
+from visualwords.classifiers.path import Model, Models
+from visualwords.classifiers.scaling import column_scaling
 
 PAIRS = [
     (SoftmaxCV([0.01, 0.1, 1.0], cv=3, tol=1e-4), Softmax()),
@@ -61,3 +72,34 @@ def test_same_bits_for_any_number_of_threads_and_weights_count(blobs):
 def test_bad_parameters(blobs, change, message):
     with pytest.raises(ValueError, match=message):
         SoftmaxCV(**change).fit(*blobs())
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_models_that_hold_out_a_fold_start_with_the_sums_of_the_rows_they_see(blobs, standardize):
+    X, y = blobs(n=300, d=5)
+    rng = np.random.default_rng(0)
+    folds, weight = rng.integers(0, 3, 300), rng.uniform(0, 2, 300)
+
+    def scaling(seen):
+        return column_scaling(X, weight * seen, True, 1) if standardize else None
+
+    objective = Objective(X, y, CrossEntropy(), 0.1, 4, sample_weight=weight)
+    models = [
+        Model(alpha, -1, scaling(folds >= 0), Curvature(None, alpha), rng.normal(size=(4, 6)))
+        for alpha in (0.1, 1.0)
+    ]
+    scalings = [scaling(folds != fold) for fold in range(3)]
+    held_out = Models(objective, folds).leave_out(models, scalings, tol=1e-3)
+    assert [(of.held_out, of.alpha) for of in held_out] == [
+        (f, a) for f in range(3) for a in (0.1, 1)
+    ]
+    for model in held_out:
+        seen = folds != model.held_out
+        alone = Objective(
+            *(X[seen], y[seen], CrossEntropy(), model.alpha, 4),
+            sample_weight=weight[seen],
+            scaling=model.scaling,
+        )
+        value, gradient = alone(model.W)
+        assert model.value == pytest.approx(value, rel=1e-9)
+        assert_allclose(model.gradient, gradient, rtol=1e-7, atol=1e-9)
