@@ -95,7 +95,8 @@ def one_pass(X: Any, y: Any) -> None:
 def softmax(X: Any, y: Any, X_test: Any, y_test: Any, solvers: tuple[str, ...]) -> None:
     """Seconds to a relative suboptimality of 1e-4; the peers' scaling of X is not counted.
 
-    A peer is given more iterations until it is as near, or has taken PATIENCE seconds.
+    Each is run anew with a nearer tolerance, or more iterations, until it is as near; a peer only
+    until a run has taken PATIENCE seconds.
     """
     Z, Z_test = scaled(X, X_test)
     objective = Objective(Z, y, CrossEntropy(), ALPHA, 10, n_jobs=JOBS)
@@ -104,15 +105,17 @@ def softmax(X: Any, y: Any, X_test: Any, y_test: Any, solvers: tuple[str, ...]) 
     def excess(coef: Any, intercept: Any) -> float:
         return objective.value(np.column_stack([coef, intercept])) / best - 1
 
-    ours, seconds = timed(
-        lambda: Softmax(ALPHA, standardize=True, solver=PrimalDual(tol=3e-3), n_jobs=JOBS).fit(X, y)
-    )
     scale = StandardScaler().fit(X)
-    W = ours.coef_ * scale.scale_, ours.intercept_ + ours.coef_ @ scale.mean_
+    for tol in (3e-3, 1e-3, 3e-4):
+        ours = Softmax(ALPHA, standardize=True, solver=PrimalDual(tol=tol), n_jobs=JOBS)
+        _, seconds = timed(lambda ours=ours: ours.fit(X, y))
+        W = ours.coef_ * scale.scale_, ours.intercept_ + ours.coef_ @ scale.mean_
+        if excess(*W) <= 1e-4:
+            break
     what = f"softmax to {excess(*W):.0e}, {shape(X)}"
     print(f"{what}: test accuracy {ours.score(X_test, y_test):.4f}")
     for solver in solvers:
-        for max_iter in (3, 5, 10, 20, 40, 80, 160):
+        for max_iter in (3, 5, 10, 20, 40, 80, 160)[0 if X.size < SMALL else 2 :]:
             peer = LogisticRegression(
                 C=1 / (len(y) * ALPHA), solver=solver, max_iter=max_iter, tol=1e-10
             )
