@@ -391,11 +391,11 @@ def _gather(
                     cells[x] += OUTER * outer + INNER * inner
             to = first + places[s]
             for j in range(n_across):
-                x: Any = j * apart
+                source: Any = j * apart
                 for cell in range(to, to + FOUR * N_CELL, N_CELL):
                     for b in range(N_CELL):
-                        out[image, cell + b] = cells[x + b]
-                    x += next_cell
+                        out[image, cell + b] = cells[source + b]
+                    source += next_cell
                 to += N_WINDOW
 
 
