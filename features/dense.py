@@ -16,6 +16,7 @@ from .patches import N_COORDINATES, PatchDescriptors, Patches, halved, halvings,
 __all__ = ["DensePatches"]
 
 Sizes = float | Sequence[float]
+NUMBER = (int, float, np.number)
 
 # The grid when none is asked for; chosen on CIFAR-10 (32 x 32) and on scenes of 250 x 300 pixels.
 MIN_SIZE = 12.0
@@ -133,8 +134,11 @@ def _default_samples(size: float, shorter: float) -> int:
 
 def _positive(name: str, numbers: Sizes) -> list[float]:
     """Give one or several positive numbers as a list."""
-    values = list(numbers) if isinstance(numbers, Sequence | np.ndarray) else [numbers]
-    if not values or not all(isinstance(value, int | float | np.number) for value in values):
+    if isinstance(numbers, NUMBER):  # The usual case, first: it takes long to ask for a sequence.
+        values = [numbers]
+    else:
+        values = list(numbers) if isinstance(numbers, Sequence | np.ndarray) else []
+    if not values or not all(isinstance(value, NUMBER) for value in values):
         raise TypeError(f"expected {name} to be a number or several, got {numbers!r}")
     if not all(0 < value < math.inf for value in values):
         raise ValueError(f"expected {name} to be positive, got {numbers!r}")
