@@ -5,7 +5,7 @@ from functools import partial
 
 import cv2
 import numpy as np
-from skimage.data import camera
+from skimage.data import astronaut, camera
 from skimage.feature import hog as skimage_hog
 
 from visualwords.features import HOG, hog
@@ -26,6 +26,27 @@ def report() -> None:
     for size, calls, images in ((32, 100, 10_000), (256, 5, 200)):
         image = cv2.resize(camera(), (size, size), interpolation=cv2.INTER_AREA)
         print_rows(measured(image, calls, images), size)
+    for name, image in (("32x32 RGB", astronaut()), ("64x64 grey", camera())):
+        size = int(name[:2])
+        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        print_batch_rows(image, name)
+
+
+def print_batch_rows(image: np.ndarray, name: str, images: int = 2_000) -> None:
+    """Print what an image of a pipeline's batches costs, beside OpenCV."""
+    stack = np.stack([np.roll(image, i, axis=1) for i in range(images)])
+    contestants: dict[str, Callable[[], object]] = {
+        convention: partial(HOG(convention=convention).fit(stack[:1]).transform, stack)
+        for convention in ("skimage", "opencv", "dalal")
+    }
+    if hasattr(cv2, "HOGDescriptor"):
+        descriptor = cv2.HOGDescriptor(image.shape[1::-1], (16, 16), (8, 8), (8, 8), 9)
+        contestants["peer"] = lambda: [descriptor.compute(image) for image in stack]
+    seconds = {name: s / images for name, s in race(contestants).items()}
+    if "peer" in seconds:
+        for convention in ("skimage", "opencv", "dalal"):
+            what = f"HOG, {convention}, {name}, an image of HOG.transform"
+            print(row(what, seconds[convention], "opencv", seconds["peer"]))
 
 
 def measured(image: np.ndarray, calls: int, images: int) -> dict[str, float]:

@@ -125,11 +125,17 @@ def band_gradients(
             squared = squared1 if longer else squared
             longer = x2 * x2 + y2 * y2 > squared
             gx[i], gy[i] = x2 if longer else x, y2 if longer else y
-    step = np.uintp(columns - 1)
+    _end_rows(values, plane, columns, n, frame, gx, gy)
+
+
+@inner
+def _end_rows(values: Any, plane: int, columns: int, n: int, frame: int, gx: Any, gy: Any) -> None:
+    """Write the gradients of the first and the last pixel of each row."""
+    down, step = np.uintp(2 * columns), np.uintp(columns - 1)
     for k in range(np.uintp(2 * (n // columns))):
         end: Any = k // np.uintp(2) * np.uintp(columns) + k % np.uintp(2) * step
         longest = values[end + down] - values[end]
-        for c in range(np.uintp(1), np.uintp(channels)):
-            y = values[end + c * plane + down] - values[end + c * plane]
+        for i in range(end + plane, np.uintp(len(values)) - down, plane):
+            y = values[i + down] - values[i]
             longest = y if y * y > longest * longest else longest
         gx[end], gy[end] = 0, 0 if frame else longest

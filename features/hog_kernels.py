@@ -148,16 +148,17 @@ def _vote(
 
 @inner
 def _collect(sums: Any, table: Any, stride: int, begin: int, out: Any) -> None:
-    """Write the histograms of an image's cells, and close the circle."""
+    """Write the histograms of an image's cells, two sources at a time; close the circle."""
     n, step = np.uintp(table[BINS]), np.uintp(stride)
     first, k, to = table[FIRST_SOURCE], table[SOURCES], np.uintp(begin)
     while first < len(table):
+        i, j = np.uintp(table[first]), np.uintp(table[first + 1])
         for b in range(n):
-            out[to + b] = sums[np.uintp(table[first]) + b * step]
-        for s in range(first + 1, first + k):
-            place = np.uintp(table[s])
+            out[to + b] = sums[i + b * step] + sums[j + b * step]
+        for s in range(first + 2, first + k):
+            i = np.uintp(table[s])
             for b in range(n):
-                out[to + b] += sums[place + b * step]
+                out[to + b] += sums[i + b * step]
         if stride > 1:
             for s in range(first, first + k):
                 out[to] += sums[np.uintp(table[s]) + n * step]
@@ -192,18 +193,18 @@ def _normalize(out: Any, begin: int, end: int, size: int, norm: int, constants: 
                 out[i] *= factor
 
 
-@inner
+@njit(
+    error_model="numpy",
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    fastmath={"reassoc", "contract"},
+)
 def _squared(values: Any, start: int, end: int) -> Any:
-    """Sum of squares: four sums at once, since an addition waits for the last one."""
-    a = b = c = d = np.float32(0)
-    whole = end - (end - start) % np.uintp(4)
-    for i in range(start, whole, np.uintp(4)):
-        v, w = values[i], values[i + np.uintp(1)]
-        x, y = values[i + np.uintp(2)], values[i + np.uintp(3)]
-        a, b, c, d = a + v * v, b + w * w, c + x * x, d + y * y
-    for i in range(whole, end):
-        a += values[i] * values[i]
-    return (a + b) + (c + d)
+    """Sum of squares: several sums at once, in an order that is LLVM's but always the same."""
+    total = np.float32(0)
+    for i in range(start, end):
+        total += values[i] * values[i]
+    return total
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -333,7 +333,7 @@ def _sources(
     n_bins: int,
     alone: bool,
 ) -> npt.NDArray[np.int64]:
-    """Give the places of the sums of each cell of each block: (*shape, sources)."""
+    """Give the places of the sums of each cell of each block: (*shape, sources), at least two."""
     rows, columns = (
         np.arange(shape[axis])[:, None] * step[axis] + np.arange(shape[axis + 2]) for axis in (0, 1)
     )
@@ -344,7 +344,9 @@ def _sources(
     place = group * size + lane // LANES * part + lane % LANES
     row = rows[:, None, :, None, None] * axes[1].number * size
     beyond = len(axes[0].groups) * axes[1].number * size
-    return np.where(inside[None, :, None], row + place[None, :, None], beyond)
+    sources = np.where(inside[None, :, None], row + place[None, :, None], beyond)
+    spare = max(2 - sources.shape[-1], 0)
+    return np.pad(sources, [(0, 0)] * 4 + [(0, spare)], constant_values=beyond)
 
 
 def _axis(p: Parameters, axis: int, pixels: int) -> Axis:

@@ -248,7 +248,8 @@ def vote_around(
             for first in range(np.uintp(row) + x, np.uintp(row + columns), step):
                 i: Any = first
                 to = group
-                for _ in range(np.uintp(rows)):
+                end = i + np.uintp(rows) * down
+                while i < end:
                     place = to + np.uintp(places[i])
                     _add_lanes(histograms, place, constants, w, lower[i])
                     _add_lanes(histograms, place + lanes, constants, w, upper[i])

@@ -158,7 +158,13 @@ def test_dalal_is_its_definition(signed):
 
 @pytest.mark.parametrize(
     ("orientations", "cell", "cells", "stride"),
-    [(6, (4, 4), (2, 2), (4, 4)), (12, (6, 5), (1, 3), (3, 7)), (18, (5, 8), (3, 1), (5, 8))],
+    [
+        (6, (4, 4), (2, 2), (4, 4)),
+        (12, (6, 5), (1, 3), (3, 7)),
+        (18, (5, 8), (3, 1), (5, 8)),
+        (9, (8, 8), (1, 1), (8, 8)),
+        (9, (12, 3), (1, 5), (20, 1)),
+    ],
 )
 def test_dalal_with_any_cells_and_blocks(orientations, cell, cells, stride):
     compare(
@@ -204,6 +210,25 @@ def test_skimage_of_float_images(root):
         convention="skimage",
         transform_sqrt=root,
     )
+
+
+def test_skimage_of_cells_of_any_height_and_width():
+    """Cells of more rows than are worked on at a time, and images wider than a strip of groups."""
+    images = [skimage.data.camera()[:70, :300], skimage.data.coins()[:64, :257]]
+    for cell in ((11, 40), (17, 3), (32, 1)):
+        compare(
+            f"skimage {cell}",
+            lambda image, cell=cell: skimage_hog(image, 10, cell, (2, 2)),
+            1e-6,
+            images=images,
+            convention="skimage",
+            orientations=10,
+            pixels_per_cell=cell,
+        )
+
+
+def test_dalal_of_a_wide_image():
+    compare("dalal, wide", dalal, 1e-5, images=[skimage.data.camera()[:41, :300]])
 
 
 def test_skimage_of_one_row():
