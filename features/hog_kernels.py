@@ -36,7 +36,7 @@ L1, L1_SQRT, L2, L2_HYS, NONE = range(5)
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> None:
-    """Write the descriptors of images, or the histograms of their cells, to the rows of ``out``.
+    """Write the descriptors of images, or the histograms of their cells, to ``out``.
 
     Parameters
     ----------

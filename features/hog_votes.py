@@ -5,7 +5,8 @@ windows (cells, or cells of blocks) around. A weight is that of the pixel's row 
 column. Each row of a group has a histogram of its own, where a slot (bin) has lanes side by side:
 one for each window that the column counts in. Its votes are added to it; then the rows' weights add
 the histograms of the rows to the sums of the windows. Soft bins have one slot more, which belongs
-to bin 0, where the circle closes.
+to bin 0, where the circle closes. A pixel that votes for one bin of one cell alone needs none of
+that: every bin takes its votes out of whole rows, which costs less than to find each pixel's bin.
 """
 
 from typing import Any
