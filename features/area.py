@@ -17,41 +17,43 @@ BAND = 4  # Rows of the result that are summed side by side, in the lanes of one
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def average(image: Any, channels: int, out: Any) -> None:
+def average(images: Any, channels: int, out: Any) -> None:
     """Write the means over the area of each pixel of ``out``; those of 8 bits are rounded half up.
 
     Parameters
     ----------
-    image : ndarray of shape (rows, columns * channels), uint8 or float32
+    images : ndarray of shape (n, rows, columns * channels), uint8 or float32
     channels : int
-    out : ndarray of shape (rows, columns * channels), of the same dtype
-        It has at most as many rows and columns as the image.
+    out : ndarray of shape (n, rows, columns * channels), of the same dtype
+        It has at most as many rows and columns as the images.
     """
-    rows, width = image.shape
+    n, rows, width = images.shape
     columns = width // channels
-    tops, heights = _overlaps(rows, out.shape[0])
-    lefts, widths = _overlaps(columns, out.shape[1] // channels)
+    tops, heights = _overlaps(rows, out.shape[1])
+    lefts, widths = _overlaps(columns, out.shape[2] // channels)
     unit = 0.5 ** np.ceil(np.log2(rows))  # So that no sum is beyond what a float image may hold.
     area = rows * columns * unit
     half = 0.5 if out.itemsize == 1 else 0.0
     band = np.empty((BAND, width), np.float32)
     across = np.zeros((width + widths.shape[1] * channels, BAND), np.float64)
-    sums = np.empty((out.shape[1], BAND), np.float64)
-    for top in range(0, out.shape[0], BAND):
+    sums = np.empty((out.shape[2], BAND), np.float64)
+    strips = -(-out.shape[1] // BAND)
+    for strip in range(n * strips):
+        image, top = strip // strips, strip % strips * BAND
         band[:] = 0
-        some = min(BAND, out.shape[0] - top)
+        some = min(BAND, out.shape[1] - top)
         for r in range(some):
             for j in range(heights.shape[1]):
                 if heights[top + r, j] > 0:
                     share = np.float32(heights[top + r, j] * unit)
-                    _add(share, image[tops[top + r] + j], band[r])
+                    _add(share, images[image, tops[top + r] + j], band[r])
         for i in range(width):
             for r in range(BAND):
                 across[i, r] = band[r, i]
         _sum_rows(across, lefts, widths, channels, sums)
         for r in range(some):
-            for i in range(out.shape[1]):
-                out[top + r, i] = sums[i, r] / area + half
+            for i in range(out.shape[2]):
+                out[image, top + r, i] = sums[i, r] / area + half
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -10,7 +10,16 @@ from . import hog_kernels
 from .base import ImageFeature
 from .hog_course import course_cells
 from .hog_plan import Plan, find_plan
-from .image import FloatArray, Image, Images, check_image, naming_image, resize, stacks
+from .image import (
+    FloatArray,
+    Image,
+    Images,
+    check_image,
+    naming_image,
+    resize,
+    resize_stack,
+    stacks,
+)
 
 __all__ = ["HOG", "hog", "hog_cells", "hog_image"]
 
@@ -339,26 +348,29 @@ class HOG(ImageFeature):
         ndarray of shape (n_features_out_,), float32
         """
         check_is_fitted(self)
-        image = self._sized(check_image(image))
+        image = check_image(image)
+        image = resize(image, self._target(image.shape[:2]))
         out = np.empty(self.n_features_out_, np.float32)
         _describe(image.reshape(-1), self._plan(image.shape, image.dtype != UINT8), out)
         return out
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
-        for rows, stack in stacks(images, first, self._sized):
+        for rows, stack in stacks(images, first):
+            with naming_image(first + rows.start):
+                size = self._target(stack.shape[1:3])
+            if stack.shape[1:3] != size:
+                stack = resize_stack(stack, size)
             plan = self._plan(stack.shape[1:], stack.dtype != UINT8)
             _describe(stack.reshape(-1), plan, out[rows].reshape(-1))
 
-    def _sized(self, image: Image) -> Image:
-        """Give the image in the size that ``fit`` settled."""
-        if image.shape[:2] == self.image_size_:
-            return image
-        if self.image_size is None:
+    def _target(self, size: tuple[int, ...]) -> tuple[int, int]:
+        """Give the size that ``fit`` settled for images of ``size``, if they may be resized."""
+        if self.image_size is None and size != self.image_size_:
             raise ValueError(
                 f"expected {self.image_size_[0]}x{self.image_size_[1]} pixels as in fit, got "
-                f"{image.shape[0]}x{image.shape[1]}; give image_size=(rows, columns) to resize"
+                f"{size[0]}x{size[1]}; give image_size=(rows, columns) to resize"
             )
-        return resize(image, self.image_size_)
+        return self.image_size_
 
     def _plan(self, shape: tuple[int, ...], is_float: bool) -> Plan:
         return find_plan(

@@ -1,9 +1,9 @@
 """What the features take as an image, and the few conversions that they share."""
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import cv2
@@ -22,6 +22,7 @@ __all__ = [
     "check_images",
     "naming_image",
     "resize",
+    "resize_stack",
     "stacks",
     "to_gray",
 ]
@@ -32,6 +33,9 @@ FloatArray = npt.NDArray[np.float32]
 
 # ITU-R BT.601 luma, the weights of JPEG's Y and of every grey conversion in OpenCV and Pillow.
 LUMA = (0.299, 0.587, 0.114)
+
+# Bytes of an image that is not worth a copy to be described together with others.
+LARGE = 1 << 17
 
 
 def check_image(image: Any) -> Image:
@@ -155,12 +159,20 @@ def resize(image: Image, shape: tuple[int, int]) -> Image:
     """
     if image.shape[:2] == tuple(shape):
         return image
-    if shape[0] > image.shape[0] or shape[1] > image.shape[1]:
-        return cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
-    if not image.flags.carray:  # Of read-only arrays numba makes another, slower type.
-        image = image.copy()
-    out = np.empty((*shape, *image.shape[2:]), image.dtype)
-    average(image.reshape(len(image), -1), math.prod(image.shape[2:]), out.reshape(len(out), -1))
+    return resize_stack(as_stack(image), shape).reshape(*shape, *image.shape[2:])
+
+
+def resize_stack(stack: Image, shape: tuple[int, int]) -> Image:
+    """Resample the images of a stack as :func:`resize` does, in one call of the kernel."""
+    n, rows, columns, channels = stack.shape
+    out = np.empty((n, *shape, channels), stack.dtype)
+    if shape[0] > rows or shape[1] > columns:
+        for image, resized in zip(stack, out, strict=True):
+            cv2.resize(image, (shape[1], shape[0]), resized, interpolation=cv2.INTER_LINEAR)
+        return out
+    if not stack.flags.carray:  # Of read-only arrays numba makes another, slower type.
+        stack = stack.copy()
+    average(stack.reshape(n, rows, -1), channels, out.reshape(n, shape[0], -1))
     return out
 
 
@@ -179,57 +191,67 @@ def as_stack(image: Image) -> Image:
     return np.ascontiguousarray(image).reshape(1, rows, columns, -1)
 
 
-def stacks(
-    images: Images, first: int, prepare: Callable[[Image], Image] | None = None
-) -> Iterator[tuple[slice, Image]]:
-    """Check images and group consecutive ones that are alike, for kernels that take many at once.
+def stacks(images: Images, first: int) -> Iterator[tuple[slice, Image]]:
+    """Check images and join consecutive ones that are alike, for kernels that take many at once.
 
     Parameters
     ----------
     images : ndarray of shape (n, rows, columns[, channels]) or sequence of images
     first : int
         The number of the first image in the whole collection, for messages.
-    prepare : callable or None
-        Is given a checked image, and gives the one to put in the stack: the image itself, or one
-        of another size, as the image's size alone decides.
 
     Yields
     ------
     slice, ndarray of shape (length of the slice, rows, columns, channels)
-        Where in ``images`` the stack comes from, and the stack: uint8 or float32, C-contiguous.
+        Where in ``images`` the stack comes from, and the stack: uint8 or float32, C-contiguous. It
+        is a view of an array, of one image, and of an image that is large; a copy otherwise.
     """
-
-    def prepared(index: int) -> Image:
-        with naming_image(first + index):
-            image = check_image(images[index])
-            return image if prepare is None else prepare(image)
-
-    if _are_alike(images) and prepared(0).shape[:2] == images[0].shape[:2]:
-        stack = _stack_of_alike(images)
-        if stack.dtype == np.uint8 or _is_finite(stack):
-            yield slice(0, len(images)), stack
-            return
-    everything = ((i, prepared(i)) for i in range(len(images)))
-    for _, group in groupby(everything, lambda item: (item[1].shape, item[1].dtype)):
-        indices, alike = zip(*group, strict=True)
-        stack = np.concatenate([as_stack(image) for image in alike])
-        yield slice(indices[0], indices[-1] + 1), stack
+    start = 0
+    for alike in _runs(images, first):
+        yield slice(start, start + len(alike)), _checked_stack(alike, first + start)
+        start += len(alike)
 
 
-def _are_alike(images: Images) -> bool:
-    """Whether what holds for the shape and the type of one image holds for all."""
-    if isinstance(images, np.ndarray) or len(images) == 0:
-        return len(images) > 0
-    example = images[0]
-    return isinstance(example, np.ndarray) and all(
-        type(image) is np.ndarray and image.shape == example.shape and image.dtype == example.dtype
-        for image in images
-    )
+def _runs(images: Images, first: int) -> Iterator[Images]:
+    """Cut a collection where shape or type change, and large images from one another."""
+    if isinstance(images, np.ndarray):
+        if len(images):
+            yield images
+        return
+    arrays = [
+        image if type(image) is np.ndarray else _array(image, number)
+        for number, image in enumerate(images, first)
+    ]
+    for _, group in groupby(arrays, attrgetter("shape", "dtype")):
+        alike = list(group)
+        if alike[0].nbytes < LARGE:
+            yield alike
+        else:
+            yield from ([image] for image in alike)
 
 
-def _stack_of_alike(images: Images) -> Image:
-    """Put images of one shape and type in an array, or view the array that they are."""
-    joined = images if isinstance(images, np.ndarray) else np.concatenate(images)
-    if joined.dtype != np.uint8:
-        joined = joined.astype(np.float32, copy=False)
-    return np.ascontiguousarray(joined).reshape(len(images), *images[0].shape[:2], -1)
+def _array(image: Any, number: int) -> Image:
+    with naming_image(number):
+        return np.asarray(image)
+
+
+def _checked_stack(alike: Images, number: int) -> Image:
+    """Check images that are alike; ``number`` is that of the first of them."""
+    with naming_image(number):
+        example = check_image(alike[0])
+    if len(alike) == 1:
+        return as_stack(example)
+    if isinstance(alike, np.ndarray):
+        joined = np.ascontiguousarray(alike)
+    else:  # numpy's own functions let go of the GIL for each image, for other threads to take it.
+        pieces: list[Any] = [np.ascontiguousarray(image) for image in alike]
+        joined = np.frombuffer(bytearray().join(pieces), alike[0].dtype)
+    stack = joined.reshape(len(alike), *example.shape[:2], -1)
+    if stack.dtype == np.uint8:
+        return stack
+    stack = stack.astype(np.float32, copy=False)
+    if not _is_finite(stack):
+        for i, image in enumerate(alike, number):
+            with naming_image(i):
+                check_image(image)
+    return stack

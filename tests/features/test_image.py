@@ -6,7 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from visualwords.features.image import check_image, check_images, resize, stacks, to_gray
+from visualwords.features.image import (
+    check_image,
+    check_images,
+    resize,
+    resize_stack,
+    stacks,
+    to_gray,
+)
 
 
 def test_checked_images_are_views():
@@ -69,10 +76,18 @@ def test_images_that_are_alike_are_one_stack(dtype, shape):
         np.testing.assert_array_equal(stack, images.reshape(5, 4, 3, -1))
 
 
-def test_images_are_prepared_by_their_size():
+@pytest.mark.parametrize("shape", [(4, 5), (9, 5)])
+def test_a_stack_is_resized_as_its_images_are(shape):
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 6, 3), dtype=np.uint8)
-    ((_, stack),) = stacks(list(images), 0, lambda image: resize(image, (4, 5)))
-    np.testing.assert_array_equal(stack, [resize(image, (4, 5)) for image in images])
+    expected = [resize(image, shape) for image in images]
+    np.testing.assert_array_equal(resize_stack(images, shape), expected)
+
+
+def test_large_images_are_not_copied():
+    images = [np.zeros((300, 500), np.uint8) for _ in range(3)]
+    for image, (rows, stack) in zip(images, stacks(images, 0), strict=True):
+        assert rows.stop - rows.start == 1
+        assert np.shares_memory(stack, image)
 
 
 @pytest.mark.parametrize(
