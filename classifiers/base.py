@@ -236,6 +236,11 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _seeded_solver(self, objective: Objective) -> Solver:
         """Copy the solver, with the estimator's random state where that is given."""
+        if self.solver is not None and not isinstance(self.solver, Solver):
+            raise TypeError(
+                "solver must be a solver of visualwords.classifiers, such as LBFGS(), or None, "
+                f"got {self.solver!r}"
+            )
         solver = clone(self.solver) if self.solver else self._default_solver(objective)
         if self.random_state is not None and "random_state" in solver.get_params():
             solver.set_params(random_state=self.random_state)

@@ -231,10 +231,11 @@ def test_class_weight_and_random_state(blobs):
     [
         ({"alpha": -1.0}, "alpha must be at least 0"),
         ({"loss": "hing"}, "loss must be one of"),
+        ({"solver": "lbfgs"}, r"such as LBFGS\(\), or None, got 'lbfgs'"),
     ],
 )
 def test_bad_parameters(blobs, change, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         LinearSVM(**change).fit(*blobs())
 
 
