@@ -47,9 +47,9 @@ def packed_weights(coef: npt.NDArray[Any]) -> npt.NDArray[Any]:
     Returns
     -------
     ndarray of shape (groups, vectors, WIDE, lanes)
-        Zeros are appended; with many classes, ``coef`` as it is.
+        Zeros are appended; with many classes, or without columns, ``coef`` as it is.
     """
-    if len(coef) > MANY_CLASSES:
+    if len(coef) > MANY_CLASSES or coef.size == 0:
         return coef
     lanes = VECTOR_BYTES // coef.itemsize
     padded = _padded(coef, WIDE, lanes)
@@ -97,7 +97,7 @@ def block_gradient(X: npt.NDArray[Any], slopes: npt.NDArray[Any]) -> npt.NDArray
     ndarray of shape (n_classes, n_features)
     """
     n_classes, d = slopes.shape[1], X.shape[1]
-    if n_classes > MANY_CLASSES:
+    if n_classes > MANY_CLASSES or d == 0:
         return np.asarray(slopes.T @ X)
     factors = np.ascontiguousarray(slopes.T)
     if n_classes % WIDE:

@@ -6,9 +6,11 @@ numbers, and for 8-bit images so are all sums: those of columns are exact in flo
 rows), those of rows in float64.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 __all__ = ["average"]
@@ -16,21 +18,40 @@ __all__ = ["average"]
 BAND = 4  # Rows of the result that are summed side by side, in the lanes of one vector.
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def average(images: Any, channels: int, out: Any) -> None:
+def average(images: npt.NDArray[Any], channels: int, out: npt.NDArray[Any]) -> None:
     """Write the means over the area of each pixel of ``out``; those of 8 bits are rounded half up.
 
     Parameters
     ----------
-    images : ndarray of shape (n, rows, columns * channels), uint8 or float32
+    images : C-contiguous ndarray of shape (n, rows, columns * channels), uint8 or float32
     channels : int
     out : ndarray of shape (n, rows, columns * channels), of the same dtype
         It has at most as many rows and columns as the images.
     """
+    vertical = _overlaps(images.shape[1], out.shape[1])
+    horizontal = _overlaps(images.shape[2] // channels, out.shape[2] // channels)
+    _average(images, channels, *vertical, *horizontal, out)
+
+
+@lru_cache(maxsize=256)
+def _overlaps(n: int, m: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Give the first of the n pixels that each of m pixels covers, and the parts of it and others.
+
+    The parts have the shape (m, the most pixels that one covers).
+    """
+    begin = np.arange(m)[:, None] * n
+    pixels = begin // m + np.arange(n // m + (2 if n % m else 0))
+    parts = np.minimum(begin + n, (pixels + 1) * m) - np.maximum(begin, pixels * m)
+    return begin[:, 0] // m, np.maximum(parts, 0).astype(np.float64)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _average(
+    images: Any, channels: int, tops: Any, heights: Any, lefts: Any, widths: Any, out: Any
+) -> None:
+    """Sum the rows that a new row covers, then of these sums the columns of each new pixel."""
     n, rows, width = images.shape
     columns = width // channels
-    tops, heights = _overlaps(rows, out.shape[1])
-    lefts, widths = _overlaps(columns, out.shape[2] // channels)
     unit = 0.5 ** np.ceil(np.log2(rows))  # So that no sum is beyond what a float image may hold.
     area = rows * columns * unit
     half = 0.5 if out.itemsize == 1 else 0.0
@@ -54,24 +75,6 @@ def average(images: Any, channels: int, out: Any) -> None:
         for r in range(some):
             for i in range(out.shape[2]):
                 out[image, top + r, i] = sums[i, r] / area + half
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _overlaps(n: int, m: int) -> Any:
-    """Give the first of the n pixels that each of m pixels covers, and the parts of it and others.
-
-    The parts have the shape (m, the most pixels that one covers).
-    """
-    most = n // m + (2 if n % m else 0)
-    starts = np.empty(m, np.int64)
-    parts = np.empty((m, most), np.float64)
-    for i in range(m):
-        begin, end = i * n, (i + 1) * n
-        starts[i] = begin // m
-        for j in range(most):
-            pixel = (starts[i] + j) * m
-            parts[i, j] = max(0, min(end, pixel + m) - max(begin, pixel))
-    return starts, parts
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
