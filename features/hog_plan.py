@@ -223,9 +223,9 @@ def _checked(p: Parameters) -> Parameters:
     return p._replace(stride=stride)
 
 
-def _check_counts(name: str, values: Sequence[Any], length: int) -> None:
-    whole = all(isinstance(v, int | np.integer) and v > 0 for v in values)
-    if len(values) != length or not whole:
+def _check_counts(name: str, values: Any, length: int) -> None:
+    several = isinstance(values, Sequence | np.ndarray) and len(values) == length
+    if not (several and all(isinstance(v, int | np.integer) and v > 0 for v in values)):
         what = "a whole number" if length == 1 else "two whole numbers (rows, columns)"
         got = values[0] if length == 1 else values
         raise ValueError(f"{name} must be {what} above 0, got {got!r}")

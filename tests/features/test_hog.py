@@ -1,6 +1,7 @@
 """HOG against its owners, and against the definitions spelled out in float64."""
 
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -381,6 +382,17 @@ def test_picture_of_every_convention(convention):
 def test_errors_name_the_parameter(parameters, message):
     with pytest.raises(ValueError, match=message):
         hog(PHOTOGRAPHS[52], **parameters)
+
+
+@pytest.mark.parametrize("name", ["pixels_per_cell", "cells_per_block", "block_stride"])
+def test_one_number_is_not_enough_for_rows_and_columns(name):
+    message = re.escape(f"{name} must be two whole numbers (rows, columns) above 0, got 8")
+    functions = [hog, hog_cells, hog_image] if name == "pixels_per_cell" else [hog]
+    for function in functions:
+        with pytest.raises(ValueError, match=message):
+            function(PHOTOGRAPHS[0], **{name: 8})
+    with pytest.raises(ValueError, match=message):
+        HOG(**{name: 8}).fit(PHOTOGRAPHS[:1])
 
 
 def test_lists_do_as_parameters():
