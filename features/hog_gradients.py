@@ -132,10 +132,15 @@ def band_gradients(
 def _end_rows(values: Any, plane: int, columns: int, n: int, frame: int, gx: Any, gy: Any) -> None:
     """Write the gradients of the first and the last pixel of each row."""
     down, step = np.uintp(2 * columns), np.uintp(columns - 1)
-    for k in range(np.uintp(2 * (n // columns))):
-        end: Any = k // np.uintp(2) * np.uintp(columns) + k % np.uintp(2) * step
-        longest = values[end + down] - values[end]
-        for i in range(end + plane, np.uintp(len(values)) - down, plane):
-            y = values[i + down] - values[i]
-            longest = y if y * y > longest * longest else longest
-        gx[end], gy[end] = 0, 0 if frame else longest
+    grey = np.uintp(len(values)) == plane
+    for first in range(np.uintp(0), np.uintp(n), np.uintp(columns)):
+        for end in (first, first + step):
+            gx[end] = 0
+            if frame:
+                gy[end] = 0
+            elif not grey:  # of a grey image it is there already
+                longest = values[end + down] - values[end]
+                for i in range(end + plane, np.uintp(len(values)) - down, plane):
+                    y = values[i + down] - values[i]
+                    longest = y if y * y > longest * longest else longest
+                gy[end] = longest

@@ -92,7 +92,8 @@ def soft_bins(
         smaller = y if x > y else x
         t = smaller / (larger + np.float32(1e-30))
         s = t * t
-        angle = ((((((a6 * s + a5) * s + a4) * s + a3) * s + a2) * s + a1) * s + a0) * t
+        s2 = s * s  # Estrin's scheme: a shorter way through than Horner's
+        angle = (((a6 * s2 + (a5 * s + a4)) * s2 + (a3 * s + a2)) * s2 + (a1 * s + a0)) * t
         angle = quarter_turn - angle if y > x else angle
         angle = half_turn - angle if (gx[i] < 0) != (gy[i] < up_unsigned) else angle
         angle = circle - angle if gy[i] < up_signed else angle
