@@ -1,7 +1,8 @@
 """Kernels of the patch descriptor: resampled rows -> orientation votes -> cells -> 144 numbers.
 
 Dense grids and single windows run through the same kernels, so that a patch has one descriptor,
-however it was found. No kernel calls another one: what is called is compiled and optimised twice.
+however it was found. A call from Python takes as long as many a kernel does for a small image, so
+one call describes a grid.
 """
 
 import math
@@ -10,8 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-
-from visualwords.threads import row_blocks
 
 from .image import FloatArray
 
@@ -45,7 +44,7 @@ ZERO = np.float32(0)
 UNIT = np.float32(1)
 TINY = np.float32(1e-30)
 STRIP = 64  # windows that are normalised together
-WINDOWS_AT_A_TIME = 32
+BAND = 24  # rows of samples that are summed up while they are in a core's cache, a multiple of CELL
 CLIP = np.float32(0.2)
 # Added (in squares) to the length of a window's votes: about what rounding to 8 bits causes.
 FLOOR = np.float32(0.1)
@@ -68,51 +67,14 @@ A0, A1, A2, A3, A4, A5, A6 = (
 class Grid(NamedTuple):
     """Where the samples of a grid of windows lie in an image, and which windows they make up."""
 
-    above: npt.NDArray[np.uint32]  # (height,) two rows of pixels that a row of samples ...
-    below: npt.NDArray[np.uint32]  # (height,) ... lies between ...
-    down: FloatArray  # (height,) ... and the weight of the second
+    rows: npt.NDArray[np.uint32]  # (2, height) two rows of pixels that a row of samples is between
+    down: FloatArray  # (height,) and the weight of the second
     left: npt.NDArray[np.uint32]  # (width,) the same of columns, in a row padded on both sides
     across: FloatArray  # (width,)
     native: bool  # whether samples are as far apart as pixels
-    layout: "Layout"
-
-
-class Layout(NamedTuple):
-    """How windows on a grid of samples are put together of small cells."""
-
-    side: int  # of the small cells: the greatest on which all cells can be put together
-    base: npt.NDArray[np.uint32]  # (width - 2,) where the bins of a sample's small cell begin
-    n_small: int  # numbers of a row of small cells
-    lines: tuple[int, int]  # rows of small cells, numbers of a row of cells
-    # For every row of cells of every row of windows: its first line, its place in a descriptor of
-    # the first window.
-    starts: npt.NDArray[np.uintp]
-    places: npt.NDArray[np.uintp]
-    half: np.uintp  # lines of half a cell
-    apart: np.uintp  # numbers of a row of cells between two windows
-    n_across: np.uintp  # windows
-
-
-def lay_windows(n_down: int, n_across: int, stride: int) -> Layout:
-    """Lay out windows, ``stride`` samples apart."""
-    side = math.gcd(MARGIN, stride)
-    half, apart = MARGIN // side, stride // side
-    height, width = ((n - 1) * stride + WINDOW + 2 * MARGIN for n in (n_down, n_across))
-    i, m = np.ogrid[:n_down, :CELLS]
-    return Layout(
-        side,
-        np.arange(width, dtype=np.uint32) // np.uint32(side) * np.uint32(ORIENTATIONS),
-        width // side * ORIENTATIONS,
-        (height // side, (width // side - 4 * half + 1) * ORIENTATIONS),
-        (i * apart + 2 * half * m).reshape(-1).astype(np.uintp),
-        (i * n_across * N_NUMBERS + m * CELLS * ORIENTATIONS).reshape(-1).astype(np.uintp),
-        np.uintp(half),
-        np.uintp(apart * ORIENTATIONS),
-        np.uintp(n_across),
-    )
-
-
-ONE_WINDOW = lay_windows(1, 1, WINDOW)
+    stride: int  # samples between two windows
+    n_down: int  # windows
+    n_across: int
 
 
 def lay_grid(
@@ -142,15 +104,9 @@ def lay_grid(
         _taps(first, step, (n - 1) * stride + WINDOW + 2 * BORDER)
         for first, n in zip(corner, windows, strict=True)
     )
-    return Grid(
-        np.clip(row, 0, shape[0] - 1).astype(np.uint32),
-        np.clip(row + 1, 0, shape[0] - 1).astype(np.uint32),
-        down,
-        (column + PADDING).astype(np.uint32),
-        across,
-        step == 1,
-        lay_windows(*windows, stride),
-    )
+    rows = np.clip(np.stack([row, row + 1]), 0, shape[0] - 1).astype(np.uint32)
+    left = (column + PADDING).astype(np.uint32)
+    return Grid(rows, down, left, across, step == 1, stride, *windows)
 
 
 def _taps(first: float, step: float, n: int) -> tuple[npt.NDArray[np.int64], FloatArray]:
@@ -170,12 +126,7 @@ def describe_grid(images: FloatArray, grid: Grid, out: FloatArray, first: int) -
     out : ndarray of shape (n * windows of an image, 144), float32
         An image's windows of this grid are written from its row number ``first`` on.
     """
-    height, width = len(grid.down), len(grid.across)
-    padded = np.empty(images.shape[2] + 2 * PADDING, np.float32)
-    mixed = np.empty((2, width), np.float32)
-    samples = np.empty((len(images), height, width), np.float32)
-    _resample(images, *grid[:6], padded, mixed, samples)
-    _describe_samples(samples, grid.layout, out, first)
+    _describe_grid(images, *grid, out, first)
 
 
 def describe_windows(image: FloatArray, places: FloatArray, out: FloatArray) -> None:
@@ -188,29 +139,71 @@ def describe_windows(image: FloatArray, places: FloatArray, out: FloatArray) -> 
         Row and column of the centre, side and angle of every window; see :func:`lay_grid`.
     out : ndarray of shape (windows, 144), float32
     """
-    side = WINDOW + 2 * BORDER
-    for block in row_blocks(len(out), WINDOWS_AT_A_TIME):
-        samples = np.empty((block.stop - block.start, side, side), np.float32)
-        _sample_windows(image, places[block], samples)
-        _describe_samples(samples, ONE_WINDOW, out[block], 0)
+    _describe_windows(image, places, out)
     normalize(out)
 
 
-def _describe_samples(samples: FloatArray, layout: Layout, out: FloatArray, first: int) -> None:
-    """Sum up the cells of windows of images that are resampled; see :func:`describe_grid`."""
-    width = len(layout.base)
-    lines = np.empty((len(samples), *layout.lines), np.float32)
-    _sum_lines(
-        samples,
-        layout.side,
-        layout.base,
-        np.empty((2, width), np.uint32),
-        np.empty((2, width), np.float32),
-        np.zeros(layout.n_small, np.float32),
-        lines,
-    )
-    cells = np.empty(lines.shape[2], np.float32)
-    _gather(lines, *layout[4:], cells, out.reshape(len(samples), -1), np.uintp(first * N_NUMBERS))
+@njit(nogil=True, cache=True)
+def _describe_grid(
+    images: Any,
+    rows: Any,
+    down: Any,
+    left: Any,
+    across: Any,
+    native: bool,
+    stride: int,
+    n_down: int,
+    n_across: int,
+    out: Any,
+    first: int,
+) -> None:
+    """Resample and sum up the grid's samples a band of rows at a time; see :class:`Grid`."""
+    height, width = len(down), len(left)
+    side = math.gcd(MARGIN, stride)
+    half = MARGIN // side
+    padded = np.empty(images.shape[2] + 2 * PADDING, np.float32)
+    mixed = np.empty((2, width), np.float32)
+    samples = np.empty((min(BAND + 2, height), width), np.float32)
+    base, bins, votes, small = _row_of_votes(width - 2, side)
+    n_cells = (width - 2) // side - 4 * half + 1
+    lines = np.empty(((height - 2) // side, n_cells * ORIENTATIONS), np.float32)
+    cells = np.empty(n_cells * ORIENTATIONS, np.float32)
+    n_patches = len(out) // len(images)
+    for image in range(len(images)):
+        for begin in range(0, height - 2, BAND):
+            end = min(begin + BAND, height - 2)
+            band = samples[: end - begin + 2]
+            taps = rows[:, begin : end + 2], down[begin : end + 2], left, across
+            _resample(images[image], *taps, native, padded, mixed, band)
+            part = lines[begin // side : end // side]
+            _sum_lines(band, side, base, bins, votes, small, part)
+        begin = image * n_patches + first
+        windows = out[begin : begin + n_down * n_across].reshape(-1)
+        _gather(lines, half, stride // side, n_down, n_across, cells, windows)
+
+
+@njit(nogil=True, cache=True)
+def _describe_windows(image: Any, places: Any, out: Any) -> None:
+    """Resample and sum up one window after the other."""
+    width = WINDOW + 2 * MARGIN
+    samples = np.empty((width + 2, width + 2), np.float32)
+    base, bins, votes, small = _row_of_votes(width, MARGIN)
+    cells = np.empty((width // MARGIN - 3) * ORIENTATIONS, np.float32)
+    lines = np.empty((width // MARGIN, len(cells)), np.float32)
+    for w in range(len(places)):
+        _sample_window(image, places[w], samples)
+        _sum_lines(samples, MARGIN, base, bins, votes, small, lines)
+        _gather(lines, 1, 1, 1, 1, cells, out[w])
+
+
+@njit(nogil=True, cache=True)
+def _row_of_votes(width: int, side: int) -> Any:
+    """Give what :func:`_sum_lines` needs for a row of samples: base, bins, votes and small."""
+    base = np.empty(width, np.uint32)
+    for u in range(width):
+        base[u] = u // side * ORIENTATIONS
+    bins, votes = np.empty((2, width), np.uint32), np.empty((2, width), np.float32)
+    return base, bins, votes, np.zeros(width // side * ORIENTATIONS, np.float32)
 
 
 def halve(images: FloatArray) -> FloatArray:
@@ -235,9 +228,8 @@ def _halve(images: Any, halves: Any) -> None:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _resample(
-    images: Any,
-    above: Any,
-    below: Any,
+    image: Any,
+    rows: Any,
     down: Any,
     left: Any,
     across: Any,
@@ -248,51 +240,48 @@ def _resample(
 ) -> None:
     """Interpolate between rows of pixels that are resampled along their columns."""
     width = np.uintp(len(left))
-    for image in range(np.uintp(len(images))):
-        row = np.int64(above[0]) - 1  # The last one that is resampled.
-        for u in range(np.uintp(len(down))):
-            while row < below[u]:
-                row += 1
-                place = np.uintp(row & 1)
-                for c in range(np.uintp(len(padded))):
-                    # Beyond the image's ends its end pixels go on.
-                    column = min(max(np.int64(c) - PADDING, 0), images.shape[2] - 1)
-                    padded[c] = images[image, row, column]
-                if native:
-                    first, weight = np.uintp(left[0]), across[0]
-                    for c in range(width):
-                        pixel = padded[first + c]
-                        mixed[place, c] = pixel + weight * (padded[first + c + NEXT] - pixel)
-                else:
-                    for c in range(width):
-                        pixel = padded[left[c]]
-                        mixed[place, c] = pixel + across[c] * (padded[left[c] + NEXT] - pixel)
-            a, b, weight = np.uintp(above[u] & 1), np.uintp(below[u] & 1), down[u]
-            for c in range(width):
-                samples[image, u, c] = mixed[a, c] + weight * (mixed[b, c] - mixed[a, c])
+    row = np.int64(rows[0, 0]) - 1  # The last one that is resampled.
+    for u in range(np.uintp(len(down))):
+        while row < rows[1, u]:
+            row += 1
+            place = np.uintp(row & 1)
+            for c in range(np.uintp(len(padded))):
+                # Beyond the image's ends its end pixels go on.
+                padded[c] = image[row, min(max(np.int64(c) - PADDING, 0), image.shape[1] - 1)]
+            if native:
+                first, weight = np.uintp(left[0]), across[0]
+                for c in range(width):
+                    pixel = padded[first + c]
+                    mixed[place, c] = pixel + weight * (padded[first + c + NEXT] - pixel)
+            else:
+                for c in range(width):
+                    pixel = padded[left[c]]
+                    mixed[place, c] = pixel + across[c] * (padded[left[c] + NEXT] - pixel)
+        a, b, weight = np.uintp(rows[0, u] & 1), np.uintp(rows[1, u] & 1), down[u]
+        for c in range(width):
+            samples[u, c] = mixed[a, c] + weight * (mixed[b, c] - mixed[a, c])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _sample_windows(image: Any, places: Any, samples: Any) -> None:
+def _sample_window(image: Any, place: Any, samples: Any) -> None:
     """Interpolate between the centres of pixels; beyond them the image's edge goes on."""
-    side = samples.shape[1]
+    side = len(samples)
     last_row, last_column = image.shape[0] - 1, image.shape[1] - 1
-    for w in range(len(places)):
-        size, angle = places[w, 2] / WINDOW, places[w, 3]
-        down, across = math.cos(angle) * size, math.sin(angle) * size
-        for i in range(side):
-            for j in range(side):
-                u, v = i - (side - 1) / 2, j - (side - 1) / 2
-                row = places[w, 0] + down * u + across * v - 0.5
-                column = places[w, 1] - across * u + down * v - 0.5
-                row = min(max(row, 0.0), np.float64(last_row))
-                column = min(max(column, 0.0), np.float64(last_column))
-                above, left = int(row), int(column)
-                below, right = min(above + 1, last_row), min(left + 1, last_column)
-                weight, share = np.float32(column - left), np.float32(row - above)
-                upper = image[above, left] + weight * (image[above, right] - image[above, left])
-                lower = image[below, left] + weight * (image[below, right] - image[below, left])
-                samples[w, i, j] = upper + share * (lower - upper)
+    size, angle = place[2] / WINDOW, place[3]
+    down, across = math.cos(angle) * size, math.sin(angle) * size
+    for i in range(side):
+        for j in range(side):
+            u, v = i - (side - 1) / 2, j - (side - 1) / 2
+            row = place[0] + down * u + across * v - 0.5
+            column = place[1] - across * u + down * v - 0.5
+            row = min(max(row, 0.0), np.float64(last_row))
+            column = min(max(column, 0.0), np.float64(last_column))
+            above, left = int(row), int(column)
+            below, right = min(above + 1, last_row), min(left + 1, last_column)
+            weight, share = np.float32(column - left), np.float32(row - above)
+            upper = image[above, left] + weight * (image[above, right] - image[above, left])
+            lower = image[below, left] + weight * (image[below, right] - image[below, left])
+            samples[i, j] = upper + share * (lower - upper)
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
@@ -303,7 +292,7 @@ def _sum_lines(
 
     Parameters
     ----------
-    samples : float32 array of shape (n, height, width)
+    samples : float32 array of shape (height, width)
     side : int
         Of the small cells.
     base : uint32 array of shape (width - 2,)
@@ -312,89 +301,82 @@ def _sum_lines(
         Overwritten: the two bins of a row's samples and their votes.
     small : float32 array
         The small cells of a row; zero before and after.
-    lines : float32 array of shape (n, height // side, cells of a row * 9)
+    lines : float32 array of shape (height // side, cells of a row * 9)
         Filled: four half cells of a row, of which small cells are parts, make up a cell.
     """
-    width, n_cells = np.uintp(len(base)), np.uintp(lines.shape[2])
+    width, n_cells = np.uintp(len(base)), np.uintp(lines.shape[1])
     shift = np.uintp(MARGIN // side * ORIENTATIONS)
-    for image in range(np.uintp(len(samples))):
-        for b in range(NEXT, np.uintp(samples.shape[1]) - NEXT):
-            for u in range(width):
-                # The angle, in bins, lies in [0, 9]; the centre of bin b is b + 1/2.
-                across = samples[image, b, u + TWO] - samples[image, b, u]
-                down = samples[image, b + NEXT, u + NEXT] - samples[image, b - NEXT, u + NEXT]
-                x, y = abs(across), abs(down)
-                steep = y > x
-                r = (x if steep else y) / ((y if steep else x) + TINY)
-                q = r * r
-                angle = r * (A0 + q * (A1 + q * (A2 + q * (A3 + q * (A4 + q * (A5 + q * A6))))))
-                angle = QUARTER_CIRCLE - angle if steep else angle
-                angle = HALF_CIRCLE - angle if across * down < ZERO else angle
-                angle += HALF
-                first = np.int32(angle)
-                magnitude = np.sqrt(across * across + down * down)
-                share = magnitude * (angle - np.float32(first))
-                votes[NEXT, u], votes[NO, u] = share, magnitude - share
-                bins[NO, u] = base[u] + np.uint32(first - 1 if first > 0 else LAST_BIN)
-                bins[NEXT, u] = base[u] + np.uint32(first if first <= LAST_BIN else 0)
-            for u in range(width):
-                small[bins[NO, u]] += votes[NO, u]
-                small[bins[NEXT, u]] += votes[NEXT, u]
-            if b % side == 0:
-                line = b // np.uintp(side) - NEXT
+    for b in range(NEXT, np.uintp(len(samples)) - NEXT):
+        for u in range(width):
+            # The angle, in bins, lies in [0, 9]; the centre of bin b is b + 1/2.
+            across = samples[b, u + TWO] - samples[b, u]
+            down = samples[b + NEXT, u + NEXT] - samples[b - NEXT, u + NEXT]
+            x, y = abs(across), abs(down)
+            steep = y > x
+            r = (x if steep else y) / ((y if steep else x) + TINY)
+            q = r * r
+            angle = r * (A0 + q * (A1 + q * (A2 + q * (A3 + q * (A4 + q * (A5 + q * A6))))))
+            angle = QUARTER_CIRCLE - angle if steep else angle
+            angle = HALF_CIRCLE - angle if across * down < ZERO else angle
+            angle += HALF
+            first = np.int32(angle)
+            magnitude = np.sqrt(across * across + down * down)
+            share = magnitude * (angle - np.float32(first))
+            votes[NEXT, u], votes[NO, u] = share, magnitude - share
+            bins[NO, u] = base[u] + np.uint32(first - 1 if first > 0 else LAST_BIN)
+            bins[NEXT, u] = base[u] + np.uint32(first if first <= LAST_BIN else 0)
+        for u in range(width):
+            small[bins[NO, u]] += votes[NO, u]
+            small[bins[NEXT, u]] += votes[NEXT, u]
+        if b % side == 0:
+            line = b // np.uintp(side) - NEXT
+            for c in range(n_cells):
+                lines[line, c] = ZERO
+            for o in range(NO, shift, np.uintp(ORIENTATIONS)):
+                i, j, k = o + shift, o + TWO * shift, o + THREE * shift
                 for c in range(n_cells):
-                    lines[image, line, c] = ZERO
-                for o in range(NO, shift, np.uintp(ORIENTATIONS)):
-                    i, j, k = o + shift, o + TWO * shift, o + THREE * shift
-                    for c in range(n_cells):
-                        outer, inner = small[o + c] + small[k + c], small[i + c] + small[j + c]
-                        lines[image, line, c] += OUTER * outer + INNER * inner
-                for c in range(np.uintp(len(small))):
-                    small[c] = ZERO
+                    outer, inner = small[o + c] + small[k + c], small[i + c] + small[j + c]
+                    lines[line, c] += OUTER * outer + INNER * inner
+            for c in range(np.uintp(len(small))):
+                small[c] = ZERO
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 def _gather(
-    lines: Any,
-    starts: Any,
-    places: Any,
-    half: int,
-    apart: int,
-    n_across: int,
-    cells: Any,
-    out: Any,
-    first: int,
+    lines: Any, half: Any, apart: Any, n_down: Any, n_across: Any, cells: Any, out: Any
 ) -> None:
     """Put the cells of windows together, a row of cells of a row of windows at a time.
 
     Parameters
     ----------
-    lines : float32 array of shape (n, lines, numbers of a row of cells)
-    starts, places, half, apart, n_across
-        See :class:`Layout`.
+    lines : float32 array of shape (lines, numbers of a row of cells)
+    half, apart : int
+        Small cells of half a cell and between two windows.
+    n_down, n_across : int
+        Windows.
     cells : float32 array of shape (numbers of a row of cells,)
         Overwritten.
-    out : float32 array of shape (n, numbers of an image)
-    first : uintp
-        Where the descriptors of these windows begin among the numbers of an image.
+    out : float32 array of shape (numbers of the windows,)
+        Filled.
     """
-    width, next_cell = np.uintp(len(cells)), TWO * half * N_CELL
-    for image in range(np.uintp(len(lines))):
-        for s in range(np.uintp(len(starts))):
+    width, next_cell = np.uintp(len(cells)), TWO * np.uintp(half) * N_CELL
+    next_window, lines_of_half = np.uintp(apart) * N_CELL, np.uintp(half)
+    for i in range(np.uintp(n_down)):
+        for m in range(FOUR):
             for x in range(width):
                 cells[x] = ZERO
-            for a in range(starts[s], starts[s] + half):
-                b, c, d = a + half, a + TWO * half, a + THREE * half
+            start = i * np.uintp(apart) + TWO * lines_of_half * m
+            for a in range(start, start + lines_of_half):
+                b, c, d = a + lines_of_half, a + TWO * lines_of_half, a + THREE * lines_of_half
                 for x in range(width):
-                    outer = lines[image, a, x] + lines[image, d, x]
-                    inner = lines[image, b, x] + lines[image, c, x]
+                    outer, inner = lines[a, x] + lines[d, x], lines[b, x] + lines[c, x]
                     cells[x] += OUTER * outer + INNER * inner
-            to = first + places[s]
-            for j in range(n_across):
-                source: Any = j * apart
+            to = i * np.uintp(n_across) * N_WINDOW + m * FOUR * N_CELL
+            for j in range(np.uintp(n_across)):
+                source: Any = j * next_window
                 for cell in range(to, to + FOUR * N_CELL, N_CELL):
-                    for b in range(N_CELL):
-                        out[image, cell + b] = cells[source + b]
+                    for o in range(N_CELL):
+                        out[cell + o] = cells[source + o]
                     source += next_cell
                 to += N_WINDOW
 
