@@ -88,7 +88,7 @@ class DensePatches(Patches):
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the grids of one image: (patches, 144) values and (patches, 4) positions."""
         placed = self._place(*image.shape[:2])
-        return _describe_stack(as_stack(image), placed), _positions(placed)
+        return _describe_stack(as_stack(image), placed), placed.positions.copy()
 
     def describe_block(self, images: Images, first: int) -> PatchDescriptors:
         """Describe images of a collection, those of one shape together."""
@@ -96,34 +96,46 @@ class DensePatches(Patches):
         for _, stack in stacks(images, first):
             n, rows, columns = stack.shape[:3]
             placed = self._place(rows, columns)
-            values, positions = _describe_stack(stack, placed), _positions(placed)
-            offsets = np.arange(n + 1) * len(positions)
+            values = _describe_stack(stack, placed)
+            offsets = np.arange(n + 1) * len(placed.positions)
             shapes = np.full((n, 2), (rows, columns))
-            parts.append(PatchDescriptors(values, offsets, np.tile(positions, (n, 1)), shapes))
+            positions = np.tile(placed.positions, (n, 1))
+            parts.append(PatchDescriptors(values, offsets, positions, shapes))
         return PatchDescriptors.joined(parts)
 
-    def _place(self, rows: int, columns: int) -> list["_Placed"]:
-        return [_place(rows, columns, *grid) for grid in self._grids(rows, columns)]
+    def _place(self, rows: int, columns: int) -> "_Placed":
+        patch_size = _hashable("patch_size", self.patch_size)
+        return _place(rows, columns, patch_size, _hashable("stride", self.stride))
 
-    def _grids(self, rows: int, columns: int) -> list[tuple[float, int]]:
-        """Side of every grid's patches and their distance in samples."""
-        shorter = min(rows, columns)
-        if self.patch_size is None:
-            sizes = [min(max(MIN_SIZE, shorter / PATCHES_A_SIDE), shorter)]
-        else:
-            sizes = _positive("patch_size", self.patch_size)
-        if self.stride is None:
-            return [(size, _default_samples(size, shorter)) for size in sizes]
-        strides = _positive("stride", self.stride)
-        if len(strides) not in (1, len(sizes)):
-            raise ValueError(
-                f"expected one stride or one for each of {len(sizes)} sizes, got {len(strides)}"
-            )
-        strides = strides * len(sizes) if len(strides) == 1 else strides
-        return [
-            (size, max(1, round(stride * WINDOW / size)))
-            for size, stride in zip(sizes, strides, strict=True)
-        ]
+
+def _hashable(name: str, sizes: Sizes | None) -> Sizes | None:
+    """Give several numbers as a tuple; one as it is."""
+    if sizes is None or isinstance(sizes, NUMBER):
+        return sizes
+    return tuple(_positive(name, sizes))
+
+
+def _grids(
+    rows: int, columns: int, patch_size: Sizes | None, stride: Sizes | None
+) -> list[tuple[float, int]]:
+    """Side of every grid's patches and their distance in samples."""
+    shorter = min(rows, columns)
+    if patch_size is None:
+        sizes = [min(max(MIN_SIZE, shorter / PATCHES_A_SIDE), shorter)]
+    else:
+        sizes = _positive("patch_size", patch_size)
+    if stride is None:
+        return [(size, _default_samples(size, shorter)) for size in sizes]
+    strides = _positive("stride", stride)
+    if len(strides) not in (1, len(sizes)):
+        raise ValueError(
+            f"expected one stride or one for each of {len(sizes)} sizes, got {len(strides)}"
+        )
+    strides = strides * len(sizes) if len(strides) == 1 else strides
+    return [
+        (size, max(1, round(stride * WINDOW / size)))
+        for size, stride in zip(sizes, strides, strict=True)
+    ]
 
 
 def _default_samples(size: float, shorter: float) -> int:
@@ -146,16 +158,34 @@ def _positive(name: str, numbers: Sizes) -> list[float]:
 
 
 class _Placed(NamedTuple):
-    """A grid of patches of one size in images of one shape."""
+    """The grids of patches in images of one shape."""
 
-    positions: FloatArray  # (patches, 4)
-    level: int  # how often the images are halved
-    grid: Grid | None  # in the halved images; None if there are no patches
+    positions: FloatArray  # (patches, 4), of one grid after the other
+    # Those with patches: the number of the first one, how often the images are halved, and the
+    # grid in the halved images.
+    grids: list[tuple[int, int, Grid]]
+    n_halvings: int  # the most
 
 
 @lru_cache(maxsize=64)
-def _place(rows: int, columns: int, size: float, samples: int) -> _Placed:
-    """Place the patches of one size, so many samples apart, in an image."""
+def _place(rows: int, columns: int, patch_size: Sizes | None, stride: Sizes | None) -> _Placed:
+    """Place the patches of all sizes in an image; once, for it takes as long as a description."""
+    positions, grids, first = [], [], 0
+    for size, samples in _grids(rows, columns, patch_size, stride):
+        places, level, grid = _place_size(rows, columns, size, samples)
+        positions.append(places)
+        if grid is not None:
+            grids.append((first, level, grid))
+        first += len(places)
+    return _Placed(
+        np.concatenate(positions), grids, max((level for _, level, _ in grids), default=0)
+    )
+
+
+def _place_size(
+    rows: int, columns: int, size: float, samples: int
+) -> tuple[FloatArray, int, Grid | None]:
+    """Place the patches of one size, so many samples apart; if there are none, on no grid."""
     stride = samples * size / WINDOW
     n_down, first_row = _fit(rows, size, stride)
     n_across, first_column = _fit(columns, size, stride)
@@ -166,31 +196,24 @@ def _place(rows: int, columns: int, size: float, samples: int) -> _Placed:
     positions = places.reshape(-1, N_COORDINATES)
     level = halvings(size)
     if not len(positions):
-        return _Placed(positions, 0, None)
+        return positions, level, None
     pixel = 1 / 2**level
     shape = (-(-rows // 2**level), -(-columns // 2**level))
     corner = (first_row * pixel, first_column * pixel)
     grid = lay_grid(corner, size / WINDOW * pixel, samples, (n_down, n_across), shape)
-    return _Placed(positions, level, grid)
+    return positions, level, grid
 
 
-def _positions(placed: list[_Placed]) -> FloatArray:
-    return np.concatenate([grid.positions for grid in placed])
-
-
-def _describe_stack(stack: Image, placed: list[_Placed]) -> FloatArray:
+def _describe_stack(stack: Image, placed: _Placed) -> FloatArray:
     """Describe the grids of images of shape (n, rows, columns, channels), image by image."""
     n, rows, columns = stack.shape[:3]
-    n_patches = sum(len(grid.positions) for grid in placed)
+    n_patches = len(placed.positions)
     values = np.empty((n * n_patches, N_NUMBERS), np.float32)
     for block in row_blocks(n, max(1, PIXELS_AT_A_TIME // (rows * columns))):
         part = values[block.start * n_patches : block.stop * n_patches]
-        levels = halved(unit_gray(stack[block]), max(grid.level for grid in placed))
-        first = 0
-        for positions, level, grid in placed:
-            if grid is not None:
-                describe_grid(levels[level], grid, part, first)
-            first += len(positions)
+        levels = halved(unit_gray(stack[block]), placed.n_halvings)
+        for first, level, grid in placed.grids:
+            describe_grid(levels[level], grid, part, first)
         normalize(part)
     return values
 
