@@ -7,11 +7,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from visualwords.threads import row_blocks
+from visualwords.threads import row_blocks, worker_threads
 
-from .image import FloatArray, Image, Images, as_stack, stacks
+from .image import (
+    FloatArray,
+    Image,
+    Images,
+    as_stack,
+    check_image,
+    check_images,
+    naming_image,
+    stacks,
+)
 from .patch_kernels import N_NUMBERS, WINDOW, Grid, describe_grid, lay_grid, normalize
-from .patches import N_COORDINATES, PatchDescriptors, Patches, halved, halvings, unit_gray
+from .patches import (
+    IMAGES_PER_BLOCK,
+    N_COORDINATES,
+    PatchDescriptors,
+    Patches,
+    halved,
+    halvings,
+    unit_gray,
+)
 
 __all__ = ["DensePatches"]
 
@@ -88,19 +105,51 @@ class DensePatches(Patches):
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the grids of one image: (patches, 144) values and (patches, 4) positions."""
         placed = self._place(*image.shape[:2])
-        return _describe_stack(as_stack(image), placed), placed.positions.copy()
+        values = np.empty((len(placed.positions), N_NUMBERS), np.float32)
+        _describe_stack(as_stack(image), placed, values)
+        return values, placed.positions.copy()
+
+    def transform(self, images: Images) -> PatchDescriptors:
+        """Describe the patches of every image.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
+
+        Returns
+        -------
+        PatchDescriptors
+            Image by image; the patches of one do not depend on the others.
+        """
+        images = check_images(images)
+        if not isinstance(images, np.ndarray) or len(images) == 0:
+            return super().transform(images)
+        # Of an array it is known where every descriptor belongs: joining parts takes as long again.
+        with naming_image(0):
+            shape = check_image(images[0]).shape[:2]
+        placed = self._place(*shape)
+        n_patches = len(placed.positions)
+        values = np.empty((len(images) * n_patches, N_NUMBERS), np.float32)
+
+        def describe_block(block: slice) -> None:
+            for part, stack in stacks(images[block], block.start):
+                begin, end = block.start + part.start, block.start + part.stop
+                _describe_stack(stack, placed, values[begin * n_patches : end * n_patches])
+
+        with worker_threads(self.n_jobs) as map_:
+            for _ in map_(describe_block, row_blocks(len(images), IMAGES_PER_BLOCK)):
+                pass
+        return _of_alike(values, placed, len(images), shape)
 
     def describe_block(self, images: Images, first: int) -> PatchDescriptors:
         """Describe images of a collection, those of one shape together."""
         parts = []
         for _, stack in stacks(images, first):
-            n, rows, columns = stack.shape[:3]
-            placed = self._place(rows, columns)
-            values = _describe_stack(stack, placed)
-            offsets = np.arange(n + 1) * len(placed.positions)
-            shapes = np.full((n, 2), (rows, columns))
-            positions = np.tile(placed.positions, (n, 1))
-            parts.append(PatchDescriptors(values, offsets, positions, shapes))
+            n, shape = len(stack), stack.shape[1:3]
+            placed = self._place(*shape)
+            values = np.empty((n * len(placed.positions), N_NUMBERS), np.float32)
+            _describe_stack(stack, placed, values)
+            parts.append(_of_alike(values, placed, n, shape))
         return PatchDescriptors.joined(parts)
 
     def _place(self, rows: int, columns: int) -> "_Placed":
@@ -204,18 +253,26 @@ def _place_size(
     return positions, level, grid
 
 
-def _describe_stack(stack: Image, placed: _Placed) -> FloatArray:
+def _of_alike(
+    values: FloatArray, placed: _Placed, n: int, shape: tuple[int, int]
+) -> PatchDescriptors:
+    """Give the descriptors of ``n`` images of one shape their positions."""
+    offsets = np.arange(n + 1) * len(placed.positions)
+    return PatchDescriptors(
+        values, offsets, np.tile(placed.positions, (n, 1)), np.full((n, 2), shape)
+    )
+
+
+def _describe_stack(stack: Image, placed: _Placed, values: FloatArray) -> None:
     """Describe the grids of images of shape (n, rows, columns, channels), image by image."""
     n, rows, columns = stack.shape[:3]
     n_patches = len(placed.positions)
-    values = np.empty((n * n_patches, N_NUMBERS), np.float32)
     for block in row_blocks(n, max(1, PIXELS_AT_A_TIME // (rows * columns))):
         part = values[block.start * n_patches : block.stop * n_patches]
         levels = halved(unit_gray(stack[block]), placed.n_halvings)
         for first, level, grid in placed.grids:
             describe_grid(levels[level], grid, part, first)
         normalize(part)
-    return values
 
 
 def _fit(length: int, size: float, stride: float) -> tuple[int, float]:

@@ -284,6 +284,27 @@ def test_a_bad_image_is_named():
         DensePatches().transform([np.zeros((9, 9)), np.full((9, 9), np.nan)])
 
 
+def test_a_bad_image_of_an_array_is_named():
+    images = np.zeros((40, 9, 9))
+    images[37, 2, 3] = np.inf
+    with pytest.raises(ValueError, match=r"image 37: .*not finite"):
+        DensePatches().transform(images)
+    with pytest.raises(ValueError, match=r"image 0: .*with pixels"):
+        DensePatches().transform(np.zeros((2, 0, 9)))
+
+
+@pytest.mark.parametrize("sizes", [[[8, 16]], np.array([["8"]])], ids=["nested", "words"])
+def test_sizes_that_are_no_numbers_are_refused(sizes):
+    with pytest.raises(TypeError, match="patch_size to be a number or several"):
+        DensePatches(sizes, 4).describe(np.zeros((20, 20)))
+
+
+def test_positions_may_be_changed():
+    patches, image = DensePatches(8, 8), np.zeros((16, 16))
+    patches.describe(image)[1][:] = -1
+    assert_array_equal(patches.describe(image)[1][0], [4, 4, 8, 0])
+
+
 # --- images to a ragged result -----------------------------------------------------------------
 
 
@@ -322,6 +343,7 @@ def test_images_of_one_shape_are_described_as_each_alone(shape, dtype):
     images = pixels.astype(np.uint8) if dtype == np.uint8 else (pixels / 255).astype(dtype)
     for patches in (DensePatches(), DensePatches([8, 34, 33], 5, n_jobs=2)):
         result = patches.transform(images)
+        assert_array_equal(patches.transform(list(images)).values, result.values)
         for i, image in enumerate(images):
             values, positions = patches.describe(image)
             assert_array_equal(result[i], values)
