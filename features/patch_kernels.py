@@ -381,17 +381,14 @@ def _gather(
                 to += N_WINDOW
 
 
-def normalize(rows: FloatArray) -> None:
-    """L2-Hys of every row in place: scale to unit length, clip at 0.2, scale again."""
-    _normalize(rows, np.empty(STRIP, np.float32))
-
-
 # "reassoc" lets the compiler choose the order of these sums, once and for all calls. Each pass
 # goes over many rows, so that no row waits for the square root of the one before.
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
-def _normalize(rows: Any, scale: Any) -> None:
+def normalize(rows: Any) -> None:
+    """L2-Hys of every row in place: scale to unit length, clip at 0.2, scale again."""
+    scale = np.empty(STRIP, np.float32)
     n = np.uintp(len(rows))
-    strip, numbers = np.uintp(len(scale)), np.uintp(N_NUMBERS)
+    strip, numbers = np.uintp(STRIP), np.uintp(N_NUMBERS)
     for first in range(NO, n, strip):
         last: Any = first + strip if first + strip < n else n
         for r in range(first, last):
