@@ -51,6 +51,7 @@ FLOOR = np.float32(0.1)
 # Numba promotes what is not of its own width and makes up for negative indices: these never need.
 NO, NEXT, TWO, THREE = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(3)
 FOUR, N_CELL, N_WINDOW = np.uintp(CELLS), np.uintp(ORIENTATIONS), np.uintp(N_NUMBERS)
+FIVE, SIX, SEVEN, EIGHT = np.uintp(5), np.uintp(6), np.uintp(7), np.uintp(8)
 LAST_BIN = np.int32(ORIENTATIONS - 1)
 # atan(r) in orientation bins for r in [0, 1]: least largest error (7e-7 bins) of seven odd terms.
 A0, A1, A2, A3, A4, A5, A6 = (
@@ -341,6 +342,32 @@ def _sum_lines(
                 small[c] = ZERO
 
 
+@njit(nogil=True, cache=True)
+def _copy_cell(cells: Any, source: Any, out: Any, cell: Any) -> None:
+    """Copy nine numbers; all are read before one is written, so they move as vectors."""
+    (
+        out[cell],
+        out[cell + NEXT],
+        out[cell + TWO],
+        out[cell + THREE],
+        out[cell + FOUR],
+        out[cell + FIVE],
+        out[cell + SIX],
+        out[cell + SEVEN],
+        out[cell + EIGHT],
+    ) = (
+        cells[source],
+        cells[source + NEXT],
+        cells[source + TWO],
+        cells[source + THREE],
+        cells[source + FOUR],
+        cells[source + FIVE],
+        cells[source + SIX],
+        cells[source + SEVEN],
+        cells[source + EIGHT],
+    )
+
+
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 def _gather(
     lines: Any, half: Any, apart: Any, n_down: Any, n_across: Any, cells: Any, out: Any
@@ -375,8 +402,7 @@ def _gather(
             for j in range(np.uintp(n_across)):
                 source: Any = j * next_window
                 for cell in range(to, to + FOUR * N_CELL, N_CELL):
-                    for o in range(N_CELL):
-                        out[cell + o] = cells[source + o]
+                    _copy_cell(cells, source, out, cell)
                     source += next_cell
                 to += N_WINDOW
 
