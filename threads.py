@@ -19,7 +19,7 @@ from typing import Any
 import joblib
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["row_blocks", "worker_threads"]
+__all__ = ["even_blocks", "row_blocks", "worker_threads"]
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
@@ -156,3 +156,15 @@ def row_blocks(n_rows: int, block: int) -> list[slice]:
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
     return [slice(start, min(start + block, n_rows)) for start in range(0, n_rows, block)]
+
+
+def even_blocks(n_rows: int, most: int, n_jobs: int | None) -> list[slice]:
+    """Cut ``n_rows`` rows into slices of at most ``most``, and at least two for each thread.
+
+    Examples
+    --------
+    >>> even_blocks(6, 256, n_jobs=1)
+    [slice(0, 3, None), slice(3, 6, None)]
+    """
+    n_threads = joblib.effective_n_jobs(n_jobs)
+    return row_blocks(n_rows, max(1, min(most, -(-n_rows // (2 * n_threads)))))

@@ -1,6 +1,5 @@
 """``ImageFeature``: what every feature has in common; each states only its own mathematics."""
 
-import math
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -10,15 +9,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from visualwords.threads import row_blocks, worker_threads
+from visualwords.threads import even_blocks, worker_threads
 
 from .image import FloatArray, Image, Images, check_image, check_images, naming_image
 
 __all__ = ["ImageFeature"]
 
-# A block, which one thread describes, is of so many images, fewer of large ones.
 IMAGES_PER_BLOCK = 256
-PIXELS_PER_BLOCK = 2**19
 
 
 class ImageFeature(TransformerMixin, BaseEstimator):
@@ -86,10 +83,8 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         def describe_block(block: slice) -> None:
             self._describe_block(images[block], block.start, rows[block])
 
-        pixels = math.prod(getattr(images[0], "shape", ())[:2]) if len(images) else 0
-        n = max(1, min(IMAGES_PER_BLOCK, PIXELS_PER_BLOCK // max(1, pixels)))
         with worker_threads(self.n_jobs) as map_:
-            for _ in map_(describe_block, row_blocks(len(images), n)):
+            for _ in map_(describe_block, even_blocks(len(images), IMAGES_PER_BLOCK, self.n_jobs)):
                 pass
         return rows
 

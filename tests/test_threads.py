@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from visualwords.threads import row_blocks, worker_threads
+from visualwords.threads import even_blocks, row_blocks, worker_threads
 
 
 def blas_threads() -> list[int]:
@@ -96,3 +96,12 @@ def test_row_blocks_cover_every_row_once(n_rows, block):
     blocks = row_blocks(n_rows, block)
     assert [i for rows in blocks for i in range(n_rows)[rows]] == list(range(n_rows))
     assert all(rows.stop - rows.start <= block for rows in blocks)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "most", "blocks"), [(0, 5, 0), (3, 5, 3), (12, 5, 4), (50, 5, 10)]
+)
+def test_even_blocks_give_every_thread_two(n_rows, most, blocks):
+    cut = even_blocks(n_rows, most, 2)
+    assert len(cut) == blocks
+    assert [i for rows in cut for i in range(n_rows)[rows]] == list(range(n_rows))
