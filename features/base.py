@@ -1,5 +1,6 @@
 """``ImageFeature``: what every feature has in common; each states only its own mathematics."""
 
+import math
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -15,7 +16,10 @@ from .image import FloatArray, Image, Images, check_image, check_images, naming_
 
 __all__ = ["ImageFeature"]
 
+# A block, which one thread describes, is of at most so many images and pixels: what it holds of
+# float64 images, and of small ones in a list, is copied.
 IMAGES_PER_BLOCK = 256
+PIXELS_PER_BLOCK = 2**22
 
 
 class ImageFeature(TransformerMixin, BaseEstimator):
@@ -83,8 +87,10 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         def describe_block(block: slice) -> None:
             self._describe_block(images[block], block.start, rows[block])
 
+        pixels = math.prod(getattr(images[0], "shape", ())[:2]) if len(images) else 0
+        most = max(1, min(IMAGES_PER_BLOCK, PIXELS_PER_BLOCK // max(1, pixels)))
         with worker_threads(self.n_jobs) as map_:
-            for _ in map_(describe_block, even_blocks(len(images), IMAGES_PER_BLOCK, self.n_jobs)):
+            for _ in map_(describe_block, even_blocks(len(images), most, self.n_jobs)):
                 pass
         return rows
 

@@ -38,7 +38,7 @@ def test_an_error_names_its_image(n_jobs):
         feature.fit(images[401:])
 
 
-@pytest.mark.parametrize(("shape", "n_blocks"), [((4, 5), 2), ((400, 300), 75), ((900, 800), 300)])
+@pytest.mark.parametrize(("shape", "n_blocks"), [((4, 5), 2), ((400, 300), 9), ((900, 800), 60)])
 def test_blocks_are_of_fewer_large_images(shape, n_blocks):
     class Blocks(MeanColour):
         def _describe_block(self, images, first, out):
