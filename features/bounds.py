@@ -29,8 +29,6 @@ LARGE = 1e30  # Squared lengths over this are left to float64 ...
 SMALL = 1e-30  # ... and what underflows under this is covered by an absolute error of the bounds.
 UNEXPLAINED = 0.06  # Share of the words' variance that the principal axes may leave.
 FOLD = 8  # Bounds are folded twice by this factor before any single one is looked at.
-SMALL_PRODUCT = 1_000_000  # Multiplications up to which OpenBLAS packs no operand (AVX-512).
-MAX_STEP = 64
 
 
 class Prepared(NamedTuple):
@@ -42,7 +40,6 @@ class Prepared(NamedTuple):
     table: FloatArray  # (n_axes + 2, n_words rounded up to FOLD^2)
     slack: float
     radius: float  # max |c - mean|
-    step: int  # Rows whose bounds are computed at once.
 
 
 def prepare(words: FloatArray) -> Prepared:
@@ -61,8 +58,7 @@ def prepare(words: FloatArray) -> Prepared:
     if slack > 1:  # Millions of columns: float32 cannot tell.
         radius = np.inf
     table = _bound_table(centred, axes, slack)
-    step = min(SMALL_PRODUCT // table.size // 8 * 8, MAX_STEP) or MAX_STEP
-    return Prepared(words, mean, axes, table, slack, radius, step)
+    return Prepared(words, mean, axes, table, slack, radius)
 
 
 def _principal_axes(centred: DoubleArray) -> FloatArray:

@@ -25,7 +25,8 @@ from .image import FloatArray
 
 __all__ = ["WordSearch"]
 
-ROWS = 512  # are looked for at once.
+ROWS = 512  # are looked for at once,
+STEP = 64  # and the bounds of so many are one product.
 TWO, THREE, FOUR = np.uintp(2), np.uintp(3), np.uintp(4)
 
 
@@ -114,7 +115,7 @@ class WordSearch:
         k, width = ids.shape[1], table.shape[1]
         n_rows = min(len(rows), ROWS)
         near, ends = np.empty(n_rows * width + 1, np.int32), np.empty(n_rows + 1, np.int64)
-        bounds = np.empty((self.prepared.step, width), np.float32)
+        bounds = np.empty((STEP, width), np.float32)
         folded = np.empty(width // FOLD, np.float32)
         twice = np.empty(width // FOLD**2, np.float32)
         lanes = np.empty(len(folded) + 1, np.int32)
