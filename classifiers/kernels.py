@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from visualwords.compiling import prefetch
+
 from .tiles import (
     TALL,
     VECTOR_BYTES,
@@ -20,7 +22,6 @@ from .tiles import (
     add_tile,
     add_totals,
     empty_tile,
-    prefetch,
 )
 
 __all__ = ["block_gradient", "block_scores", "packed_weights"]

@@ -22,7 +22,6 @@ __all__ = [
     "add_tile",
     "add_totals",
     "empty_tile",
-    "prefetch",
 ]
 
 TALL, WIDE = 2, 5
@@ -224,22 +223,3 @@ def add_tile(context: Any, tile: Any, out: Any, place: Any, stride: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(tile, out, types.uintp, types.uintp), generate
-
-
-@intrinsic
-def prefetch(context: Any, X: Any, place: Any) -> Any:
-    """Ask for the cache line of a number of X, which need not exist, before it is needed."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        byte = ir.IntType(8).as_pointer()
-        pointer = _Steps(context, builder, X).pointer(X, values[0], values[1])
-        ask = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [byte, INDEX, INDEX, INDEX]),
-            "llvm.prefetch.p0",
-        )
-        for_reading, keep, data = (ir.Constant(INDEX, k) for k in (0, 3, 1))
-        builder.call(ask, [builder.bitcast(pointer, byte), for_reading, keep, data])
-        return context.get_dummy_value()
-
-    return types.void(X, types.uintp), generate

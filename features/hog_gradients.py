@@ -9,41 +9,19 @@ Indices are unsigned because numba wraps signed ones, which would keep LLVM from
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
 
-__all__ = ["band_gradients", "fetch", "inner", "load_band", "take_roots"]
+from visualwords.compiling import inner, prefetch
 
-# What only kernels call needs no way in from Python; compiling one would take as long again.
-inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-
+__all__ = ["band_gradients", "fetch", "load_band", "take_roots"]
 
 CACHE_LINE = 64  # bytes
-
-
-@intrinsic
-def _prefetch(context: Any, array: Any, place: Any) -> Any:
-    """Ask the processor to fetch the cache line of ``array[place]`` but not wait for it."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, values[0]).data
-        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        address = builder.bitcast(builder.gep(data, [values[1]]), byte)
-        # For reading, to be kept in every cache, of data.
-        builder.call(prefetch, [address, *(ir.Constant(number, k) for k in (0, 3, 1))])
-        return context.get_dummy_value()
-
-    return types.void(array, types.uintp), generate
 
 
 @inner
 def fetch(array: Any, start: int, end: int) -> None:
     """Have numbers of an array fetched from memory while something else is computed."""
     for i in range(start, end, CACHE_LINE // array.itemsize):
-        _prefetch(array, np.uintp(i))
+        prefetch(array, np.uintp(i))
 
 
 @inner

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .hog_gradients import band_gradients, fetch, inner, load_band, take_roots
+from visualwords.compiling import inner, reassociated
+
+from .hog_gradients import band_gradients, fetch, load_band, take_roots
 from .hog_votes import (
     LANES,
     ROWS,
@@ -193,12 +195,7 @@ def _normalize(out: Any, begin: int, end: int, size: int, norm: int, constants: 
                 out[i] *= factor
 
 
-@njit(
-    error_model="numpy",
-    no_cpython_wrapper=True,
-    no_cfunc_wrapper=True,
-    fastmath={"reassoc", "contract"},
-)
+@reassociated
 def _squared(values: Any, start: int, end: int) -> Any:
     """Sum of squares: several sums at once, in an order that is LLVM's but always the same."""
     total = np.float32(0)

@@ -13,19 +13,15 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-from .hog_gradients import inner
+from visualwords.compiling import contracted, inner
 
 __all__ = ["LANES", "ROWS", "add_rows", "hard_bins", "soft_bins", "vote_alone", "vote_around"]
 
 LANES = 4  # of a slot lie side by side; more of them are in further parts of the histogram
 ROWS = 8  # of a group are worked on at a time
-
-contracted = njit(
-    error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, fastmath={"contract"}
-)
 
 
 @intrinsic
