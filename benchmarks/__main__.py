@@ -5,7 +5,7 @@ from importlib import import_module
 
 # A module of a group is a file beside this one with a function report() that prints its rows.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "features": ("hog", "hue", "descriptors", "nearest", "kmeans", "images"),
+    "features": ("hog", "hue", "descriptors", "nearest", "kmeans", "images", "compilation"),
     "training": ("training",),
     "lecture": ("lecture",),
 }
