@@ -103,6 +103,14 @@ class ImageFeature(TransformerMixin, BaseEstimator):
             with naming_image(first + i):
                 out[i] = self.describe(check_image(image))
 
+    def _check_fitted_length(self, length: int) -> None:
+        """Check that what the parameters ask for now is as long as when ``fit`` was called."""
+        if length != self.n_features_out_:
+            raise ValueError(
+                f"the parameters of {type(self).__name__} were changed after fit: {length} numbers "
+                f"an image, {self.n_features_out_} in fit; call fit again"
+            )
+
     def _check_training(self, images: Images) -> Images:
         images = check_images(images)
         if len(images) == 0:

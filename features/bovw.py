@@ -269,6 +269,7 @@ or DescribedImages
         return self.patches
 
     def _coder(self) -> Coder:
+        self._check_fitted_length(self.n_words * n_regions(self.pyramid_levels))
         return make_coder(self.assignment, self.vocabulary_.words_, self.n_neighbors, self.beta)
 
     def _described(self, images: Any) -> Images | PatchDescriptors:

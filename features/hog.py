@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import hog_kernels
 from .base import ImageFeature
 from .hog_course import course_cells
-from .hog_plan import Plan, find_plan
+from .hog_plan import Plan, check_counts, find_plan
 from .image import (
     FloatArray,
     Image,
@@ -328,6 +328,8 @@ class HOG(ImageFeature):
         y : ignored
         """
         images = self._check_training(images)
+        if self.image_size is not None:
+            check_counts("image_size", self.image_size, 2)
         with naming_image(0):
             size = check_image(images[0]).shape[:2] if self.image_size is None else self.image_size
             self.image_size_ = (int(size[0]), int(size[1]))
@@ -350,8 +352,10 @@ class HOG(ImageFeature):
         check_is_fitted(self)
         image = check_image(image)
         image = resize(image, self._target(image.shape[:2]))
-        out = np.empty(self.n_features_out_, np.float32)
-        _describe(image.reshape(-1), self._plan(image.shape, image.dtype != UINT8), out)
+        plan = self._plan(image.shape, image.dtype != UINT8)
+        self._check_fitted_length(plan.length)
+        out = np.empty(plan.length, np.float32)
+        _describe(image.reshape(-1), plan, out)
         return out
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
@@ -361,6 +365,7 @@ class HOG(ImageFeature):
             if stack.shape[1:3] != size:
                 stack = resize_stack(stack, size)
             plan = self._plan(stack.shape[1:], stack.dtype != UINT8)
+            self._check_fitted_length(plan.length)
             _describe(stack.reshape(-1), plan, out[rows].reshape(-1))
 
     def _target(self, size: tuple[int, ...]) -> tuple[int, int]:

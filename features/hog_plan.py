@@ -10,7 +10,7 @@ import numpy.typing as npt
 from . import hog_kernels as kernels
 from .hog_votes import LANES, ROWS
 
-__all__ = ["CONVENTIONS", "CONVENTIONS_OF_CELLS", "NORMS", "Plan", "find_plan"]
+__all__ = ["CONVENTIONS", "CONVENTIONS_OF_CELLS", "NORMS", "Plan", "check_counts", "find_plan"]
 
 CONVENTIONS = ("dalal", "skimage", "opencv", "uoctti", "cs231n")
 CONVENTIONS_OF_CELLS = ("uoctti", "cs231n")
@@ -90,12 +90,12 @@ def find_plan(size: tuple[int, ...], is_float: bool, *parameters: Any) -> Plan:
     """Plan for images of ``size``, made once: the arguments of :func:`make_plan`, or lists."""
     try:
         return make_plan(size, is_float, *parameters)
-    except TypeError:  # a list cannot be looked up
-        hashable = (tuple(p) if isinstance(p, list) else p for p in parameters)
+    except TypeError:  # a list or an array cannot be looked up
+        hashable = (tuple(p) if isinstance(p, list | np.ndarray) else p for p in parameters)
         return make_plan(size, is_float, *hashable)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256, typed=True)
 def make_plan(
     size: tuple[int, ...],
     is_float: bool,
@@ -198,9 +198,9 @@ def _checked(p: Parameters) -> Parameters:
         raise ValueError(f"convention must be one of {CONVENTIONS}, got {p.convention!r}")
     if p.norm not in NORMS:
         raise ValueError(f"block_norm must be one of {NORMS}, got {p.norm!r}")
-    _check_counts("orientations", (p.orientations,), 1)
-    _check_counts("pixels_per_cell", p.cell, 2)
-    _check_counts("cells_per_block", p.block, 2)
+    check_counts("orientations", (p.orientations,), 1)
+    check_counts("pixels_per_cell", p.cell, 2)
+    check_counts("cells_per_block", p.block, 2)
     if p.orientations < 2 and p.convention in ("dalal", "opencv"):
         raise ValueError("orientations must be at least 2, since votes are shared between two bins")
     if p.signed and p.convention not in ("dalal", "opencv"):
@@ -210,7 +210,7 @@ def _checked(p: Parameters) -> Parameters:
     if p.norm != "L2-Hys" and p.convention not in ("dalal", "skimage"):
         raise ValueError(f'block_norm={p.norm!r} is for "dalal" and "skimage"')
     stride = p.cell if p.stride is None else p.stride
-    _check_counts("block_stride", stride, 2)
+    check_counts("block_stride", stride, 2)
     if p.convention in CONVENTIONS_OF_CELLS and (p.block, stride) != ((2, 2), p.cell):
         raise ValueError(
             f"{p.convention!r} has no blocks of its own: leave cells_per_block and block_stride out"
@@ -223,7 +223,8 @@ def _checked(p: Parameters) -> Parameters:
     return p._replace(stride=stride)
 
 
-def _check_counts(name: str, values: Any, length: int) -> None:
+def check_counts(name: str, values: Any, length: int) -> None:
+    """Check that a parameter is ``length`` whole numbers above 0."""
     several = isinstance(values, Sequence | np.ndarray) and len(values) == length
     if not (several and all(isinstance(v, int | np.integer) and v > 0 for v in values)):
         what = "a whole number" if length == 1 else "two whole numbers (rows, columns)"

@@ -264,10 +264,13 @@ class HueHistogram(ImageFeature):
         ndarray of shape (n_features_out_,), float32
         """
         check_is_fitted(self)
-        return _describe_one(image, self._plan())
+        plan = self._plan()
+        self._check_fitted_length(plan.length)
+        return _describe_one(image, plan)
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         plan = self._plan()
+        self._check_fitted_length(plan.length)
         for rows, stack in stacks(images, first):
             if _is_bounded(stack, plan):
                 for i, image in enumerate(stack, first + rows.start):

@@ -96,6 +96,20 @@ def test_fit_gives_itself_and_the_same_again(feature):
     assert_array_equal(again.transform(MIXED), feature.transform(MIXED))
 
 
+def test_a_length_changed_after_fit_is_refused(unfitted):
+    """The kernels write as many numbers as the parameters ask for now."""
+    feature, other = unfitted
+    feature.fit(IMAGES[:20])
+    ((name, value),) = other.items()
+    if name == "norm":
+        name, value = "n_bins", 7
+    for changed in (value, 100):
+        feature.set_params(**{name: changed})
+        for call in (feature.transform, lambda images: feature.describe(images[0])):
+            with pytest.raises(ValueError, match=r"changed after fit: .* call fit again"):
+                call(IMAGES[:3])
+
+
 def test_transform_gives_finite_float32(feature):
     rows = feature.transform(MIXED)
     assert rows.dtype == np.float32

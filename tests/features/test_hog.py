@@ -395,11 +395,26 @@ def test_one_number_is_not_enough_for_rows_and_columns(name):
         HOG(**{name: 8}).fit(PHOTOGRAPHS[:1])
 
 
+@pytest.mark.parametrize("size", [32, (32,), (32, 32, 3), (32.5, 32), (0, 32), "ab"])
+def test_a_size_is_two_whole_numbers(size):
+    message = f"image_size must be two whole numbers (rows, columns) above 0, got {size!r}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        HOG(image_size=size).fit(PHOTOGRAPHS[:1])
+
+
+def test_what_was_asked_before_does_not_count():
+    hog(PHOTOGRAPHS[0], orientations=8)
+    with pytest.raises(ValueError, match=r"orientations must be .* got 8\.0"):
+        hog(PHOTOGRAPHS[0], orientations=8.0)
+
+
 def test_lists_do_as_parameters():
     image = PHOTOGRAPHS[0]
     as_lists = HOG(pixels_per_cell=[4, 4], block_stride=[8, 8], image_size=[32, 32])
     expected = hog(image, pixels_per_cell=(4, 4), block_stride=(8, 8))
     np.testing.assert_array_equal(as_lists.fit_transform([image])[0], expected)
+    as_arrays = hog(image, pixels_per_cell=np.array([4, 4]), block_stride=np.array([8, 8]))
+    np.testing.assert_array_equal(as_arrays, expected)
 
 
 def test_image_size_makes_mixed_images_alike():
