@@ -1,6 +1,6 @@
 """What the features take as an image, and the few conversions that they share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
@@ -78,7 +78,8 @@ def check_image(image: Any) -> Image:
             "convert the image, e.g. with skimage.util.img_as_ubyte"
         )
     if image.dtype != np.float32:
-        image = image.astype(np.float32)
+        with np.errstate(over="ignore"):  # Too large becomes infinity, refused below.
+            image = image.astype(np.float32)
     if not _is_finite(image):
         raise ValueError("the image has values that are not finite (NaN or infinity)")
     return image
@@ -99,6 +100,8 @@ def _all_finite(values: Any) -> Any:
 
 
 def _hint(image: Image) -> str:
+    if image.dtype.kind in "US":
+        return "; read the file first, e.g. with skimage.io.imread"
     if image.ndim == 3 and image.shape[2] == 4:
         return "; blend or drop the alpha channel, e.g. with skimage.color.rgba2rgb or [:, :, :3]"
     if image.ndim == 4:
@@ -112,8 +115,10 @@ def check_images(images: Any) -> Images:
     Parameters
     ----------
     images : ndarray of shape (n, rows, columns[, channels]) or sequence of images
-        Images of different sizes come as a sequence.
+        Images of different sizes come as a sequence; a Series of pandas is one, whatever its index.
     """
+    if hasattr(images, "iloc"):
+        images = images.to_numpy()
     if isinstance(images, np.ndarray):
         if images.dtype == object and images.ndim == 1:
             return list(images)
@@ -129,7 +134,7 @@ def check_images(images: Any) -> Images:
                 "give [image] or image[np.newaxis]"
             )
         return images
-    if isinstance(images, str | bytes) or not hasattr(images, "__len__"):
+    if isinstance(images, str | bytes | Mapping) or not hasattr(images, "__len__"):
         raise TypeError(f"expected a sequence of images, got {type(images).__name__}")
     return images if hasattr(images, "__getitem__") else list(images)
 
@@ -249,7 +254,8 @@ def _checked_stack(alike: Images, number: int) -> Image:
     stack = joined.reshape(len(alike), *example.shape[:2], -1)
     if stack.dtype == np.uint8:
         return stack
-    stack = stack.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):
+        stack = stack.astype(np.float32, copy=False)
     if not _is_finite(stack):
         for i, image in enumerate(alike, number):
             with naming_image(i):

@@ -4,6 +4,7 @@ import pickle
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from skimage import data
@@ -198,6 +199,21 @@ def test_no_images_give_no_rows(feature, none):
         clone(feature).fit(none)
 
 
+def test_a_series_of_images_may_have_any_index(feature):
+    images = pd.Series(MIXED)[::-1]
+    rows = feature.transform(MIXED[::-1])
+    assert_array_equal(feature.transform(images), rows)
+    assert_array_equal(
+        clone(feature).fit(pd.Series(list(IMAGES))[40:]).transform(IMAGES[:5]),
+        clone(feature).fit(IMAGES[40:]).transform(IMAGES[:5]),
+    )
+
+
+def test_a_file_name_is_no_image(feature):
+    with pytest.raises(ValueError, match=r"image 1: .* read the file first"):
+        feature.transform([IMAGES[0], "photo.jpg"])
+
+
 NOT_COLLECTIONS = {
     "one image": (IMAGES[0], ValueError, "looks like one colour image"),
     "one grey image": (IMAGES[0, :, :, 0], ValueError, "sequence of images"),
@@ -205,6 +221,8 @@ NOT_COLLECTIONS = {
     "five axes": (IMAGES[np.newaxis], ValueError, "sequence of images"),
     "a name": ("image.png", TypeError, "sequence of images"),
     "a number": (3, TypeError, "sequence of images"),
+    "a dictionary": ({0: IMAGES[0]}, TypeError, "sequence of images, got dict"),
+    "a frame": (pd.DataFrame({"image": list(IMAGES)}), ValueError, "sequence of images"),
 }
 
 
@@ -225,6 +243,7 @@ BAD_IMAGES = {
     "NaN": (NAN, ValueError, "not finite"),
     "infinity": (np.full((32, 32), np.inf, np.float32), ValueError, "not finite"),
     "integers": (np.zeros((32, 32, 3), int), TypeError, "uint8"),
+    "too large for 32 bits": (np.full((32, 32), 1e300), ValueError, "not finite"),
     "16 bits": (np.zeros((32, 32), np.uint16), TypeError, "uint8"),
     "truth values": (np.zeros((32, 32), bool), TypeError, "uint8"),
 }
