@@ -76,7 +76,9 @@ def block_scores(
         Contiguous along the rows of X: reductions over classes are sums of long rows.
     """
     if weights.ndim == 2:
-        return np.asarray((weights @ X.T + intercept[:, None]).T)
+        scores = weights @ X.T
+        scores += intercept[:, None]
+        return np.asarray(scores.T)
     out = np.empty((len(weights) * WIDE, -(-len(X) // TALL) * TALL), X.dtype)
     n_classes = len(intercept)
     out[:n_classes] = intercept[:, None]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .curvature import Curvature, column_gram, sample
-from .lbfgs import LBFGS, Pairs, quasi_newton_step
+from .lbfgs import Pairs, finish_two_loop, quasi_newton_step, start_two_loop
 from .objective import Certificate, Objective, Weights
 from .solvers import Solver, State
 
@@ -17,6 +17,8 @@ ROWS_PER_COLUMN = 16
 COARSER = 8
 # How often in a row to begin L-BFGS anew when it finds no lower value.
 PATIENCE = 4
+# Steps over the intercepts alone, of which each costs a small part of a pass over X.
+SETTLING = 20
 
 
 class PrimalDual(Solver):
@@ -142,8 +144,9 @@ def _review(objective: Objective, state: State, tol: float) -> State:
     """Certify what was reached; stop, or go on with a narrower smoothing or a nearer target."""
     progress: _Progress = state.memory
     certificate, W = progress.objective.certify(state.W), state.W
-    if certificate.gap - certificate.intercepts <= tol * certificate.value < certificate.gap:
-        W = _settle_intercepts(progress.objective, W)
+    room = tol * certificate.value - (certificate.gap - certificate.intercepts)
+    if objective.fit_intercept and 0 <= room < certificate.intercepts:
+        W = _settle_intercepts(progress.objective, W, progress.curvature.c, room / 4)
         certificate = progress.objective.certify(W)
     reason = "the duality gap is within tol" if certificate.gap <= tol * certificate.value else ""
     progress.stuck = progress.stuck + 1 if state.stop else 0
@@ -170,19 +173,41 @@ def _aim(objective: Objective, progress: _Progress, certificate: Certificate, to
     progress.curvature.measure(progress.pairs)
 
 
-def _settle_intercepts(objective: Objective, W: Weights) -> Weights:
-    """Minimise over the intercepts alone, for which the scores are all that is needed."""
-    if not objective.fit_intercept:
-        return W
-    alone = Objective(
-        np.empty((objective.n_samples, 0)),
-        objective.y,
-        objective.loss,
-        0.0,
-        objective.n_classes,
-        sample_weight=objective.sample_weight,
-        offset=objective.scores(W).astype(np.float64),
-        n_jobs=objective.n_jobs,
+def _settle_intercepts(objective: Objective, W: Weights, curvature: float, room: float) -> Weights:
+    """Bring the gradient by the intercepts near 0; the scores at ``W`` are all that it needs.
+
+    Quasi-Newton steps by gradients alone: these resolve more than values, whose differences are
+    of second order.
+
+    Parameters
+    ----------
+    objective : Objective
+    W : ndarray of shape (n_classes, n_features + 1)
+    curvature : float
+        Of the mean loss by an intercept, by which the first step is divided.
+    room : float
+        What the intercepts may add to the gap.
+    """
+    alone = objective.replaced(
+        X=np.empty((objective.n_samples, 0), objective.X.dtype),
+        alpha=0.0,
+        scaling=None,
+        offset=objective.scores(W),
     )
-    shift = LBFGS(tol=0.0).minimize(alone, np.zeros(alone.shape)).W
-    return np.column_stack([W[:, :-1], W[:, -1:] + shift])
+    radius = max(1.0, float(np.abs(W[:, -1]).max()))
+    shift = best = np.zeros(alone.shape)
+    gradient, least, pairs = alone(shift)[1], np.inf, Pairs()
+    for _ in range(SETTLING):
+        error = radius * float(np.abs(gradient).sum())
+        if error < least:
+            best, least = shift, error
+        if least <= room:
+            break
+        direction, factors = start_two_loop(gradient, pairs)
+        last = pairs[-1][1] if pairs else gradient
+        step = -finish_two_loop(direction / curvature, last / curvature, pairs, factors)
+        before, shift = gradient, shift + step
+        gradient = alone(shift)[1]
+        if (step * (gradient - before)).sum() > 0:
+            pairs.append((step, gradient - before))
+    return np.column_stack([W[:, :-1], W[:, -1:] + best])
