@@ -117,7 +117,8 @@ def make_plan(
         If a parameter is not valid or the image is smaller than a block.
     """
     p = _checked(Parameters(orientations, cell, block, convention, stride, norm, signed, root))
-    _check_size(size[:2], p.cell, block if convention not in CONVENTIONS_OF_CELLS else (1, 1))
+    has_blocks = not only_cells and convention not in CONVENTIONS_OF_CELLS
+    _check_size(size[:2], p.cell, p.block if has_blocks else (1, 1))
     make_axis = _cell_axis if only_cells else _axis
     axes = make_axis(p, 0, size[0]), make_axis(p, 1, size[1])
     n_bins = orientations * (2 if convention == "uoctti" else 1)
@@ -236,9 +237,9 @@ def _check_size(size: tuple[int, ...], cell: tuple[int, int], block: tuple[int, 
     least = (cell[0] * block[0], cell[1] * block[1])
     if size[0] < least[0] or size[1] < least[1]:
         raise ValueError(
-            f"an image of {size[0]}x{size[1]} pixels is too small: a block needs "
-            f"{least[0]}x{least[1]}; use a smaller pixels_per_cell or cells_per_block, or enlarge "
-            "the images (image_size of HOG)"
+            f"an image of {size[0]}x{size[1]} pixels is too small: a "
+            f"{'cell' if block == (1, 1) else 'block'} needs {least[0]}x{least[1]}; use a smaller "
+            "pixels_per_cell or cells_per_block, or enlarge the images (image_size of HOG)"
         )
 
 

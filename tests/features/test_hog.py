@@ -339,6 +339,18 @@ def test_cells_hold_the_votes_of_their_pixels():
         np.testing.assert_allclose(inner.sum(), edges.sum() * 64 * scale, rtol=1e-4)
 
 
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_one_cell_is_enough_where_there_are_no_blocks(convention):
+    image = PHOTOGRAPHS[0]
+    whole = hog_cells(image, convention=convention)
+    assert hog_cells(image[:8, :16], convention=convention).shape == (1, 2, whole.shape[2])
+    assert hog_image(image[:15, :16], convention=convention).shape[0] >= 8
+    if convention == "skimage":
+        np.testing.assert_allclose(hog_cells(image[:9], convention=convention)[0], whole[0])
+    with pytest.raises(ValueError, match="7x32 pixels is too small: a cell needs 8x8"):
+        hog_cells(image[:7], convention=convention)
+
+
 def test_opencv_cells_are_by_rows():
     cells = hog_cells(PHOTOGRAPHS[1], convention="opencv")
     assert cells.shape == (*(n // 8 for n in PHOTOGRAPHS[1].shape[:2]), 9)
