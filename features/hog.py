@@ -238,26 +238,28 @@ def hog_image(
     )
     from skimage.draw import line  # slow to import, and used here alone
 
-    angles = np.deg2rad(_bin_angles(convention, orientations, signed)[: cells.shape[2]])
+    angles = _bin_angles(convention, orientations, signed, 2 * np.pi)
     rows, columns = pixels_per_cell
-    stars = np.zeros((len(angles), rows, columns), np.float32)
-    radius = min(rows, columns) // 2 - 1
-    middle = (rows // 2, columns // 2)
-    for star, dy, dx in zip(stars, radius * np.cos(angles), radius * np.sin(angles), strict=True):
-        ends = (middle[0] - dy, middle[1] + dx, middle[0] + dy, middle[1] - dx)
-        star[line(*(int(end) for end in ends))] = 1
-    picture = np.einsum("ijo,oyx->iyjx", cells, stars)
-    return picture.reshape(cells.shape[0] * rows, cells.shape[1] * columns)
+    radius = max(0, min(rows, columns) // 2 - 1)
+    steps = radius * np.cos(angles), radius * np.sin(angles)
+    picture = np.zeros((cells.shape[0] * rows, cells.shape[1] * columns), np.float32)
+    for i, j in np.ndindex(*cells.shape[:2]):  # Cell by cell: where a line ends is rounded.
+        y, x = i * rows + rows // 2, j * columns + columns // 2
+        for votes, dy, dx in zip(cells[i, j], *steps, strict=True):
+            ends = line(int(y - dy), int(x + dx), int(y + dy), int(x - dx))
+            picture[ends] += votes
+    return picture
 
 
-def _bin_angles(convention: str, orientations: int, signed: bool) -> npt.NDArray[Any]:
-    """Angle in degrees of the gradients of each bin, from pointing right to pointing down."""
-    step = (360 if signed else 180) / orientations
+def _bin_angles(
+    convention: str, orientations: int, signed: bool, circle: float
+) -> npt.NDArray[np.float64]:
+    """Angle of the gradients of each bin, from pointing right to down; ``circle`` is all around."""
+    turn = circle if signed else circle / 2
     if convention == "uoctti":
-        return np.arange(2 * orientations) * step
-    if convention == "cs231n":
-        return (np.arange(orientations) + 0.5) * step - 90
-    return (np.arange(orientations) + 0.5) * step
+        return turn * np.arange(2 * orientations) / orientations
+    middles = turn * (np.arange(orientations) + 0.5) / orientations
+    return middles - circle / 4 if convention == "cs231n" else middles
 
 
 class HOG(ImageFeature):
@@ -398,7 +400,7 @@ class HOG(ImageFeature):
         in row 1, column 0.
         """
         check_is_fitted(self)
-        angles = _bin_angles(self.convention, self.orientations, self.signed)
+        angles = _bin_angles(self.convention, self.orientations, self.signed, 360)
         bins = [f"angle{angle:g}" for angle in angles]
         if self.convention == "uoctti":
             bins += [f"unsigned{angle:g}" for angle in angles[: self.orientations]]
