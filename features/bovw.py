@@ -1,6 +1,7 @@
 """Bag of visual words: the words of an image's patches, counted."""
 
 from collections.abc import Callable
+from numbers import Integral, Real
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -247,11 +248,20 @@ or DescribedImages
         ):
             if value not in choices:
                 raise ValueError(f"expected {name} to be one of {choices}, got {value!r}")
-        for name in ("n_words", "n_neighbors", "pyramid_levels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
-        if not self.beta > 0:
-            raise ValueError(f"expected beta to be positive, got {self.beta}")
+        for name, least in (
+            ("n_words", 1),
+            ("n_neighbors", 1),
+            ("pyramid_levels", 1),
+            ("max_descriptors", 1),
+            ("random_state", 0),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+                raise ValueError(
+                    f"expected {name} to be a whole number of at least {least}, got {value!r}"
+                )
+        if not isinstance(self.beta, Real) or not 0 < self.beta < np.inf:
+            raise ValueError(f"expected beta to be positive, got {self.beta!r}")
         if self.max_descriptors < self.n_words:
             raise ValueError(
                 f"expected max_descriptors of at least n_words={self.n_words}, "
