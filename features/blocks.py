@@ -42,13 +42,14 @@ class DescriptorBlocks:
                     f"block {number} of the descriptors has shape {np.shape(matrix)}, "
                     "expected (n, d)"
                 )
-            self.n_rows += matrix.shape[0]
-            if self.n_columns not in (-1, matrix.shape[1]):
+            n_rows, n_columns = np.shape(matrix)
+            self.n_rows += n_rows
+            if self.n_columns not in (-1, n_columns):
                 raise ValueError(
-                    f"block {number} of the descriptors has {matrix.shape[1]} columns, "
+                    f"block {number} of the descriptors has {n_columns} columns, "
                     f"the blocks before it {self.n_columns}"
                 )
-            self.n_columns = matrix.shape[1]
+            self.n_columns = n_columns
         if self.n_columns < 1:
             raise ValueError("the descriptors have no columns, expected shape (n, d) with d > 0")
 

@@ -122,6 +122,7 @@ def test_same_words_for_any_blocks_and_threads(tmp_path, n_jobs):
         "memory map": np.load(tmp_path / "X.npy", mmap_mode="r"),
         "blocks": [X[:17], X[17:17], X[17:4000].astype(np.float64), X[4000:]],
         "many blocks": Twice(np.array_split(X, 300)),
+        "blocks of lists": [X[:100].tolist(), X[100:].tolist()],
     }
     for descriptors in ways.values():
         vocabulary = VisualVocabulary(10, n_jobs=n_jobs).fit(descriptors)
