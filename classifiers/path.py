@@ -1,12 +1,12 @@
 """Many penalties and all folds at once, so that one pass over ``X`` serves all of them.
 
 The models differ in penalty and in the rows they must not see. Their scores are one matrix
-product, and the rows of a held-out fold have weight 0 in the models that hold it out. Each model
+product over the rows of each fold, which leaves out the models that hold the fold out. Each model
 makes its own steps of preconditioned L-BFGS; only the passes over ``X`` are shared. A model that
 has reached its tolerance takes no part in further passes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +23,15 @@ from .scaling import Scaling
 
 __all__ = ["Model", "Models"]
 
-# Rows of a block, and how many scores it may have besides: they are to stay in a core's cache.
-MIN_ROWS, MAX_ROWS = 512, 2048
+# Rows of a block, and how many scores a fold of it may have: they are to stay in a core's cache.
+MIN_ROWS, MAX_ROWS = 512, 4096
 BLOCK_SCORES = 1 << 17
 # No fold: the model learns from all rows.
 NONE_HELD_OUT = -1
+# Losses and gradients of models: (n_models,) and (n_models, n_classes, n_features + 1).
+Sums = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+# The rows of a fold (or all), and which models see them.
+Groups = dict[int, npt.NDArray[np.intp]]
 
 
 @dataclass
@@ -95,14 +99,13 @@ class Models:
     ----------
     objective : Objective
         Gives rows, loss and sample weights; its penalty and scaling are not used.
-    folds : ndarray of shape (n,), integers
+    folds : ndarray of shape (n,), integers from 0 on
         The fold of each row.
     """
 
     def __init__(self, objective: Objective, folds: npt.NDArray[np.intp]) -> None:
         self.objective, self.folds = objective, folds
-        given = objective.sample_weight
-        self.weight = np.ones(len(folds)) if given is None else given
+        self.weight = np.bincount(folds, objective.sample_weight)
 
     def minimize(self, models: list[Model], tol: float, max_passes: int) -> int:
         """Minimise all, each until its gap but for smoothing is at most ``tol`` times its value.
@@ -141,68 +144,109 @@ class Models:
         list of Model
             Those without the first fold, then those without the second, ...
         """
-        stack = self._stacked([_raw(model, model.W) for model in models])
-
-        def sums(rows: slice) -> list[npt.NDArray[Any]]:
-            X, values, slopes = self._losses(stack, len(models), rows)
-            of_folds = []
-            for fold in range(len(scalings)):
-                seen = np.flatnonzero(self.folds[rows] == fold)
-                weight = np.tile(self.weight[rows][seen], (len(models), 1))
-                of_folds.append(_sums(X[seen], values[:, seen], slopes[..., seen], weight))
-            return [np.stack(arrays) for arrays in zip(*of_folds, strict=True)]
-
-        of_folds = self._total(sums, len(stack[1]))
+        groups = {fold: np.arange(len(models)) for fold in range(len(scalings))}
+        of_folds = self._sums(models, groups)
+        losses = np.stack([loss for loss, _ in of_folds])
+        gradients = np.stack([gradient for _, gradient in of_folds])
         held_out = []
         for fold, scaling in enumerate(scalings):
             made = [model.without(fold, scaling) for model in models]
-            self._judge(made, [array.sum(axis=0) - array[fold] for array in of_folds], tol)
+            outside = losses.sum(axis=0) - losses[fold], gradients.sum(axis=0) - gradients[fold]
+            self._judge(made, outside, tol)
             held_out += made
         return held_out
 
     def accuracies(self, models: list[Model]) -> list[float]:
         """Share of right predictions among the rows that each model holds out, in one pass."""
         held_out = np.array([model.held_out for model in models])
-        of_fold = {fold: np.flatnonzero(held_out == fold) for fold in np.unique(held_out)}
-        stacks = {
-            fold: self._stacked([_raw(models[place], models[place].W) for place in places])
-            for fold, places in of_fold.items()
-        }
+        groups = {fold: np.flatnonzero(held_out == fold) for fold in np.unique(held_out)}
+        stacks = self._stacks(models, groups)
 
         def count(rows: slice) -> list[npt.NDArray[Any]]:
-            X, counts = np.asarray(self.objective.X[rows]), np.zeros((2, len(models)))
-            for fold, places in of_fold.items():
+            counts = []
+            for (X, y, weight), stack in zip(self._groups(rows, groups), stacks, strict=True):
+                scores = block_scores(X, *stack).T.reshape(self.objective.n_classes, -1, len(X))
+                right = scores.argmax(axis=0) == y
+                counts.append(right.sum(axis=1) if weight is None else right @ weight)
+            return counts
+
+        accuracies = np.empty(len(models))
+        rights = self._total(count, stacks)
+        for (fold, places), right in zip(groups.items(), rights, strict=True):
+            accuracies[places] = right / self.weight[fold]
+        return list(accuracies.tolist())
+
+    def _sums_outside(self, models: list[Model]) -> Sums:
+        """Sums at the trial weights of all models over the rows that they see, in one pass."""
+        held_out = np.array([model.held_out for model in models])
+        if (held_out == NONE_HELD_OUT).all():
+            return self._sums(models, {NONE_HELD_OUT: np.arange(len(models))})[0]
+        groups = {fold: np.flatnonzero(held_out != fold) for fold in range(len(self.weight))}
+        losses = np.zeros(len(models))
+        gradients = np.zeros((len(models), *self.objective.shape))
+        for places, (loss, gradient) in zip(
+            groups.values(), self._sums(models, groups), strict=True
+        ):
+            losses[places] += loss
+            gradients[places] += gradient
+        return losses, gradients
+
+    def _sums(self, models: list[Model], groups: Groups) -> list[Sums]:
+        """Sums of each group at the trial weights of its models over its rows, in one pass."""
+        (n_classes, width), stacks = self.objective.shape, self._stacks(models, groups)
+
+        def sums(rows: slice) -> list[npt.NDArray[Any]]:
+            arrays = []
+            for (X, y, weight), stack in zip(self._groups(rows, groups), stacks, strict=True):
+                scores = block_scores(X, *stack).T.reshape(n_classes, -1).T
+                y_of_all = np.tile(y, len(scores) // max(1, len(y)))
+                values, slopes = self.objective.loss.values_and_grad(scores, y_of_all)
+                values, slopes = values.reshape(-1, len(X)), slopes.T.reshape(-1, len(X))
+                if weight is not None:
+                    values, slopes = values * weight, slopes * weight
+                arrays.append(values.sum(axis=1, dtype=np.float64))
+                arrays.append(block_gradient(X, slopes.T))
+                arrays.append(slopes.sum(axis=1, dtype=np.float64))
+            return arrays
+
+        totals = self._total(sums, stacks)
+        return [
+            (
+                loss,
+                np.column_stack(gradient).reshape(n_classes, len(loss), width).transpose(1, 0, 2),
+            )
+            for loss, *gradient in zip(totals[::3], totals[1::3], totals[2::3], strict=True)
+        ]
+
+    def _stacks(self, models: list[Model], groups: Groups) -> list[tuple[Any, Any]]:
+        """Trial weights of each group's models as one matrix, packed, and their intercepts."""
+        weights = np.stack([_raw(model, model.trial()) for model in models], axis=1)
+        stacks = []
+        for places in groups.values():
+            stack = weights[:, places].astype(self.objective.X.dtype)
+            stack = stack.reshape(-1, stack.shape[2])
+            stacks.append((packed_weights(np.ascontiguousarray(stack[:, :-1])), stack[:, -1]))
+        return stacks
+
+    def _groups(self, rows: slice, groups: Groups) -> Iterator[tuple[Any, Any, Any]]:
+        """Give each group's rows of a block, with their labels and sample weights."""
+        X, y = np.asarray(self.objective.X[rows]), self.objective.y[rows]
+        weight = self.objective.sample_weight
+        if weight is not None:
+            weight = weight[rows].astype(X.dtype, copy=False)
+        for fold in groups:
+            if fold == NONE_HELD_OUT:
+                yield X, y, weight
+            else:
                 seen = np.flatnonzero(self.folds[rows] == fold)
-                scores = block_scores(X[seen], *stacks[fold]).T
-                winners = scores.reshape(-1, len(places), len(seen)).argmax(axis=0)
-                weight = self.weight[rows][seen]
-                counts[0, places] = (winners == self.objective.y[rows][seen]) @ weight
-                counts[1, places] = weight.sum()
-            return [counts]
-
-        right, total = self._total(count, 1)[0]
-        accuracies: list[float] = (right / total).tolist()
-        return accuracies
-
-    def _stacked(self, weights: list[Weights]) -> tuple[Any, Any]:
-        """Weights of all models as one matrix, class by class, packed; and their intercepts."""
-        stacked = np.stack(weights, axis=1).astype(self.objective.X.dtype)
-        stacked = stacked.reshape(-1, stacked.shape[2])
-        return packed_weights(np.ascontiguousarray(stacked[:, :-1])), stacked[:, -1]
-
-    def _losses(self, stack: tuple[Any, Any], n_models: int, rows: slice) -> tuple[Any, Any, Any]:
-        """Give rows, losses (n_models, n), and derivatives by scores (n_classes, n_models, n)."""
-        X, n_classes = np.asarray(self.objective.X[rows]), self.objective.n_classes
-        scores = block_scores(X, *stack).T.reshape(n_classes, -1).T
-        y = np.tile(self.objective.y[rows], n_models)
-        values, slopes = self.objective.loss.values_and_grad(scores, y)
-        return X, values.reshape(n_models, -1), slopes.T.reshape(n_classes, n_models, -1)
+                yield X[seen], y[seen], None if weight is None else weight[seen]
 
     def _total(
-        self, function: Callable[[slice], list[npt.NDArray[Any]]], n_scores: int
+        self, function: Callable[[slice], list[npt.NDArray[Any]]], stacks: list[tuple[Any, Any]]
     ) -> list[npt.NDArray[np.float64]]:
-        """Add what a function gives for blocks of rows with so many scores, in their order."""
-        n_rows = int(np.clip(BLOCK_SCORES // n_scores, MIN_ROWS, MAX_ROWS))
+        """Add what a function gives for blocks of rows, in their order."""
+        n_scores = max(len(intercept) for _, intercept in stacks) / len(stacks)
+        n_rows = int(np.clip(BLOCK_SCORES / n_scores, MIN_ROWS, MAX_ROWS))
         totals: list[npt.NDArray[np.float64]] = []
         for arrays in self.objective.map(function, row_blocks(len(self.folds), n_rows)):
             totals = totals or [np.zeros(array.shape) for array in arrays]
@@ -210,26 +254,17 @@ class Models:
                 total += array
         return totals
 
-    def _sums_outside(self, models: list[Model]) -> list[npt.NDArray[np.float64]]:
-        """Sums at the trial weights of all models over the rows that they see, in one pass."""
-        stack = self._stacked([_raw(model, model.trial()) for model in models])
-        held_out = np.array([model.held_out for model in models])[:, None]
-
-        def sums(rows: slice) -> list[npt.NDArray[Any]]:
-            X, values, slopes = self._losses(stack, len(models), rows)
-            return _sums(X, values, slopes, (self.folds[rows] != held_out) * self.weight[rows])
-
-        return self._total(sums, len(stack[1]))
-
-    def _judge(self, models: list[Model], sums: list[npt.NDArray[np.float64]], tol: float) -> None:
+    def _judge(self, models: list[Model], sums: Sums, tol: float) -> None:
         """Let each model judge its trial weights by the sums there."""
-        value, total, by_coef, by_intercept = sums
-        gradients = np.concatenate([by_coef, by_intercept[..., None]], axis=2)
-        means = gradients.transpose(1, 0, 2) / total[:, None, None]
-        for model, loss, mean in zip(models, value / total, means, strict=True):
+        for model, loss, gradient in zip(models, *sums, strict=True):
+            seen = self.weight.sum()
+            if model.held_out != NONE_HELD_OUT:
+                seen -= self.weight[model.held_out]
             W = model.trial()
             penalty = 0.5 * model.alpha * float((W[:, :-1] ** 2).sum())
-            model.judge(float(loss) + penalty, self._gradient(mean, model, W), tol)
+            model.judge(
+                float(loss / seen) + penalty, self._gradient(gradient / seen, model, W), tol
+            )
 
     def _gradient(self, gradient: Weights, model: Model, W: Weights) -> Weights:
         """Gradient of a model's objective from that of its mean loss by weights for X."""
@@ -239,18 +274,6 @@ class Models:
             gradient[:, -1] = 0
         gradient[:, :-1] += model.alpha * W[:, :-1]
         return gradient
-
-
-def _sums(X: Any, values: Any, slopes: Any, weight: Any) -> list[npt.NDArray[Any]]:
-    """Weighted sums over rows, of each model: losses, weights, gradients by W and by b."""
-    n_classes, n_models = slopes.shape[:2]
-    slopes = slopes * weight.astype(X.dtype)
-    return [
-        (values * weight).sum(axis=1, dtype=np.float64),
-        weight.sum(axis=1),
-        block_gradient(X, slopes.reshape(-1, len(X)).T).reshape(n_classes, n_models, -1),
-        slopes.sum(axis=2, dtype=np.float64),
-    ]
 
 
 def _raw(model: Model, W: Weights) -> Weights:
