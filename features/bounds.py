@@ -1,34 +1,47 @@
-"""Lower bounds of the distances of rows to words, for a third of a matrix product's arithmetic.
+"""Lower bounds of the distances of rows to words, for an eighth of a matrix product's time.
 
-Let ``x`` and ``c`` be relative to the mean of the words, ``Q`` the words' first principal axes,
-``r(x)`` the length of what is left of ``x`` beyond them. By Cauchy-Schwarz
+Let ``x`` and ``c`` be relative to the mean of the words, ``p`` and ``q`` their coordinates along
+the words' first principal axes, ``r(x)`` the length of what is left of ``x`` beyond them. By
+Cauchy-Schwarz
 
-    |x - c|^2 >= |x|^2 + |c|^2 - 2 (Q'x . Q'c) - 2 r(x) r(c)
+    |x - c|^2 >= |x|^2 + |c|^2 - 2 p . q - 2 r(x) r(c)
 
-and all but ``|x|^2`` of the right side is one matrix product of ``[Q'x, r(x), 1]`` with
-``[-2 Q'c, -2 r(c), |c|^2]``.
+and all but ``|x|^2`` of the right side is one matrix product of ``[p, r(x), 1]`` with
+``[-2 q, -2 r(c), |c|^2]``.
 
-It is computed in float32. Its error is at most ``slack * (|x| + max |c|)^2``: a product of ``n``
-terms errs by at most ``gamma_n = n u / (1 - n u)`` of the product of the absolute values,
-``u = 2^-24`` (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1), in
-whatever order it is summed, and ``r`` is rounded up. So a BLAS may add as it likes. Rows too large
-for float32 have no bounds: they are to be compared with all words.
+It is computed in whole numbers of 16 bits. ``p`` and ``r(x)`` are in units of
+``max(|x|, R) / UNITS``, ``q`` and ``r(c)`` in units of ``R / UNITS``, ``R = max |c|``: then no sum
+exceeds 32 bits. Lengths beyond the axes are rounded up and ``|c|^2`` down, which keeps the bound;
+the other roundings together change ``2 p . q`` by at most ``slack max(|x|, R) R``, which
+:func:`_slack` sums up. Rows too large for float32 have no bounds: they are to be compared with all
+words.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+
+from visualwords.compiling import inner, reassociated
 
 from .distances import DoubleArray
 from .image import FloatArray
+from .integer_products import WORDS, ShortArray, as_blocks, multiply
 
-__all__ = ["FOLD", "SMALL", "Prepared", "factors_and_margins", "prepare"]
+__all__ = ["FOLD", "SMALL", "STEP", "Prepared", "Scratch", "bound", "prepare", "scratch"]
 
+STEP = 16  # Rows that get their bounds at a time: these, of 1000 words, are 64 KiB.
+FOLD = 8  # Bounds are folded twice by this factor before any single one is looked at.
 UNIT = 2.0**-24
 LARGE = 1e30  # Squared lengths over this are left to float64 ...
 SMALL = 1e-30  # ... and what underflows under this is covered by an absolute error of the bounds.
-UNEXPLAINED = 0.06  # Share of the words' variance that the principal axes may leave.
-FOLD = 8  # Bounds are folded twice by this factor before any single one is looked at.
+# A sum is at most 1.5 UNITS^2 (1 + ROUGHEST)^2, which is to be less than 2^31.
+UNITS = 30000.0
+ROUGHEST = 0.1
+AXIS_UNITS = 32767.0
+# Share of the words' variance that the principal axes may leave. More axes make the product
+# longer, fewer leave more words to compare; for HOG descriptors the times of both are alike here.
+UNEXPLAINED = 0.04
 
 
 class Prepared(NamedTuple):
@@ -36,10 +49,28 @@ class Prepared(NamedTuple):
 
     words: FloatArray  # (n_words, d)
     mean: FloatArray  # (d,)
-    axes: FloatArray  # (d, n_axes + 2), the last two columns zero
-    table: FloatArray  # (n_axes + 2, n_words rounded up to FOLD^2)
-    slack: float
-    radius: float  # max |c - mean|
+    axes: ShortArray  # (d, n_axes) in blocks; n_axes is a multiple of 16
+    table: ShortArray  # (n_axes + 2, n_words rounded up to FOLD^2) in blocks
+    radius: float  # R; infinite if there are to be no bounds
+    slack: float  # What rounding adds to 2 p . q, in units of max(|x|, R) R.
+    lengthening: float  # |x|^2 times this, less what is computed of |p|^2, is r(x)^2 or more.
+    rounding: float  # Relative error of a sum of d squares in float32.
+
+
+class Scratch(NamedTuple):
+    """What the kernels write of up to STEP rows; ``..._pairs`` are the same memory, by twos."""
+
+    centred: FloatArray  # (d,)
+    coordinates: ShortArray  # (STEP, d), d even
+    coordinate_pairs: npt.NDArray[np.int32]
+    projected: npt.NDArray[np.int32]  # (STEP, n_axes)
+    factors: ShortArray  # (STEP, n_axes + 2)
+    factor_pairs: npt.NDArray[np.int32]
+    products: npt.NDArray[np.int32]  # (STEP, width of the table)
+    squares: DoubleArray  # (STEP,), |x|^2
+    lengths: DoubleArray  # (STEP,), |x|, rounded up
+    margins: DoubleArray  # (STEP,), infinite where there are no bounds
+    units: DoubleArray  # (STEP,), the bounds are squares - margins + units * products
 
 
 def prepare(words: FloatArray) -> Prepared:
@@ -48,21 +79,27 @@ def prepare(words: FloatArray) -> Prepared:
     mean = words.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = words.astype(np.float64) - mean
     squared = np.einsum("ij,ij->i", centred, centred)
-    radius = float(np.sqrt(squared.max()))
+    radius = max(float(np.sqrt(squared.max())), SMALL**0.5)
     if not squared.max() < LARGE:
-        centred[:] = 0  # The bounds will not be used.
+        centred[:], radius = 0, np.inf
     axes = _principal_axes(centred)
-    d, depth = axes.shape
-    projection_error = np.sqrt(depth) * (d + 8) * UNIT
-    slack = float(4 * (projection_error + (depth + 8) * UNIT))
-    if slack > 1:  # Millions of columns: float32 cannot tell.
+    slack, excess = _slack(*axes.shape)
+    if excess > ROUGHEST:  # Hundreds of thousands of columns: 16 bits cannot tell.
         radius = np.inf
-    table = _bound_table(centred, axes, slack)
-    return Prepared(words, mean, axes, table, slack, radius)
+    return Prepared(
+        words,
+        mean,
+        as_blocks(np.rint(axes * AXIS_UNITS)),
+        _bound_table(centred, axes, radius),
+        radius,
+        slack,
+        1 + excess,
+        (words.shape[1] + 8) * UNIT,
+    )
 
 
-def _principal_axes(centred: DoubleArray) -> FloatArray:
-    """Principal axes of the words that explain nearly all variance, and two zero columns."""
+def _principal_axes(centred: DoubleArray) -> DoubleArray:
+    """Principal axes of the words that explain nearly all variance; zero columns fill up."""
     n_words, d = centred.shape
     if d <= n_words:
         variances, axes = np.linalg.eigh(centred.T @ centred)
@@ -72,48 +109,106 @@ def _principal_axes(centred: DoubleArray) -> FloatArray:
         variances, axes = lengths**2, rows.T
     explained = np.cumsum(variances)
     n_axes = int(np.searchsorted(explained, (1 - UNEXPLAINED) * explained[-1])) + 1
-    n_axes = min(n_axes, axes.shape[1])
-    padded = np.zeros((d, n_axes + 2), np.float32)
-    padded[:, :n_axes] = axes[:, :n_axes]
+    n_axes = -(-n_axes // WORDS) * WORDS
+    padded = np.zeros((d, n_axes))
+    padded[:, : axes.shape[1]] = axes[:, :n_axes]
     return padded
 
 
-def _bound_table(centred: DoubleArray, axes: FloatArray, slack: float) -> FloatArray:
-    """Columns ``[-2 Q'c, -2 r(c), |c|^2]`` of the words; more columns that no row comes near."""
+def _slack(d: int, n_axes: int) -> tuple[float, float]:
+    """Give what rounding adds to ``2 p . q``, and to ``|p|^2``.
+
+    In units of ``max(|x|, R) R`` and of ``|x|^2``. A number cut off or rounded to ``1 / n`` errs by
+    ``1 / n`` or half of it, ``m`` such numbers by ``sqrt(m)`` times that; and the rounding of ``Q``
+    errs by its Frobenius norm times ``|x|``.
+    """
+    of_x = d**0.5 / UNITS + (d * n_axes) ** 0.5 / (2 * AXIS_UNITS) + (d + 8) * UNIT
+    of_p = of_x + n_axes**0.5 / UNITS
+    of_q = n_axes**0.5 / (2 * UNITS) + 1e-9
+    return 2 * (of_p + of_q + of_p * of_q), 2 * of_x + of_x**2 + (n_axes + 8) * UNIT
+
+
+def _bound_table(centred: DoubleArray, axes: DoubleArray, radius: float) -> ShortArray:
+    """Columns ``[-q, -r(c), |c|^2 / R]`` of the words in units of ``R / UNITS``."""
     n_words = len(centred)
     coordinates = centred @ axes
     squared = np.einsum("ij,ij->i", centred, centred)
-    rest = squared * (1 + slack) - np.einsum("ij,ij->i", coordinates, coordinates)
-    table = np.zeros((axes.shape[1], -(-n_words // FOLD**2) * FOLD**2), np.float32)
-    table[:, :n_words] = -2 * coordinates.T
-    table[-2, :n_words] = -2 * np.sqrt(np.maximum(rest, 0))
-    table[-1] = 1e36
-    table[-1, :n_words] = squared
-    return table
+    rest = squared * (1 + 1e-9) - np.einsum("ij,ij->i", coordinates, coordinates)
+    table = np.zeros((axes.shape[1] + 2, -(-n_words // FOLD**2) * FOLD**2))
+    table[:-2, :n_words] = -np.rint(coordinates.T / radius * UNITS)
+    table[-2, :n_words] = -np.ceil(np.sqrt(np.maximum(rest, 0)) / radius * UNITS)
+    table[-1, :n_words] = np.floor(squared / radius / radius * UNITS)
+    return as_blocks(table)
 
 
-def factors_and_margins(rows: FloatArray, prepared: Prepared) -> tuple[FloatArray, DoubleArray]:
-    """Factors of the rows' bounds, and by how much their products may exceed squared distances.
+def scratch(prepared: Prepared) -> Scratch:
+    """Make the arrays that the bounds of rows are computed in."""
+    _, n_pairs, _, _ = prepared.axes.shape
+    n_blocks, depth, _, _ = prepared.table.shape
+    coordinates = np.zeros((STEP, 2 * n_pairs), np.int16)
+    factors = np.zeros((STEP, 2 * depth), np.int16)
+    return Scratch(
+        np.empty(prepared.words.shape[1], np.float32),
+        coordinates,
+        coordinates.view(np.int32),
+        np.empty((STEP, 2 * depth - 2), np.int32),
+        factors,
+        factors.view(np.int32),
+        np.empty((STEP, n_blocks * WORDS), np.int32),
+        *np.empty((4, STEP)),
+    )
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n, d), float32
-    prepared : Prepared
 
-    Returns
-    -------
-    factors : ndarray of shape (n, n_axes + 2), float32
-        Their product with ``prepared.table`` are the bounds, but for ``|x|^2``.
-    margins : ndarray of shape (n,), float64
-        Infinite where float32 fails.
+@inner
+def bound(rows: Any, prepared: Any, made: Any) -> None:
+    """Compute the bounds of up to STEP rows.
+
+    The bound of row ``r`` and word ``c`` is ``squares[r] - margins[r] + units[r] *
+    products[r, c]``; none if the margin is infinite.
     """
-    with np.errstate(all="ignore"):  # Rows that are too large or not finite get no bounds.
-        centred = rows - prepared.mean
-        factors: FloatArray = np.matmul(centred, prepared.axes, dtype=np.float32)
-        squared = np.einsum("ij,ij->i", centred, centred).astype(np.float64)
-        rest = squared * (1 + prepared.slack) - np.einsum("ij,ij->i", factors, factors)
-        factors[:, -2] = np.sqrt(np.maximum(rest, 0))
-        factors[:, -1] = 1
-        reach = (np.sqrt(squared) + prepared.radius) ** 2
-        margins = np.where(reach < LARGE, prepared.slack * reach + SMALL - squared, np.inf)
-    return factors, margins
+    for r in range(len(rows)):
+        squared = np.float64(_centre(rows[r], prepared.mean, made.centred))
+        length = np.sqrt(squared * (1 + 2 * prepared.rounding) + SMALL)
+        made.squares[r], made.lengths[r], made.margins[r] = squared, length, np.inf
+        if squared < LARGE and prepared.radius < np.inf:
+            _quantize(made.centred, np.float32(UNITS / length), made.coordinates[r])
+            made.margins[r] = prepared.rounding * length**2 + SMALL
+    multiply(made.coordinate_pairs, len(rows), prepared.axes, made.projected)
+    for r in range(len(rows)):
+        if made.margins[r] < np.inf:
+            longest = max(made.lengths[r], prepared.radius)
+            scale = np.float32(made.lengths[r] / longest / AXIS_UNITS)
+            rest = made.lengths[r] * UNITS / longest
+            _factor(made.projected[r], scale, rest * rest * prepared.lengthening, made.factors[r])
+            made.factors[r, -1] = np.int16(UNITS * prepared.radius / (2 * longest))
+            made.units[r] = 2 * longest * prepared.radius / UNITS**2
+            made.margins[r] += prepared.slack * longest * prepared.radius
+    multiply(made.factor_pairs, len(rows), prepared.table, made.products)
+
+
+@reassociated
+def _centre(x: Any, mean: Any, centred: Any) -> Any:
+    """Subtract the mean; gives the sum of the squares."""
+    squared = np.float32(0)
+    for i in range(len(x)):
+        centred[i] = x[i] - mean[i]
+        squared += centred[i] * centred[i]
+    return squared
+
+
+@inner
+def _quantize(values: Any, scale: Any, numbers: Any) -> None:
+    for i in range(len(values)):
+        numbers[i] = np.int16(values[i] * scale)
+
+
+@reassociated
+def _factor(projected: Any, scale: Any, squared: float, factors: Any) -> None:
+    """Fill in ``p`` and, if ``squared`` is the square of ``x``, ``r(x)``."""
+    explained: Any = np.float32(0)
+    n = len(projected)
+    for i in range(n):
+        coordinate = np.float32(projected[i]) * scale
+        factors[i] = np.int16(coordinate)
+        explained += coordinate * coordinate
+    factors[n] = np.int16(np.sqrt(max(squared - np.float64(explained), 0.0)) + 1)

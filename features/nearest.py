@@ -1,4 +1,4 @@
-"""Exact nearest words for about a third of the arithmetic of a matrix product.
+"""Exact nearest words in about a third of the time of a matrix product.
 
 Definition. The distance of a row ``x`` and a word ``c`` is ``sum_i (x_i - c_i)^2`` of the float32
 values in float64 arithmetic (eight interleaved partial sums, see ``squared_distance``); the nearest
@@ -7,27 +7,39 @@ float32 only decides which words need that distance, so the answers depend on no
 the rows beside it, the block, the number of threads or the BLAS.
 
 Search. Every word has a lower bound of its distance (:mod:`visualwords.features.bounds`); all
-bounds of a few rows are one matrix product. The word of least bound is tried first; then only the
-words remain whose bound lies under its distance: for HOG descriptors and 1000 words about ten.
-They are estimated in float32, and those in reach of the least estimate are compared in float64.
+bounds of a few rows are one matrix product, of whole numbers. The word of least bound is tried
+first; then only the words remain whose bound lies under its distance: for HOG descriptors and 1000
+words seven on average. They are estimated in float32, and those in reach of the least estimate are
+compared in float64, unless it is the only one and its distance is not asked for.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
-from visualwords.threads import row_blocks
+from visualwords.compiling import inner
 
-from .bounds import FOLD, LARGE, SMALL, factors_and_margins, prepare
+from .bounds import FOLD, SMALL, STEP, bound, prepare, scratch
 from .distances import DoubleArray, IntArray, check_finite, estimate, squared_distance
 from .image import FloatArray
 
 __all__ = ["WordSearch"]
 
-ROWS = 512  # are looked for at once,
-STEP = 64  # and the bounds of so many are one product.
+MOST = np.int32(2**31 - 1)
 TWO, THREE, FOUR = np.uintp(2), np.uintp(3), np.uintp(4)
+
+
+class Lists(NamedTuple):
+    """What the kernels write of one row."""
+
+    folded: npt.NDArray[np.int32]  # (width / FOLD,)
+    twice: npt.NDArray[np.int32]  # (width / FOLD^2,)
+    lanes: IntArray  # (width / FOLD + 1,)
+    near: IntArray  # (width + 1,)
+    estimates: FloatArray  # (n_words,)
+    least: DoubleArray  # (k,)
 
 
 class WordSearch:
@@ -111,164 +123,144 @@ class WordSearch:
 
     def _search(self, rows: FloatArray, ids: IntArray, distances: DoubleArray) -> None:
         """Write the nearest words of every row and their distances, if there is room."""
-        words, table, slack = self.prepared.words, self.prepared.table, self.prepared.slack
-        k, width = ids.shape[1], table.shape[1]
-        n_rows = min(len(rows), ROWS)
-        near, ends = np.empty(n_rows * width + 1, np.int32), np.empty(n_rows + 1, np.int64)
-        bounds = np.empty((STEP, width), np.float32)
-        folded = np.empty(width // FOLD, np.float32)
-        twice = np.empty(width // FOLD**2, np.float32)
-        lanes = np.empty(len(folded) + 1, np.int32)
-        estimates, least = np.empty(len(words), np.float32), np.empty(k, np.float64)
-        for block in row_blocks(len(rows), ROWS):
-            factors, margins = factors_and_margins(rows[block], self.prepared)
-            known = rows[block], words, margins, slack, near, ends
-            _list_candidates(
-                *known, factors, table, bounds, bounds.reshape(-1), folded, twice, lanes, k
-            )
-            check_finite(_decide(*known, estimates, least, ids[block], distances[block]))
+        made = scratch(self.prepared)
+        width, n_words = made.products.shape[1], self.n_words
+        lists = Lists(
+            np.empty(width // FOLD, np.int32),
+            np.empty(width // FOLD**2, np.int32),
+            np.empty(width // FOLD + 1, np.int32),
+            np.empty(width + 1, np.int32),
+            np.empty(n_words, np.float32),
+            np.empty(ids.shape[1], np.float64),
+        )
+        check_finite(_find(rows, self.prepared, made, lists, ids, distances))
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _list_candidates(
-    rows: Any,
-    words: Any,
-    margins: Any,
-    slack: float,
-    near: Any,
-    ends: Any,
-    factors: Any,
-    table: Any,
-    bounds: Any,
-    flat: Any,
-    folded: Any,
-    twice: Any,
-    lanes: Any,
-    k: int,
-) -> None:
-    """List the words that may be among the ``k`` nearest of every row.
-
-    Those of row ``r`` are ``near[ends[r]:ends[r + 1]]``. Every write to a list is kept or written
-    over. The arrays from ``bounds`` to ``lanes`` are overwritten.
-    """
-    n_lanes, width, n = np.uintp(len(folded)), np.uintp(table.shape[1]), 0
-    ends[0] = 0
-    for r in range(len(rows)):
-        row = r % len(bounds)
-        if row == 0:
-            stop = min(r + len(bounds), len(rows))
-            np.dot(factors[r:stop], table, bounds[: stop - r])
-        first = np.uintp(row) * width
-        distance = _try_lanes(rows[r], words, flat, first, folded, twice, lanes, k)
-        threshold = np.float32(distance * (1 + slack) + SMALL + margins[r])
-        if threshold < np.inf:
-            n_near = np.uintp(k)
-            for lane in range(n_lanes):
-                lanes[n_near] = lane
-                n_near += np.uintp(folded[lane] <= threshold)
-            for i in range(n_near):
-                word: Any = np.uintp(lanes[i])
-                for _ in range(FOLD):
-                    near[n] = word
-                    n += flat[first + word] <= threshold
-                    word += n_lanes
-        else:
-            for i in range(len(words)):
-                near[n] = i
-                n += 1
-        ends[r + 1] = n
+def _find(rows: Any, prepared: Any, made: Any, lists: Any, ids: Any, distances: Any) -> int:
+    """Find the nearest words; gives the first row that is not finite, or -1."""
+    words, rounding = prepared.words, prepared.rounding
+    for start in range(0, len(rows), STEP):
+        block = rows[start : start + STEP]
+        bound(block, prepared, made)
+        for r in range(len(block)):
+            x, products, id_ = block[r], made.products[r], ids[start + r]
+            products[len(words) :] = MOST
+            bounded = made.margins[r] < np.inf
+            farthest = np.inf
+            if bounded:
+                farthest = np.float64(_try_lanes(x, words, products, lists, len(id_)))
+            if farthest < np.inf:
+                ceiling = farthest * (1 + 2 * rounding) + SMALL - made.squares[r] + made.margins[r]
+                n = _list_near(products, ceiling / made.units[r], lists, len(id_))
+            else:
+                n = len(words)
+                for i in range(n):
+                    lists.near[i] = i
+            if not _decide(x, prepared, bounded, n, lists, id_, len(distances) > 0):
+                return start + r
+            for i in range(distances.shape[1] if len(distances) else 0):
+                distances[start + r, i] = lists.least[i]
+    return -1
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _try_lanes(
-    x: Any, words: Any, bounds: Any, first: int, folded: Any, twice: Any, lanes: Any, k: int
-) -> Any:
-    """Fold the bounds to lanes, list ``k`` lanes of least bounds and take them out of the folded.
+@inner
+def _try_lanes(x: Any, words: Any, products: Any, lists: Any, k: int) -> Any:
+    """Fold the products to lanes, list ``k`` lanes of least and take them out of the folded.
 
-    Gives the largest distance, roughly, of the words of these bounds: the ``k`` nearest are no
+    Gives the largest distance, roughly, of the words of these products: the ``k`` nearest are no
     farther. Infinite if there are not so many lanes.
     """
+    folded, twice = lists.folded, lists.twice
     farthest, n_lanes, n = np.float32(0), np.uintp(len(folded)), np.uintp(len(twice))
-    _fold(bounds, first, folded)
+    _fold(products, folded)
     for i in range(k):
-        _fold(folded, np.uintp(0), twice)
-        least, lane = np.float32(LARGE), np.uintp(0)
+        _fold(folded, twice)
+        least, lane = MOST, np.uintp(0)
         for j in range(n):
             if twice[j] < least:
                 least, lane = twice[j], np.uintp(j)
-        if not least < LARGE:
+        if least == MOST:
             return np.float32(np.inf)
         while folded[lane] != least:
             lane += n
         word: Any = lane
-        while bounds[first + word] != least:
+        while products[word] != least:
             word += n_lanes
-        lanes[i], folded[lane] = lane, np.inf
+        lists.lanes[i], folded[lane] = lane, MOST
         farthest = max(farthest, estimate(x, words[word]))
     return farthest
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _fold(values: Any, first: int, least: Any) -> None:
-    """Fill ``least[i]`` with the least of the ``FOLD`` values ``first + i + j * len(least)``."""
+@inner
+def _fold(values: Any, least: Any) -> None:
+    """Fill ``least[i]`` with the least of the ``FOLD`` values ``i + j * len(least)``."""
     n = np.uintp(len(least))
     for i in range(n):
-        j: Any = first + i
+        j: Any = np.uintp(i)
         a, b, c, d = values[j], values[j + n], values[j + TWO * n], values[j + THREE * n]
         j += FOUR * n
         e, f, g, h = values[j], values[j + n], values[j + TWO * n], values[j + THREE * n]
         least[i] = min(min(min(a, b), min(c, d)), min(min(e, f), min(g, h)))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@inner
+def _list_near(products: Any, ceiling: float, lists: Any, n_tried: int) -> Any:
+    """List the words whose product is not over the ceiling; gives their number.
+
+    Of the lanes the tried ones are listed already. What does not count is written over.
+    """
+    folded, lanes, near = lists.folded, lists.lanes, lists.near
+    threshold = np.int32(min(ceiling + 1, 2.0**31 - 2))
+    n_lanes, n_near, n = np.uintp(len(folded)), np.uintp(n_tried), np.uintp(0)
+    for lane in range(n_lanes):
+        lanes[n_near] = lane
+        n_near += np.uintp(folded[lane] <= threshold)
+    for i in range(n_near):
+        word: Any = np.uintp(lanes[i])
+        for _ in range(FOLD):
+            near[n] = word
+            n += np.uintp(products[word] <= threshold)
+            word += n_lanes
+    return n
+
+
+@inner
 def _decide(
-    rows: Any,
-    words: Any,
-    margins: Any,
-    slack: float,
-    near: Any,
-    ends: Any,
-    estimates: Any,
-    least: Any,
-    ids: Any,
-    distances: Any,
-) -> int:
+    x: Any, prepared: Any, bounded: bool, n: int, lists: Any, ids: Any, distances: bool
+) -> bool:
     """Compare in float64 those of the listed words that are in reach of the least estimates.
 
-    Gives the first row that is not finite, or -1. ``estimates`` and ``least`` are overwritten.
+    Gives whether the distances are finite.
     """
-    k = ids.shape[1]
-    for r in range(len(rows)):
-        first, n, ceiling = ends[r], ends[r + 1] - ends[r], np.inf
-        if n == 1 and len(distances) == 0 and margins[r] < np.inf:
-            ids[r, 0] = near[first]
-            continue
-        for exact in (False, True):
-            for i in range(k):
-                least[i] = np.inf
+    words, near, estimates, least = prepared.words, lists.near, lists.estimates, lists.least
+    k, ceiling = len(ids), np.inf
+    for exact in (False, True):
+        for i in range(k):
+            least[i] = np.inf
+        for i in range(n):
+            word = near[i]
+            if not exact:
+                value = estimates[i] = np.float64(estimate(x, words[word]))
+            elif estimates[i] > ceiling:
+                continue
+            else:
+                value = squared_distance(x, words[word])
+            place = k
+            while place > 0 and (
+                value < least[place - 1]
+                or (exact and value == least[place - 1] and word < ids[place - 1])
+            ):
+                place -= 1
+                if place + 1 < k:
+                    least[place + 1], ids[place + 1] = least[place], ids[place]
+            if place < k:
+                least[place], ids[place] = value, word
+        if bounded and not exact:
+            ceiling = (least[k - 1] + SMALL) * (1 + 3 * prepared.rounding) + SMALL
+            n_near = 0
             for i in range(n):
-                word = near[first + i]
-                if not exact:
-                    value = estimates[i] = np.float64(estimate(rows[r], words[word]))
-                elif estimates[i] > ceiling:
-                    continue
-                else:
-                    value = squared_distance(rows[r], words[word])
-                place = k
-                while place > 0 and (
-                    value < least[place - 1]
-                    or (exact and value == least[place - 1] and word < ids[r, place - 1])
-                ):
-                    place -= 1
-                    if place + 1 < k:
-                        least[place + 1], ids[r, place + 1] = least[place], ids[r, place]
-                if place < k:
-                    least[place], ids[r, place] = value, word
-            if margins[r] < np.inf:
-                ceiling = (least[k - 1] + SMALL) * (1 + 3 * slack) + SMALL
-        if not np.isfinite(least[0]):
-            return r
-        if len(distances):
-            for i in range(k):
-                distances[r, i] = least[i]
-    return -1
+                n_near += estimates[i] <= ceiling
+            if n_near == 1 and not distances:
+                break
+    return np.isfinite(least[0])
