@@ -50,7 +50,8 @@ class Curvature:
         hessian = self.c * self.gram
         diagonal = np.einsum("ii->i", hessian)
         diagonal[:-1] += self.alpha
-        diagonal += 1e-9 * diagonal.max()
+        diagonal += 1e-12 * diagonal
+        diagonal[diagonal == 0] = 1.0  # a column of zeros, not penalised
         self._cholesky = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
 
     def inverse(self, gradient: Weights) -> Weights:
@@ -74,7 +75,9 @@ class Curvature:
 def column_gram(objective: Objective, seed: int) -> npt.NDArray[np.float64] | None:
     """Mean of the outer products of some rows, with the intercept's 1 as their last column.
 
-    None with more than ``MAX_COLUMNS`` columns.
+    The products are of rows less their mean, which is added in float64: columns far from zero would
+    leave nothing of float32. What its rounding may have taken is added to the diagonal, so that the
+    matrix stays positive. None with more than ``MAX_COLUMNS`` columns.
     """
     if objective.X.shape[1] > MAX_COLUMNS:
         return None
@@ -83,17 +86,22 @@ def column_gram(objective: Objective, seed: int) -> npt.NDArray[np.float64] | No
     if objective.scaling is not None:
         rows -= objective.scaling.mean.astype(rows.dtype)
         rows /= objective.scaling.scale.astype(rows.dtype)
-    rows = np.pad(rows, ((0, 0), (0, 1)), constant_values=float(objective.fit_intercept))
-    total = float(len(rows))
+    weight = np.ones(len(index))
     if objective.sample_weight is not None:
-        weight = objective.sample_weight[index]
-        total = max(float(weight.sum()), 1e-300)
-        rows *= np.sqrt(weight)[:, None].astype(rows.dtype)
-    gram = np.zeros((rows.shape[1], rows.shape[1]))
+        weight = objective.sample_weight[index].astype(np.float64)
+    weight /= max(float(weight.sum()), 1e-300)
+    mean = np.zeros(rows.shape[1])
+    if objective.fit_intercept:
+        mean = weight @ rows
+        rows -= mean.astype(rows.dtype)
+    rows *= np.sqrt(weight * len(rows))[:, None].astype(rows.dtype)
+    gram = np.zeros((rows.shape[1] + 1, rows.shape[1] + 1))
     blocks = [rows[block] for block in row_blocks(len(rows), GRAM_BLOCK)]
     for product in objective.map(lambda block: block.T @ block, blocks):
-        gram += product
-    gram /= total
-    if not objective.fit_intercept:
-        gram[-1, -1] = 1.0
+        gram[:-1, :-1] += product
+    gram /= len(rows)
+    rounding = 8 * float(np.finfo(rows.dtype).eps)
+    gram[np.diag_indices_from(gram)] *= 1 + rounding
+    mean = np.append(mean, 1.0)
+    gram += np.outer(mean, mean)
     return gram

@@ -1,6 +1,7 @@
 """The estimators against peers and general-purpose solvers."""
 
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -296,3 +297,22 @@ def test_a_gap_above_the_tolerance_is_told():
     with pytest.warns(ConvergenceWarning, match="above its tol: no lower value .*; standardize"):
         model.fit(X, y)
     assert model.gap_ > 1e-8 * model.loss_curve_[-1]
+
+
+@pytest.mark.parametrize("estimator", [LinearSVM, Softmax])
+@pytest.mark.parametrize("kind", ["far", "collinear", "constant"])
+@pytest.mark.parametrize("alpha", [0.0, 1e-8, 1e-2])
+def test_float32_columns_that_are_hard_to_tell_apart_are_learned(estimator, kind, alpha):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(3000, 60)), rng.integers(0, 3, 3000)
+    X[:, 0] += 3 * y
+    if kind == "far":
+        X += 1000
+    elif kind == "collinear":
+        X[:, 30:] = X[:, :30] @ rng.normal(size=(30, 30))
+    else:
+        X[:, 30:] = 1e4
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = estimator(alpha).fit(X.astype(np.float32), y)
+    assert model.score(X.astype(np.float32), y) > 0.85
