@@ -108,8 +108,9 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Learn from some rows: one epoch of minibatches over them.
 
-        Only with a solver that learns by minibatches, and without ``standardize``, which needs
-        all rows.
+        Only with a solver that learns by minibatches, and without ``standardize`` and
+        ``class_weight="balanced"``, which need all rows. As no end is known, the learning rate of
+        the schedule "cosine" is constant.
 
         Parameters
         ----------
@@ -130,6 +131,10 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         if self.standardize:
             raise ValueError("partial_fit cannot standardize: scale the columns of X beforehand")
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "partial_fit cannot balance the classes: give class_weight a dict of weights"
+            )
         first = not hasattr(self, "coef_")
         if first and classes is None:
             raise ValueError("the first call of partial_fit needs the argument classes")
@@ -147,16 +152,19 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         solver = self._seeded_solver(objective)
         assert isinstance(solver, MinibatchSolver)
         solver.check(objective)
+        if solver.schedule == "cosine":
+            solver.set_params(schedule="constant")
+        W = self._first_weights(objective)
+        memory, kept = solver.memory(W), getattr(self, "solver_memory_", [])
         if first:
-            W = np.zeros(objective.shape)
-            memory, self.loss_curve_, self.n_iter_ = solver.memory(W), [], 0
-        else:
-            W = np.column_stack([self.coef_, self.intercept_])
-            memory = self.solver_memory_
+            self.loss_curve_, self.n_iter_ = [], 0
+        elif len(kept) == len(memory):
+            memory = kept
         with objective:
             state = solver.step(objective, State(W, 0.0, memory=memory))
         self._keep(state.W, None)
         self.solver_memory_ = state.memory
+        self.__dict__.pop("gap_", None)
         self.loss_curve_ = [*self.loss_curve_, state.value]
         self.n_iter_ += 1
         return self
@@ -177,6 +185,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         if not (self.warm_start and np.array_equal(classes, getattr(self, "classes_", []))):
             self.__dict__.pop("coef_", None)
+        self.__dict__.pop("solver_memory_", None)
         self.classes_ = classes
         weight = row_weights(y, classes, self.class_weight, sample_weight)
         if weight is not None and len(np.unique(y[weight > 0])) < 2:
@@ -250,7 +259,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """Zeros, or with ``warm_start`` what was learned before."""
         if not hasattr(self, "coef_") or self.coef_.shape[1] != objective.X.shape[1]:
             return np.zeros(objective.shape)
-        W = np.column_stack([self.coef_, self.intercept_])
+        W = np.column_stack([self.coef_, self.intercept_ * self.fit_intercept])
         return W if objective.scaling is None else objective.scaling.standardised(W)
 
     def _report(self, objective: Objective, solver: Solver) -> Callable[[State], bool]:
