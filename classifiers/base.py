@@ -97,7 +97,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _minimize(self, objective: Objective, W: Weights) -> Self:
         solver = self._seeded_solver(objective)
         result = solver.minimize(objective, W, callback=self._report(objective, solver))
-        _warn_of_a_gap(solver, result)
+        _warn_of_a_result(solver, result)
         self._keep(result.W, objective.scaling)
         self.n_iter_ = result.n_iter
         self.loss_curve_ = result.values
@@ -330,10 +330,12 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return scores
 
 
-def _warn_of_a_gap(solver: Solver, result: Result) -> None:
-    """Warn when a solver that stops by itself has not met its tolerance."""
+def _warn_of_a_result(solver: Solver, result: Result) -> None:
+    """Warn when a solver diverged, or stops by itself and has not met its tolerance."""
     name = type(solver).__name__
-    if result.reason == "max_iter" and solver.converges:
+    if not np.isfinite(result.value):
+        message = f"{name} diverged: {result.reason}; lower its learning_rate, or standardize"
+    elif result.reason == "max_iter" and solver.converges:
         message = (
             f"{name} stopped after max_iter={solver.max_iter} iterations before its tolerance was "
             "met; raise max_iter or tol"

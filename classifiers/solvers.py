@@ -104,6 +104,8 @@ class Solver(BaseEstimator):
                 if state.stop:
                     break
                 state = self.step(objective, state)
+                if not np.isfinite(state.value):
+                    state.stop = "the value is not finite"
                 yield state
 
     def minimize(

@@ -18,6 +18,7 @@ from visualwords.classifiers import (
     SGD,
     Adam,
     ColumnStack,
+    GradientDescent,
     LinearSVM,
     Objective,
     PrimalDual,
@@ -349,3 +350,27 @@ def test_float32_columns_that_are_hard_to_tell_apart_are_learned(estimator, kind
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = estimator(alpha).fit(X.astype(np.float32), y)
     assert model.score(X.astype(np.float32), y) > 0.85
+
+
+@pytest.mark.parametrize("estimator", [Softmax(10.0), LinearSVM(10.0, loss="squared_hinge")])
+def test_the_gap_is_a_bound_however_far_off_the_intercepts_are(blobs, estimator):
+    X, y = blobs(n=400, d=10)
+    X += 1000
+    rough = clone(estimator).set_params(solver=LBFGS()).fit(X, y)
+    optimum = clone(estimator).fit(X, y)
+    lowest = optimum.loss_curve_[-1]
+    missed = rough.loss_curve_[-1] - lowest
+    assert missed > 1e-3 * lowest  # else it would show nothing
+    assert missed <= rough.gap_ <= rough.loss_curve_[-1]
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+@pytest.mark.parametrize("solver", [GradientDescent(100.0), SGD(100.0)])
+def test_a_solver_that_diverges_stops_and_says_so(blobs, solver):
+    X, y = blobs(dtype=np.float32)
+    model = LinearSVM(loss="squared_hinge", solver=solver)
+    with pytest.warns(ConvergenceWarning, match="diverged: the value is not finite; lower its"):
+        model.fit(X, y)
+    assert model.gap_ == np.inf
+    assert not np.isfinite(model.loss_curve_[-1])
+    assert np.isfinite(model.loss_curve_[:-1]).all()
