@@ -24,9 +24,7 @@ def report() -> None:
         environment = {**os.environ, "NUMBA_CACHE_DIR": str(Path(folder, "cache"))}
         cold, warm = (run_demo(Path(folder, name), environment) for name in ("cold", "warm"))
         first = min(float(python(environment, "-c", FIRST_CALL)) for _ in range(3))
-    print(
-        f"demo, all cores: {cold:.1f} s with an empty cache of kernels, {warm:.1f} s with a full one"
-    )
+    print(f"demo, all cores: {cold:.1f} s with an empty cache of kernels, {warm:.1f} s with a full")
     print_verdict("compilation of the demo", cold - warm, DEMO_SECONDS)
     print_verdict("first hog() of a process, full cache", first, FIRST_CALL_SECONDS)
 
