@@ -19,6 +19,7 @@ from .descent import MinibatchSolver
 from .losses import Loss
 from .matrix import ColumnStack, Source
 from .objective import Objective
+from .primal_dual import settle_intercepts
 from .scaling import Scaling, Weights, column_scaling
 from .solvers import Result, Solver, State
 from .validation import check_rows, check_training_data, row_weights
@@ -356,7 +357,17 @@ def _learned(W: Weights, scaling: Scaling | None) -> dict[str, npt.NDArray[np.fl
 
 
 def _gap(objective: Objective, result: Result) -> float:
-    """Give the solver's own bound, or one of a pass over X."""
+    """Give the solver's own bound, or one of a few passes over X; no loss is below 0.
+
+    It is taken where the intercepts are the best for the weights: there it does not matter how far
+    off those of the minimum are.
+    """
     if np.isfinite(result.gap):
         return result.gap
-    return objective.smoothed(GAP_WIDTH).certify(result.W).gap
+    smoothed, value, W = objective.smoothed(GAP_WIDTH), objective.value(result.W), result.W
+    if not np.isfinite(value):
+        return np.inf
+    if objective.fit_intercept:
+        W = settle_intercepts(smoothed, W, 0.1, 0.0)
+    certificate = smoothed.certify(W)
+    return float(np.fmin(value, value - certificate.value + certificate.gap))

@@ -215,7 +215,7 @@ class Objective:
         itself = self.loss.smoothed(0.0)
         (_, slack, value), gradient = self._pass(W, [self.loss.slack, itself.values])
         squares = float((gradient[:, :-1] ** 2).sum())
-        distance = squares / (2 * self.alpha) if self.alpha else np.inf * (squares > 0)
+        distance = squares and (squares / (2 * self.alpha) if self.alpha else np.inf)
         radius = max(1.0, float(np.abs(W[:, -1]).max()))
         intercepts = radius * float(np.abs(gradient[:, -1]).sum())
         return Certificate(value + self.penalty(W), slack, distance, intercepts)

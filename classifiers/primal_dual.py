@@ -9,7 +9,7 @@ from .lbfgs import Pairs, finish_two_loop, quasi_newton_step, start_two_loop
 from .objective import Certificate, Objective, Weights
 from .solvers import Solver, State
 
-__all__ = ["PrimalDual"]
+__all__ = ["PrimalDual", "settle_intercepts"]
 
 # The sample of the first steps: so many rows a column that its optimum lies near that of all rows,
 # if that is a small part of them.
@@ -146,7 +146,7 @@ def _review(objective: Objective, state: State, tol: float) -> State:
     certificate, W = progress.objective.certify(state.W), state.W
     room = tol * certificate.value - (certificate.gap - certificate.intercepts)
     if objective.fit_intercept and 0 <= room < certificate.intercepts:
-        W = _settle_intercepts(progress.objective, W, progress.curvature.c, room / 4)
+        W = settle_intercepts(progress.objective, W, progress.curvature.c, room / 4)
         certificate = progress.objective.certify(W)
     reason = "the duality gap is within tol" if certificate.gap <= tol * certificate.value else ""
     progress.stuck = progress.stuck + 1 if state.stop else 0
@@ -173,7 +173,7 @@ def _aim(objective: Objective, progress: _Progress, certificate: Certificate, to
     progress.curvature.measure(progress.pairs)
 
 
-def _settle_intercepts(objective: Objective, W: Weights, curvature: float, room: float) -> Weights:
+def settle_intercepts(objective: Objective, W: Weights, curvature: float, room: float) -> Weights:
     """Bring the gradient by the intercepts near 0; the scores at ``W`` are all that it needs.
 
     Quasi-Newton steps by gradients alone: these resolve more than values, whose differences are

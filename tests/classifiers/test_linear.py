@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from visualwords.classifiers import (
+    LBFGS,
     SGD,
     Adam,
     ColumnStack,
