@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 from . import hog_kernels
 from .base import ImageFeature
 from .hog_course import course_cells
-from .hog_plan import Plan, check_counts, find_plan
+from .hog_parameters import check_counts
+from .hog_plan import Plan, find_plan
 from .image import (
     FloatArray,
     Image,

@@ -8,13 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import hog_kernels as kernels
+from .hog_parameters import CONVENTIONS_OF_CELLS, NORMS, Parameters, check_size, checked
 from .hog_votes import LANES, ROWS
 
-__all__ = ["CONVENTIONS", "CONVENTIONS_OF_CELLS", "NORMS", "Plan", "check_counts", "find_plan"]
+__all__ = ["Plan", "find_plan"]
 
-CONVENTIONS = ("dalal", "skimage", "opencv", "uoctti", "cs231n")
-CONVENTIONS_OF_CELLS = ("uoctti", "cs231n")
-NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 CLIP = 0.2
 
 # Odd polynomials of arctan(t), t in 0..1. The first is ours, of least maximal error (3e-7 radian);
@@ -37,19 +35,6 @@ OPENCV_ARCTANGENT = (
     0.0,
     0.0,
 )
-
-
-class Parameters(NamedTuple):
-    """The parameters of :func:`visualwords.features.hog`, all hashable."""
-
-    orientations: int
-    cell: tuple[int, int]
-    block: tuple[int, int]
-    convention: str
-    stride: tuple[int, int] | None
-    norm: str
-    signed: bool
-    root: bool | None
 
 
 class Axis(NamedTuple):
@@ -116,9 +101,9 @@ def make_plan(
     ValueError
         If a parameter is not valid or the image is smaller than a block.
     """
-    p = _checked(Parameters(orientations, cell, block, convention, stride, norm, signed, root))
+    p = checked(Parameters(orientations, cell, block, convention, stride, norm, signed, root))
     has_blocks = not only_cells and convention not in CONVENTIONS_OF_CELLS
-    _check_size(size[:2], p.cell, p.block if has_blocks else (1, 1))
+    check_size(size[:2], p.cell, p.block if has_blocks else (1, 1))
     make_axis = _cell_axis if only_cells else _axis
     axes = make_axis(p, 0, size[0]), make_axis(p, 1, size[1])
     n_bins = orientations * (2 if convention == "uoctti" else 1)
@@ -191,56 +176,6 @@ def _table(
     )
     settings[kernels.FIRST_SOURCE] = kernels.SETTINGS + windows.size
     return np.concatenate([settings, windows.ravel(), sources.ravel()])
-
-
-def _checked(p: Parameters) -> Parameters:
-    """Check the parameters, and fill in the stride."""
-    if p.convention not in CONVENTIONS:
-        raise ValueError(f"convention must be one of {CONVENTIONS}, got {p.convention!r}")
-    if p.norm not in NORMS:
-        raise ValueError(f"block_norm must be one of {NORMS}, got {p.norm!r}")
-    check_counts("orientations", (p.orientations,), 1)
-    check_counts("pixels_per_cell", p.cell, 2)
-    check_counts("cells_per_block", p.block, 2)
-    if p.orientations < 2 and p.convention in ("dalal", "opencv"):
-        raise ValueError("orientations must be at least 2, since votes are shared between two bins")
-    if p.signed and p.convention not in ("dalal", "opencv"):
-        raise ValueError(f'signed=True is for "dalal" and "opencv", not {p.convention!r}')
-    if p.root and p.convention == "cs231n":
-        raise ValueError('transform_sqrt=True is not for "cs231n"')
-    if p.norm != "L2-Hys" and p.convention not in ("dalal", "skimage"):
-        raise ValueError(f'block_norm={p.norm!r} is for "dalal" and "skimage"')
-    stride = p.cell if p.stride is None else p.stride
-    check_counts("block_stride", stride, 2)
-    if p.convention in CONVENTIONS_OF_CELLS and (p.block, stride) != ((2, 2), p.cell):
-        raise ValueError(
-            f"{p.convention!r} has no blocks of its own: leave cells_per_block and block_stride out"
-        )
-    if p.convention == "skimage" and (stride[0] % p.cell[0] or stride[1] % p.cell[1]):
-        raise ValueError(
-            f'with convention="skimage" block_stride must be a multiple of pixels_per_cell '
-            f"{p.cell}, got {stride}"
-        )
-    return p._replace(stride=stride)
-
-
-def check_counts(name: str, values: Any, length: int) -> None:
-    """Check that a parameter is ``length`` whole numbers above 0."""
-    several = isinstance(values, Sequence | np.ndarray) and len(values) == length
-    if not (several and all(isinstance(v, int | np.integer) and v > 0 for v in values)):
-        what = "a whole number" if length == 1 else "two whole numbers (rows, columns)"
-        got = values[0] if length == 1 else values
-        raise ValueError(f"{name} must be {what} above 0, got {got!r}")
-
-
-def _check_size(size: tuple[int, ...], cell: tuple[int, int], block: tuple[int, int]) -> None:
-    least = (cell[0] * block[0], cell[1] * block[1])
-    if size[0] < least[0] or size[1] < least[1]:
-        raise ValueError(
-            f"an image of {size[0]}x{size[1]} pixels is too small: a "
-            f"{'cell' if block == (1, 1) else 'block'} needs {least[0]}x{least[1]}; use a smaller "
-            "pixels_per_cell or cells_per_block, or enlarge the images (image_size of HOG)"
-        )
 
 
 def _shape_of_cells(p: Parameters, cells: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -1,0 +1,84 @@
+"""The parameters of HOG and the conventions they go by, and what is not valid."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "CONVENTIONS",
+    "CONVENTIONS_OF_CELLS",
+    "NORMS",
+    "Parameters",
+    "check_counts",
+    "check_size",
+    "checked",
+]
+
+CONVENTIONS = ("dalal", "skimage", "opencv", "uoctti", "cs231n")
+CONVENTIONS_OF_CELLS = ("uoctti", "cs231n")
+NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
+
+
+class Parameters(NamedTuple):
+    """The parameters of :func:`visualwords.features.hog`, all hashable."""
+
+    orientations: int
+    cell: tuple[int, int]
+    block: tuple[int, int]
+    convention: str
+    stride: tuple[int, int] | None
+    norm: str
+    signed: bool
+    root: bool | None
+
+
+def checked(p: Parameters) -> Parameters:
+    """Check the parameters, and fill in the stride."""
+    if p.convention not in CONVENTIONS:
+        raise ValueError(f"convention must be one of {CONVENTIONS}, got {p.convention!r}")
+    if p.norm not in NORMS:
+        raise ValueError(f"block_norm must be one of {NORMS}, got {p.norm!r}")
+    check_counts("orientations", (p.orientations,), 1)
+    check_counts("pixels_per_cell", p.cell, 2)
+    check_counts("cells_per_block", p.block, 2)
+    if p.orientations < 2 and p.convention in ("dalal", "opencv"):
+        raise ValueError("orientations must be at least 2, since votes are shared between two bins")
+    if p.signed and p.convention not in ("dalal", "opencv"):
+        raise ValueError(f'signed=True is for "dalal" and "opencv", not {p.convention!r}')
+    if p.root and p.convention == "cs231n":
+        raise ValueError('transform_sqrt=True is not for "cs231n"')
+    if p.norm != "L2-Hys" and p.convention not in ("dalal", "skimage"):
+        raise ValueError(f'block_norm={p.norm!r} is for "dalal" and "skimage"')
+    stride = p.cell if p.stride is None else p.stride
+    check_counts("block_stride", stride, 2)
+    if p.convention in CONVENTIONS_OF_CELLS and (p.block, stride) != ((2, 2), p.cell):
+        raise ValueError(
+            f"{p.convention!r} has no blocks of its own: leave cells_per_block and block_stride out"
+        )
+    if p.convention == "skimage" and (stride[0] % p.cell[0] or stride[1] % p.cell[1]):
+        raise ValueError(
+            f'with convention="skimage" block_stride must be a multiple of pixels_per_cell '
+            f"{p.cell}, got {stride}"
+        )
+    return p._replace(stride=stride)
+
+
+def check_counts(name: str, values: Any, length: int) -> None:
+    """Check that a parameter is ``length`` whole numbers above 0."""
+    several = isinstance(values, Sequence | np.ndarray) and len(values) == length
+    if not (several and all(isinstance(v, int | np.integer) and v > 0 for v in values)):
+        what = "a whole number" if length == 1 else "two whole numbers (rows, columns)"
+        got = values[0] if length == 1 else values
+        raise ValueError(f"{name} must be {what} above 0, got {got!r}")
+
+
+def check_size(size: tuple[int, ...], cell: tuple[int, int], block: tuple[int, int]) -> None:
+    """Check that an image is as large as a block of cells."""
+    least = (cell[0] * block[0], cell[1] * block[1])
+    if size[0] < least[0] or size[1] < least[1]:
+        raise ValueError(
+            f"an image of {size[0]}x{size[1]} pixels is too small: a "
+            f"{'cell' if block == (1, 1) else 'block'} needs {least[0]}x{least[1]}; use a smaller "
+            "pixels_per_cell or cells_per_block, or enlarge the images (image_size of HOG)"
+        )
