@@ -6,7 +6,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["contracted", "inner", "prefetch", "reassociated"]
+__all__ = ["contracted", "inlined", "inner", "prefetch", "reassociated"]
 
 # What only kernels call needs no way in from Python; compiling one would take as long again.
 INNER: dict[str, Any] = {
@@ -15,6 +15,7 @@ INNER: dict[str, Any] = {
     "no_cfunc_wrapper": True,
 }
 inner = njit(**INNER)
+inlined = njit(**INNER, forceinline=True)  # called in one place, or small
 contracted = njit(**INNER, fastmath={"contract"})  # products and sums may be rounded once
 reassociated = njit(**INNER, fastmath={"contract", "reassoc"})  # sums in an order of LLVM's, fixed
 

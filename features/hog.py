@@ -129,12 +129,15 @@ def hog(
         transform_sqrt,
     )
     out = np.empty(plan.length, np.float32)
-    _describe(image.reshape(-1), plan, out)
+    _describe(image, plan, out)
     return out
 
 
-def _describe(pixels: Image, plan: Plan, out: FloatArray) -> None:
-    """Write the descriptors of images to ``out``; the axes of both are run together."""
+def _describe(images: Image, plan: Plan, out: FloatArray) -> None:
+    """Write the descriptors of an image, or a stack of images, to ``out``, its axes run together."""
+    pixels = images.ravel()
+    if not pixels.flags.carray:  # Of read-only arrays numba makes another, slower type.
+        pixels = pixels.copy()
     if plan.refuses_negative and pixels.min() < 0:
         raise ValueError("transform_sqrt needs pixels that are not negative")
     convention = plan.parameters.convention
@@ -195,7 +198,7 @@ def hog_cells(
         True,
     )
     out = np.empty(plan.length, np.float32)
-    _describe(image.reshape(-1), plan, out)
+    _describe(image, plan, out)
     return out.reshape(plan.shape)
 
 
@@ -358,7 +361,7 @@ class HOG(ImageFeature):
         plan = self._plan(image.shape, image.dtype != UINT8)
         self._check_fitted_length(plan.length)
         out = np.empty(plan.length, np.float32)
-        _describe(image.reshape(-1), plan, out)
+        _describe(image, plan, out)
         return out
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
@@ -369,7 +372,7 @@ class HOG(ImageFeature):
                 stack = resize_stack(stack, size)
             plan = self._plan(stack.shape[1:], stack.dtype != UINT8)
             self._check_fitted_length(plan.length)
-            _describe(stack.reshape(-1), plan, out[rows].reshape(-1))
+            _describe(stack, plan, out[rows].reshape(-1))
 
     def _target(self, size: tuple[int, ...]) -> tuple[int, int]:
         """Give the size that ``fit`` settled for images of ``size``, if they may be resized."""

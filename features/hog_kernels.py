@@ -1,38 +1,43 @@
-"""Compiled loops of HOG, third part: sums -> descriptors, and the whole."""
+"""Compiled loops of HOG, third part: histograms -> descriptors, and the whole."""
 
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from visualwords.compiling import inner, reassociated
+from visualwords.compiling import inlined, inner
 
-from .hog_gradients import band_gradients, fetch, load_band, take_roots
-from .hog_votes import (
+from .hog_pixels import load_rows, vote_hard, vote_soft
+from .hog_pooling import BINS_AT_ONCE, pool_columns, pool_rows_hard, pool_rows_soft
+from .lanes import (
     LANES,
-    ROWS,
-    add_columns,
-    add_rows,
-    hard_bins,
-    soft_bins,
-    vote_alone,
-    vote_around,
+    copy,
+    everywhere,
+    keep,
+    least,
+    load,
+    moved,
+    multiply_add,
+    pointer,
+    square_root,
+    store,
+    total,
 )
 
 __all__ = ["SETTINGS", "describe", "normalize_cells"]
 
-BAND_PIXELS = 1024  # worked on at a time
-FETCH = 4096  # numbers of the next image are fetched ahead; then the processor sees the pattern
-STRIP_NUMBERS = 4096  # of the histograms of rows
-
-# Places in the table of settings: square root; empty frame; whether groups have one lane alone;
-# number of bins; half turns they cover; norm; cells in a block; lanes of rows; rows of windows;
-# sources of a cell; the image's rows, columns and channels; rows and columns of a group of pixels;
-# rows and columns of groups; where the weights of rows and of columns begin in the constants; where
-# sources begin in the table. After the settings come the windows.
-ROOT, FRAME, ALONE, BINS, TURN, NORM, CELLS, ROW_LANES, WINDOWS, SOURCES = range(10)
-IMAGE, UNIT, GROUPS, WEIGHTS, FIRST_SOURCE, SETTINGS = 10, 13, 15, 17, 19, 20
+# Places in the table of settings: the image's rows, columns and channels; whether to take square
+# roots; number of bins; half turns they cover; norm; rows and columns of windows; rows and columns
+# of blocks; rows of windows in a block, and cells; windows from one block to the next, downwards
+# and to the right; numbers of a descriptor from one block to the next, likewise; rows of votes that
+# are kept; where the list of cells begins; ends of
+# bins. After the settings come for each row of windows its
+# first row of pixels, the row behind its last, and where the weights begin in the constants; then
+# for each column of windows what pool_columns wants; then the row and column of a block's cells.
+IMAGE, ROOT, BINS, TURN, NORM, WINDOWS, BLOCKS, DEPTH, CELLS = 0, 3, 4, 5, 6, 7, 9, 11, 12
+STEP, STRIDES, RING, LIST, ENDS, SETTINGS = 13, 15, 17, 18, 19, 20
 ANGLES = 5  # where they begin in the constants, after those of the norm
+BAND = 16  # rows that are loaded, and then vote, at a time
 L1, L1_SQRT, L2, L2_HYS, NONE = range(5)
 
 
@@ -45,163 +50,164 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
     pixels : uint8 or float32 array
         Images of shape (rows, columns, channels), their axes run together.
     table : int64 array
-        Settings; for each row of groups and lane of rows the row of windows that it counts in, or
-        -1; for each cell of all blocks the sums that make up its first bin.
+        Settings, windows and cells.
     constants : float32 array
-        The numbers that the norm needs; those of :func:`soft_bins`; the weights of rows and of
-        columns as in :func:`add_rows` and :func:`vote_around`.
+        The numbers that the norm needs; those of :func:`.vote_soft`; weights.
     ends : float32 array or None
-        As in :func:`hard_bins`. None: votes are shared between bins.
+        As in :func:`.vote_hard`. None: votes are shared between bins.
     out : float32 array
         Their numbers, image after image.
     """
-    rows, columns, channels = table[IMAGE], table[IMAGE + 1], table[IMAGE + 2]
-    bins, turn, stride = table[BINS], table[TURN], 1 if table[ALONE] else LANES
-    size = bins
-    if not table[ALONE]:
-        size = (bins + 1) * ((len(constants) - table[WEIGHTS + 1]) // table[UNIT + 1])
-    step = rows * columns * channels
-    band = min(rows, max(ROWS, BAND_PIXELS // columns))
-    values = np.empty((band + 2) * columns * channels, np.float32)
-    gx, gy = np.empty(band * columns, np.float32), np.empty(band * columns, np.float32)
-    places = np.empty(band * columns, np.int32)
-    histograms = np.empty(max(STRIP_NUMBERS, max(ROWS, table[UNIT + 1]) * size), np.float32)
-    # After the last window's: zeros, for cells with fewer sources than others.
-    sums = np.empty((table[WINDOWS] * table[GROUPS + 1] + 1) * size, np.float32)
+    room = _whole(table[IMAGE + 1], LANES) + 2 * LANES
+    cell = _whole(table[BINS], LANES)
+    at_once = 2 if ends is None else 1
+    # One array of several parts: rows of pixels, sums of rows, histograms, a block, votes.
+    sums = (BAND + 2) * table[IMAGE + 2] * room
+    more = sums + (_whole(table[BINS], 4 * BINS_AT_ONCE) + 1) * room
+    histograms = more + (at_once - 1) * (more - sums)
+    block = histograms + table[DEPTH] * table[WINDOWS + 1] * cell
+    votes = _whole(block + table[CELLS] * cell, LANES)
+    parts = sums, more, histograms, block, votes
+    work = np.empty(votes + 3 * table[RING] * (room - 2 * LANES), np.float32)
+    place = pointer(work)
+    # What lies beyond rows and bins has no weight, but must be numbers.
+    for at in range(0, votes, LANES):
+        store(place, np.uintp(at), everywhere(np.float32(0)))
+    step = table[IMAGE] * table[IMAGE + 1] * table[IMAGE + 2]
     n_images = len(pixels) // step
     length = len(out) // n_images
+    limits = None if ends is None else pointer(ends)
+    source, target, settings, numbers = pointer(pixels), pointer(out), pointer(table), pointer(constants)
     for image in range(n_images):
-        first = image * step
-        fetch(pixels, first + step, min(first + step + FETCH, len(pixels)))
-        _clear(sums, len(sums))
-        for y0 in range(0, rows, band):
-            y1 = min(y0 + band, rows)
-            n = (y1 - y0) * columns
-            load_band(pixels, first, rows, columns, channels, y0, y1, values)
-            if table[ROOT]:
-                take_roots(values)
-            band_gradients(values, channels, columns, n, table[FRAME], gx, gy)
+        _describe_image(
+            moved(source, image * step), settings, numbers, limits, place, parts, room, cell,
+            moved(target, image * length),
+        )  # fmt: skip
+    keep(work)
+
+
+@inlined
+def _describe_image(
+    pixels: Any, table: Any, constants: Any, ends: Any, work: Any, parts: Any,
+    room: int, cell: int, out: Any,
+) -> None:  # fmt: skip
+    """Write the descriptor of one image."""
+    bins, ring, n_rows, n_columns = table[BINS], table[RING], table[WINDOWS], table[WINDOWS + 1]
+    rows, columns, channels, root = table[IMAGE], table[IMAGE + 1], table[IMAGE + 2], table[ROOT]
+    turn, n_ends = table[TURN], table[ENDS]
+    at_once = 2 if ends is None else 1
+    n_groups = (n_rows + at_once - 1) // at_once
+    sums, more, histograms, block, votes = parts
+    pitch = room - 2 * LANES
+    voted, window, slot, complete, to = 0, 0, 0, table[DEPTH], 0
+    for group in range(n_groups):
+        at = SETTINGS + 3 * group
+        start, end, weights = table[at], table[at + 1], table[at + 2]
+        while voted < end:
+            last = min(voted + BAND, rows)
+            load_rows(pixels, voted, last, rows, columns, channels, root, work, room)
             if ends is None:
-                soft_bins(gx, gy, n, bins, turn, constants, ANGLES, places)
+                vote_soft(
+                    work, voted, last, channels, room, bins, turn, constants, ANGLES, votes, ring
+                )  # fmt: skip
             else:
-                hard_bins(gx, gy, n, bins, turn, stride, ends, places)
-            _vote(gx, gy, places, y0, y1, table, constants, ends, size, histograms, sums)
-        begin = image * length
-        _collect(sums, table, stride, begin, out)
-        if table[NORM] != NONE:
-            size_of_block = table[CELLS] * bins
-            _normalize(out, begin, begin + length, size_of_block, table[NORM], constants)
-
-
-@inner
-def _clear(values: Any, n: int) -> None:
-    """Set the first ``n`` numbers to zero."""
-    for i in range(np.uintp(n)):
-        values[i] = 0
-
-
-@inner
-def _vote(
-    lower: Any,
-    upper: Any,
-    places: Any,
-    y0: int,
-    y1: int,
-    table: Any,
-    constants: Any,
-    ends: Any,
-    size: int,
-    histograms: Any,
-    sums: Any,
-) -> None:
-    """Let the pixels of the rows y0..y1 vote: some rows of a strip of groups at a time."""
-    unit, wide, columns, groups = table[UNIT], table[UNIT + 1], table[IMAGE + 1], table[GROUPS + 1]
-    depth = wide if table[ALONE] else ROWS
-    strip = max(1, STRIP_NUMBERS // (depth * size))
-    frame = table[FRAME]
-    y, end = max(y0, frame), min(y1, min(table[GROUPS] * unit, table[IMAGE] - frame))
-    while y < end:
-        group, within = y // unit, y % unit
-        rows = min(min(unit - within, ROWS), end - y)
-        for x in range(0, groups, strip):
-            n = min(strip, groups - x)
-            used = min(columns - x * wide, n * wide)
-            row = (y - y0) * columns + x * wide
-            _clear(histograms, n * depth * size)
-            if ends is not None:  # noqa: SIM102 - numba leaves out what comes after None, alone
-                if table[ALONE]:
-                    vote_alone(lower, places, row, columns, rows, used, size, histograms)
-                    weight = constants[table[WEIGHTS]] * constants[table[WEIGHTS + 1]]
-                    to = (group * groups + x) * size
-                    add_columns(histograms, used, wide, size, weight, sums, to)
-                    continue
-            at, skip = table[WEIGHTS + 1], n * size
-            vote_around(
-                lower, upper, places, row, columns, rows, used, wide, constants, at, skip, size,
-                histograms,
-            )  # fmt: skip
-            for lane in range(table[ROW_LANES]):
-                window = table[SETTINGS + group * table[ROW_LANES] + lane]
-                if window >= 0:
-                    at = table[WEIGHTS] + lane * (unit + ROWS - 1) + within
-                    add_rows(histograms, skip, constants, at, sums, (window * groups + x) * size)
-        y += rows
-
-
-@inner
-def _collect(sums: Any, table: Any, stride: int, begin: int, out: Any) -> None:
-    """Write the histograms of an image's cells, two sources at a time; close the circle."""
-    n, step = np.uintp(table[BINS]), np.uintp(stride)
-    first, k, to = table[FIRST_SOURCE], table[SOURCES], np.uintp(begin)
-    while first < len(table):
-        i, j = np.uintp(table[first]), np.uintp(table[first + 1])
-        for b in range(n):
-            out[to + b] = sums[i + b * step] + sums[j + b * step]
-        for s in range(first + 2, first + k):
-            i = np.uintp(table[s])
-            for b in range(n):
-                out[to + b] += sums[i + b * step]
-        if stride > 1:
-            for s in range(first, first + k):
-                out[to] += sums[np.uintp(table[s]) + n * step]
-        first += k
-        to += n
-
-
-@inner
-def _normalize(out: Any, begin: int, end: int, size: int, norm: int, constants: Any) -> None:
-    """Normalise each ``size`` numbers, not negative, of ``out[begin:end]`` in place."""
-    limit = constants[4] if norm == L2_HYS else np.float32(np.inf)
-    for at in range(np.uintp(begin), np.uintp(end), np.uintp(size)):
-        stop = at + np.uintp(size)
-        if norm in (L1, L1_SQRT):
-            total = np.float32(0)
-            for i in range(at, stop):
-                total += out[i]
-            factor = np.float32(1) / (total + constants[1])
+                vote_hard(
+                    work, voted, last, channels, room, bins, turn, ends, n_ends, votes, ring
+                )  # fmt: skip
+            voted = last
+        if ends is None:
+            pool_rows_soft(
+                work, votes, pitch, ring, start, end, constants, weights, bins, sums, more, room
+            )
         else:
-            length = np.sqrt(_squared(out, at, stop) + constants[0])
-            factor = np.float32(1) / (length + constants[1])
-        for i in range(at, stop):
-            value = out[i] * factor
-            out[i] = limit if value > limit else value
-        if norm == L1_SQRT:
-            for i in range(at, stop):
-                out[i] = np.sqrt(out[i])
-        elif norm == L2_HYS:
-            length = np.sqrt(_squared(out, at, stop) + constants[2])
-            factor = np.float32(1) / (length + constants[3])
-            for i in range(at, stop):
-                out[i] *= factor
+            pool_rows_hard(
+                work, votes, pitch, ring, start, end, constants, weights, bins, sums, room
+            )
+        at = SETTINGS + 3 * n_groups
+        pooled = sums
+        while window < min((group + 1) * at_once, n_rows):
+            begin = histograms + slot * n_columns * cell
+            pool_columns(work, pooled, room, bins, table, at, n_columns, constants, begin, cell)
+            pooled, window = more, window + 1
+            slot = slot + 1 if slot + 1 < table[DEPTH] else 0
+            if window == complete:
+                _write_blocks(work, histograms, block, cell, slot, table, constants, out, to)
+                complete += table[STEP]
+                to += table[STRIDES]
 
 
-@reassociated
-def _squared(values: Any, start: int, end: int) -> Any:
-    """Sum of squares: several sums at once, in an order that is LLVM's but always the same."""
-    total = np.float32(0)
-    for i in range(start, end):
-        total += values[i] * values[i]
-    return total
+@inlined
+def _whole(n: int, step: int) -> int:
+    """Round up to a multiple."""
+    return -(-n // step) * step
+
+
+@inlined
+def _write_blocks(
+    work: Any, histograms: int, block: int, cell: int, first: int, table: Any, constants: Any,
+    out: Any, to: int,
+) -> None:  # fmt: skip
+    """Normalise and write a row of blocks; ``first`` is where the first of its histograms are."""
+    bins, norm, depth, n_columns = table[BINS], table[NORM], table[DEPTH], table[WINDOWS + 1]
+    step, end = table[STEP + 1] * cell, block + table[CELLS] * cell
+    limit = everywhere(constants[4])
+    for column in range(table[BLOCKS + 1]):
+        sums = everywhere(np.float32(0))
+        place = block
+        for at in range(table[LIST], table[LIST] + 2 * table[CELLS], 2):
+            row = first + table[at] - (depth if first + table[at] >= depth else 0)
+            i = histograms + (row * n_columns + table[at + 1]) * cell
+            for part in range(0, cell, LANES):
+                numbers = load(work, np.uintp(i + part))
+                store(work, np.uintp(place), numbers)
+                sums = multiply_add(numbers, numbers, sums) if norm >= L2 else sums + numbers
+                place += LANES
+        histograms += step
+        factor = _factor(total(sums), norm, constants[0], constants[1])
+        if norm == L2_HYS:
+            sums = everywhere(np.float32(0))
+            for at in range(block, end, LANES):
+                numbers = least(load(work, np.uintp(at)) * everywhere(factor), limit)
+                store(work, np.uintp(at), numbers)
+                sums = multiply_add(numbers, numbers, sums)
+            factor = _factor(total(sums), norm, constants[2], constants[3])
+        for at in range(block, end, LANES):
+            numbers = load(work, np.uintp(at)) * everywhere(factor)
+            store(work, np.uintp(at), square_root(numbers) if norm == L1_SQRT else numbers)
+        begin = to + column * table[STRIDES + 1]
+        _list(work, block, cell, bins, out, begin, begin + table[CELLS] * bins)
+
+
+@inlined
+def _factor(summed: Any, norm: int, add: Any, plus: Any) -> Any:
+    """Give what a block is multiplied by."""
+    if norm == NONE:
+        return np.float32(1)
+    return np.float32(1) / ((np.sqrt(summed + add) if norm >= L2 else summed) + plus)
+
+
+@inlined
+def _list(work: Any, block: int, cell: int, bins: int, out: Any, to: int, end: int) -> None:
+    """Write the cells of a block to ``out[to:end]`` side by side."""
+    while to < end:
+        for part in range(0, bins, LANES):
+            i, o, n = np.uintp(block + part), np.uintp(to + part), min(bins - part, LANES)
+            if n == LANES or to + part + LANES <= end:  # The next cell writes over what is too many.
+                copy(work, i, out, o, 16)
+                continue
+            if n & 8:
+                copy(work, i, out, o, 8)
+                i, o = i + np.uintp(8), o + np.uintp(8)
+            if n & 4:
+                copy(work, i, out, o, 4)
+                i, o = i + np.uintp(4), o + np.uintp(4)
+            if n & 2:
+                copy(work, i, out, o, 2)
+                i, o = i + np.uintp(2), o + np.uintp(2)
+            if n & 1:
+                copy(work, i, out, o, 1)
+        block += cell
+        to += bins
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
