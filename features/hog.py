@@ -11,6 +11,7 @@ from .base import ImageFeature
 from .hog_course import course_cells
 from .hog_parameters import check_counts
 from .hog_plan import Plan, find_plan
+from .lanes import LANES
 from .image import (
     FloatArray,
     Image,
@@ -138,6 +139,8 @@ def _describe(images: Image, plan: Plan, out: FloatArray) -> None:
     pixels = images.ravel()
     if not pixels.flags.carray:  # Of read-only arrays numba makes another, slower type.
         pixels = pixels.copy()
+    if plan.size[1] < LANES:  # The kernel loads as many pixels at once.
+        pixels = np.append(pixels, np.zeros(LANES * plan.size[2], pixels.dtype))
     if plan.refuses_negative and pixels.min() < 0:
         raise ValueError("transform_sqrt needs pixels that are not negative")
     convention = plan.parameters.convention

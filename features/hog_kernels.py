@@ -8,7 +8,7 @@ from numba import njit
 from visualwords.compiling import inlined, inner
 
 from .hog_pixels import load_rows, vote_hard, vote_soft
-from .hog_pooling import BINS_AT_ONCE, pool_columns, pool_rows_hard, pool_rows_soft
+from .hog_pooling import pool_columns, pool_rows_hard, pool_rows_soft
 from .lanes import (
     LANES,
     copy,
@@ -26,16 +26,16 @@ from .lanes import (
 
 __all__ = ["SETTINGS", "describe", "normalize_cells"]
 
-# Places in the table of settings: the image's rows, columns and channels; whether to take square
-# roots; number of bins; half turns they cover; norm; rows and columns of windows; rows and columns
-# of blocks; rows of windows in a block, and cells; windows from one block to the next, downwards
-# and to the right; numbers of a descriptor from one block to the next, likewise; rows of votes that
-# are kept; where the list of cells begins; ends of
-# bins. After the settings come for each row of windows its
-# first row of pixels, the row behind its last, and where the weights begin in the constants; then
-# for each column of windows what pool_columns wants; then the row and column of a block's cells.
-IMAGE, ROOT, BINS, TURN, NORM, WINDOWS, BLOCKS, DEPTH, CELLS = 0, 3, 4, 5, 6, 7, 9, 11, 12
-STEP, STRIDES, RING, LIST, ENDS, SETTINGS = 13, 15, 17, 18, 19, 20
+# Places in the table of settings, the first of two where they are of rows and columns: the image's
+# size; channels; whether to take square roots; number of bins; half turns they cover; ends of bins;
+# norm; number of windows; number of blocks; from one block to the next in windows, and in numbers
+# of a descriptor; rows of windows in a block, and cells; rows of votes that are kept. Then where
+# things are: groups of windows, and how many; columns of windows; cells of a block; in the working
+# memory the sums of rows for a group's first and second window, histograms, a block and votes; its
+# size; of it the numbers of a row of pixels, and of a histogram; numbers of a descriptor.
+IMAGE, CHANNELS, ROOT, BINS, TURN, ENDS, NORM, WINDOWS, BLOCKS, STEP = 0, 2, 3, 4, 5, 6, 7, 8, 10, 12
+STRIDES, DEPTH, CELLS, RING, GROUPS, N_GROUPS, COLUMNS, LIST = 14, 16, 17, 18, 19, 20, 21, 22
+SUMS, MORE, HISTOGRAMS, BLOCK, VOTES, SIZE, ROOM, CELL, LENGTH, SETTINGS = range(23, 33)
 ANGLES = 5  # where they begin in the constants, after those of the norm
 BAND = 16  # rows that are loaded, and then vote, at a time
 L1, L1_SQRT, L2, L2_HYS, NONE = range(5)
@@ -48,107 +48,73 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
     Parameters
     ----------
     pixels : uint8 or float32 array
-        Images of shape (rows, columns, channels), their axes run together.
+        Images of shape (rows, columns, channels), their axes run together; if they have fewer
+        columns than LANES, as many numbers more as these have channels.
     table : int64 array
-        Settings, windows and cells.
+        Settings. Of each group of windows: its first row of pixels, the row behind its last, and
+        where its weights are in the constants. Of each column of windows: what pool_columns says.
+        Of each cell of a block, in the order of the descriptor: its row and column of windows.
     constants : float32 array
         The numbers that the norm needs; those of :func:`.vote_soft`; weights.
     ends : float32 array or None
-        As in :func:`.vote_hard`. None: votes are shared between bins.
+        As in :func:`.vote_hard`. None: votes are shared between bins, and windows go by two.
     out : float32 array
         Their numbers, image after image.
     """
-    room = _whole(table[IMAGE + 1], LANES) + 2 * LANES
-    cell = _whole(table[BINS], LANES)
-    at_once = 2 if ends is None else 1
-    # One array of several parts: rows of pixels, sums of rows, histograms, a block, votes.
-    sums = (BAND + 2) * table[IMAGE + 2] * room
-    more = sums + (_whole(table[BINS], 4 * BINS_AT_ONCE) + 1) * room
-    histograms = more + (at_once - 1) * (more - sums)
-    block = histograms + table[DEPTH] * table[WINDOWS + 1] * cell
-    votes = _whole(block + table[CELLS] * cell, LANES)
-    parts = sums, more, histograms, block, votes
-    work = np.empty(votes + 3 * table[RING] * (room - 2 * LANES), np.float32)
-    place = pointer(work)
+    source, target, settings, numbers = pointer(pixels), pointer(out), pointer(table), pointer(constants)
+    rows, columns, channels, root = table[IMAGE], table[IMAGE + 1], table[CHANNELS], table[ROOT]
+    bins, turn, ring, n_columns = table[BINS], table[TURN], table[RING], table[WINDOWS + 1]
+    sums, more, votes, room, cell = table[SUMS], table[MORE], table[VOTES], table[ROOM], table[CELL]
+    memory = np.empty(table[SIZE], np.float32)
+    work = pointer(memory)
     # What lies beyond rows and bins has no weight, but must be numbers.
     for at in range(0, votes, LANES):
-        store(place, np.uintp(at), everywhere(np.float32(0)))
-    step = table[IMAGE] * table[IMAGE + 1] * table[IMAGE + 2]
-    n_images = len(pixels) // step
-    length = len(out) // n_images
-    limits = None if ends is None else pointer(ends)
-    source, target, settings, numbers = pointer(pixels), pointer(out), pointer(table), pointer(constants)
-    for image in range(n_images):
-        _describe_image(
-            moved(source, image * step), settings, numbers, limits, place, parts, room, cell,
-            moved(target, image * length),
-        )  # fmt: skip
-    keep(work)
-
-
-@inlined
-def _describe_image(
-    pixels: Any, table: Any, constants: Any, ends: Any, work: Any, parts: Any,
-    room: int, cell: int, out: Any,
-) -> None:  # fmt: skip
-    """Write the descriptor of one image."""
-    bins, ring, n_rows, n_columns = table[BINS], table[RING], table[WINDOWS], table[WINDOWS + 1]
-    rows, columns, channels, root = table[IMAGE], table[IMAGE + 1], table[IMAGE + 2], table[ROOT]
-    turn, n_ends = table[TURN], table[ENDS]
-    at_once = 2 if ends is None else 1
-    n_groups = (n_rows + at_once - 1) // at_once
-    sums, more, histograms, block, votes = parts
-    pitch = room - 2 * LANES
-    voted, window, slot, complete, to = 0, 0, 0, table[DEPTH], 0
-    for group in range(n_groups):
-        at = SETTINGS + 3 * group
-        start, end, weights = table[at], table[at + 1], table[at + 2]
-        while voted < end:
-            last = min(voted + BAND, rows)
-            load_rows(pixels, voted, last, rows, columns, channels, root, work, room)
+        store(work, np.uintp(at), everywhere(np.float32(0)))
+    for first in range(0, len(out), table[LENGTH]):
+        voted, window, slot, complete, to = 0, 0, 0, table[DEPTH], first
+        for at in range(table[GROUPS], table[GROUPS] + 3 * table[N_GROUPS], 3):
+            start, end, weights = table[at], table[at + 1], table[at + 2]
+            while voted < end:
+                last = min(voted + BAND, rows)
+                load_rows(source, voted, last, rows, columns, channels, root, work, room)
+                if ends is None:
+                    vote_soft(
+                        work, voted, last, channels, room, bins, turn, numbers, ANGLES, votes, ring
+                    )
+                else:
+                    vote_hard(
+                        work, voted, last, channels, room, bins, turn, pointer(ends), table[ENDS],
+                        votes, ring,
+                    )  # fmt: skip
+                voted = last
             if ends is None:
-                vote_soft(
-                    work, voted, last, channels, room, bins, turn, constants, ANGLES, votes, ring
-                )  # fmt: skip
+                pool_rows_soft(
+                    work, votes, ring, start, end, numbers, weights, bins, sums, more, room
+                )
             else:
-                vote_hard(
-                    work, voted, last, channels, room, bins, turn, ends, n_ends, votes, ring
-                )  # fmt: skip
-            voted = last
-        if ends is None:
-            pool_rows_soft(
-                work, votes, pitch, ring, start, end, constants, weights, bins, sums, more, room
-            )
-        else:
-            pool_rows_hard(
-                work, votes, pitch, ring, start, end, constants, weights, bins, sums, room
-            )
-        at = SETTINGS + 3 * n_groups
-        pooled = sums
-        while window < min((group + 1) * at_once, n_rows):
-            begin = histograms + slot * n_columns * cell
-            pool_columns(work, pooled, room, bins, table, at, n_columns, constants, begin, cell)
-            pooled, window = more, window + 1
-            slot = slot + 1 if slot + 1 < table[DEPTH] else 0
-            if window == complete:
-                _write_blocks(work, histograms, block, cell, slot, table, constants, out, to)
-                complete += table[STEP]
-                to += table[STRIDES]
-
-
-@inlined
-def _whole(n: int, step: int) -> int:
-    """Round up to a multiple."""
-    return -(-n // step) * step
+                pool_rows_hard(work, votes, ring, start, end, numbers, weights, bins, sums, room)
+            for pooled in range(sums, table[HISTOGRAMS], more - sums):
+                if window < table[WINDOWS]:
+                    begin = table[HISTOGRAMS] + slot * n_columns * cell
+                    pool_columns(
+                        work, pooled, room, bins, settings, table[COLUMNS], n_columns, numbers,
+                        begin, cell,
+                    )  # fmt: skip
+                    window, slot = window + 1, slot + 1 if slot + 1 < table[DEPTH] else 0
+                if window == complete:
+                    _write_blocks(work, slot, settings, numbers, target, to)
+                    complete, to = complete + table[STEP], to + table[STRIDES]
+        source = moved(source, rows * columns * channels)
+    keep(memory)
 
 
 @inlined
 def _write_blocks(
-    work: Any, histograms: int, block: int, cell: int, first: int, table: Any, constants: Any,
-    out: Any, to: int,
+    work: Any, first: int, table: Any, constants: Any, out: Any, to: int
 ) -> None:  # fmt: skip
     """Normalise and write a row of blocks; ``first`` is where the first of its histograms are."""
     bins, norm, depth, n_columns = table[BINS], table[NORM], table[DEPTH], table[WINDOWS + 1]
+    histograms, block, cell = table[HISTOGRAMS], table[BLOCK], table[CELL]
     step, end = table[STEP + 1] * cell, block + table[CELLS] * cell
     limit = everywhere(constants[4])
     for column in range(table[BLOCKS + 1]):

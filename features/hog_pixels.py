@@ -51,10 +51,16 @@ def load_rows(
     for y in range(start - 1, end + 1):
         inside = abs(y) if y < rows else 2 * rows - 2 - y
         first = np.uintp(min(max(inside, 0), rows - 1) * columns * channels)
-        if channels == 1:
-            _load_gray(pixels, first, n, work, row)
-        else:
-            _load_colours(pixels, first, n, work, row, plane)
+        for x in range(np.uintp(0), n, lanes):
+            # The last lanes overlap others, so as to end with the row; if narrow, they go beyond.
+            at = x if n < lanes else min(x, n - lanes)
+            if channels == 1:
+                store(work, row + at, load(pixels, first + at))
+            else:
+                red, green, blue = split_colours(pixels, first + np.uintp(3) * at)
+                store(work, row + at, red)
+                store(work, row + at + plane, green)
+                store(work, row + at + plane + plane, blue)
         for _ in range(channels):
             if root:
                 for x in range(row, row + n, lanes):
@@ -62,34 +68,6 @@ def load_rows(
             work[row - np.uintp(1)] = work[row + second]
             work[row + n] = work[row + last_but_one]
             row += plane
-
-
-@inlined
-def _load_gray(pixels: Any, first: Any, n: Any, work: Any, row: Any) -> None:
-    x, lanes = np.uintp(0), np.uintp(LANES)
-    while n >= lanes and x < n:
-        at = min(x, n - lanes)  # The last lanes overlap others, so as to end with the row.
-        store(work, row + at, load(pixels, first + at))
-        x += lanes
-    while x < n:
-        work[row + x] = np.float32(pixels[first + x])
-        x += np.uintp(1)
-
-
-@inlined
-def _load_colours(pixels: Any, first: Any, n: Any, work: Any, row: Any, plane: Any) -> None:
-    x, lanes, three = np.uintp(0), np.uintp(LANES), np.uintp(3)
-    while n >= lanes and x < n:
-        at = min(x, n - lanes)
-        red, green, blue = split_colours(pixels, first + three * at)
-        store(work, row + at, red)
-        store(work, row + at + plane, green)
-        store(work, row + at + plane + plane, blue)
-        x += lanes
-    while x < n:
-        for channel in range(three):
-            work[row + x + channel * plane] = np.float32(pixels[first + three * x + channel])
-        x += np.uintp(1)
 
 
 @inlined

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from . import hog_kernels as kernels
 from .hog_parameters import CONVENTIONS_OF_CELLS, NORMS, Parameters, check_size, checked
+from .hog_pooling import BINS_AT_ONCE
 from .lanes import LANES
 
 __all__ = ["Plan", "find_plan"]
@@ -104,15 +105,26 @@ def make_plan(
     takes_roots = convention == "opencv" if root is None else bool(root)
     scale = _scale(p, is_float)
     whole = (size[0], size[1], size[2] if len(size) == 3 else 1)
-    settings = _settings(p, whole, cells, blocks, takes_roots, has_blocks)
-    numbers = [_numbers(p), _polynomial(p)]
     ends = _ends(p)
+    numbers = [_numbers(p), _polynomial(p)]
     groups = _groups(windows[0], 2 if ends is None else 1)
-    rows = _rows(groups, scale**0.5 if takes_roots else scale, numbers)
-    columns = _columns(windows[1], numbers)
-    settings[kernels.RING] = _most_rows(groups) + kernels.BAND
-    settings[kernels.LIST] = len(settings) + len(rows) + len(columns)
+    lists = [
+        _rows(groups, scale**0.5 if takes_roots else scale, numbers),
+        _columns(windows[1], numbers),
+        blocks.places(p),
+    ]
+    settings = np.zeros(kernels.SETTINGS, np.int64)
+    settings[kernels.IMAGE : kernels.ROOT] = whole
+    settings[kernels.ROOT] = takes_roots
     settings[kernels.ENDS] = 0 if ends is None else len(ends) // 2
+    settings[kernels.NORM] = NORMS.index(p.norm) if has_blocks else kernels.NONE
+    settings[kernels.RING] = _most_rows(groups) + kernels.BAND
+    settings[kernels.N_GROUPS] = len(groups.first)
+    settings[kernels.GROUPS], settings[kernels.COLUMNS], settings[kernels.LIST] = (
+        kernels.SETTINGS + sum(map(len, lists[:k])) for k in range(3)
+    )
+    _lay_out_blocks(settings, p, cells, blocks, has_blocks)
+    _lay_out_memory(settings, ends is None)
     return Plan(
         p,
         only_cells,
@@ -121,7 +133,7 @@ def make_plan(
         cells,
         shape,
         int(np.prod(shape)),
-        np.concatenate([settings, rows, columns, blocks.places(p)]),
+        np.concatenate([settings, *lists]),
         np.concatenate(numbers).astype(np.float32),
         ends,
     )
@@ -159,32 +171,52 @@ def _blocks(p: Parameters, cells: tuple[int, int, int]) -> Blocks:
     return Blocks((i, j), p.block, step)
 
 
-def _settings(
+def _lay_out_blocks(
+    settings: npt.NDArray[np.int64],
     p: Parameters,
-    size: tuple[int, int, int],
     cells: tuple[int, int, int],
     blocks: Blocks,
-    takes_roots: bool,
     has_blocks: bool,
-) -> npt.NDArray[np.int64]:
-    """Give the settings that are known before the windows are listed, as the kernels want them."""
-    block = int(np.prod(blocks.cells)) * cells[2]
+) -> None:
+    """Set how many windows, blocks and bins there are, and where blocks go in a descriptor."""
+    n_cells = blocks.cells[0] * blocks.cells[1]
+    block = n_cells * cells[2]
     strides = (blocks.number[1] * block, block)
     if p.convention == "opencv" and has_blocks:
         strides = (block, blocks.number[0] * block)
-    settings = np.zeros(kernels.SETTINGS, np.int64)
-    settings[kernels.IMAGE : kernels.ROOT] = size
-    settings[kernels.ROOT] = takes_roots
     settings[kernels.BINS] = cells[2]
     settings[kernels.TURN] = 2 if p.signed or p.convention == "uoctti" else 1
-    settings[kernels.NORM] = NORMS.index(p.norm) if has_blocks else kernels.NONE
     settings[kernels.WINDOWS : kernels.BLOCKS] = cells[:2]
-    settings[kernels.BLOCKS : kernels.DEPTH] = blocks.number
-    settings[kernels.DEPTH] = blocks.cells[0]
-    settings[kernels.CELLS] = blocks.cells[0] * blocks.cells[1]
+    settings[kernels.BLOCKS : kernels.STEP] = blocks.number
     settings[kernels.STEP : kernels.STRIDES] = blocks.step
-    settings[kernels.STRIDES : kernels.RING] = strides
-    return settings
+    settings[kernels.STRIDES : kernels.DEPTH] = strides
+    settings[kernels.DEPTH] = blocks.cells[0]
+    settings[kernels.CELLS] = n_cells
+    settings[kernels.LENGTH] = blocks.number[0] * blocks.number[1] * block
+
+
+def _lay_out_memory(settings: npt.NDArray[np.int64], by_two: bool) -> None:
+    """Set where things are in the working memory of the kernels."""
+    room = _whole(settings[kernels.IMAGE + 1], LANES) + 2 * LANES
+    cell = _whole(settings[kernels.BINS], LANES)
+    # As many bins as are worked on at once, for rows and for columns, and one more.
+    sums = (_whole(settings[kernels.BINS], 4 * BINS_AT_ONCE) + 1) * room
+    sizes = {
+        kernels.SUMS: (kernels.BAND + 2) * settings[kernels.CHANNELS] * room,
+        kernels.MORE: sums,
+        kernels.HISTOGRAMS: sums if by_two else 0,
+        kernels.BLOCK: settings[kernels.DEPTH] * settings[kernels.WINDOWS + 1] * cell,
+        kernels.VOTES: settings[kernels.CELLS] * cell,
+        kernels.SIZE: 3 * settings[kernels.RING] * (room - 2 * LANES),
+    }
+    settings[list(sizes)] = np.cumsum(list(sizes.values()))
+    settings[kernels.ROOM] = room
+    settings[kernels.CELL] = cell
+
+
+def _whole(number: int, step: int) -> int:
+    """Round up to a multiple."""
+    return -(-number // step) * step
 
 
 def _groups(windows: Windows, at_once: int) -> Windows:

@@ -30,7 +30,7 @@ BINS_AT_ONCE = 3  # as many as registers hold the sums of
 
 @inlined
 def pool_rows_soft(
-    work: Any, votes: int, pitch: int, ring: int, start: int, end: int, constants: Any,
+    work: Any, votes: int, ring: int, start: int, end: int, constants: Any,
     weights: int, bins: int, sums: int, more: int, room: int,
 ) -> None:  # fmt: skip
     """Sum the rows ``start..end`` of votes for each bin and column of pixels, for two windows.
@@ -39,12 +39,13 @@ def pool_rows_soft(
     ----------
     work : pointer to float32
         From ``votes`` on those of ``ring`` rows, as :func:`.hog_pixels.vote_soft` writes them: row
-        y at ``y % ring * pitch``. From ``sums`` on, and from ``more`` on for the second window,
+        y at ``y % ring``. From ``sums`` on, and from ``more`` on for the second window,
         ``room`` numbers for each bin, and for bins to spare up to a multiple of BINS_AT_ONCE.
     constants : pointer to float32
         From ``weights`` on the weights of each row in the two windows.
     """
     zero, one, three = everywhere(np.float32(0)), everywhere(np.int32(1)), np.uintp(BINS_AT_ONCE)
+    pitch = room - 2 * LANES
     n, row, wide, high = np.uintp(bins), np.uintp(pitch), np.uintp(room), np.uintp(ring * pitch)
     begin, limit = np.uintp(votes + start % ring * pitch), np.uintp(votes) + high
     first, last = np.uintp(weights), np.uintp(weights + 2 * (end - start))
@@ -87,11 +88,12 @@ def pool_rows_soft(
 
 @inlined
 def pool_rows_hard(
-    work: Any, votes: int, pitch: int, ring: int, start: int, end: int, constants: Any,
+    work: Any, votes: int, ring: int, start: int, end: int, constants: Any,
     weights: int, bins: int, sums: int, room: int,
 ) -> None:  # fmt: skip
     """Sum rows as :func:`pool_rows_soft` does, of pixels that vote for one bin each."""
     zero, three = everywhere(np.float32(0)), np.uintp(BINS_AT_ONCE)
+    pitch = room - 2 * LANES
     n, row, wide, high = np.uintp(bins), np.uintp(pitch), np.uintp(room), np.uintp(ring * pitch)
     begin, limit = np.uintp(votes + start % ring * pitch), np.uintp(votes) + high
     first, last = np.uintp(weights), np.uintp(weights + end - start)
