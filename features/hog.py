@@ -11,7 +11,6 @@ from .base import ImageFeature
 from .hog_course import course_cells
 from .hog_parameters import check_counts
 from .hog_plan import Plan, find_plan
-from .lanes import LANES
 from .image import (
     FloatArray,
     Image,
@@ -22,10 +21,11 @@ from .image import (
     resize_stack,
     stacks,
 )
+from .lanes import LANES
 
 __all__ = ["HOG", "hog", "hog_cells", "hog_image"]
 
-UINT8 = np.dtype(np.uint8)
+FLOAT32 = np.dtype(np.float32)
 
 
 def hog(
@@ -119,7 +119,7 @@ def hog(
     image = check_image(image)
     plan = find_plan(
         image.shape,
-        image.dtype != UINT8,
+        image.itemsize > 1,
         orientations,
         pixels_per_cell,
         cells_per_block,
@@ -129,34 +129,42 @@ def hog(
         signed,
         transform_sqrt,
     )
-    out = np.empty(plan.length, np.float32)
+    out = np.empty(plan.length, FLOAT32)
     _describe(image, plan, out)
     return out
 
 
 def _describe(images: Image, plan: Plan, out: FloatArray) -> None:
-    """Write the descriptors of an image, or a stack of images, to ``out``, its axes run together."""
+    """Write the descriptors of an image or a stack to ``out``, whose axes are run together."""
     pixels = images.ravel()
     if not pixels.flags.carray:  # Of read-only arrays numba makes another, slower type.
         pixels = pixels.copy()
-    if plan.size[1] < LANES:  # The kernel loads as many pixels at once.
-        pixels = np.append(pixels, np.zeros(LANES * plan.size[2], pixels.dtype))
+    if plan.is_plain:
+        hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
+        return
     if plan.refuses_negative and pixels.min() < 0:
         raise ValueError("transform_sqrt needs pixels that are not negative")
-    convention = plan.parameters.convention
-    if convention == "cs231n":
-        cells = np.empty((len(out) // plan.length, *plan.cells))
-        cell = np.array(plan.parameters.cell)
-        for image, means in zip(pixels.reshape(-1, *plan.size), cells, strict=True):
-            course_cells(image, cell, means)
-        listed = cells if plan.only_cells else cells.swapaxes(1, 2)
-        out.reshape(listed.shape)[:] = listed
-    elif convention == "uoctti" and not plan.only_cells:
+    if plan.parameters.convention == "cs231n":
+        _describe_course(pixels, plan, out)
+        return
+    if plan.size[1] < LANES:  # The kernel loads as many pixels at once.
+        pixels = np.append(pixels, np.zeros(LANES * plan.size[2], pixels.dtype))
+    if plan.parameters.convention == "uoctti" and not plan.only_cells:
         sums = np.empty((len(out) // plan.length, *plan.cells), np.float32)
         hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, sums.reshape(-1))
         hog_kernels.normalize_cells(sums, plan.constants, out.reshape(len(sums), -1))
     else:
         hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
+
+
+def _describe_course(pixels: Image, plan: Plan, out: FloatArray) -> None:
+    """Write the descriptors of images by the course's own code."""
+    cells = np.empty((len(out) // plan.length, *plan.cells))
+    cell = np.array(plan.parameters.cell)
+    for image, means in zip(pixels.reshape(-1, *plan.size), cells, strict=True):
+        course_cells(image, cell, means)
+    listed = cells if plan.only_cells else cells.swapaxes(1, 2)
+    out.reshape(listed.shape)[:] = listed
 
 
 def hog_cells(
@@ -189,7 +197,7 @@ def hog_cells(
     image = check_image(image)
     plan = find_plan(
         image.shape,
-        image.dtype != UINT8,
+        image.itemsize > 1,
         orientations,
         pixels_per_cell,
         (2, 2),
@@ -200,7 +208,7 @@ def hog_cells(
         transform_sqrt,
         True,
     )
-    out = np.empty(plan.length, np.float32)
+    out = np.empty(plan.length, FLOAT32)
     _describe(image, plan, out)
     return out.reshape(plan.shape)
 
@@ -300,7 +308,7 @@ class HOG(ImageFeature):
     (5, 324)
     """
 
-    kernel_version: ClassVar[int] = 3
+    kernel_version: ClassVar[int] = 4
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 
@@ -361,9 +369,9 @@ class HOG(ImageFeature):
         check_is_fitted(self)
         image = check_image(image)
         image = resize(image, self._target(image.shape[:2]))
-        plan = self._plan(image.shape, image.dtype != UINT8)
+        plan = self._plan(image.shape, image.itemsize > 1)
         self._check_fitted_length(plan.length)
-        out = np.empty(plan.length, np.float32)
+        out = np.empty(plan.length, FLOAT32)
         _describe(image, plan, out)
         return out
 
@@ -373,7 +381,7 @@ class HOG(ImageFeature):
                 size = self._target(stack.shape[1:3])
             if stack.shape[1:3] != size:
                 stack = resize_stack(stack, size)
-            plan = self._plan(stack.shape[1:], stack.dtype != UINT8)
+            plan = self._plan(stack.shape[1:], stack.itemsize > 1)
             self._check_fitted_length(plan.length)
             _describe(stack, plan, out[rows].reshape(-1))
 

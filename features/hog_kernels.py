@@ -33,7 +33,8 @@ __all__ = ["SETTINGS", "describe", "normalize_cells"]
 # things are: groups of windows, and how many; columns of windows; cells of a block; in the working
 # memory the sums of rows for a group's first and second window, histograms, a block and votes; its
 # size; of it the numbers of a row of pixels, and of a histogram; numbers of a descriptor.
-IMAGE, CHANNELS, ROOT, BINS, TURN, ENDS, NORM, WINDOWS, BLOCKS, STEP = 0, 2, 3, 4, 5, 6, 7, 8, 10, 12
+IMAGE, CHANNELS, ROOT, BINS, TURN, ENDS, NORM = 0, 2, 3, 4, 5, 6, 7
+WINDOWS, BLOCKS, STEP = 8, 10, 12
 STRIDES, DEPTH, CELLS, RING, GROUPS, N_GROUPS, COLUMNS, LIST = 14, 16, 17, 18, 19, 20, 21, 22
 SUMS, MORE, HISTOGRAMS, BLOCK, VOTES, SIZE, ROOM, CELL, LENGTH, SETTINGS = range(23, 33)
 ANGLES = 5  # where they begin in the constants, after those of the norm
@@ -61,7 +62,8 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
     out : float32 array
         Their numbers, image after image.
     """
-    source, target, settings, numbers = pointer(pixels), pointer(out), pointer(table), pointer(constants)
+    source, target = pointer(pixels), pointer(out)
+    settings, numbers = pointer(table), pointer(constants)
     rows, columns, channels, root = table[IMAGE], table[IMAGE + 1], table[CHANNELS], table[ROOT]
     bins, turn, ring, n_columns = table[BINS], table[TURN], table[RING], table[WINDOWS + 1]
     sums, more, votes, room, cell = table[SUMS], table[MORE], table[VOTES], table[ROOM], table[CELL]
@@ -158,8 +160,10 @@ def _list(work: Any, block: int, cell: int, bins: int, out: Any, to: int, end: i
     while to < end:
         for part in range(0, bins, LANES):
             i, o, n = np.uintp(block + part), np.uintp(to + part), min(bins - part, LANES)
-            if n == LANES or to + part + LANES <= end:  # The next cell writes over what is too many.
-                copy(work, i, out, o, 16)
+            if (
+                n == LANES or to + part + LANES <= end
+            ):  # The next cell writes over what is too many.
+                copy(work, i, out, o, LANES)
                 continue
             if n & 8:
                 copy(work, i, out, o, 8)

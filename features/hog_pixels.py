@@ -43,7 +43,7 @@ def load_rows(
     root : bool
         Whether to take square roots.
     work : pointer to float32
-        Room for the rows, of ``room`` numbers a channel, of which LANES come before the first pixel.
+        Room for the rows, of ``room`` numbers a channel; LANES of them come before the first pixel.
     """
     n, lanes, plane = np.uintp(columns), np.uintp(LANES), np.uintp(room)
     second, last_but_one = np.uintp(min(1, columns - 1)), np.uintp(max(columns - 2, 0))
@@ -53,7 +53,7 @@ def load_rows(
         first = np.uintp(min(max(inside, 0), rows - 1) * columns * channels)
         for x in range(np.uintp(0), n, lanes):
             # The last lanes overlap others, so as to end with the row; if narrow, they go beyond.
-            at = x if n < lanes else min(x, n - lanes)
+            at: Any = x if n < lanes else min(x, n - lanes)
             if channels == 1:
                 store(work, row + at, load(pixels, first + at))
             else:
@@ -72,7 +72,7 @@ def load_rows(
 
 @inlined
 def _gradient(work: Any, here: Any, down: Any, channels: Any, plane: Any) -> Any:
-    """Give the gradients of LANES pixels: of the channel where it is longest, the first of several."""
+    """Give the gradients of LANES pixels: a pixel's longest, the first of equally long channels."""
     one = np.uintp(1)
     gx = load(work, here + one) - load(work, here - one)
     gy = load(work, here + down) - load(work, here - down)
@@ -108,7 +108,11 @@ def vote_soft(
         From ``at`` on coefficients of an odd polynomial from a slope of at most 1 to an angle in
         bins.
     """
-    a0, a1, a2 = everywhere(constants[at]), everywhere(constants[at + 1]), everywhere(constants[at + 2])
+    a0, a1, a2 = (
+        everywhere(constants[at]),
+        everywhere(constants[at + 1]),
+        everywhere(constants[at + 2]),
+    )
     a3, a4 = everywhere(constants[at + 3]), everywhere(constants[at + 4])
     a5, a6 = everywhere(constants[at + 5]), everywhere(constants[at + 6])
     zero, tiny = everywhere(np.float32(0)), everywhere(np.float32(1e-30))
@@ -133,7 +137,9 @@ def vote_soft(
             t = smaller / (larger + tiny)
             s = t * t
             s2 = s * s  # Estrin's scheme: a shorter way through than Horner's
-            high = multiply_add(multiply_add(a6, s2, multiply_add(a5, s, a4)), s2, multiply_add(a3, s, a2))
+            high = multiply_add(
+                multiply_add(a6, s2, multiply_add(a5, s, a4)), s2, multiply_add(a3, s, a2)
+            )
             angle = multiply_add(high, s2, multiply_add(a1, s, a0)) * t
             angle = where(steep, quarter_turn - angle, angle)
             angle = where((gx < zero) ^ (gy < up_unsigned), half_turn - angle, angle)
@@ -155,7 +161,9 @@ def vote_hard(
     work: Any, start: int, end: int, channels: int, room: int, bins: int, turn: int,
     ends: Any, n_ends: int, votes: int, ring: int,
 ) -> None:  # fmt: skip
-    """Let the rows ``start..end`` of pixels vote for one bin each: by how many ends of bins their angle has passed.
+    """Let the rows ``start..end`` of pixels vote for one bin each.
+
+    It is the bin of as many ends of bins as their angle has passed.
 
     Products of the gradient with directions decide, not an arctangent, so that gradients of whole
     numbers that lie exactly on an end fall on one side always: into the bin that begins there if
@@ -166,7 +174,8 @@ def vote_hard(
     Parameters are those of :func:`vote_soft`, except for
 
     ends : pointer to float32
-        Cosine and sine of each of ``n_ends`` angles in the first quadrant where a bin ends and another begins.
+        Cosine and sine of each of ``n_ends`` angles in the first quadrant where a bin ends and
+        another begins.
     """
     zero, none, one = everywhere(np.float32(0)), everywhere(np.int32(0)), everywhere(np.int32(1))
     at_end, at_end_mirrored = everywhere(np.int32(turn - 2)), everywhere(np.int32(1 - turn))

@@ -38,14 +38,14 @@ OPENCV_ARCTANGENT = (
 
 
 class Windows(NamedTuple):
-    """Where along one axis pixels count: in window w pixel ``first[w] + i`` by ``weights[w][i]``."""
+    """Where pixels along an axis count: pixel ``first[w] + i`` by ``weights[w][i]`` in window w."""
 
     first: list[int]
     weights: list[npt.NDArray[np.float64]]
 
 
 class Plan(NamedTuple):
-    """What the kernels need beside the pixels.
+    """What the kernels need beside the pixels; ``is_plain`` if one call of them does it all.
 
     ``shape`` is that of a descriptor as an array: (block rows, block columns, cell rows, cell
     columns, orientations), or (rows, columns, numbers) where there are only cells; for "opencv" and
@@ -55,6 +55,7 @@ class Plan(NamedTuple):
     parameters: Parameters
     only_cells: bool
     refuses_negative: bool
+    is_plain: bool
     size: tuple[int, int, int]
     cells: tuple[int, int, int]
     shape: tuple[int, ...]
@@ -106,7 +107,7 @@ def make_plan(
     scale = _scale(p, is_float)
     whole = (size[0], size[1], size[2] if len(size) == 3 else 1)
     ends = _ends(p)
-    numbers = [_numbers(p), _polynomial(p)]
+    numbers: list[npt.NDArray[Any]] = [_numbers(p), _polynomial(p)]
     groups = _groups(windows[0], 2 if ends is None else 1)
     lists = [
         _rows(groups, scale**0.5 if takes_roots else scale, numbers),
@@ -125,10 +126,12 @@ def make_plan(
     )
     _lay_out_blocks(settings, p, cells, blocks, has_blocks)
     _lay_out_memory(settings, ends is None)
+    refuses_negative = takes_roots and is_float
     return Plan(
         p,
         only_cells,
-        takes_roots and is_float,
+        refuses_negative,
+        not refuses_negative and convention not in CONVENTIONS_OF_CELLS and size[1] >= LANES,
         whole,
         cells,
         shape,
@@ -234,9 +237,7 @@ def _groups(windows: Windows, at_once: int) -> Windows:
     return Windows(first, weights)
 
 
-def _rows(
-    groups: Windows, scale: float, numbers: list[npt.NDArray[Any]]
-) -> npt.NDArray[np.int64]:
+def _rows(groups: Windows, scale: float, numbers: list[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
     """Give first row, row behind the last and place of the weights of each group of windows.
 
     The weights are added to the ``numbers``, those alike once. They hold the scale too, so that
@@ -255,9 +256,7 @@ def _columns(windows: Windows, numbers: list[npt.NDArray[Any]]) -> npt.NDArray[n
     return np.column_stack([windows.first, places, ends]).ravel()
 
 
-def _added(
-    arrays: list[npt.NDArray[np.float64]], numbers: list[npt.NDArray[Any]]
-) -> list[int]:
+def _added(arrays: list[npt.NDArray[np.float64]], numbers: list[npt.NDArray[Any]]) -> list[int]:
     """Add arrays to the numbers, those alike once, and say where each begins."""
     known: dict[bytes, int] = {}
     places = []
@@ -375,5 +374,8 @@ def _trimmed(first: list[int], weights: list[npt.NDArray[np.float64]]) -> Window
     begins = [int(span[0]) if len(span) else -f for span, f in zip(spans, first, strict=True)]
     return Windows(
         [f + begin for f, begin in zip(first, begins, strict=True)],
-        [w[span[0] : span[-1] + 1] if len(span) else w[:0] for w, span in zip(weights, spans, strict=True)],
+        [
+            w[span[0] : span[-1] + 1] if len(span) else w[:0]
+            for w, span in zip(weights, spans, strict=True)
+        ],
     )

@@ -135,7 +135,7 @@ def pool_columns(
         and where they end, after a multiple of LANES.
     """
     zero, wide, lanes = everywhere(np.float32(0)), np.uintp(room), np.uintp(LANES)
-    for window in range(n_windows):
+    for _ in range(n_windows):
         column = np.uintp(sums + table[at])
         begin, end = np.uintp(table[at + 1]), np.uintp(table[at + 2])
         at += 3

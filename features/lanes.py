@@ -3,8 +3,7 @@
 LLVM turns plain loops into vector instructions, but only long loops over consecutive numbers, and
 it cannot keep several running totals of them in registers. Where that is what a loop needs, it is
 written with these. In compiled code ``+ - * /``, ``<``, ``>`` and ``==`` work on them lane by lane;
-the functions are below. A processor with shorter registers takes several for one vector, with the
-same result, for nothing here depends on their length.
+the functions are below.
 """
 
 import operator
@@ -13,7 +12,9 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import config
 from numba.core.cgutils import get_or_insert_function
+from numba.core.codegen import get_host_cpu_features
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
@@ -42,7 +43,16 @@ __all__ = [
     "where",
 ]
 
-LANES = 16
+
+def _features_of_processor() -> str:
+    """What numba compiles for: the processor's features, if nothing else is asked for."""
+    if config.CPU_FEATURES is not None or config.CPU_NAME == "generic":
+        return config.CPU_FEATURES or ""
+    return get_host_cpu_features()
+
+
+# As many float32 numbers as the longest registers hold, or two of a length that all have.
+LANES = 16 if "+avx512f" in _features_of_processor() else 8
 
 INT, FLOAT, BIT = ir.IntType(32), ir.FloatType(), ir.IntType(1)
 
@@ -295,25 +305,23 @@ def total(context: Any, x: Any) -> Any:
     """Sum the lanes: halves are added until one is left."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        sums, width = values[0], LANES
-        while width > 1:
-            width //= 2
-            sums = _add_halves(builder, sums, width)
-        return builder.extract_element(sums, ir.Constant(INT, 0))
+        return builder.extract_element(_folded(builder, values[0], 1), ir.Constant(INT, 0))
 
     return types.float32(floats), generate
 
 
-def _add_halves(builder: Any, vector: Any, half: int) -> Any:
-    lower, upper = (_order(list(range(start, start + half))) for start in (0, half))
-    parts = (builder.shuffle_vector(vector, vector, order) for order in (lower, upper))
-    return builder.fadd(*parts)
+def _folded(builder: Any, vector: Any, width: int) -> Any:
+    """Add the upper half of a vector to the lower, until ``width`` numbers are left."""
+    half = vector.type.count // 2
+    while half >= width:
+        lower, upper = (_order(list(range(start, start + half))) for start in (0, half))
+        parts = [builder.shuffle_vector(vector, vector, order) for order in (lower, upper)]
+        vector, half = builder.fadd(*parts), half // 2
+    return vector
 
 
 @intrinsic
-def store_four_totals(
-    context: Any, array: Any, place: Any, a: Any, b: Any, c: Any, d: Any
-) -> Any:
+def store_four_totals(context: Any, array: Any, place: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Store the totals of four vectors side by side.
 
     In each four lanes they are brought together first, which x86 does in one instruction a step.
@@ -321,15 +329,16 @@ def store_four_totals(
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         def shuffled(x: Any, y: Any, four: tuple[int, ...]) -> Any:
-            places = [k + 4 * q + (LANES - 4 if k > 3 else 0) for q in range(LANES // 4) for k in four]
-            return builder.shuffle_vector(x, y, _order(places))
+            places = [k if k < 4 else k - 4 + LANES for k in four]
+            fours = [place + at for at in range(0, LANES, 4) for place in places]
+            return builder.shuffle_vector(x, y, _order(fours))
 
         def paired(x: Any, y: Any) -> Any:
             return builder.fadd(shuffled(x, y, (0, 4, 1, 5)), shuffled(x, y, (2, 6, 3, 7)))
 
         ab, cd = paired(*values[2:4]), paired(*values[4:6])
         sums = builder.fadd(shuffled(ab, cd, (0, 1, 4, 5)), shuffled(ab, cd, (2, 3, 6, 7)))
-        sums = _add_halves(builder, _add_halves(builder, sums, LANES // 2), LANES // 4)
+        sums = _folded(builder, sums, 4)
         builder.store(sums, _place(builder, values, sums.type), align=4)
         return context.get_dummy_value()
 
