@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import uniform_filter
@@ -226,6 +226,42 @@ def test_skimage_of_cells_of_any_height_and_width():
             orientations=10,
             pixels_per_cell=cell,
         )
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    arrays(np.uint8, st.tuples(st.integers(3, 40), st.integers(3, 40))),
+    st.integers(2, 20),
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    st.booleans(),
+)
+def test_dalal_of_any_image_and_geometry(image, orientations, cell, cells, stride, signed):
+    cells = tuple(min(n, size // c) for n, size, c in zip(cells, image.shape, cell, strict=True))
+    assume(min(cells) > 0)
+    got = hog(
+        image,
+        orientations=orientations,
+        pixels_per_cell=cell,
+        cells_per_block=cells,
+        block_stride=stride,
+        signed=signed,
+    )
+    expected = dalal(image, orientations, cell, cells, stride, signed)
+    np.testing.assert_allclose(got, expected, atol=2e-5)
+
+
+def test_how_an_image_lies_in_memory_does_not_count():
+    image = PHOTOGRAPHS[1]
+    for convention in CONVENTIONS:
+        expected = hog(image, convention=convention)
+        read_only = image.copy()
+        read_only.flags.writeable = False
+        turned = np.ascontiguousarray(image[::-1, ::-1])[::-1, ::-1]
+        of_colour = np.dstack([image] * 3)[..., 1]
+        for same in (read_only, turned, of_colour, np.asfortranarray(image)):
+            np.testing.assert_array_equal(hog(same, convention=convention), expected)
 
 
 def test_dalal_of_a_wide_image():
