@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients: ``hog``, ``hog_cells``, ``hog_image`` and ``HOG``."""
+"""Histograms of oriented gradients: ``hog``, ``hog_cells`` and ``HOG``."""
 
 from typing import Any, ClassVar, Self
 
@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import hog_kernels
 from .base import ImageFeature
 from .hog_course import course_cells
-from .hog_parameters import check_counts
+from .hog_parameters import bin_angles, check_counts
 from .hog_plan import Plan, find_plan
 from .image import (
     FloatArray,
@@ -23,7 +23,7 @@ from .image import (
 )
 from .lanes import LANES
 
-__all__ = ["HOG", "hog", "hog_cells", "hog_image"]
+__all__ = ["HOG", "hog", "hog_cells"]
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -213,70 +213,6 @@ def hog_cells(
     return out.reshape(plan.shape)
 
 
-def hog_image(
-    image: Image,
-    *,
-    orientations: int = 9,
-    pixels_per_cell: tuple[int, int] = (8, 8),
-    convention: str = "dalal",
-    signed: bool = False,
-    transform_sqrt: bool | None = None,
-) -> FloatArray:
-    """Draw the histograms of an image's cells as small stars of lines.
-
-    A line runs along the edge that its bin stands for, at right angles to the gradient; it is as
-    bright as the cell's votes for the bin.
-
-    Parameters
-    ----------
-    image, orientations, pixels_per_cell, convention, signed, transform_sqrt
-        As in :func:`hog_cells`.
-
-    Returns
-    -------
-    ndarray of shape (rows, columns), float32
-        As large as the image, except for pixels that belong to no cell. With
-        ``convention="skimage"`` it is what ``skimage.feature.hog`` draws.
-
-    Examples
-    --------
-    >>> hog_image(np.eye(32, dtype=np.float32)).shape
-    (32, 32)
-    """
-    cells = hog_cells(
-        image,
-        orientations=orientations,
-        pixels_per_cell=pixels_per_cell,
-        convention=convention,
-        signed=signed,
-        transform_sqrt=transform_sqrt,
-    )
-    from skimage.draw import line  # slow to import, and used here alone
-
-    angles = _bin_angles(convention, orientations, signed, 2 * np.pi)
-    rows, columns = pixels_per_cell
-    radius = max(0, min(rows, columns) // 2 - 1)
-    steps = radius * np.cos(angles), radius * np.sin(angles)
-    picture = np.zeros((cells.shape[0] * rows, cells.shape[1] * columns), np.float32)
-    for i, j in np.ndindex(*cells.shape[:2]):  # Cell by cell: where a line ends is rounded.
-        y, x = i * rows + rows // 2, j * columns + columns // 2
-        for votes, dy, dx in zip(cells[i, j], *steps, strict=True):
-            ends = line(int(y - dy), int(x + dx), int(y + dy), int(x - dx))
-            picture[ends] += votes
-    return picture
-
-
-def _bin_angles(
-    convention: str, orientations: int, signed: bool, circle: float
-) -> npt.NDArray[np.float64]:
-    """Angle of the gradients of each bin, from pointing right to down; ``circle`` is all around."""
-    turn = circle if signed else circle / 2
-    if convention == "uoctti":
-        return turn * np.arange(2 * orientations) / orientations
-    middles = turn * (np.arange(orientations) + 0.5) / orientations
-    return middles - circle / 4 if convention == "cs231n" else middles
-
-
 class HOG(ImageFeature):
     """Histograms of oriented gradients of many images: :func:`hog` as a transformer.
 
@@ -415,7 +351,7 @@ class HOG(ImageFeature):
         in row 1, column 0.
         """
         check_is_fitted(self)
-        angles = _bin_angles(self.convention, self.orientations, self.signed, 360)
+        angles = bin_angles(self.convention, self.orientations, self.signed, 360)
         bins = [f"angle{angle:g}" for angle in angles]
         if self.convention == "uoctti":
             bins += [f"unsigned{angle:g}" for angle in angles[: self.orientations]]
