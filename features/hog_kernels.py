@@ -118,8 +118,8 @@ def _write_blocks(
     bins, norm, depth, n_columns = table[BINS], table[NORM], table[DEPTH], table[WINDOWS + 1]
     histograms, block, cell = table[HISTOGRAMS], table[BLOCK], table[CELL]
     step, end = table[STEP + 1] * cell, block + table[CELLS] * cell
-    limit = everywhere(constants[4])
-    for column in range(table[BLOCKS + 1]):
+    size, limit = table[CELLS] * bins, everywhere(constants[4])
+    for _ in range(table[BLOCKS + 1]):
         sums = everywhere(np.float32(0))
         place = block
         for at in range(table[LIST], table[LIST] + 2 * table[CELLS], 2):
@@ -139,11 +139,8 @@ def _write_blocks(
                 store(work, np.uintp(at), numbers)
                 sums = multiply_add(numbers, numbers, sums)
             factor = _factor(total(sums), norm, constants[2], constants[3])
-        for at in range(block, end, LANES):
-            numbers = load(work, np.uintp(at)) * everywhere(factor)
-            store(work, np.uintp(at), square_root(numbers) if norm == L1_SQRT else numbers)
-        begin = to + column * table[STRIDES + 1]
-        _list(work, block, cell, bins, out, begin, begin + table[CELLS] * bins)
+        _write_block(work, block, factor, norm == L1_SQRT, bins, out, to, to + size)
+        to += table[STRIDES + 1]
 
 
 @inlined
@@ -155,29 +152,36 @@ def _factor(summed: Any, norm: int, add: Any, plus: Any) -> Any:
 
 
 @inlined
-def _list(work: Any, block: int, cell: int, bins: int, out: Any, to: int, end: int) -> None:
-    """Write the cells of a block to ``out[to:end]`` side by side."""
-    while to < end:
-        for part in range(0, bins, LANES):
-            i, o, n = np.uintp(block + part), np.uintp(to + part), min(bins - part, LANES)
-            if (
-                n == LANES or to + part + LANES <= end
-            ):  # The next cell writes over what is too many.
-                copy(work, i, out, o, LANES)
-                continue
-            if n & 8:
-                copy(work, i, out, o, 8)
-                i, o = i + np.uintp(8), o + np.uintp(8)
-            if n & 4:
-                copy(work, i, out, o, 4)
-                i, o = i + np.uintp(4), o + np.uintp(4)
-            if n & 2:
-                copy(work, i, out, o, 2)
-                i, o = i + np.uintp(2), o + np.uintp(2)
-            if n & 1:
-                copy(work, i, out, o, 1)
-        block += cell
-        to += bins
+def _write_block(
+    work: Any, place: int, factor: Any, root: bool, bins: int, out: Any, to: int, end: int
+) -> None:
+    """Write the histograms of a block, times ``factor``, to ``out[to:end]`` side by side."""
+    for cell in range(to, end, bins):
+        for at in range(cell, cell + bins, LANES):
+            numbers = load(work, np.uintp(place)) * everywhere(factor)
+            numbers = square_root(numbers) if root else numbers
+            if at + LANES <= end:  # The next cell writes over what is too many.
+                store(out, np.uintp(at), numbers)
+            else:
+                store(work, np.uintp(place), numbers)
+                _copy_few(work, np.uintp(place), out, np.uintp(at), end - at)
+            place += LANES
+
+
+@inlined
+def _copy_few(source: Any, i: Any, target: Any, o: Any, n: int) -> None:
+    """Copy less than LANES numbers."""
+    if n & 8:
+        copy(source, i, target, o, 8)
+        i, o = i + np.uintp(8), o + np.uintp(8)
+    if n & 4:
+        copy(source, i, target, o, 4)
+        i, o = i + np.uintp(4), o + np.uintp(4)
+    if n & 2:
+        copy(source, i, target, o, 2)
+        i, o = i + np.uintp(2), o + np.uintp(2)
+    if n & 1:
+        copy(source, i, target, o, 1)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

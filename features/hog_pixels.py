@@ -175,9 +175,9 @@ def vote_hard(
 
     ends : pointer to float32
         Cosine and sine of each of ``n_ends`` angles in the first quadrant where a bin ends and
-        another begins.
+        another begins; in fours, those to spare being of an angle that no gradient passes.
     """
-    zero, none, one = everywhere(np.float32(0)), everywhere(np.int32(0)), everywhere(np.int32(1))
+    zero, none = everywhere(np.float32(0)), everywhere(np.int32(0))
     at_end, at_end_mirrored = everywhere(np.int32(turn - 2)), everywhere(np.int32(1 - turn))
     circle = everywhere(np.int32(bins))
     last = everywhere(np.int32(bins - 1 if turn == 1 else bins // 2))
@@ -192,10 +192,11 @@ def vote_hard(
             across, along, mirrored = magnitude(gx), magnitude(gy), gx * gy < zero
             less = where(mirrored, at_end_mirrored, at_end)
             passed = none
-            for k in range(np.uintp(0), np.uintp(2 * n_ends), np.uintp(2)):
-                least = bits_of(across * everywhere(ends[k + np.uintp(1)])) + less
-                beyond = bits_of(along * everywhere(ends[k])) > least
-                passed = where(beyond, passed + one, passed)
+            for k in range(0, 2 * n_ends, 8):
+                passed = _count_passed(across, along, less, ends, k, passed)
+                passed = _count_passed(across, along, less, ends, k + 2, passed)
+                passed = _count_passed(across, along, less, ends, k + 4, passed)
+                passed = _count_passed(across, along, less, ends, k + 6, passed)
             place = where(mirrored, last - passed, passed)
             backwards = (gy < zero) | ((gy == zero) & (gx < zero))
             place = where(backwards, place + behind, place)
@@ -204,3 +205,11 @@ def vote_hard(
             store(work, at, square_root(across * across + along * along))
             store_integers(work, at + skip + skip, place)
         to = to + pitch if to + pitch < limit else np.uintp(votes)
+
+
+@inlined
+def _count_passed(across: Any, along: Any, less: Any, ends: Any, k: int, passed: Any) -> Any:
+    """Count one more where a gradient in the first quadrant has passed an end of bins."""
+    nearest = bits_of(across * everywhere(ends[k + 1])) + less
+    beyond = bits_of(along * everywhere(ends[k])) > nearest
+    return where(beyond, passed + everywhere(np.int32(1)), passed)

@@ -320,7 +320,8 @@ def _ends(p: Parameters) -> npt.NDArray[np.float32] | None:
         ends = np.arange(1, p.orientations // 2 + 1) * np.pi / p.orientations
     # Rounded, so that the sine and cosine of 45 degrees are equal and the cosine of 90 is zero.
     directions = np.column_stack([np.cos(ends), np.sin(ends)]).round(12)
-    return directions.ravel().astype(np.float32)
+    spare = np.tile([-1.0, 0.0], (-len(ends) % 4, 1))
+    return np.concatenate([directions, spare]).ravel().astype(np.float32)
 
 
 def _windows(p: Parameters, axis: int, pixels: int, has_blocks: bool) -> Windows:
