@@ -1,13 +1,21 @@
 """What HOG computes once for a size of image: where every pixel votes, and with what weight."""
 
 from functools import lru_cache
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import hog_kernels as kernels
-from .hog_parameters import CONVENTIONS_OF_CELLS, NORMS, Parameters, check_size, checked
+from .hog_parameters import (
+    CONVENTIONS_OF_CELLS,
+    NORMS,
+    Parameters,
+    check_counts,
+    check_size,
+    checked,
+)
 from .hog_pooling import BINS_AT_ONCE
 from .lanes import LANES
 
@@ -65,16 +73,33 @@ class Plan(NamedTuple):
     ends: npt.NDArray[np.float32] | None
 
 
-def find_plan(size: tuple[int, ...], is_float: bool, *parameters: Any) -> Plan:
-    """Plan for images of ``size``, made once: the arguments of :func:`make_plan`, or lists."""
+def find_plan(
+    size: tuple[int, ...],
+    is_float: bool,
+    orientations: Any,
+    cell: Any,
+    block: Any,
+    convention: str,
+    stride: Any,
+    norm: str,
+    signed: bool,
+    root: bool | None,
+    only_cells: bool = False,
+) -> Plan:
+    """Plan for images of ``size``, made once (:func:`make_plan`); pairs may be lists or arrays."""
+    rest = convention, stride, norm, signed, root, only_cells
     try:
-        return make_plan(size, is_float, *parameters)
+        return make_plan(size, is_float, index(orientations), cell, block, *rest)
     except TypeError:  # a list or an array cannot be looked up
-        hashable = (tuple(p) if isinstance(p, list | np.ndarray) else p for p in parameters)
-        return make_plan(size, is_float, *hashable)
+        check_counts("orientations", (orientations,), 1)
+        cell, block, stride = (
+            tuple(p) if isinstance(p, list | np.ndarray) else p for p in (cell, block, stride)
+        )
+        rest = convention, stride, norm, signed, root, only_cells
+        return make_plan(size, is_float, index(orientations), cell, block, *rest)
 
 
-@lru_cache(maxsize=256, typed=True)
+@lru_cache(maxsize=256)
 def make_plan(
     size: tuple[int, ...],
     is_float: bool,
