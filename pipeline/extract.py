@@ -45,6 +45,9 @@ FloatArray = npt.NDArray[np.float32]
 class Extraction:
     """The matrices of one data set, their rows aligned.
 
+    In the store each feature has a row for every image that it can describe. Here they have the
+    rows of the images that all of them can, so that rows can be joined and scores compared.
+
     Attributes
     ----------
     folders : dict of str to Path
@@ -53,7 +56,7 @@ class Extraction:
     kept : ndarray of int
         The images that have a row in every matrix.
     failures : dict of int to str
-        The others, and why.
+        The others, and why; what a feature refuses begins with the feature's name.
     """
 
     folders: dict[str, Path]
@@ -65,10 +68,15 @@ class Extraction:
     def load(cls, folders: Mapping[str, Path], n_images: int) -> "Extraction":
         """Map complete matrices into memory and keep the images that have a row in every one."""
         loaded = {name: StoredMatrix(folder, n_images).load() for name, folder in folders.items()}
-        failures = {i: why for matrix in loaded.values() for i, why in matrix.failures.items()}
-        kept = np.setdiff1d(np.arange(n_images), np.fromiter(failures, np.int64))
+        reasons: defaultdict[int, list[str]] = defaultdict(list)
+        for matrix in loaded.values():
+            for i, why in matrix.failures.items():
+                if why not in reasons[i]:
+                    reasons[i].append(why)
+        kept = np.setdiff1d(np.arange(n_images), np.fromiter(reasons, np.int64))
         aligned = {name: m.take(np.searchsorted(m.kept, kept)) for name, m in loaded.items()}
-        return cls(dict(folders), aligned, kept, dict(sorted(failures.items())))
+        failures = {i: "; ".join(why) for i, why in sorted(reasons.items())}
+        return cls(dict(folders), aligned, kept, failures)
 
 
 class Sample(Sequence[Image]):
@@ -123,10 +131,10 @@ def _draw_sample(scan: Scan, max_side: int, seed: int) -> list[int]:
 
 @dataclass
 class Chunk:
-    """What a worker made of some images, by their number in the data set."""
+    """What a worker made of some images: by feature, rows and the failures' reasons by number."""
 
     rows: dict[str, FloatArray] = field(default_factory=dict)
-    failures: dict[int, str] = field(default_factory=dict)
+    failures: dict[str, dict[int, str]] = field(default_factory=dict)
     decoded: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -213,9 +221,9 @@ class Extractor:
         tasks = [(shard, chunk) for shard in wanted for chunk in _chunks(scan, shards[shard])]
         stage.advance(len(scan.dataset) - sum(len(chunk) for _, chunk in tasks))
         for shard, chunks in self._describe(tasks, missing, features, scan, stage):
-            failures = {i: why for chunk in chunks for i, why in chunk.failures.items()}
             for name, matrix in stored.items():
                 if shard in missing[name]:
+                    failures = {i: w for chunk in chunks for i, w in chunk.failures[name].items()}
                     parts = [chunk.rows[name] for chunk in chunks if len(chunk.rows[name])]
                     rows = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
                     matrix.write(shard, rows, failures)
@@ -248,7 +256,8 @@ class Extractor:
                 for part, seconds in chunk.seconds.items():
                     self.worker_seconds[part] += seconds
                 known = {i: scan.failures[i] for i in numbers if i in scan.failures}
-                chunk.failures |= known
+                for failures in chunk.failures.values():
+                    failures |= known
                 chunks.append(chunk)
                 stage.advance(len(numbers))
             yield shard, chunks
@@ -297,37 +306,42 @@ def _describe_chunk(
     reader: Reader,
     features: Mapping[str, ImageFeature],
 ) -> Chunk:
-    """Decode some images and describe each by every feature; an image is a row or a failure."""
+    """Decode some images and describe each by every feature: a row or a failure."""
     chunk = Chunk(decoded=len(numbers))
     start = perf_counter()
-    images, chunk.failures = _decode_chunk(numbers, sources, digests, reader)
+    images, damaged = _decode_chunk(numbers, sources, digests, reader)
+    decoded = [number for number in numbers if number not in damaged]
     chunk.seconds["decode"] = perf_counter() - start
-    try:
-        chunk.rows = _transform(features, images, chunk.seconds)
-    except ValueError:  # some image suits no feature, say it is too small: find which
-        decoded = [number for number in numbers if number not in chunk.failures]
-        refusals = [_refusal(features, image) for image in images]
-        chunk.failures |= {n: why for n, why in zip(decoded, refusals, strict=True) if why}
-        images = [image for image, why in zip(images, refusals, strict=True) if not why]
-        chunk.rows = _transform(features, images, chunk.seconds)
+    for name, feature in features.items():
+        start = perf_counter()
+        chunk.rows[name], refused = _describe(feature, decoded, images)
+        chunk.failures[name] = damaged | {i: f"{name}: {why}" for i, why in refused.items()}
+        chunk.seconds[name] = perf_counter() - start
     return chunk
 
 
-def _transform(
-    features: Mapping[str, ImageFeature], images: Sequence[Image], seconds: dict[str, float]
-) -> dict[str, FloatArray]:
-    rows = {}
-    for name, feature in features.items():
-        start = perf_counter()
-        rows[name] = feature.transform(images) if images else np.empty((0, 0), np.float32)
-        seconds[name] = seconds.get(name, 0.0) + perf_counter() - start
-    return rows
+def _describe(
+    feature: ImageFeature, numbers: Sequence[int], images: Sequence[Image]
+) -> tuple[FloatArray, dict[int, str]]:
+    """Rows of the images that a feature can describe, and why it refuses the others."""
+    refused: dict[int, str] = {}
+    try:
+        rows = _transform(feature, images)
+    except ValueError:  # of some image: find which
+        refusals = [_refusal(feature, image) for image in images]
+        refused = {i: why for i, why in zip(numbers, refusals, strict=True) if why}
+        kept = [image for image, why in zip(images, refusals, strict=True) if not why]
+        rows = _transform(feature, kept)
+    return rows, refused
 
 
-def _refusal(features: Mapping[str, ImageFeature], image: Image) -> str | None:
-    for name, feature in features.items():
-        try:
-            feature.describe(image)
-        except ValueError as error:
-            return f"{name}: {error}"
+def _transform(feature: ImageFeature, images: Sequence[Image]) -> FloatArray:
+    return feature.transform(images) if images else np.empty((0, 0), np.float32)
+
+
+def _refusal(feature: ImageFeature, image: Image) -> str | None:
+    try:
+        feature.describe(image)
+    except ValueError as error:
+        return str(error)
     return None

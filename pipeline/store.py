@@ -31,7 +31,7 @@ from .reader import READER_VERSION, Reader
 __all__ = ["FeatureMatrix", "StoredMatrix", "key_of", "remove_leftovers", "write_atomically"]
 
 SHARD_ROWS = 1024
-STORE_VERSION = 1
+STORE_VERSION = 2
 
 FloatArray = npt.NDArray[np.float32]
 

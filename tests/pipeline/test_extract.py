@@ -103,24 +103,42 @@ def test_many_shards_with_failures_in_each_equal_one_call(tmp_path):
     )
 
 
-def test_an_image_that_a_feature_refuses_is_a_failure_of_all(tmp_path):
-    images = [np.full((20, 20, 3), 90, np.uint8) for _ in range(4)]
-    images[2] = np.full((3, 3, 3), 90, np.uint8)
-    dataset = Dataset.from_arrays(images, [0, 0, 1, 1])
-    wanted = {"hue": HueHistogram(), "hog": HOG()}
-    result, _ = work(dataset, tmp_path, wanted)
-    assert list(result.failures) == [2]
-    assert result.failures[2].startswith("hog: ")
+IMAGES = [np.full((side, side, 3), 10 * i, np.uint8) for i, side in enumerate((20, 20, 3, 20, 9))]
+# Without image_size HOG refuses an image that is not as large as the first.
+REFUSING = {"hue": HueHistogram(), "hog": HOG(), "fine": HOG(orientations=18)}
+
+
+def images_of(*numbers):
+    return Dataset.from_arrays([IMAGES[i] for i in numbers], np.arange(len(numbers)) % 2)
+
+
+def test_an_image_that_a_feature_refuses_has_no_row_and_the_reason_names_the_feature(tmp_path):
+    result, _ = work(images_of(*range(5)), tmp_path, REFUSING)
     assert result.kept.tolist() == [0, 1, 3]
-    assert len(result.matrices["hue"]) == len(result.matrices["hog"]) == 3
+    images = [IMAGES[i] for i in result.kept]
+    for name, feature in REFUSING.items():
+        expected = feature.fit(images).transform(images)
+        np.testing.assert_array_equal(result.matrices[name][:], expected)
+    assert list(result.failures) == [2, 4]
+    for reason in result.failures.values():
+        assert reason.startswith("hog: expected 20x20 pixels")
+        assert reason.count("; fine: expected 20x20 pixels") == 1
+
+
+def test_a_matrix_is_the_same_bytes_whatever_features_beside_it_refuse(tmp_path):
+    images = images_of(*range(5))
+    together, _ = work(images, tmp_path / "together", REFUSING)
+    for name, feature in REFUSING.items():
+        alone, _ = work(images, tmp_path / "alone", {name: feature})
+        assert len(alone.kept) == (5 if name == "hue" else 3)
+        for file in together.folders[name].iterdir():
+            assert (alone.folders[name] / file.name).read_bytes() == file.read_bytes()
 
 
 def test_matrices_of_different_runs_keep_their_rows_aligned(tmp_path):
-    images = [np.full((20, 20, 3), 10 * i, np.uint8) for i in range(4)]
-    images[1] = np.full((3, 3, 3), 90, np.uint8)
-    dataset = Dataset.from_arrays(images, [0, 0, 1, 1])
-    assert len(work(dataset, tmp_path, {"hue": HueHistogram()})[0].matrices["hue"]) == 4
-    both, _ = work(dataset, tmp_path, {"hue": HueHistogram(), "hog": HOG()})
+    images = images_of(0, 2, 1, 3)
+    assert len(work(images, tmp_path, {"hue": HueHistogram()})[0].matrices["hue"]) == 4
+    both, _ = work(images, tmp_path, {"hue": HueHistogram(), "hog": HOG()})
     assert both.kept.tolist() == [0, 2, 3]
     assert len(both.matrices["hue"]) == len(both.matrices["hog"]) == 3
 
