@@ -7,7 +7,6 @@ worker is sent are paths, and what comes back are rows.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -39,6 +38,10 @@ SAMPLE_PIXELS = 100_000_000
 
 Image = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]
+
+
+class ChangedError(ImageError):
+    """The file is not what the scan saw: no property of those bytes, so nothing to keep."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ class Sample(Sequence[Image]):
     """Training images that features learn from, decoded when they are asked for.
 
     The place of an image that proves damaged is taken by the next sound one; that it is damaged
-    is reported by extraction, which decodes them all.
+    is reported by extraction, which decodes them all. A file that is not what the scan saw ends the
+    job: what is learned without it would be kept as learned from it.
     """
 
     def __init__(self, scan: Scan, reader: Reader, seed: int) -> None:
@@ -106,8 +110,12 @@ class Sample(Sequence[Image]):
             raise IndexError(index)
         for place in (*range(index, len(self)), *range(index)):
             self._opened.append(place)
-            with suppress(ImageError):
+            try:
                 return _decode_one(self._sources[place], self.digests[place], self._reader)
+            except ChangedError as error:
+                raise DatasetError(f"{self._sources[place]}: {error}") from error
+            except ImageError:
+                continue
         raise DatasetError("none of the training images can be read")
 
     @property
@@ -135,6 +143,7 @@ class Chunk:
 
     rows: dict[str, FloatArray] = field(default_factory=dict)
     failures: dict[str, dict[int, str]] = field(default_factory=dict)
+    changed: set[int] = field(default_factory=set)
     decoded: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -226,7 +235,7 @@ class Extractor:
                     failures = {i: w for chunk in chunks for i, w in chunk.failures[name].items()}
                     parts = [chunk.rows[name] for chunk in chunks if len(chunk.rows[name])]
                     rows = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
-                    matrix.write(shard, rows, failures)
+                    matrix.write(shard, rows, failures, set().union(*(c.changed for c in chunks)))
         for name, matrix in stored.items():
             matrix.commit(features[name], self.reader)
 
@@ -280,22 +289,25 @@ def _arguments(scan: Scan, numbers: Sequence[int]) -> tuple[list[int], list[Sour
 
 def _decode_chunk(
     numbers: Sequence[int], sources: Sequence[Source], digests: Sequence[str], reader: Reader
-) -> tuple[list[Image], dict[int, str]]:
+) -> tuple[list[Image], dict[int, ImageError]]:
     images, failures = [], {}
     for number, source, digest in zip(numbers, sources, digests, strict=True):
         try:
             images.append(_decode_one(source, digest, reader))
         except ImageError as error:
-            failures[number] = str(error)
+            failures[number] = error
     return images, failures
 
 
 def _decode_one(source: Source, digest: str, reader: Reader) -> Image:
     if not isinstance(source, Path):
         return source
-    data = read_bytes(source)
+    try:
+        data = read_bytes(source)
+    except ImageError as error:
+        raise ChangedError(f"{error}; it was sound when the job began") from error
     if digest_of(data) != digest:  # its row would be kept under the digest of other bytes
-        raise ImageError("the file was changed while the job ran; run the job again")
+        raise ChangedError("the file was changed while the job ran; run the job again")
     return reader.decode(data)
 
 
@@ -309,7 +321,9 @@ def _describe_chunk(
     """Decode some images and describe each by every feature: a row or a failure."""
     chunk = Chunk(decoded=len(numbers))
     start = perf_counter()
-    images, damaged = _decode_chunk(numbers, sources, digests, reader)
+    images, errors = _decode_chunk(numbers, sources, digests, reader)
+    damaged = {number: str(error) for number, error in errors.items()}
+    chunk.changed = {i for i, error in errors.items() if isinstance(error, ChangedError)}
     decoded = [number for number in numbers if number not in damaged]
     chunk.seconds["decode"] = perf_counter() - start
     for name, feature in features.items():

@@ -17,7 +17,7 @@ import json
 import os
 import socket
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -108,10 +108,16 @@ class StoredMatrix:
         return [range(start, min(start + SHARD_ROWS, n_images)) for start in starts]
 
     def missing(self) -> list[int]:
-        """Number the shards that are absent or whose bytes are not those that were written."""
+        """Number the shards that are absent, damaged, or lack images that may be had by now."""
         return [n for n in range(self._n_shards) if not self._is_sound(n)]
 
-    def write(self, shard: int, rows: FloatArray, failures: Mapping[int, str]) -> None:
+    def write(
+        self,
+        shard: int,
+        rows: FloatArray,
+        failures: Mapping[int, str],
+        retry: Collection[int] = (),
+    ) -> None:
         """Write one shard: the rows of the images that are sound, the reasons of the others.
 
         Parameters
@@ -119,6 +125,9 @@ class StoredMatrix:
         shard : int
         rows : ndarray of shape (sound images of the shard, d), float32
         failures : mapping of image number to reason
+        retry : collection of int
+            Failures that are no fault of the image. The shard is good enough for the job that
+            writes it; to the next one it is missing.
         """
         if len(rows) + len(failures) != len(self.shards(self.n_images)[shard]):
             raise ValueError("every image of a shard must become a row or a failure")
@@ -131,6 +140,7 @@ class StoredMatrix:
             "rows": rows.shape[0],
             "columns": rows.shape[1],
             "failures": {str(image): reason for image, reason in sorted(failures.items())},
+            "retry": sorted(retry),
         }
         write_atomically(self._record_file(shard), json.dumps(record, indent=1).encode())
 
@@ -162,7 +172,7 @@ class StoredMatrix:
         try:
             record = self._record(shard)
             data = self._matrix_file(shard).read_bytes()
-            return zlib.crc32(data) == record["crc32"]
+            return not record["retry"] and zlib.crc32(data) == record["crc32"]
         except (OSError, ValueError, KeyError):
             return False
 

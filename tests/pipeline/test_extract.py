@@ -157,6 +157,48 @@ def test_a_file_that_changes_between_scan_and_extraction_is_a_failure(crops, tmp
     assert result.kept.tolist() == [1]
 
 
+@pytest.fixture(params=["changed", "gone"])
+def troubled(request, crops, tmp_path):
+    """A scan of three images of which the second is no longer there; how it comes back."""
+    folder = tmp_path / "images" / "a"
+    folder.mkdir(parents=True)
+    for name in ("00.jpg", "01.png", "02.jpg"):
+        (folder / name).write_bytes((crops / "brick" / name).read_bytes())
+    found = scanned(Dataset.from_folder(folder.parent), tmp_path)
+    (folder / "01.png").rename(tmp_path / "away")
+    if request.param == "changed":
+        (folder / "01.png").write_bytes(b"half a fi")
+    return found, lambda: (tmp_path / "away").replace(folder / "01.png")
+
+
+def test_an_image_that_could_not_be_had_is_tried_again_by_the_next_job(troubled, tmp_path):
+    found, mend = troubled
+    fitted = {"hue": HueHistogram().fit([np.zeros((2, 2, 3), np.uint8)])}
+    result = Extractor(tmp_path, Reader(), Stages(), 1).transform(fitted, found)
+    assert list(result.failures) == [1]
+    mend()
+    for decoded in (3, 0):
+        extractor = Extractor(tmp_path, Reader(), Stages(), 1)
+        again = extractor.transform(fitted, found)
+        assert again.folders == result.folders
+        assert again.kept.tolist() == [0, 1, 2]
+        assert extractor.decoded == decoded
+
+
+def test_nothing_is_learned_without_an_image_that_could_not_be_had(troubled, tmp_path):
+    found, mend = troubled
+    extractor = Extractor(tmp_path, Reader(), Stages(), 1)
+    with pytest.raises(DatasetError, match=r"01\.png: "):
+        extractor.fit({"words": BagOfVisualWords(n_words=8)}, found, seed=0)
+    mend()
+    learned = extractor.fit({"words": BagOfVisualWords(n_words=8)}, found, seed=0)
+    images = [Reader().decode(read_bytes(source)) for source in found.dataset.sources]
+    np.testing.assert_array_equal(
+        learned["words"].vocabulary_.words_,
+        BagOfVisualWords(n_words=8).fit(images).vocabulary_.words_,
+    )
+
+
 def test_damaged_shards_are_recomputed(crops, extraction, tmp_path):
     dataset = Dataset.from_folder(crops)
     first, _ = work(dataset, tmp_path)
