@@ -21,6 +21,7 @@ import resource
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,7 @@ class Run:
 
     def extract(self, settings: Settings) -> dict[str, Any]:
         """Compute the feature matrices of both splits."""
+        self._check_outside(settings.train, settings.test)
         for folder in (self.folder, self.cache):
             remove_leftovers(folder)
         reader = Reader(settings.max_pixels, settings.max_side)
@@ -174,12 +176,22 @@ class Run:
 
     def _extract_test(self, test: str) -> None:
         """Compute the feature matrices of other test images, as the run's own were."""
+        self._check_outside(test)
         settings, train = self._read("run.json"), self._read("train.json")
         reader = Reader(settings["max_pixels"], settings["max_side"])
         extractor = Extractor(self.cache, reader, self.stages, self.n_jobs)
         scans = self._scan({"test": Dataset.open(test).with_classes(train["classes"])}, reader)
         features = {name: load_estimator(self._model(name)) for name in train["matrices"]}
         self._transform(extractor, features, scans)
+
+    def _check_outside(self, *images: str | None) -> None:
+        """Refuse to write where the next run would take what was written for images."""
+        for data, output in product(filter(None, images), (self.folder, self.cache)):
+            if _is_seen_in(Path(data).resolve(), output.resolve()):
+                raise DatasetError(
+                    f"{output} lies in {data}, where its files would be taken for images; "
+                    "choose a folder outside"
+                )
 
     def _scan(self, splits: Mapping[str, Dataset], reader: Reader) -> dict[str, Scan]:
         index = ScanIndex(self.cache, reader)
@@ -300,6 +312,13 @@ class Run:
                 f"{self.folder / name}: no such file; "
                 f"is {self.folder} the folder of a finished run?"
             ) from error
+
+
+def _is_seen_in(folder: Path, path: Path) -> bool:
+    """Whether a path lies in a folder of images and is not hidden there."""
+    if not path.is_relative_to(folder):
+        return False
+    return not any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _hog_side(train: Scan) -> int:

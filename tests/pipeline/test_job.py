@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -178,6 +179,35 @@ def test_contradictions_are_errors(crops, test_crops, tmp_path):
         Run(tmp_path).run(settings(crops, test=str(test_crops), test_size=0.5))
     with pytest.raises(ValueError, match="no such file"):
         Run(tmp_path / "never").train()
+
+
+def test_outputs_among_the_images_are_refused(crops, tmp_path):
+    images = tmp_path / "images"
+    shutil.copytree(crops, images)
+    (tmp_path / "link").symlink_to(images)
+    with pytest.raises(DatasetError, match=r"images/run.*outside"):
+        Run(images / "run").extract(settings(images))
+    with pytest.raises(DatasetError, match="outside"):
+        Run(images).extract(settings(tmp_path / "link"))
+    with pytest.raises(DatasetError, match=r"images/deep/cache.*outside"):
+        Run(tmp_path / "run", cache=images / "deep/cache").extract(settings(images))
+    with pytest.raises(DatasetError, match="outside"):
+        Run(images / "run").extract(settings(crops, test=str(images)))
+    assert {file.name for file in images.iterdir()} == {file.name for file in crops.iterdir()}
+
+
+def test_test_images_around_the_run_are_refused(crops, tmp_path):
+    Run(tmp_path / "run", n_jobs=1).extract(settings(crops, test_size=0.5))
+    with pytest.raises(DatasetError, match="outside"):
+        Run(tmp_path / "run").evaluate(str(tmp_path))
+
+
+def test_outputs_may_lie_among_the_images_where_they_are_passed_over(crops, tmp_path):
+    images = tmp_path / "images"
+    shutil.copytree(crops, images)
+    for _ in range(2):
+        run = Run(images / ".run", n_jobs=1)
+        assert run.extract(settings(images))["images"]["found"] == 36
 
 
 DIE_AFTER_WRITES = """
