@@ -103,8 +103,16 @@ def extract(
 
     settings = Settings(train, test, test_size, hue_bins, words, image_size, None, seed)
     job = _open(out, cache, jobs)
+    results = [*out.glob("models/*-*.npz"), *out.glob("predictions.csv")]
     job.extract(settings)
     _report_images(job)
+    removed = [file.name for file in results if not file.exists()]
+    if removed:
+        console.print(
+            f"removed    {', '.join(sorted(removed))}: made from other matrices",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @app.command("train")
@@ -123,6 +131,8 @@ def evaluate(
     """Score the trained classifiers of a run."""
     job = _open(folder, cache, jobs)
     job.evaluate(test)
+    if test is not None:
+        _report_images(job)
     _report_scores(job)
 
 

@@ -11,6 +11,7 @@ a temporary name, flushed to the disk and renamed, so a job killed at any moment
 and no half ones, and the next job goes on from there.
 """
 
+import fcntl
 import hashlib
 import io
 import json
@@ -18,6 +19,7 @@ import os
 import socket
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,7 +30,14 @@ from ..features.base import ImageFeature
 from .persist import describe_estimator
 from .reader import READER_VERSION, Reader
 
-__all__ = ["FeatureMatrix", "StoredMatrix", "key_of", "remove_leftovers", "write_atomically"]
+__all__ = [
+    "FeatureMatrix",
+    "StoredMatrix",
+    "alone_in",
+    "key_of",
+    "remove_leftovers",
+    "write_atomically",
+]
 
 SHARD_ROWS = 1024
 STORE_VERSION = 2
@@ -45,6 +54,20 @@ def write_atomically(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Be the one job that writes to a folder; the system ends the lock with the process."""
+    with (folder / ".lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"{folder}: another job is at work in this folder; "
+                "wait for its end or choose another folder"
+            ) from error
+        yield
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -158,13 +181,19 @@ class StoredMatrix:
 
     def load(self) -> "FeatureMatrix":
         """Map the whole matrix into memory, read-only."""
-        records = [self._record(shard) for shard in range(self._n_shards)]
+        try:
+            records = [self._record(shard) for shard in range(self._n_shards)]
+            blocks = [
+                np.load(self._matrix_file(shard), mmap_mode="r", allow_pickle=False)
+                for shard, record in enumerate(records)
+                if record["rows"]
+            ]
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{self.folder}: the matrix is missing or damaged ({error}); "
+                "`visualwords extract` makes it again"
+            ) from error
         failures = {int(i): why for record in records for i, why in record["failures"].items()}
-        blocks = [
-            np.load(self._matrix_file(shard), mmap_mode="r", allow_pickle=False)
-            for shard, record in enumerate(records)
-            if record["rows"]
-        ]
         kept = np.setdiff1d(np.arange(self.n_images), np.fromiter(failures, np.int64))
         return FeatureMatrix(blocks, kept, failures)
 

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
@@ -64,6 +65,25 @@ def test_images_that_are_in_both_splits_are_told(crops, tmp_path, capsys):
     assert "36 images are both in the training and in the test set" in capsys.readouterr().out
     metrics = json.loads((tmp_path / "metrics.json").read_bytes())
     assert metrics["images"]["in_train_and_test"] == 36
+
+
+def test_other_test_images_are_counted_and_told_of(run_folder, crops, tmp_path, capsys):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    assert call("evaluate", folder, "--test", crops) == 0
+    output = capsys.readouterr().out
+    assert "72 found, 72 ok, 0 failed" in output
+    assert "36 images are both in the training and in the test set" in output
+
+
+def test_extraction_tells_which_results_it_removes(run_folder, crops, test_crops, tmp_path, capsys):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    arguments = ("extract", crops, "--test", test_crops, "--out", folder, "--words", 8)
+    assert call(*arguments) == 0
+    assert "removed" not in capsys.readouterr().out
+    assert call(*arguments, "--seed", 1) == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("removed")]
+    assert "Softmax-hue+hog+words.npz" in line
+    assert "predictions.csv" in line
 
 
 def test_predict_names_what_it_cannot_read_and_does_the_rest(run_folder, test_crops, capsys):
