@@ -88,9 +88,10 @@ class Dataset:
 
     @classmethod
     def from_csv(cls, manifest: Path | str) -> dict[str, "Dataset"]:
-        """Open a manifest with the columns ``path,label[,split]``.
+        """Open a manifest with the columns ``path,label[,split]``: comma-separated, in UTF-8.
 
-        Paths are relative to the manifest's folder.
+        Paths are relative to the manifest's folder. White space around labels and splits is no
+        part of them. A path may be named twice, but not with two labels.
 
         Returns
         -------
@@ -100,10 +101,9 @@ class Dataset:
         """
         manifest = Path(manifest)
         rows = _read_manifest(manifest)
-        names = [row["path"] for row in rows]
-        sources: list[Source] = [manifest.parent / name for name in names]
-        whole = cls._build(names, sources, [row["label"] for row in rows])
-        splits = np.array([row.get("split") or "" for row in rows])
+        sources: list[Source] = [manifest.parent / row.path for row in rows]
+        whole = cls._build([row.path for row in rows], sources, [row.label for row in rows])
+        splits = np.array([row.split for row in rows])
         return {str(split): whole[np.flatnonzero(splits == split)] for split in np.unique(splits)}
 
     @classmethod
@@ -182,21 +182,68 @@ def _files_below(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _read_manifest(manifest: Path) -> list[dict[str, str]]:
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            rows = list(reader)
-    except (OSError, csv.Error) as error:
-        raise DatasetError(f"{manifest}: cannot be read: {error}") from error
+@dataclass(frozen=True)
+class Row:
+    """A row of a manifest."""
+
+    path: str
+    label: str
+    split: str
+
+
+def _read_manifest(manifest: Path) -> list[Row]:
+    lines = _read_lines(manifest)
+    columns = [column.strip() for column in lines.pop(0)[1]] if lines else []
     if not {"path", "label"} <= set(columns):
         raise DatasetError(
-            f"{manifest}: expected the columns path,label[,split], got {','.join(columns)}"
+            f"{manifest}: expected the columns path,label[,split] in the first line, "
+            f"comma-separated and in UTF-8, got {','.join(columns) or 'an empty file'}"
         )
-    if not rows:
+    if not lines:
         raise DatasetError(f"{manifest}: no rows")
-    for number, row in enumerate(rows, start=2):
-        if not row["path"] or not row["label"]:
-            raise DatasetError(f"{manifest}, line {number}: path or label is missing")
+    rows: list[Row] = []
+    labels: dict[str, str] = {}
+    for line, values in lines:
+        try:
+            row = _parse_row(columns, values)
+            if labels.setdefault(row.path, row.label) != row.label:
+                raise ValueError(
+                    f"{row.path} is {row.label} here and {labels[row.path]} in a line before"
+                )
+        except ValueError as error:
+            raise DatasetError(f"{manifest}, line {line}: {error}") from error
+        rows.append(row)
     return rows
+
+
+def _read_lines(manifest: Path) -> list[tuple[int, list[str]]]:
+    """Split a manifest into values, with the number of the line where each row begins."""
+    rows, begin = [], 1
+    try:
+        # a file name need not be UTF-8
+        with manifest.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            # strict: a quote that is never closed would swallow the rest of the file
+            reader = csv.reader(file, skipinitialspace=True, strict=True)
+            for row in reader:
+                rows.append((begin, row))
+                begin = reader.line_num + 1
+    except OSError as error:
+        raise DatasetError(f"{manifest}: cannot be read: {error.strerror}") from error
+    except csv.Error as error:
+        raise DatasetError(f"{manifest}: the row of line {begin}: {error}") from error
+    return [(line, row) for line, row in rows if row]
+
+
+def _parse_row(columns: Sequence[str], values: Sequence[str]) -> Row:
+    if len(values) > len(columns):
+        raise ValueError(
+            f"{len(values)} values for the columns {','.join(columns)}; "
+            'a value with a comma in it belongs in quotes ("a, b.jpg")'
+        )
+    row = dict(zip(columns, values, strict=False))
+    path, label = row.get("path", ""), row.get("label", "").strip()
+    if not path.strip() or not label:
+        raise ValueError("path or label is missing")
+    if "\0" in path:
+        raise ValueError("the path has a null byte in it")
+    return Row(path, label, row.get("split", "").strip())

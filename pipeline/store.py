@@ -67,6 +67,8 @@ def alone_in(folder: Path) -> Iterator[None]:
                 f"{folder}: another job is at work in this folder; "
                 "wait for its end or choose another folder"
             ) from error
+        except OSError:
+            pass  # a file system without locks: the job is done unguarded rather than not at all
         yield
 
 

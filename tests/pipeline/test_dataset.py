@@ -63,14 +63,35 @@ def test_open_takes_a_folder_or_a_manifest_without_split(folder):
     ("text", "message"),
     [
         ("file,class\na,b\n", "expected the columns path,label"),
+        ("", "got an empty file"),
         ("path,label\n", "no rows"),
         ("path,label\na.png,\n", "line 2: path or label is missing"),
+        ("path,label\n\na.png,cat\n  \n", "line 4: path or label is missing"),
+        ("path,label\nb, c.png,cat\n", r"line 2: 3 values .* belongs in quotes"),
+        ('path,label\nb.png,cat\na.png,"cat\nc.png,dog\n', "the row of line 3: unexpected end"),
+        ("path,label\na.png,cat\nb.png,cat\na.png,dog", "line 4: a.png is dog here and cat in"),
+        ("path,label\na\0.png,cat\n", "line 2: the path has a null byte"),
     ],
 )
 def test_manifest_errors_name_file_and_line(tmp_path, text, message):
     (tmp_path / "m.csv").write_text(text)
     with pytest.raises(DatasetError, match=message):
         Dataset.from_csv(tmp_path / "m.csv")
+
+
+def test_a_manifest_as_spreadsheets_and_people_write_it(tmp_path):
+    text = 'path, label ,split\r\n"a, b.png", 01 ,train\r\n\r\n c d.png,1,test\r\né.png,"1",train'
+    (tmp_path / "m.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    splits = Dataset.from_csv(tmp_path / "m.csv")
+    assert splits["train"].names == ("a, b.png", "é.png")
+    assert splits["train"].classes == ("01", "1")
+    assert splits["train"].labels.tolist() == [0, 1]
+    assert splits["test"].names == ("c d.png",)
+
+
+def test_a_manifest_may_name_an_image_twice(tmp_path):
+    (tmp_path / "m.csv").write_text("path,label\na.png,cat\na.png,cat\n")
+    assert Dataset.open(tmp_path / "m.csv").names == ("a.png", "a.png")
 
 
 def test_arrays():
