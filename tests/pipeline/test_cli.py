@@ -128,9 +128,27 @@ def test_errors_are_one_line_and_the_exit_code_is_1(
     assert error.count("\n") == 1
 
 
+def test_names_are_printed_as_they_are(crops, test_crops, tmp_path, capsys):
+    folder = tmp_path / "[red] [/b] :cat: {x}"
+    arguments = ("--test", test_crops, "--out", folder, "--words", 8, "--jobs", 1)
+    assert call("run", crops, *arguments) == 0
+    assert f"models     {folder}/models" in capsys.readouterr().out
+    assert call("predict", folder, folder / "none.jpg") == 1
+    assert f"error: {folder}/none.jpg: cannot be read" in capsys.readouterr().err
+
+
+def test_an_error_of_the_system_names_the_file(crops, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert call("run", crops, "--out", tmp_path / "file") == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'file'}: File exists\n"
+
+
 def test_wrong_usage_is_told_apart(capsys):
     assert call("run") == 2
     assert call("nonsense") == 2
+    assert call("train", "OUT", "--jobs", 0) == 2
+    assert "--jobs" in capsys.readouterr().err
+    assert call("run", "TRAIN", "--out", "OUT", "--seed", 2**32) == 2
     assert "Usage" in capsys.readouterr().err
 
 
