@@ -114,9 +114,9 @@ class Sample(Sequence[Image]):
                 return _decode_one(self._sources[place], self.digests[place], self._reader)
             except ChangedError as error:
                 raise DatasetError(f"{self._sources[place]}: {error}") from error
-            except ImageError:
-                continue
-        raise DatasetError("none of the training images can be read")
+            except ImageError as error:
+                failure = str(error)
+        raise DatasetError(_none_usable(self._sources[0], failure))
 
     @property
     def decoded(self) -> int:
@@ -128,13 +128,18 @@ def _draw_sample(scan: Scan, max_side: int, seed: int) -> list[int]:
     """Number the images that learning uses, in the order of the data set."""
     sound = [i for i in range(len(scan.dataset)) if i not in scan.failures]
     if not sound:
-        raise DatasetError("none of the training images can be read; see their reasons")
+        first, why = next(iter(scan.failures.items()))
+        raise DatasetError(_none_usable(scan.dataset.names[first], why))
     drawn = np.random.default_rng(seed).permutation(sound)[:SAMPLE_IMAGES]
     shapes = scan.shapes[drawn].astype(float)
     shapes *= np.minimum(1, max_side / shapes.max(axis=1))[:, None]
     affordable = np.cumsum(shapes.prod(axis=1)) <= SAMPLE_PIXELS
     affordable[0] = True
     return sorted(drawn[affordable].tolist())
+
+
+def _none_usable(image: Source | str, why: str) -> str:
+    return f"none of the training images can be used; {image}: {why}"
 
 
 @dataclass
@@ -189,15 +194,17 @@ class Extractor:
             name: self.folder / "learned" / f"{key_of(feature, sample.digests, self.reader)}.npz"
             for name, feature in features.items()
         }
-        new = [name for name, file in files.items() if not file.exists()]
+        learned = {name: _learned_before(file) for name, file in files.items()}
+        new = [name for name, feature in learned.items() if feature is None]
         with self.stages.stage("learn", len(new)) as stage:
             for name in new:
                 feature = features[name].set_params(n_jobs=self.n_jobs).fit(sample)
                 write_atomically(files[name], save_estimator(feature.set_params(n_jobs=None)))
+                learned[name] = load_estimator(files[name])
                 stage.advance(1)
             stage.summary = f"{', '.join(new) or 'nothing new'}: {sample.decoded} images decoded"
         self.decoded += sample.decoded
-        return {name: load_estimator(file) for name, file in files.items()}
+        return learned
 
     def transform(self, features: Mapping[str, ImageFeature], scan: Scan) -> Extraction:
         """Compute the shards that are missing and load the matrices."""
@@ -270,6 +277,13 @@ class Extractor:
                 chunks.append(chunk)
                 stage.advance(len(numbers))
             yield shard, chunks
+
+
+def _learned_before(file: Path) -> Any:
+    try:
+        return load_estimator(file)
+    except ValueError:  # not there, or damaged
+        return None
 
 
 def _chunks(scan: Scan, numbers: range) -> list[range]:

@@ -218,12 +218,34 @@ def test_learning_passes_over_damaged_images_and_says_when_there_is_nothing_else
     (folder / "bad.png").write_bytes(data[:-40])
     found = scanned(Dataset.from_folder(folder.parent), tmp_path)
     assert found.failures == {}, "the header alone is sound"
-    with pytest.raises(DatasetError, match="none of the training images"):
+    with pytest.raises(DatasetError, match=r"none of the training .*bad\.png: truncated"):
         Extractor(tmp_path, Reader(), Stages(), 1).fit(features(), found, seed=0)
     (folder / "good.png").write_bytes(data)
     result, _ = work(Dataset.from_folder(folder.parent), tmp_path)
     assert list(result.failures) == [0]
     assert "truncated" in result.failures[0]
+
+
+def test_nothing_to_learn_from_is_told_with_a_reason(tmp_path):
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    (tmp_path / "images" / "a" / "x.jpg").write_bytes(b"hello")
+    found = scanned(Dataset.from_folder(tmp_path / "images"), tmp_path)
+    with pytest.raises(
+        DatasetError, match=r"none of the training images .* a/x\.jpg: not an image"
+    ):
+        Extractor(tmp_path, Reader(), Stages(), 1).fit(features(), found, seed=0)
+
+
+def test_what_was_learned_is_learned_again_when_its_file_is_damaged(crops, tmp_path):
+    dataset = Dataset.from_folder(crops)
+    work(dataset, tmp_path)
+    files = sorted((tmp_path / "learned").iterdir())
+    sound = [file.read_bytes() for file in files]
+    for file in files:
+        file.write_bytes(file.read_bytes()[:50])
+    _, extractor = work(dataset, tmp_path)
+    assert [file.read_bytes() for file in files] == sound
+    assert set(extractor.worker_seconds) == set(), "the matrices are those of before"
 
 
 def test_a_chunk_ends_at_its_number_of_images_or_of_pixels(monkeypatch):
