@@ -49,15 +49,27 @@ class Dataset:
         return len(self.names)
 
     @classmethod
-    def open(cls, where: Path | str) -> "Dataset":
-        """Open a folder of class folders, or a ``.csv`` manifest without a split."""
+    def open(cls, where: Path | str, classes: Sequence[str] | None = None) -> "Dataset":
+        """Open a folder of class folders, or a ``.csv`` manifest without a split.
+
+        Parameters
+        ----------
+        where : Path or str
+        classes : sequence of str, optional
+            Number the labels by these (those a model was trained on); there must be no others.
+        """
         path = Path(where)
         if path.suffix.lower() != ".csv":
-            return cls.from_folder(path)
-        splits = cls.from_csv(path)
-        if set(splits) != {""}:
-            raise DatasetError(f"{path}: expected a manifest without the column split")
-        return splits[""]
+            dataset = cls.from_folder(path)
+        else:
+            splits = cls.from_csv(path)
+            if set(splits) != {""}:
+                raise DatasetError(f"{path}: expected a manifest without the column split")
+            dataset = splits[""]
+        try:
+            return dataset if classes is None else dataset.with_classes(classes)
+        except DatasetError as error:
+            raise DatasetError(f"{path}: {error}") from error
 
     @classmethod
     def from_folder(cls, folder: Path | str) -> "Dataset":
@@ -69,7 +81,10 @@ class Dataset:
         """
         folder = Path(folder)
         if not folder.is_dir():
-            raise DatasetError(f"{folder}: expected a folder with one folder per class")
+            raise DatasetError(
+                f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}; expected a "
+                "folder with one folder per class, or a .csv manifest"
+            )
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
         stray = [e.name for e in entries if not e.is_dir() and e.suffix.lower() in IMAGE_SUFFIXES]
         rows = [
@@ -162,12 +177,21 @@ class Dataset:
 
     def split(self, test_size: float, seed: int) -> tuple["Dataset", "Dataset"]:
         """Split into training and test images, the same share of each class, by a seed."""
+        what = f"cannot hold out {test_size:g} of the images"
+        if not 0 < test_size < 1:
+            raise DatasetError(f"{what}: expected a share above 0 and below 1")
+        counts = np.bincount(self.labels)
+        if counts.min() < 2:
+            raise DatasetError(
+                f"{what}: class {self.classes[counts.argmin()]!r} has a single one; "
+                "give it another, or test images of their own"
+            )
         try:
             train, test = train_test_split(
                 np.arange(len(self)), test_size=test_size, random_state=seed, stratify=self.labels
             )
         except ValueError as error:
-            raise DatasetError(f"cannot hold out {test_size:g} of the images: {error}") from error
+            raise DatasetError(f"{what}: {error}") from error
         return self[np.sort(train)], replace(self[np.sort(test)], unlabelled=())
 
 
@@ -235,7 +259,7 @@ def _read_lines(manifest: Path) -> list[tuple[int, list[str]]]:
 
 
 def _parse_row(columns: Sequence[str], values: Sequence[str]) -> Row:
-    if len(values) > len(columns):
+    if any(values[len(columns) :]):
         raise ValueError(
             f"{len(values)} values for the columns {','.join(columns)}; "
             'a value with a comma in it belongs in quotes ("a, b.jpg")'

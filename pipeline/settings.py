@@ -61,13 +61,20 @@ class Settings:
             splits = Dataset.from_csv(source)
         else:
             splits = {"": Dataset.from_folder(source)}
+        classes = next(iter(splits.values())).classes
+        if len(classes) < 2:
+            raise DatasetError(f"{source}: expected at least two classes, got only {classes[0]!r}")
         if set(splits) == {"train", "test"}:
-            if self.test or self.test_size:
+            if self.test is not None or self.test_size is not None:
                 raise DatasetError(f"{source} has a column split: leave out --test and --test-size")
+            unseen = np.setdiff1d(splits["test"].labels, splits["train"].labels)
+            if len(unseen):
+                label = splits["test"].classes[unseen[0]]
+                raise DatasetError(f"{source}: class {label!r} has no training images")
             return splits
         if set(splits) != {""}:
             raise DatasetError(
-                f"{source}: expected the splits train and test, got {', '.join(sorted(splits))}"
+                f"{source}: expected the splits train and test, got {str(sorted(splits))[1:-1]}"
             )
         whole = splits[""]
         if self.test is None:
@@ -75,7 +82,7 @@ class Settings:
             return dict(zip(("train", "test"), whole.split(share, self.seed), strict=True))
         if self.test_size is not None:
             raise DatasetError("give either --test or --test-size, not both")
-        return {"train": whole, "test": Dataset.open(self.test).with_classes(whole.classes)}
+        return {"train": whole, "test": Dataset.open(self.test, whole.classes)}
 
     def features(self, train: Scan) -> dict[str, ImageFeature]:
         """Make the features, sized for the training images."""

@@ -32,10 +32,19 @@ def test_image_beside_the_class_folders_is_kept_as_unlabelled(folder):
     assert len(dataset) == 4
 
 
-@pytest.mark.parametrize("make", [lambda p: p / "missing", lambda p: p])
-def test_folder_without_classes_is_an_error_that_says_what_was_expected(tmp_path, make):
-    with pytest.raises(DatasetError, match=r"expected"):
-        Dataset.from_folder(make(tmp_path))
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing", r"missing: no such folder; expected .* manifest"),
+        ("file.txt", r"file\.txt: not a folder; expected .* manifest"),
+        ("empty", r"no files in class folders; expected .*empty/CLASS/IMAGE"),
+    ],
+)
+def test_folder_without_classes_is_an_error_that_says_what_was_expected(tmp_path, name, message):
+    touch(tmp_path / "file.txt")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match=message):
+        Dataset.open(tmp_path / name)
 
 
 def test_manifest(folder):
@@ -115,10 +124,19 @@ def test_split_is_stratified_disjoint_and_the_same_for_a_seed():
     assert dataset.split(0.25, seed=4)[1].names != test.names
 
 
-def test_split_of_a_class_with_one_image_says_what_is_wrong():
-    dataset = Dataset.from_arrays([np.zeros((2, 2), np.uint8)] * 3, ["a", "a", "b"])
-    with pytest.raises(DatasetError, match="cannot hold out"):
-        dataset.split(0.3, seed=0)
+@pytest.mark.parametrize(
+    ("labels", "share", "message"),
+    [
+        ("aab", 0.3, "cannot hold out 0.3 of the images: class 'b' has a single one"),
+        ("aabb", 0.0, "cannot hold out 0 of .* above 0 and below 1"),
+        ("aabb", 1.0, "cannot hold out 1 of .* above 0 and below 1"),
+        ("aabb", 0.1, "cannot hold out 0.1 of the images: .* classes = 2"),
+    ],
+)
+def test_a_split_that_cannot_be_says_why(labels, share, message):
+    dataset = Dataset.from_arrays([np.zeros((2, 2), np.uint8)] * len(labels), list(labels))
+    with pytest.raises(DatasetError, match=message):
+        dataset.split(share, seed=0)
 
 
 def test_labels_are_renumbered_by_the_training_classes():
@@ -126,3 +144,9 @@ def test_labels_are_renumbered_by_the_training_classes():
     assert dataset.with_classes(["a", "b", "c"]).labels.tolist() == [1, 2]
     with pytest.raises(DatasetError, match="class 'c' is not among the training classes"):
         dataset.with_classes(["a", "b"])
+
+
+def test_opened_with_classes_the_error_names_the_folder(folder):
+    assert Dataset.open(folder, ["ape", "cat", "dog"]).labels.tolist() == [1, 1, 2, 2]
+    with pytest.raises(DatasetError, match=f"{folder}: class 'dog' is not among the training"):
+        Dataset.open(folder, ["cat"])
