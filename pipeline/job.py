@@ -24,7 +24,7 @@ import json
 import resource
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -41,11 +41,22 @@ from .scan import Scan, ScanIndex, scan
 from .settings import Settings
 from .stages import Stages
 from .store import alone_in, remove_leftovers, write_atomically
-from .train import Split, evaluate, feature_sets, model_name, train, without_scores
+from .train import (
+    RECORD,
+    Split,
+    evaluate,
+    feature_sets,
+    model_name,
+    model_names,
+    train,
+    without_scores,
+)
 
 __all__ = ["Prediction", "Run", "Settings"]
 
 SCORES = ("predictions.csv", "metrics.json")
+SPLITS = ("test.json", "train.json")
+RESULTS = (*SCORES, "failures.csv", *SPLITS)
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,12 @@ class Run:
     def _open(self, settings: Settings) -> dict[str, Dataset]:
         """Open the images and, if there are any, the run's folder."""
         self._check_outside(settings.train, settings.test)
+        strangers = [name for name in RESULTS if (self.folder / name).exists()]
+        if strangers and not (self.folder / "run.json").exists():
+            raise DatasetError(
+                f"{self.folder / strangers[0]} is of no run and would be overwritten; "
+                "choose a folder of its own"
+            )
         datasets = settings.datasets()
         self.folder.mkdir(parents=True, exist_ok=True)
         return datasets
@@ -120,20 +137,21 @@ class Run:
         train = scans["train"]
         features = extractor.fit(settings.features(train), train, settings.seed)
         records = self._transform(extractor, features, scans)
-        self._clear_for(records)
+        self._clear_for(records, list(features))
         for name, feature in features.items():
             write_atomically(self._model(name), save_estimator(feature))
         self._write("run.json", asdict(settings))
         self._keep_images(records, extractor)
         return self._finish()
 
-    def _clear_for(self, records: Mapping[str, bytes]) -> None:
+    def _clear_for(self, records: Mapping[str, bytes], features: Sequence[str]) -> None:
         """Remove what was made from other matrices than the folder is about to hold."""
         files = {name: self.folder / f"{name}.json" for name in records}
         kept = {name for name, file in files.items() if file.exists()}
         other = {name for name in kept if files[name].read_bytes() != records[name]}
         if "train" in other or "train" not in kept:
-            self._remove(*SCORES, "failures.csv", "models/*.npz", "test.json", "train.json")
+            models = [f"models/{name}.npz" for name in (*features, *model_names(features))]
+            self._remove(*SCORES, "failures.csv", *models, *SPLITS)
             self.metrics = {}
             return
         self._continue()
@@ -144,10 +162,9 @@ class Run:
     def _extract_test(self, test: str) -> tuple[dict[str, bytes], Extractor]:
         """Compute the feature matrices of other test images, as the run's own were."""
         self._check_outside(test)
-        settings, train = self._read("run.json"), self._read("train.json")
-        reader = Reader(settings["max_pixels"], settings["max_side"])
+        reader, train = self._reader(), self._read("train.json", *RECORD)
         extractor = Extractor(self.cache, reader, self.stages, self.n_jobs)
-        scans = self._scan({"test": Dataset.open(test).with_classes(train["classes"])}, reader)
+        scans = self._scan({"test": Dataset.open(test, train["classes"])}, reader)
         features = {name: load_estimator(self._model(name)) for name in train["matrices"]}
         return self._transform(extractor, features, scans), extractor
 
@@ -208,7 +225,7 @@ class Run:
             if alpha is not None:
                 parameters["alpha"] = alpha
             models, report = train(split, parameters, self.stages)
-            self._remove(*SCORES, "models/*-*.npz")
+            self._remove(*SCORES, *(f"models/{name}.npz" for name in models))
             for name, model in models.items():
                 write_atomically(self._model(name), save_estimator(model))
             self.metrics["classifiers"] = report
@@ -243,9 +260,8 @@ class Run:
 
     def predict(self, images: Sequence[str]) -> Iterator[Prediction]:
         """Give the class of images by the softmax classifier on all features."""
-        settings = self._read("run.json")
-        reader = Reader(settings["max_pixels"], settings["max_side"])
-        names = list(self._read("train.json")["matrices"])
+        reader = self._reader()
+        names = list(self._read("train.json", *RECORD)["matrices"])
         features = [load_estimator(self._model(name)) for name in names]
         model = load_estimator(self._model(model_name("Softmax", feature_sets(names)[-1])))
         for image in images:
@@ -264,8 +280,9 @@ class Run:
 
     def _continue(self) -> None:
         """Take over what earlier commands found, when this one is not part of a whole run."""
-        if not self.metrics and (self.folder / "metrics.json").exists():
-            self.metrics = self._read("metrics.json")
+        if not self.metrics:
+            with suppress(ValueError):  # not there, or damaged: what is found anew will do
+                self.metrics = self._read("metrics.json", "images")
 
     def _finish(self) -> dict[str, Any]:
         before = self.metrics.get("seconds", {})
@@ -274,8 +291,13 @@ class Run:
         self._write("metrics.json", self.metrics)
         return self.metrics
 
+    def _reader(self) -> Reader:
+        limits = ("max_pixels", "max_side")
+        settings = self._read("run.json", *limits)
+        return Reader(**{name: settings[name] for name in limits})
+
     def _split(self, name: str) -> Split:
-        return Split.of(self._read(f"{name}.json"), self.folder)
+        return Split.of(self._read(f"{name}.json", *RECORD), self.folder)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -290,9 +312,9 @@ class Run:
             finally:
                 self._is_alone = False
 
-    def _remove(self, *patterns: str) -> None:
-        for file in [file for pattern in patterns for file in self.folder.glob(pattern)]:
-            file.unlink(missing_ok=True)
+    def _remove(self, *names: str) -> None:
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
 
     def _write_csv(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
         buffer = io.StringIO(newline="")
@@ -311,14 +333,16 @@ class Run:
             )
         return file
 
-    def _read(self, name: str) -> Any:
+    def _read(self, name: str, *keys: str) -> Any:
         file = self._find(name)
         try:
-            return json.loads(file.read_bytes())
-        except ValueError as error:
-            raise ValueError(
-                f"{file}: damaged ({error}); `visualwords extract` makes it"
-            ) from error
+            content = json.loads(file.read_bytes())
+            missing = set(keys) - set(content)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{file}: damaged, or of no run: {error}") from error
+        if missing:
+            raise ValueError(f"{file}: damaged, or of no run: {min(missing)!r} is missing")
+        return content
 
 
 def _is_seen_in(folder: Path, path: Path) -> bool:

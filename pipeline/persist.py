@@ -59,7 +59,9 @@ def load_estimator(path: Path) -> Any:
             arrays = {name: file[name] for name in file.files}
         encoded = json.loads(arrays.pop("json").tobytes())
     except FileNotFoundError as error:
-        raise ValueError(f"{path}: no such file; was the run finished?") from error
+        raise ValueError(
+            f"{path}: no such file; were `visualwords extract` and `train` done?"
+        ) from error
     except Exception as error:  # zipfile, numpy and json raise all kinds on a damaged file
         raise ValueError(f"{path}: not a saved estimator, or damaged: {error}") from error
     return _decode(encoded, arrays)

@@ -21,16 +21,21 @@ from .stages import Stages
 
 __all__ = [
     "CLASSIFIERS",
+    "RECORD",
     "Split",
     "evaluate",
     "feature_sets",
     "load_models",
     "model_name",
+    "model_names",
     "train",
     "without_scores",
 ]
 
 CLASSIFIERS = {"LinearSVM": LinearSVM, "Softmax": Softmax}
+
+# What a split's file has in it.
+RECORD = ("names", "labels", "classes", "unlabelled", "digests", "rows", "matrices")
 
 # What evaluation says of a classifier.
 SCORES = frozenset({"by_features", "test_accuracy", "recall", "confusion"})
@@ -137,6 +142,11 @@ def train(
     report : dict
         Per classifier: iterations, seconds and accuracy on the training rows, all features.
     """
+    usable = np.unique(split.labels).tolist()
+    if len(usable) < 2:
+        raise ValueError(
+            f"training needs usable images of at least two classes, got {usable}; see failures.csv"
+        )
     sets = feature_sets(list(split.matrices))
     models: dict[str, Any] = {}
     report: dict[str, Any] = {}
@@ -209,6 +219,11 @@ def _per_class(split: Split, predicted: Labels) -> dict[str, Any]:
 def model_name(classifier: str, features: Sequence[str]) -> str:
     """Name a model by its classifier and its features."""
     return f"{classifier}-{'+'.join(features)}"
+
+
+def model_names(features: Sequence[str]) -> list[str]:
+    """Name all models that are trained on some features."""
+    return [model_name(name, names) for names, name in product(feature_sets(features), CLASSIFIERS)]
 
 
 def without_scores(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -174,6 +174,79 @@ def test_a_manifest_with_splits(crops, tmp_path):
         Run(tmp_path / "run", n_jobs=1).run(settings(manifest, test_size=0.5))
 
 
+def test_a_manifest_whose_test_classes_have_no_training_images_is_refused(crops, tmp_path):
+    lines = ["path,label,split"]
+    for file in sorted(crops.rglob("*.*")):
+        split = "test" if file.parent.name == "coffee" else "train"
+        lines.append(f"{file},{file.parent.name},{split}")
+    (tmp_path / "all.csv").write_text("\n".join(lines))
+    with pytest.raises(DatasetError, match=r"all\.csv: class 'coffee' has no training images"):
+        Run(tmp_path / "run").extract(settings(tmp_path / "all.csv"))
+
+
+def test_one_class_is_refused_before_and_after_extraction(crops, tmp_path):
+    images = tmp_path / "images"
+    shutil.copytree(crops / "brick", images / "brick")
+    with pytest.raises(DatasetError, match="at least two classes, got only 'brick'"):
+        Run(tmp_path / "run").run(settings(images))
+    assert not (tmp_path / "run").exists()
+    (images / "none").mkdir()
+    for name in ("a.png", "b.png"):
+        (images / "none" / name).write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"at least two classes, got \['brick'\]; see failures"):
+        Run(tmp_path / "run", n_jobs=1).run(settings(images, test=str(images)))
+
+
+@pytest.mark.parametrize("name", ["train.json", "metrics.json", "failures.csv"])
+def test_files_of_no_run_are_not_overwritten(crops, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(DatasetError, match=f"{name} is of no run and would be overwritten"):
+        Run(tmp_path).extract(settings(crops))
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_models_of_no_run_are_not_removed(crops, tmp_path):
+    mine = tmp_path / "models" / "my-own.npz"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    run = Run(tmp_path, n_jobs=1)
+    run.extract(settings(crops))
+    run.train()
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("train.json", b"{", r"train\.json: damaged, or of no run"),
+        ("train.json", b"7", r"train\.json: damaged, or of no run"),
+        ("train.json", b'{"images": []}', r"train\.json: damaged, or of no run: .* is missing"),
+        ("run.json", b"{}", r"run\.json: damaged, or of no run: 'max_pixels' is missing"),
+        ("models/hue.npz", None, r"hue\.npz: no such file; were"),
+        ("models/Softmax-hue+hog+words.npz", b"x", r"words\.npz: not a saved estimator"),
+    ],
+)
+def test_a_damaged_run_is_told_by_the_file(finished, crops, tmp_path, name, content, message):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        list(Run(folder).predict([str(crops / "brick" / "00.jpg")]))
+
+
+def test_lost_matrices_are_told_by_their_folder(finished, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    for shard in (folder / "cache" / "hog").rglob("*.npy"):
+        shard.write_bytes(shard.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"cache/hog/.* damaged .*`visualwords extract` makes it"):
+        Run(folder).train()
+    shutil.rmtree(folder / "cache")
+    with pytest.raises(ValueError, match=r"cache/hue/.* damaged .*`visualwords extract` makes it"):
+        Run(folder).evaluate()
+
+
 def test_contradictions_are_errors(crops, test_crops, tmp_path):
     with pytest.raises(DatasetError, match="either --test or --test-size"):
         Run(tmp_path).run(settings(crops, test=str(test_crops), test_size=0.5))
