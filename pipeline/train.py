@@ -142,10 +142,11 @@ def train(
     report : dict
         Per classifier: iterations, seconds and accuracy on the training rows, all features.
     """
-    usable = np.unique(split.labels).tolist()
-    if len(usable) < 2:
+    lost = np.setdiff1d(split.classes, split.labels).tolist()
+    if lost:
         raise ValueError(
-            f"training needs usable images of at least two classes, got {usable}; see failures.csv"
+            f"class {lost[0]!r} has no training image that can be used, see failures.csv; "
+            "mend its images or leave out the class"
         )
     sets = feature_sets(list(split.matrices))
     models: dict[str, Any] = {}
@@ -186,10 +187,13 @@ def evaluate(
     -------
     scores : dict
         Per classifier: ``test_accuracy`` on all features, ``by_features``, the recall of every
-        class and the confusion matrix (rows: true classes).
+        class (None where it has no images) and the confusion matrix (rows: true classes).
     predictions : dict of str to ndarray of str
         Per classifier, on all features.
     """
+    if not split.names:
+        name, why = split.failures[0]
+        raise ValueError(f"none of the test images can be used; {name}: {why}")
     scores: dict[str, Any] = {name: {"by_features": {}} for name in CLASSIFIERS}
     predictions: dict[str, Labels] = {}
     with stages.stage("evaluate", len(split.labels)) as stage:
@@ -208,10 +212,9 @@ def evaluate(
 
 def _per_class(split: Split, predicted: Labels) -> dict[str, Any]:
     confusion = confusion_matrix(split.labels, predicted, labels=split.classes)
-    totals = np.maximum(confusion.sum(axis=1), 1)
-    recall = confusion.diagonal() / totals
+    rows = zip(split.classes, confusion.diagonal().tolist(), confusion.sum(axis=1), strict=True)
     return {
-        "recall": dict(zip(split.classes, recall.tolist(), strict=True)),
+        "recall": {name: float(right / total) if total else None for name, right, total in rows},
         "confusion": confusion.tolist(),
     }
 

@@ -184,7 +184,7 @@ def test_a_manifest_whose_test_classes_have_no_training_images_is_refused(crops,
         Run(tmp_path / "run").extract(settings(tmp_path / "all.csv"))
 
 
-def test_one_class_is_refused_before_and_after_extraction(crops, tmp_path):
+def test_classes_without_training_images_are_refused(crops, tmp_path):
     images = tmp_path / "images"
     shutil.copytree(crops / "brick", images / "brick")
     with pytest.raises(DatasetError, match="at least two classes, got only 'brick'"):
@@ -193,8 +193,23 @@ def test_one_class_is_refused_before_and_after_extraction(crops, tmp_path):
     (images / "none").mkdir()
     for name in ("a.png", "b.png"):
         (images / "none" / name).write_bytes(b"no image")
-    with pytest.raises(ValueError, match=r"at least two classes, got \['brick'\]; see failures"):
+    with pytest.raises(ValueError, match="class 'none' has no training image that can be used"):
         Run(tmp_path / "run", n_jobs=1).run(settings(images, test=str(images)))
+
+
+def test_classes_without_usable_test_images(crops, tmp_path):
+    tests = shutil.copytree(crops, tmp_path / "tests")
+    for file in (tests / "coffee").iterdir():
+        file.write_bytes(b"no image")
+    run = Run(tmp_path / "run", n_jobs=1)
+    metrics = run.run(settings(crops, test=str(tests)))
+    for scores in metrics["classifiers"].values():
+        assert scores["recall"]["coffee"] is None
+        assert scores["recall"]["rocket"] == scores["confusion"][2][2] / 12
+    for file in tests.rglob("*.*"):
+        file.write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"none of the test images .* brick/00\.jpg: not an image"):
+        run.evaluate(str(tests))
 
 
 @pytest.mark.parametrize("name", ["train.json", "metrics.json", "failures.csv"])
