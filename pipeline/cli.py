@@ -1,6 +1,8 @@
 """The command line: ``visualwords demo | run | extract | train | evaluate | predict``."""
 
+import sys
 import warnings
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -225,6 +227,8 @@ def _complain(message: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is 0 only when the job did what was asked."""
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be UTF-8
+        sys.stdout.reconfigure(errors="surrogateescape")
     # What a decoder finds wrong with a file is told with the file's name, as its failure.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:

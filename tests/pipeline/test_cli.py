@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -105,6 +106,19 @@ def test_a_decoder_has_no_say_of_its_own_on_the_screen(run_folder, tmp_path):
     assert result.returncode == 1
     assert result.stderr.startswith("error: cut.tif: damaged")
     assert result.stderr.count("\n") == 1
+
+
+def test_names_that_are_not_utf_8_are_printed_byte_by_byte(run_folder, test_crops, tmp_path):
+    name = os.fsdecode(b"caf\xe9.jpg")
+    shutil.copy(test_crops / "rocket" / "00.jpg", tmp_path / name)
+    result = subprocess.run(
+        [sys.executable, "-m", "visualwords.pipeline", "predict", str(run_folder), name],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(b"caf\xe9.jpg\trocket\t")
 
 
 @pytest.mark.parametrize(
