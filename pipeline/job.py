@@ -162,7 +162,7 @@ class Run:
     def _extract_test(self, test: str) -> tuple[dict[str, bytes], Extractor]:
         """Compute the feature matrices of other test images, as the run's own were."""
         self._check_outside(test)
-        reader, train = self._reader(), self._read("train.json", *RECORD)
+        reader, train = self._reader(), self._read("train.json", "classes", "matrices")
         extractor = Extractor(self.cache, reader, self.stages, self.n_jobs)
         scans = self._scan({"test": Dataset.open(test, train["classes"])}, reader)
         features = {name: load_estimator(self._model(name)) for name in train["matrices"]}
@@ -261,7 +261,7 @@ class Run:
     def predict(self, images: Sequence[str]) -> Iterator[Prediction]:
         """Give the class of images by the softmax classifier on all features."""
         reader = self._reader()
-        names = list(self._read("train.json", *RECORD)["matrices"])
+        names = list(self._read("train.json", "matrices")["matrices"])
         features = [load_estimator(self._model(name)) for name in names]
         model = load_estimator(self._model(model_name("Softmax", feature_sets(names)[-1])))
         for image in images:
