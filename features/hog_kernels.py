@@ -110,7 +110,7 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
     keep(memory)
 
 
-@inlined
+@inner
 def _write_blocks(
     work: Any, first: int, table: Any, constants: Any, out: Any, to: int
 ) -> None:  # fmt: skip

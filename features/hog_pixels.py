@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from visualwords.compiling import inlined
+from visualwords.compiling import inlined, inner
 
 from .lanes import (
     LANES,
@@ -29,7 +29,7 @@ from .lanes import (
 __all__ = ["load_rows", "vote_hard", "vote_soft"]
 
 
-@inlined
+@inner
 def load_rows(
     pixels: Any, start: int, end: int, rows: int, columns: int, channels: int, root: bool,
     work: Any, room: int,
@@ -89,7 +89,7 @@ def _gradient(work: Any, here: Any, down: Any, channels: Any, plane: Any) -> Any
     return gx, gy
 
 
-@inlined
+@inner
 def vote_soft(
     work: Any, start: int, end: int, channels: int, room: int, bins: int, turn: int,
     constants: Any, at: int, votes: int, ring: int,
@@ -156,7 +156,7 @@ def vote_soft(
         to = to + pitch if to + pitch < limit else np.uintp(votes)
 
 
-@inlined
+@inner
 def vote_hard(
     work: Any, start: int, end: int, channels: int, room: int, bins: int, turn: int,
     ends: Any, n_ends: int, votes: int, ring: int,

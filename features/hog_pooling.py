@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from visualwords.compiling import inlined
+from visualwords.compiling import inlined, inner
 
 from .lanes import (
     LANES,
@@ -28,7 +28,7 @@ __all__ = ["BINS_AT_ONCE", "pool_columns", "pool_rows_hard", "pool_rows_soft"]
 BINS_AT_ONCE = 3  # as many as registers hold the sums of
 
 
-@inlined
+@inner
 def pool_rows_soft(
     work: Any, votes: int, ring: int, start: int, end: int, constants: Any,
     weights: int, bins: int, sums: int, more: int, room: int,
@@ -86,7 +86,7 @@ def pool_rows_soft(
         store(work, np.uintp(more) + n * wide + x, zero)
 
 
-@inlined
+@inner
 def pool_rows_hard(
     work: Any, votes: int, ring: int, start: int, end: int, constants: Any,
     weights: int, bins: int, sums: int, room: int,
@@ -118,7 +118,7 @@ def pool_rows_hard(
             at += three * wide
 
 
-@inlined
+@inner
 def pool_columns(
     work: Any, sums: int, room: int, bins: int, table: Any, at: int, n_windows: int,
     constants: Any, to: int, pitch: int,
