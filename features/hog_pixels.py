@@ -129,8 +129,9 @@ def vote_soft(
     to, limit = np.uintp(votes) + np.uintp(start % ring) * pitch, np.uintp(votes) + skip
     for _ in range(start, end):
         here += down
-        for x in range(np.uintp(0), pitch, np.uintp(LANES)):
-            gx, gy = _gradient(work, here + x, down, np.uintp(channels), np.uintp(room))
+        ahead = to - here
+        for i in range(here, here + pitch, np.uintp(LANES)):
+            gx, gy = _gradient(work, i, down, np.uintp(channels), np.uintp(room))
             across, along = magnitude(gx), magnitude(gy)
             steep = along > across
             larger, smaller = where(steep, along, across), where(steep, across, along)
@@ -148,7 +149,7 @@ def vote_soft(
             below_ = floor(angle)
             whole = square_root(multiply_add(across, across, along * along))
             upper = (angle - below_) * whole
-            place = to + x
+            place = i + ahead
             store(work, place, whole - upper)
             store(work, place + skip, upper)
             lower_bin = where(below_ < zero, below_ + circle, below_)
@@ -187,8 +188,9 @@ def vote_hard(
     to, limit = np.uintp(votes) + np.uintp(start % ring) * pitch, np.uintp(votes) + skip
     for _ in range(start, end):
         here += down
-        for x in range(np.uintp(0), pitch, np.uintp(LANES)):
-            gx, gy = _gradient(work, here + x, down, np.uintp(channels), np.uintp(room))
+        ahead = to - here
+        for i in range(here, here + pitch, np.uintp(LANES)):
+            gx, gy = _gradient(work, i, down, np.uintp(channels), np.uintp(room))
             across, along, mirrored = magnitude(gx), magnitude(gy), gx * gy < zero
             less = where(mirrored, at_end_mirrored, at_end)
             passed = none
@@ -201,7 +203,7 @@ def vote_hard(
             backwards = (gy < zero) | ((gy == zero) & (gx < zero))
             place = where(backwards, place + behind, place)
             place = where(place < circle, place, place - circle)
-            at = to + x
+            at = i + ahead
             store(work, at, square_root(across * across + along * along))
             store_integers(work, at + skip + skip, place)
         to = to + pitch if to + pitch < limit else np.uintp(votes)
