@@ -244,7 +244,7 @@ class HOG(ImageFeature):
     (5, 324)
     """
 
-    kernel_version: ClassVar[int] = 4
+    kernel_version: ClassVar[int] = 5
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 

@@ -343,8 +343,9 @@ def _ends(p: Parameters) -> npt.NDArray[np.float32] | None:
         ends = (np.arange(p.orientations // 2) + 0.5) * np.pi / p.orientations
     else:
         ends = np.arange(1, p.orientations // 2 + 1) * np.pi / p.orientations
-    # Rounded, so that the sine and cosine of 45 degrees are equal and the cosine of 90 is zero.
-    directions = np.column_stack([np.cos(ends), np.sin(ends)]).round(12)
+    # Rounded, so that the sine and cosine of 45 degrees are equal and the cosine of 90 is zero, and
+    # by the addition not a negative one, whose bits compare otherwise.
+    directions = np.column_stack([np.cos(ends), np.sin(ends)]).round(12) + 0.0
     spare = np.tile([-1.0, 0.0], (-len(ends) % 4, 1))
     return np.concatenate([directions, spare]).ravel().astype(np.float32)
 

@@ -198,6 +198,16 @@ def test_skimage_of_8_bit_images(norm, orientations, cell):
     )
 
 
+def test_skimage_of_gradients_on_the_end_of_a_bin():
+    """Gradients straight down, where for 26 or 52 bins the end of one is rounded to beyond 90."""
+    slope = np.arange(16, dtype=np.uint8)[:, np.newaxis] * np.ones(16, np.uint8)
+    for image in (slope, slope.T, slope + slope.T, slope + slope.T[:, ::-1]):
+        for orientations in (*range(1, 60), 94, 104):
+            expected = skimage_hog(image, orientations, (8, 8), (2, 2))
+            got = hog(image, orientations=orientations, convention="skimage")
+            np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("root", [False, True])
 def test_skimage_of_float_images(root):
     """Grey: in colour, rounding decides which of several equally long gradients is taken."""
