@@ -325,8 +325,16 @@ def test_opencv_with_other_cells_blocks_and_strides(index):
     np.testing.assert_allclose(got, np.load(SAVED)[f"other_{index}"], atol=2e-6)
 
 
-def test_uoctti_is_its_definition():
-    compare("uoctti", uoctti, 1e-5, convention="uoctti", images=PHOTOGRAPHS[::2])
+@pytest.mark.parametrize(("orientations", "images"), [(9, slice(0, None, 2)), (2, slice(3, 6))])
+def test_uoctti_is_its_definition(orientations, images):
+    compare(
+        f"uoctti {orientations}",
+        lambda image: uoctti(image, n=orientations),
+        1e-5,
+        images=PHOTOGRAPHS[images],
+        convention="uoctti",
+        orientations=orientations,
+    )
 
 
 def test_cs231n_is_the_course():
