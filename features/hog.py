@@ -94,17 +94,22 @@ def hog(
         count as 0..1. The norm's epsilon is 0.001.
     skimage
         ``skimage.feature.hog``: a pixel votes for one bin of one cell; cells hold means. Its own
-        default for ``cells_per_block`` is (3, 3).
+        default for ``cells_per_block`` is (3, 3). Where channels have equally long gradients, or a
+        gradient lies on the end of a bin, but for rounding, the rounding decides; for float images
+        in colour and for square roots it is that of float32 here, and some pixels vote otherwise.
     opencv
         ``cv2.HOGDescriptor`` of OpenCV 4, of a window at the image's top left: like dalal, with
         square roots, sigma an eighth of the block's rows plus columns, other epsilons, and blocks
         and cells listed by columns. Float images count as 255 times their values. Give OpenCV the
-        same array: it calls the channels BGR, but treats them alike.
+        same array: it calls the channels BGR, but treats them alike. Of channels with equally long
+        gradients the first counts; OpenCV takes the last in the last ``columns % 4`` columns of an
+        image, which cells of 8 columns do not reach.
     uoctti
         Felzenszwalb, Girshick, McAllester and Ramanan, *Object detection with discriminatively
         trained part-based models*, PAMI 2010, as in VLFeat: for each cell 2 ``orientations`` signed
         bins, ``orientations`` unsigned bins and 4 sums; 31 for 9 orientations. Cells are as many
-        as are at least half in the image. uint8 pixels count as 0..1.
+        as are at least half in the image. uint8 pixels count as 0..1. With one orientation a
+        gradient straight up or down, which VLFeat leaves out, counts as one to the left or right.
     cs231n
         ``hog_feature`` of Stanford's course: means of cells, not normalised, listed by columns, of
         the grey image, on forward differences; gradients that point left do not vote.
