@@ -80,7 +80,8 @@ def hog(
     TypeError
         If the pixels are neither uint8 nor floating-point.
     ValueError
-        If the image is not one or is smaller than a block, or a parameter is not valid.
+        If the image is not one or is smaller than a block, its pixels are so large (above 1e10)
+        that gradients overflow, or a parameter is not valid.
 
     Notes
     -----
@@ -93,17 +94,22 @@ def hog(
         count as 0..1. The norm's epsilon is 0.001.
     skimage
         ``skimage.feature.hog``: a pixel votes for one bin of one cell; cells hold means. Its own
-        default for ``cells_per_block`` is (3, 3).
+        default for ``cells_per_block`` is (3, 3). Where channels have equally long gradients, or a
+        gradient lies on the end of a bin, but for rounding, the rounding decides; for float images
+        in colour and for square roots it is that of float32 here, and some pixels vote otherwise.
     opencv
         ``cv2.HOGDescriptor`` of OpenCV 4, of a window at the image's top left: like dalal, with
         square roots, sigma an eighth of the block's rows plus columns, other epsilons, and blocks
         and cells listed by columns. Float images count as 255 times their values. Give OpenCV the
-        same array: it calls the channels BGR, but treats them alike.
+        same array: it calls the channels BGR, but treats them alike. Of channels with equally long
+        gradients the first counts; OpenCV takes the last in the last ``columns % 4`` columns of an
+        image, which cells of 8 columns do not reach.
     uoctti
         Felzenszwalb, Girshick, McAllester and Ramanan, *Object detection with discriminatively
         trained part-based models*, PAMI 2010, as in VLFeat: for each cell 2 ``orientations`` signed
         bins, ``orientations`` unsigned bins and 4 sums; 31 for 9 orientations. Cells are as many
-        as are at least half in the image. uint8 pixels count as 0..1.
+        as are at least half in the image. uint8 pixels count as 0..1. With one orientation a
+        gradient straight up or down, which VLFeat leaves out, counts as one to the left or right.
     cs231n
         ``hog_feature`` of Stanford's course: means of cells, not normalised, listed by columns, of
         the grey image, on forward differences; gradients that point left do not vote.
@@ -140,31 +146,40 @@ def _describe(images: Image, plan: Plan, out: FloatArray) -> None:
     if not pixels.flags.carray:  # Of read-only arrays numba makes another, slower type.
         pixels = pixels.copy()
     if plan.is_plain:
-        hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
-        return
+        finite = hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
+    else:
+        finite = _describe_specially(pixels, plan, out)
+    if not finite:
+        raise ValueError(
+            "the pixels are so large that their gradients overflow float32; scale them to 0..1"
+        )
+
+
+def _describe_specially(pixels: Image, plan: Plan, out: FloatArray) -> bool:
+    """Describe where more is to do than one call of the kernel; whether no number overflowed."""
     if plan.refuses_negative and pixels.min() < 0:
         raise ValueError("transform_sqrt needs pixels that are not negative")
     if plan.parameters.convention == "cs231n":
-        _describe_course(pixels, plan, out)
-        return
+        return _describe_course(pixels, plan, out)
     if plan.size[1] < LANES:  # The kernel loads as many pixels at once.
         pixels = np.append(pixels, np.zeros(LANES * plan.size[2], pixels.dtype))
     if plan.parameters.convention == "uoctti" and not plan.only_cells:
         sums = np.empty((len(out) // plan.length, *plan.cells), np.float32)
         hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, sums.reshape(-1))
-        hog_kernels.normalize_cells(sums, plan.constants, out.reshape(len(sums), -1))
-    else:
-        hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
+        return hog_kernels.normalize_cells(sums, plan.constants, out.reshape(len(sums), -1))
+    return hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
 
 
-def _describe_course(pixels: Image, plan: Plan, out: FloatArray) -> None:
+def _describe_course(pixels: Image, plan: Plan, out: FloatArray) -> bool:
     """Write the descriptors of images by the course's own code."""
     cells = np.empty((len(out) // plan.length, *plan.cells))
     cell = np.array(plan.parameters.cell)
     for image, means in zip(pixels.reshape(-1, *plan.size), cells, strict=True):
         course_cells(image, cell, means)
     listed = cells if plan.only_cells else cells.swapaxes(1, 2)
-    out.reshape(listed.shape)[:] = listed
+    with np.errstate(over="ignore"):
+        out.reshape(listed.shape)[:] = listed
+    return bool(np.isfinite(out).all())
 
 
 def hog_cells(
@@ -244,7 +259,7 @@ class HOG(ImageFeature):
     (5, 324)
     """
 
-    kernel_version: ClassVar[int] = 4
+    kernel_version: ClassVar[int] = 5
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 
@@ -319,7 +334,12 @@ class HOG(ImageFeature):
                 stack = resize_stack(stack, size)
             plan = self._plan(stack.shape[1:], stack.itemsize > 1)
             self._check_fitted_length(plan.length)
-            _describe(stack, plan, out[rows].reshape(-1))
+            try:
+                _describe(stack, plan, out[rows].reshape(-1))
+            except ValueError:  # Again one by one, to name the image.
+                for number, image in enumerate(stack, first + rows.start):
+                    with naming_image(number):
+                        _describe(image, plan, np.empty(plan.length, FLOAT32))
 
     def _target(self, size: tuple[int, ...]) -> tuple[int, int]:
         """Give the size that ``fit`` settled for images of ``size``, if they may be resized."""

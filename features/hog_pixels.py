@@ -179,7 +179,9 @@ def vote_hard(
         another begins; in fours, those to spare being of an angle that no gradient passes.
     """
     zero, none = everywhere(np.float32(0)), everywhere(np.int32(0))
-    at_end, at_end_mirrored = everywhere(np.int32(turn - 2)), everywhere(np.int32(1 - turn))
+    at_end = everywhere(np.int32(turn - 2))
+    # If signed, of two bins with the same claim the lower: of four bins the one that begins there.
+    at_end_mirrored = everywhere(np.int32(0 if bins == 4 else 1 - turn))
     circle = everywhere(np.int32(bins))
     last = everywhere(np.int32(bins - 1 if turn == 1 else bins // 2))
     behind = everywhere(np.int32(bins // 2 if turn == 2 else 0))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import hog_kernels as kernels
+from .hog_constants import arctangent_in_bins, constants_of_norm, ends_of_bins, scale_of_pixels
 from .hog_parameters import (
     CONVENTIONS_OF_CELLS,
     NORMS,
@@ -20,29 +21,6 @@ from .hog_pooling import BINS_AT_ONCE
 from .lanes import LANES
 
 __all__ = ["Plan", "find_plan"]
-
-CLIP = 0.2
-
-# Odd polynomials of arctan(t), t in 0..1. The first is ours, of least maximal error (3e-7 radian);
-# the second is OpenCV's, good to 2e-4 radian, which is part of its convention.
-ARCTANGENT = (
-    0.999996112,
-    -0.333173680,
-    0.198078153,
-    -0.132333413,
-    0.0796236602,
-    -0.0336042116,
-    0.00681179074,
-)
-OPENCV_ARCTANGENT = (
-    0.9997878412794807,
-    -0.3258083974640975,
-    0.1555786518463281,
-    -0.04432655554792128,
-    0.0,
-    0.0,
-    0.0,
-)
 
 
 class Windows(NamedTuple):
@@ -129,10 +107,10 @@ def make_plan(
     blocks = _blocks(p, cells) if has_blocks else Blocks(cells[:2], (1, 1), (1, 1))
     shape = blocks.shape(p) if has_blocks else cells if only_cells else _shape_of_cells(p, cells)
     takes_roots = convention == "opencv" if root is None else bool(root)
-    scale = _scale(p, is_float)
+    scale = scale_of_pixels(p, is_float)
     whole = (size[0], size[1], size[2] if len(size) == 3 else 1)
-    ends = _ends(p)
-    numbers: list[npt.NDArray[Any]] = [_numbers(p), _polynomial(p)]
+    ends = ends_of_bins(p)
+    numbers: list[npt.NDArray[Any]] = [constants_of_norm(p), arctangent_in_bins(p)]
     groups = _groups(windows[0], 2 if ends is None else 1)
     lists = [
         _rows(groups, scale**0.5 if takes_roots else scale, numbers),
@@ -303,50 +281,6 @@ def _shape_of_cells(p: Parameters, cells: tuple[int, int, int]) -> tuple[int, in
     """Shape of a descriptor that has no blocks, as its owner lists them."""
     rows, columns, n = cells
     return (columns, rows, n) if p.convention == "cs231n" else (rows, columns, 3 * (n // 2) + 4)
-
-
-def _scale(p: Parameters, is_float: bool) -> float:
-    """Give the factor of the pixels: to 0..1, to 0..255 for "opencv", or 1."""
-    if p.convention in ("skimage", "cs231n"):
-        return 1.0
-    of_uint8 = 1.0 if p.convention == "opencv" else 1 / 255
-    return 255 * of_uint8 if is_float else of_uint8
-
-
-def _numbers(p: Parameters) -> npt.NDArray[np.float32]:
-    """Give the constants of the norm: see the kernels' normalisation."""
-    size = p.block[0] * p.block[1] * p.orientations
-    constants = {
-        "dalal": (1e-6, 1e-3, 1e-6, 0.0),
-        "skimage": (1e-10, 1e-5, 1e-10, 0.0),
-        "opencv": (0.0, 0.1 * size, 0.0, 1e-3),
-        "uoctti": (1e-4, 18**-0.5, 0.0, 0.0),
-        "cs231n": (0.0, 0.0, 0.0, 0.0),
-    }
-    add, plus, add_again, plus_again = constants[p.convention]
-    if p.norm in ("L2", "L2-Hys") and p.convention in ("dalal", "skimage"):
-        plus = 0.0
-    return np.array([add, plus, add_again, plus_again, CLIP], np.float32)
-
-
-def _polynomial(p: Parameters) -> npt.NDArray[np.float64]:
-    """Polynomial from a slope to an angle in bins."""
-    bins_a_radian = p.orientations / (2 * np.pi if p.signed else np.pi)
-    return np.array(OPENCV_ARCTANGENT if p.convention == "opencv" else ARCTANGENT) * bins_a_radian
-
-
-def _ends(p: Parameters) -> npt.NDArray[np.float32] | None:
-    """Cosines and sines of the ends of bins, where a pixel votes for one bin only."""
-    if p.convention not in ("skimage", "uoctti"):
-        return None
-    if p.convention == "uoctti":
-        ends = (np.arange(p.orientations // 2) + 0.5) * np.pi / p.orientations
-    else:
-        ends = np.arange(1, p.orientations // 2 + 1) * np.pi / p.orientations
-    # Rounded, so that the sine and cosine of 45 degrees are equal and the cosine of 90 is zero.
-    directions = np.column_stack([np.cos(ends), np.sin(ends)]).round(12)
-    spare = np.tile([-1.0, 0.0], (-len(ends) % 4, 1))
-    return np.concatenate([directions, spare]).ravel().astype(np.float32)
 
 
 def _windows(p: Parameters, axis: int, pixels: int, has_blocks: bool) -> Windows:
