@@ -21,7 +21,7 @@ from .matrix import ColumnStack, Source
 from .objective import Objective
 from .primal_dual import settle_intercepts
 from .scaling import Scaling, Weights, column_scaling
-from .solvers import Result, Solver, State
+from .solvers import InTurn, Result, Solver, State
 from .validation import check_rows, check_training_data, row_weights
 
 __all__ = ["LinearClassifier"]
@@ -333,18 +333,18 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
 def _warn_of_a_result(solver: Solver, result: Result) -> None:
     """Warn when a solver diverged, or stops by itself and has not met its tolerance."""
-    name = type(solver).__name__
+    name = "the default solver" if isinstance(solver, InTurn) else type(solver).__name__
     if not np.isfinite(result.value):
         message = f"{name} diverged: {result.reason}; lower its learning_rate, or standardize"
     elif result.reason == "max_iter" and solver.converges:
         message = (
             f"{name} stopped after max_iter={solver.max_iter} iterations before its tolerance was "
-            "met; raise max_iter or tol"
+            "met; raise max_iter or tol, standardize, or raise alpha"
         )
     elif np.inf > result.gap > max(solver.get_params()["tol"], ROUNDING) * result.value:
         message = (
             f"{name} stopped at a duality gap of {result.gap / result.value:.1e} times the value, "
-            f"above its tol: {result.reason}; standardize, give X as float64, or raise alpha or tol"
+            f"above its tol: {result.reason}; standardize, or raise alpha or tol"
         )
     else:
         return
@@ -357,13 +357,13 @@ def _learned(W: Weights, scaling: Scaling | None) -> dict[str, npt.NDArray[np.fl
 
 
 def _gap(objective: Objective, result: Result) -> float:
-    """Give the solver's own bound, or one of a few passes over X; no loss is below 0.
+    """Give the solver's own bound, or one of a few passes over X; the objective is not below 0.
 
     It is taken where the intercepts are the best for the weights: there it does not matter how far
     off those of the minimum are.
     """
     if np.isfinite(result.gap):
-        return result.gap
+        return min(result.gap, result.value)
     smoothed, value, W = objective.smoothed(GAP_WIDTH), objective.value(result.W), result.W
     if not np.isfinite(value):
         return np.inf

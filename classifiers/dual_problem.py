@@ -14,9 +14,9 @@ from .dual_kernels import CLASSES, LANES, sweep_products, sweep_rows
 from .kernels import block_gradient, block_scores
 from .losses import CrammerSinger, OneVsRestHinge, SquaredHinge
 from .objective import Objective, Weights
-from .scaling import Scaling, column_scaling
+from .scaling import Scaling, StandardisedRows, column_scaling
 
-__all__ = ["DualByProducts", "DualByRows", "DualProblem"]
+__all__ = ["DualByProducts", "DualByRows", "DualProblem", "centring", "derivatives_by_scores"]
 
 BLOCK_ROWS = 512
 # How fast intercepts follow the slopes, as a multiple of the mean over the rows of the curvature.
@@ -56,7 +56,8 @@ class DualProblem(ABC):
     def __init__(self, objective: Objective, W: Weights) -> None:
         self.objective, self.y = objective, objective.y
         self.share, self.visited = _shares(objective)
-        self.scaling = objective.scaling or _centring(objective, self.share)
+        self.scaling = objective.scaling or centring(objective, self.share)
+        self.standardised = StandardisedRows(objective.X, self.scaling)
         self.offset = np.zeros((objective.n_samples, objective.n_classes))
         if objective.offset is not None:
             self.offset += objective.offset
@@ -133,11 +134,7 @@ class DualProblem(ABC):
 
     def by_scores(self, slopes: Slopes) -> Slopes:
         """Derivatives by scores: ``A``."""
-        rows = np.arange(len(self.y))
-        derivatives = slopes.copy()
-        own = slopes.sum(axis=1) if self.coupled else slopes[rows, self.y]
-        derivatives[rows, self.y] = -own
-        return derivatives
+        return derivatives_by_scores(slopes, self.y, self.coupled)
 
     def weights(self, slopes: Slopes, intercept: npt.NDArray[np.float64]) -> Weights:
         """Weights for the columns of the objective that slopes stand for, and intercepts."""
@@ -207,10 +204,10 @@ class DualByProducts(DualProblem):
         products = np.empty((objective.n_samples, objective.n_samples))
 
         def fill(first: slice) -> None:
-            left = _standardised(objective, first, self.scaling) / objective.alpha
+            left = self.standardised[first] / objective.alpha
             for second in blocks:
                 if second.start <= first.start:
-                    product = left @ _standardised(objective, second, self.scaling).T
+                    product = left @ self.standardised[second].T
                     products[first, second] = product
                     products[second, first] = product.T
 
@@ -251,7 +248,7 @@ class DualByProducts(DualProblem):
         objective, derivatives = self.objective, self.by_scores(slopes).T
 
         def product(rows: slice) -> npt.NDArray[np.float64]:
-            return derivatives[:, rows] @ _standardised(objective, rows, self.scaling)
+            return derivatives[:, rows] @ self.standardised[rows]
 
         coef = np.zeros((objective.n_classes, objective.X.shape[1]))
         for part in objective.map(product, row_blocks(len(self.y), BLOCK_ROWS)):
@@ -270,7 +267,7 @@ class DualByRows(DualProblem):
         squares = np.empty(n)
 
         def fill(rows: slice) -> None:
-            block = _standardised(objective, rows, self.scaling)
+            block = self.standardised[rows]
             self.rows[rows, :d] = block
             squares[rows] = (block**2).sum(axis=1)
 
@@ -358,12 +355,27 @@ def _shares(objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[
     return share, first[share[first] > 0]
 
 
-def _centring(objective: Objective, share: npt.NDArray[np.float64]) -> Scaling:
+def centring(objective: Objective, share: npt.NDArray[np.float64]) -> Scaling:
+    """Give the scaling that only centres the columns, and not even that without intercepts."""
     centre = column_scaling(objective.X, share, objective.fit_intercept, objective.n_jobs).mean
     return Scaling(centre, np.ones(len(centre)))
 
 
-def _standardised(objective: Objective, rows: slice, scaling: Scaling) -> npt.NDArray[np.float64]:
-    block = np.asarray(objective.X[rows]) - scaling.mean
-    block /= scaling.scale
-    return block
+def derivatives_by_scores(slopes: Slopes, y: npt.NDArray[np.intp], coupled: bool) -> Slopes:
+    """Turn derivatives by the margins into those by the scores.
+
+    Parameters
+    ----------
+    slopes : ndarray of shape (n, n_classes)
+        By the margins ``1 + s_k - s_y`` if ``coupled``, otherwise by ``1 - t_k s_k``.
+    y : ndarray of shape (n,)
+    coupled : bool
+    """
+    rows = np.arange(len(y))
+    derivatives = slopes.copy()
+    if coupled:
+        derivatives[rows, y] = 0
+        derivatives[rows, y] = -derivatives.sum(axis=1)
+    else:
+        derivatives[rows, y] *= -1
+    return derivatives
