@@ -9,8 +9,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from visualwords.threads import row_blocks
 
-from .dual_problem import centring, derivatives_by_scores
-from .kernels import block_gradient
+from .dual_problem import centring, derivatives_by_scores, gradient_by_columns
 from .losses import CrammerSinger, Hinge, OneVsRestHinge
 from .objective import Objective, Weights
 from .scaling import StandardisedRows
@@ -283,13 +282,8 @@ class _Path:
     def _gradient(self, slopes: Array) -> Weights:
         """Gradient by the weights at slopes."""
         derivatives = self.margins.by_scores(np.where(self.margins.there, slopes, 0.0))
-
-        def product(rows: slice) -> Array:
-            return block_gradient(self.rows.X[rows], derivatives[rows])
-
         gradient = np.zeros_like(self.V)
-        for part in self.objective.map(product, row_blocks(len(derivatives), BLOCK_ROWS)):
-            gradient[:, :-1] += part
+        gradient[:, :-1] = gradient_by_columns(self.objective, self.rows.X, derivatives)
         if self.objective.fit_intercept:
             gradient[:, -1] = derivatives.sum(axis=0)
         gradient[:, :-1] += self.objective.alpha * self.V[:, :-1]

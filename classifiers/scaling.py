@@ -85,8 +85,11 @@ class StandardisedRows:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> npt.NDArray[np.float64]:
-        block = np.asarray(self.X[rows], np.float64)
-        return block if self.scaling is None else (block - self.scaling.mean) / self.scaling.scale
+        if self.scaling is None:
+            return np.asarray(self.X[rows], np.float64)
+        block = np.asarray(self.X[rows]) - self.scaling.mean
+        block /= self.scaling.scale
+        return block
 
 
 def column_scaling(
