@@ -3,6 +3,7 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -177,12 +178,13 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _objective(self, X: Source, y: Any, sample_weight: Any, alpha: float) -> Objective:
         """Learn the classes and make the objective of the rows."""
-        if not alpha >= 0:
-            raise ValueError(f"alpha must be at least 0, got {alpha!r}")
+        if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
+            raise ValueError(f"alpha must be at least 0, and a finite number, got {alpha!r}")
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes in y, got 1 class: {classes[0]!r}"
+                f"{type(self).__name__} needs at least 2 classes in y, got 1 class: "
+                f"{classes.tolist()[0]!r}"
             )
         if not (self.warm_start and np.array_equal(classes, getattr(self, "classes_", []))):
             self.__dict__.pop("coef_", None)

@@ -288,7 +288,7 @@ class DualByRows(DualProblem):
         n_classes, dtype = self.objective.n_classes, self.rows.dtype
         room = np.empty((4, len(self.coef)), dtype), np.empty((4, 4), dtype), np.empty(n_classes)
         steps = np.empty((4, n_classes)), np.empty((4, n_classes), dtype)
-        alpha = float(self.objective.alpha)
+        alpha = self.objective.alpha
         sweep_rows(*sweep, self.rows, self.offset, self.coef, alpha, *room, *steps)
 
     def update(self) -> None:

@@ -25,6 +25,8 @@ MOST_OF_THE_WAY = 0.995
 SHORTEST_STEP = 1e-6
 # Below it nothing is to be gained.
 LEAST_MU = 1e-30
+# By how much the Hessian's diagonal is raised, lest rounding leave it without a Cholesky factor.
+ROUNDING = 1e-15
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool]
@@ -320,6 +322,7 @@ class _Path:
         hessian = hessian.reshape(n_classes * width, -1)
         diagonal = np.einsum("ii->i", hessian).reshape(n_classes, width)
         diagonal[:, :-1] += self.objective.alpha
+        diagonal *= 1 + ROUNDING
         if not self.objective.fit_intercept:
             diagonal[:, -1] = 1.0
         return hessian

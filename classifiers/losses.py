@@ -336,7 +336,12 @@ def _ramp(margins: Scores, width: float) -> Scores:
 
 
 def _project_on_simplex(points: Scores) -> Scores:
-    """Nearest point of the probability simplex, row by row (Held, Wolfe and Crowder 1974)."""
+    """Nearest point of the probability simplex, row by row (Held, Wolfe and Crowder 1974).
+
+    It is that of the point moved along (1, ..., 1), to where the largest number is 0: large numbers
+    would leave nothing of the 1 that the nearest point's sum to.
+    """
+    points = points - points.max(axis=1)[:, None]
     sorted_ = -np.sort(-points, axis=1)
     excess = np.cumsum(sorted_, axis=1) - 1
     ranks = np.arange(1, points.shape[1] + 1, dtype=points.dtype)

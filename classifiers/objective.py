@@ -111,7 +111,7 @@ class Objective:
         offset: npt.NDArray[np.floating] | None = None,
         n_jobs: int | None = None,
     ) -> None:
-        self.X, self.y, self.loss, self.alpha, self.n_classes = X, y, loss, alpha, n_classes
+        self.X, self.y, self.loss, self.alpha, self.n_classes = X, y, loss, float(alpha), n_classes
         self.sample_weight, self.fit_intercept = sample_weight, fit_intercept
         self.scaling, self.offset, self.n_jobs = scaling, offset, n_jobs
         self._total = float(len(y) if sample_weight is None else sample_weight.sum())

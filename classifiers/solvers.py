@@ -109,6 +109,8 @@ class Solver(BaseEstimator):
                 state = self.step(objective, state)
                 if not np.isfinite(state.value):
                     state.stop = "the value is not finite"
+                elif not objective.alpha and state.value <= np.finfo(float).eps:
+                    state.stop = state.stop or "the value is 0 within rounding"
                 yield state
 
     def minimize(

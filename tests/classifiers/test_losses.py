@@ -121,3 +121,12 @@ def test_cross_entropy_of_a_margin_of_17(dtype):
     # log(1 + 2 exp(-17)), log(2 + exp(17))
     assert_allclose(values, [8.279874645e-8, 17.00000008279874], rtol=1e-6)
     assert_allclose(gradients[0], [-8.279874e-8, 4.139937e-8, 4.139937e-8], rtol=2e-6)
+
+
+@by_dtype
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e20])
+def test_smoothed_crammer_singer_of_large_losses(dtype, size):
+    """Three classes within the width of the highest: each has its share of the derivative."""
+    scores = np.array([[0, 1, 1, 1, 0.5]]) * size
+    _, gradients = CrammerSinger(1e-3).values_and_grad(scores.astype(dtype), np.array([0]))
+    assert_allclose(gradients, [[-1, 1 / 3, 1 / 3, 1 / 3, 0]], rtol=1e-6)
