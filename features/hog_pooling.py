@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from visualwords.compiling import inlined, inner
+from visualwords.compiling import inner
 
 from .lanes import (
     LANES,

@@ -54,14 +54,17 @@ def test_digits_with_hardly_any_penalty(loss):
 @pytest.mark.parametrize("alpha", [1e-4, 0.1, 10.0])
 @pytest.mark.parametrize("loss", ["hinge", "crammer_singer"])
 def test_two_classes_beside_libsvm(loss, alpha):
-    """With two classes the weights are opposite, and both losses are the hinge of w = w_1 - w_0."""
+    """With two classes the weights are opposite, and both losses are the hinge of w = w_1 - w_0.
+
+    libsvm keeps the products of rows in float32, so that its minimum is off by up to some 1e-5.
+    """
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     peer = SVC(C=2 / (len(y) * alpha), kernel="linear", tol=1e-6).fit(X, y)
     hinge = np.maximum(0, 1 - (2 * y - 1) * peer.decision_function(X)).mean()
     minimum = hinge + alpha / 4 * (peer.coef_**2).sum()
     model = LinearSVM(alpha, loss=loss).fit(X, y)
-    assert minimum * (1 - 1e-5) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
+    assert minimum * (1 - 1e-4) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
     assert model.loss_curve_[-1] - model.gap_ <= minimum * (1 + 1e-5)
 
 
