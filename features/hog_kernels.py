@@ -3,9 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from visualwords.compiling import inlined, inner
+from visualwords.compiling import inlined, inner, kernel, multiply_add
 
 from .hog_pixels import load_rows, vote_hard, vote_soft
 from .hog_pooling import pool_columns, pool_rows_hard, pool_rows_soft
@@ -17,7 +16,6 @@ from .lanes import (
     least,
     load,
     moved,
-    multiply_add,
     pointer,
     square_root,
     store,
@@ -42,7 +40,7 @@ BAND = 16  # rows that are loaded, and then vote, at a time
 L1, L1_SQRT, L2, L2_HYS, NONE = range(5)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> bool:
     """Write the descriptors of images, or the histograms of their cells, to ``out``.
 
@@ -193,7 +191,7 @@ def _copy_few(source: Any, i: Any, target: Any, o: Any, n: int) -> None:
         copy(source, i, target, o, 1)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def normalize_cells(cells: Any, constants: Any, out: Any) -> bool:
     """Write 3 n + 4 numbers a cell: Felzenszwalb et al. 2010, section 6.2, without the PCA.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from visualwords.compiling import inlined, inner
+from visualwords.compiling import inlined, inner, multiply_add
 
 from .lanes import (
     LANES,
@@ -18,7 +18,6 @@ from .lanes import (
     integers_of,
     load,
     magnitude,
-    multiply_add,
     split_colours,
     square_root,
     store,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from visualwords.compiling import inner
+from visualwords.compiling import inner, multiply_add
 
 from .lanes import (
     LANES,
@@ -17,7 +17,6 @@ from .lanes import (
     everywhere,
     load,
     load_integers,
-    multiply_add,
     store,
     store_four_totals,
     where,

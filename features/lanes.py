@@ -32,7 +32,6 @@ __all__ = [
     "load_integers",
     "magnitude",
     "moved",
-    "multiply_add",
     "pointer",
     "split_colours",
     "square_root",
@@ -225,17 +224,6 @@ def copy(context: Any, source: Any, start: Any, target: Any, to: Any, count: Any
         return context.get_dummy_value()
 
     return types.void(source, types.uintp, target, types.uintp, count), generate
-
-
-@intrinsic
-def multiply_add(context: Any, x: Any, y: Any, z: Any) -> Any:
-    """Give ``x * y + z``, rounded once where the processor can."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        product = builder.fmul(values[0], values[1], flags=("contract",))
-        return builder.fadd(product, values[2], flags=("contract",))
-
-    return floats(floats, floats, floats), generate
 
 
 @intrinsic

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
+from visualwords.compiling import multiply_add
 from visualwords.features.lanes import (
     LANES,
     add_where,
@@ -18,7 +19,6 @@ from visualwords.features.lanes import (
     load_integers,
     magnitude,
     moved,
-    multiply_add,
     pointer,
     split_colours,
     square_root,
