@@ -57,11 +57,11 @@ def test_two_classes_beside_libsvm(loss, alpha):
     """With two classes the weights are opposite, and both losses are the hinge of w = w_1 - w_0."""
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
-    peer = SVC(C=2 / (len(y) * alpha), kernel="linear", tol=1e-6).fit(X, y)
+    peer = SVC(C=2 / (len(y) * alpha), kernel="linear", tol=1e-7).fit(X, y)
     hinge = np.maximum(0, 1 - (2 * y - 1) * peer.decision_function(X)).mean()
     minimum = hinge + alpha / 4 * (peer.coef_**2).sum()
     model = LinearSVM(alpha, loss=loss).fit(X, y)
-    assert minimum * (1 - 1e-5) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
+    assert minimum * (1 - 1e-4) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
     assert model.loss_curve_[-1] - model.gap_ <= minimum * (1 + 1e-5)
 
 
@@ -75,7 +75,7 @@ def test_one_against_the_rest_beside_libsvm(alpha):
         hinge = np.maximum(0, 1 - sign * peer.decision_function(X)).mean()
         minimum += hinge + alpha / 2 * (peer.coef_**2).sum()
     model = LinearSVM(alpha, loss="one_vs_rest").fit(X, y)
-    assert minimum * (1 - 1e-5) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
+    assert minimum * (1 - 1e-4) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
 
 
 def test_squared_hinge_of_raw_columns_beside_liblinear():
@@ -85,7 +85,7 @@ def test_squared_hinge_of_raw_columns_beside_liblinear():
     hinge = np.maximum(0, 1 - (2 * y - 1) * peer.decision_function(X))
     minimum = (hinge**2).mean() + alpha / 4 * (peer.coef_**2).sum()
     model = LinearSVM(alpha, loss="squared_hinge", fit_intercept=False).fit(X, y)
-    assert minimum * (1 - 1e-5) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
+    assert minimum * (1 - 1e-4) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
 
 
 def test_softmax_of_raw_float32_columns_beside_newton():
