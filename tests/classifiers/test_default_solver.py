@@ -51,6 +51,17 @@ def test_digits_with_hardly_any_penalty(loss):
     fit_within_tolerance(LinearSVM(1e-3, loss=loss, standardize=True), X, y, 1e-3)
 
 
+@pytest.mark.parametrize("loss", LinearSVM.losses)
+def test_more_columns_than_rows_of_very_different_scale(loss):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 150)) * np.geomspace(1e-3, 1e3, 150), np.arange(60) % 3
+    value = fit_within_tolerance(LinearSVM(1e-2, loss=loss), X.astype("f"), y, 1e-3)
+    turned = X.astype("f") @ np.linalg.qr(rng.normal(size=(150, 150)))[0]
+    assert value == pytest.approx(
+        fit_within_tolerance(LinearSVM(1e-2, loss=loss), turned, y, 1e-3), rel=2e-3
+    )
+
+
 @pytest.mark.parametrize("alpha", [1e-4, 0.1, 10.0])
 @pytest.mark.parametrize("loss", ["hinge", "crammer_singer"])
 def test_two_classes_beside_libsvm(loss, alpha):
@@ -110,6 +121,9 @@ def test_softmax_of_raw_float32_columns_beside_newton():
         ((16368, 1023), "hinge", 0.1, [DualAscent, InteriorPoint]),
         ((16368, 1024), "hinge", 0.1, [DualAscent, PrimalDual]),
         ((16385, 1024), "hinge", 0.1, [PrimalDual, DualAscent]),
+        ((1023, 2**16), "hinge", 0.1, [DualAscent, InteriorPoint]),
+        ((1024, 2**16), "hinge", 0.1, [DualAscent, PrimalDual]),
+        ((1023, 2**17), "hinge", 0.1, [DualAscent, PrimalDual]),
         ((2**15, 2**11), "hinge", 0.1, [DualAscent, PrimalDual]),
         ((2**15 + 1, 2**11), "hinge", 0.1, [PrimalDual]),
     ],
