@@ -5,12 +5,13 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr
 
 from visualwords.threads import row_blocks
 
 from .dual_problem import centring, derivatives_by_scores, gradient_by_columns
 from .losses import CrammerSinger, Hinge, OneVsRestHinge
+from .matrix import Source
 from .objective import Objective, Weights
 from .scaling import StandardisedRows
 from .solvers import Solver, State, check_penalised_hinge
@@ -49,7 +50,9 @@ class InteriorPoint(Solver):
     suffice for any data, penalty or scale of the columns, where ``PrimalDual`` and ``DualAscent``
     may take thousands; but a step takes time with the square of the number of weights for each
     row, and memory of 8 bytes times that square. Everything is computed in float64, of rows that
-    are standardised (or centred) block by block.
+    are standardised (or centred) block by block. With fewer rows than columns the best weights are
+    combinations of the rows, and the coordinates of the rows in an orthonormal basis of theirs (a
+    QR decomposition, of a copy of X) take the place of the columns.
 
     The gap is that of :meth:`Objective.certify` with ``a`` as the dual point. The first weights
     play no part: an interior point method gains nothing from them.
@@ -185,14 +188,14 @@ class _Step:
 
 
 class _Path:
-    """Weights ``V`` for standardised columns, their scores ``S``, slopes and slacks."""
+    """Weights ``V`` for standardised columns or a basis, their scores ``S``, slopes and slacks."""
 
     def __init__(self, objective: Objective) -> None:
         self.objective, self.margins = objective, _Margins(objective)
         self.scaling = objective.scaling or centring(objective, self.margins.share[:, 0])
-        X = StandardisedRows(objective.X, self.scaling)
+        self.basis, X = _short(StandardisedRows(objective.X, self.scaling))
         self.rows = objective.replaced(X=X, scaling=None, offset=None)
-        self.V, self.S = np.zeros(objective.shape), np.zeros((len(X), objective.n_classes))
+        self.V, self.S = np.zeros(self.rows.shape), np.zeros((len(X), objective.n_classes))
         if objective.offset is not None:
             self.S += objective.offset
         m = self.margins.of(self.S)
@@ -205,7 +208,10 @@ class _Path:
 
     def weights(self) -> Weights:
         """Weights for the columns of the objective."""
-        return self.V if self.objective.scaling is not None else self.scaling.raw(self.V)
+        W = self.V
+        if self.basis is not None:
+            W = np.column_stack([W[:, :-1] @ self.basis.T, W[:, -1]])
+        return W if self.objective.scaling is not None else self.scaling.raw(W)
 
     def value_and_gap(self) -> tuple[float, float]:
         """Give the objective, and how far it can be above its minimum."""
@@ -326,3 +332,11 @@ class _Path:
         if not self.objective.fit_intercept:
             diagonal[:, -1] = 1.0
         return hessian
+
+
+def _short(X: StandardisedRows) -> tuple[Array | None, Source]:
+    """Give a basis of the rows and their coordinates, if they are fewer than the columns."""
+    if len(X) >= X.shape[1]:
+        return None, X
+    basis, triangle = qr(X[0 : len(X)].T, mode="economic", overwrite_a=True, check_finite=False)
+    return basis, np.ascontiguousarray(triangle.T)

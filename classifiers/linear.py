@@ -17,7 +17,7 @@ __all__ = ["LinearSVM", "Softmax"]
 
 # Up to how many rows dual ascent is the quicker, for a loss with kinks and for the smooth one.
 ROWS_PER_COLUMN, ROWS_PER_COLUMN_IF_SMOOTH = 16, 2
-# Up to how many numbers in X: dual ascent keeps a copy.
+# Up to how many numbers in X: dual ascent keeps a copy, and so does an interior point of few rows.
 MAX_SIZE = 2**26
 # Steps after which it is not going to be quick.
 DUAL_STEPS = 100
@@ -53,9 +53,9 @@ class LinearSVM(LinearClassifier):
         at most 16 rows a column (for the squared hinge 2), and at most 2^26 numbers in X or, with
         fewer rows than columns, in the products of the rows; else ``PrimalDual``. Where it does not
         get there (columns of very different scale, a small penalty on classes that are nearly
-        separable), ``InteriorPoint`` follows, or with more than 4096 weights the other of the two.
-        The parameters of a solver that is given are those of a nested estimator:
-        ``set_params(solver__tol=1e-6)``.
+        separable), ``InteriorPoint`` follows; with more than 4096 classes times columns, or rows if
+        these are fewer, the other of the two. The parameters of a solver that is given are those of
+        a nested estimator: ``set_params(solver__tol=1e-6)``.
     warm_start : bool
         Begin at the weights of the last ``fit``.
     random_state : int, optional
@@ -130,7 +130,7 @@ class LinearSVM(LinearClassifier):
         solvers: list[Solver] = [PrimalDual()]
         if n * min(n, d) <= MAX_SIZE:
             solvers.insert(0 if n <= ratio * d else 1, DualAscent(max_iter=DUAL_STEPS))
-        if objective.n_classes * (d + 1) <= MAX_WEIGHTS:
+        if objective.n_classes * (min(n, d) + 1) <= MAX_WEIGHTS and (d <= n or n * d <= MAX_SIZE):
             solvers[1:] = [InteriorPoint()]
         return InTurn(solvers, tol=1e-3)
 

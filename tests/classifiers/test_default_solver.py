@@ -39,16 +39,27 @@ def fit_within_tolerance(estimator, X, y, tol):
 def test_small_data_sets_as_they_come(name, standardize, estimator):
     X, y = DATA[name](return_X_y=True)
     tol = 1e-4 if isinstance(estimator, Softmax) else 1e-3
-    for alpha in (1e-4, 1e-2, 0.1, 10.0):
+    for alpha in (1e-4, 1e-2, 10.0):
         model = clone(estimator).set_params(alpha=alpha, standardize=standardize)
         values = [fit_within_tolerance(model, X.astype(t), y, tol) for t in ("f", "d")]
         assert values[0] == pytest.approx(values[1], rel=2 * tol)
 
 
-@pytest.mark.parametrize("loss", LinearSVM.losses)
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "one_vs_rest"])
 def test_digits_with_hardly_any_penalty(loss):
     X, y = load_digits(return_X_y=True)
     fit_within_tolerance(LinearSVM(1e-3, loss=loss, standardize=True), X, y, 1e-3)
+
+
+@pytest.mark.parametrize("loss", LinearSVM.losses)
+def test_more_columns_than_rows_of_very_different_scale(loss):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 150)) * np.geomspace(1e-3, 1e3, 150), np.arange(60) % 3
+    value = fit_within_tolerance(LinearSVM(1e-2, loss=loss), X.astype("f"), y, 1e-3)
+    turned = X.astype("f") @ np.linalg.qr(rng.normal(size=(150, 150)))[0]
+    assert value == pytest.approx(
+        fit_within_tolerance(LinearSVM(1e-2, loss=loss), turned, y, 1e-3), rel=2e-3
+    )
 
 
 @pytest.mark.parametrize("alpha", [1e-4, 0.1, 10.0])
@@ -60,7 +71,7 @@ def test_two_classes_beside_libsvm(loss, alpha):
     """
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
-    peer = SVC(C=2 / (len(y) * alpha), kernel="linear", tol=1e-6).fit(X, y)
+    peer = SVC(C=2 / (len(y) * alpha), kernel="linear", tol=1e-7).fit(X, y)
     hinge = np.maximum(0, 1 - (2 * y - 1) * peer.decision_function(X)).mean()
     minimum = hinge + alpha / 4 * (peer.coef_**2).sum()
     model = LinearSVM(alpha, loss=loss).fit(X, y)
@@ -78,7 +89,7 @@ def test_one_against_the_rest_beside_libsvm(alpha):
         hinge = np.maximum(0, 1 - sign * peer.decision_function(X)).mean()
         minimum += hinge + alpha / 2 * (peer.coef_**2).sum()
     model = LinearSVM(alpha, loss="one_vs_rest").fit(X, y)
-    assert minimum * (1 - 1e-5) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
+    assert minimum * (1 - 1e-4) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
 
 
 def test_squared_hinge_of_raw_columns_beside_liblinear():
@@ -88,7 +99,7 @@ def test_squared_hinge_of_raw_columns_beside_liblinear():
     hinge = np.maximum(0, 1 - (2 * y - 1) * peer.decision_function(X))
     minimum = (hinge**2).mean() + alpha / 4 * (peer.coef_**2).sum()
     model = LinearSVM(alpha, loss="squared_hinge", fit_intercept=False).fit(X, y)
-    assert minimum * (1 - 1e-5) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
+    assert minimum * (1 - 1e-4) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
 
 
 def test_softmax_of_raw_float32_columns_beside_newton():
@@ -113,6 +124,9 @@ def test_softmax_of_raw_float32_columns_beside_newton():
         ((16368, 1023), "hinge", 0.1, [DualAscent, InteriorPoint]),
         ((16368, 1024), "hinge", 0.1, [DualAscent, PrimalDual]),
         ((16385, 1024), "hinge", 0.1, [PrimalDual, DualAscent]),
+        ((1023, 2**16), "hinge", 0.1, [DualAscent, InteriorPoint]),
+        ((1024, 2**16), "hinge", 0.1, [DualAscent, PrimalDual]),
+        ((1023, 2**17), "hinge", 0.1, [DualAscent, PrimalDual]),
         ((2**15, 2**11), "hinge", 0.1, [DualAscent, PrimalDual]),
         ((2**15 + 1, 2**11), "hinge", 0.1, [PrimalDual]),
     ],
