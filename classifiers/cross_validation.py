@@ -8,20 +8,19 @@ import numpy.typing as npt
 from sklearn.model_selection import StratifiedKFold
 
 from .base import LinearClassifier
-from .curvature import Curvature, column_gram, sample, sample_size
+from .curvature import Spectrum, column_gram, sample, sample_size
 from .linear import LinearSVM, Softmax
 from .objective import Objective
-from .path import NONE_HELD_OUT, Model, Models
-from .scaling import Scaling, column_scaling
+from .path import Model, Models
+from .scaling import Scaling, scalings_outside
 from .solvers import Solver
 from .validation import check_training_data
 
 __all__ = ["LinearSVMCV", "SoftmaxCV"]
 
 ALPHAS = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0)
-# Smoothing of a hinge: it costs less than the models' tolerance.
-WIDTH = 0.1
-MAX_PASSES = 200
+# Rows to see how the columns are correlated: for steps that are not evaluated.
+ROWS_PER_COLUMN = 16
 
 
 class CrossValidated(LinearClassifier):
@@ -65,40 +64,31 @@ class CrossValidated(LinearClassifier):
 
     def _search(self, objective: Objective) -> list[Model]:
         """Score all penalties on all folds; give the models that learned from all rows."""
-        objective = objective.smoothed(WIDTH)
-        folds = self._folds(objective.y)
-        seed = self.random_state or 0
-        gram = column_gram(objective, seed)
-        models = [
-            Model(
-                alpha,
-                NONE_HELD_OUT,
-                objective.scaling,
-                Curvature(gram, alpha),
-                np.zeros(objective.shape),
-            )
-            for alpha in self.alphas
-        ]
+        folds, seed = self._folds(objective.y), self.random_state or 0
+        spectrum = Spectrum(column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1]))
+        everything = Models(objective, folds, spectrum)
+        models = everything.of_all_rows(self.alphas)
         rows = sample(objective, max(objective.n_samples // 8, sample_size(objective)), seed)
         if 2 * len(rows) <= objective.n_samples:
-            part = Models(objective.subset(rows), folds[rows])
-            part.minimize(models, 2 * self.tol, MAX_PASSES)
+            part = Models(objective.subset(rows), folds[rows], spectrum)
+            part.minimize(models, self.tol)
+            everything.measure(models, seed)
             models = [model.again() for model in models]
-        everything = Models(objective, folds)
-        everything.minimize(models, self.tol, MAX_PASSES)
-        scalings = [self._scaling(objective, folds != fold) for fold in range(self.cv)]
-        held_out = everything.leave_out(models, scalings, self.tol)
-        everything.minimize(held_out, self.tol, MAX_PASSES)
+        everything.minimize(models, 0.3 * self.tol)
+        everything.measure(models, seed)
+        held_out = everything.leave_out(models, self._scalings(objective, folds))
+        everything.minimize_alike(held_out, 0.1 * self.tol)
         scores = np.array(everything.accuracies(held_out))
         self.scores_ = np.ascontiguousarray(scores.reshape(self.cv, -1).T)
         return models
 
-    def _scaling(self, objective: Objective, seen: npt.NDArray[np.bool_]) -> Scaling | None:
-        """Scaling of the columns by the rows that a fold's models see."""
+    def _scalings(self, objective: Objective, folds: npt.NDArray[np.intp]) -> list[Scaling | None]:
+        """Scalings of the columns by the rows that each fold's models see."""
         if objective.scaling is None:
-            return None
+            return [None] * self.cv
         weight = 1.0 if objective.sample_weight is None else objective.sample_weight
-        return column_scaling(objective.X, seen * weight, self.fit_intercept, self.n_jobs)
+        of_folds = weight * (folds == np.arange(self.cv)[:, None])
+        return list(scalings_outside(objective.X, of_folds, self.fit_intercept, self.n_jobs))
 
     def _folds(self, labels: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         fewest = int(np.bincount(labels).min())
@@ -126,8 +116,8 @@ class LinearSVMCV(CrossValidated, LinearSVM):
     cv : int
         Folds; every class is spread evenly over them (``StratifiedKFold``, shuffled).
     tol : float
-        Tolerance of the models that are scored: duality gap over value. The model that is kept
-        is fitted like one of :class:`LinearSVM`.
+        Tolerance of the models that are scored: duality gap over value; for the squared hinge as in
+        :class:`SoftmaxCV`. The model that is kept is fitted like one of :class:`LinearSVM`.
     standardize, fit_intercept, class_weight, random_state, verbose, n_jobs
         As in :class:`LinearSVM`. Columns are standardised by the rows that a model sees.
 
@@ -185,8 +175,11 @@ class SoftmaxCV(CrossValidated, Softmax):
     cv : int
         Folds; every class is spread evenly over them (``StratifiedKFold``, shuffled).
     tol : float
-        Tolerance of the models that are scored: duality gap over value. The model that is kept
-        is fitted like one of :class:`Softmax`.
+        Tolerance of the models that are scored. A step that promises to lower the objective by less
+        than a tenth of it, times what is gained since weights of 0 or the objective itself, is the
+        last. Where rows are few for the weights, promises are not trusted, and the duality gap
+        over the value is within it too. The model that is kept is fitted like one of
+        :class:`Softmax`.
     standardize, fit_intercept, class_weight, random_state, verbose, n_jobs
         As in :class:`Softmax`. Columns are standardised by the rows that a model sees.
 

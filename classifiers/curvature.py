@@ -7,16 +7,19 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from visualwords.threads import row_blocks
 
 from .lbfgs import Pairs
+from .losses import Labels, Loss, Scores
 from .matrix import take_rows
 from .objective import Objective, Weights
 
-__all__ = ["Curvature", "column_gram", "sample", "sample_size"]
+__all__ = ["Curvature", "Spectrum", "column_gram", "sample", "sample_size", "score_hessian"]
 
 MAX_COLUMNS = 2048
 GRAM_BLOCK = 1024
 # By what parts of itself the diagonal is raised, in turn, until the model is positive: with fewer
 # rows than columns and no penalty it is only when the rounding of the products is covered.
 MORE_DIAGONAL = (1e-12, 1e-9, 1e-6, 1e-3, 1.0)
+# Least curvature by the scores: a hinge has none where no margin is near its kink.
+FLAT = 1e-4
 
 
 def sample_size(objective: Objective) -> int:
@@ -84,16 +87,109 @@ class Curvature:
             self._factor()
 
 
-def column_gram(objective: Objective, seed: int) -> npt.NDArray[np.float64] | None:
+class Spectrum:
+    """The Hessian's model ``S (x) [X 1]^T [X 1] / n + alpha``, for many models over one ``X``.
+
+    ``S`` is the mean Hessian of the loss by the scores, of shape (n_classes, n_classes). The model
+    is the Hessian itself where that of a row's loss does not depend on the row (K-FAC, of a single
+    layer). By the eigenvectors of both factors it is diagonal, whatever ``S`` and ``alpha``.
+
+    With more than ``MAX_COLUMNS`` columns the identity stands for the columns' products.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_features + 1, n_features + 1), or None
+        What :func:`column_gram` gives.
+
+    References
+    ----------
+    J. Martens and R. Grosse, Optimizing neural networks with Kronecker-factored approximate
+    curvature, ICML 2015.
+    """
+
+    def __init__(self, gram: npt.NDArray[np.float64] | None) -> None:
+        self.known = gram is not None
+        if gram is not None:
+            # By weights for columns of zero mean the intercepts are apart.
+            self.mean = gram[-1, :-1].copy()
+            centred = gram[:-1, :-1] - np.outer(self.mean, self.mean)
+            values, self.vectors = np.linalg.eigh(centred)
+            self.values = np.maximum(values, 0)
+
+    def inverse(
+        self,
+        gradients: npt.NDArray[np.float64],
+        alphas: npt.NDArray[np.float64],
+        by_scores: npt.NDArray[np.float64],
+    ) -> npt.NDArray[np.float64]:
+        """Multiply gradients by the inverse, each with its own ``alpha`` and ``S``.
+
+        Parameters
+        ----------
+        gradients : ndarray of shape (m, n_classes, n_features + 1)
+        alphas : ndarray of shape (m,)
+        by_scores : ndarray of shape (m, n_classes, n_classes)
+
+        Returns
+        -------
+        ndarray of the shape of the gradients
+        """
+        curvature, classes = np.linalg.eigh(by_scores)
+        curvature = np.maximum(curvature, FLAT)[:, :, None]
+        gradients = classes.transpose(0, 2, 1) @ gradients
+        columns, intercepts = gradients[:, :, :-1], gradients[:, :, -1:]
+        alphas = alphas[:, None, None]
+        if self.known:
+            columns, shape = columns - intercepts * self.mean, columns.shape
+            columns = (columns.reshape(-1, shape[2]) @ self.vectors).reshape(shape)
+            columns /= curvature * self.values + alphas
+            columns = (columns.reshape(-1, shape[2]) @ self.vectors.T).reshape(shape)
+            intercepts = intercepts / curvature - (columns @ self.mean)[:, :, None]
+        else:
+            columns, intercepts = columns / (curvature + alphas), intercepts / curvature
+        return np.asarray(classes @ np.concatenate([columns, intercepts], axis=2))
+
+
+def score_hessian(
+    loss: Loss, scores: Scores, y: Labels, weight: npt.NDArray[np.floating] | None, step: float
+) -> npt.NDArray[np.float64]:
+    """Mean Hessian of a loss by the scores, by differences of its gradients.
+
+    Parameters
+    ----------
+    loss : Loss
+    scores : ndarray of shape (n, n_classes)
+    y : ndarray of shape (n,)
+    weight : ndarray of shape (n,), optional
+    step : float
+        Half the distance of the scores between which a difference is taken.
+
+    Returns
+    -------
+    ndarray of shape (n_classes, n_classes)
+    """
+    n_classes = scores.shape[1]
+    share = np.full(len(y), 1 / len(y)) if weight is None else weight / weight.sum()
+    hessian = np.empty((n_classes, n_classes))
+    for k, shift in enumerate(step * np.eye(n_classes, dtype=scores.dtype)):
+        above, below = (loss.values_and_grad(scores + s, y)[1] for s in (shift, -shift))
+        hessian[k] = share @ (above - below) / (2 * step)
+    return (hessian + hessian.T) / 2
+
+
+def column_gram(
+    objective: Objective, seed: int, n_rows: int | None = None
+) -> npt.NDArray[np.float64] | None:
     """Mean of the outer products of some rows, with the intercept's 1 as their last column.
 
     The products are of rows less their mean, which is added in float64: columns far from zero would
     leave nothing of float32. What its rounding may have taken is added to the diagonal, so that the
-    matrix stays positive. None with more than ``MAX_COLUMNS`` columns.
+    matrix stays positive. None with more than ``MAX_COLUMNS`` columns. By default the rows are
+    :func:`sample_size`.
     """
     if objective.X.shape[1] > MAX_COLUMNS:
         return None
-    index = sample(objective, sample_size(objective), seed)
+    index = sample(objective, n_rows or sample_size(objective), seed)
     rows = take_rows(objective.X, index)
     if objective.scaling is not None:
         rows -= objective.scaling.mean.astype(rows.dtype)

@@ -26,8 +26,9 @@ from .tiles import (
 
 __all__ = ["block_gradient", "block_scores", "packed_weights"]
 
-# From so many classes on BLAS is faster.
-MANY_CLASSES = 24
+# From so many classes on BLAS is faster; with AVX-512 only where their weights fill a core's second
+# cache.
+MANY_CLASSES = 24 if VECTOR_BYTES == 32 else 512
 # Bytes of a class's weights that stay in a core's first cache while rows pass by, and how many pass
 # before the next such chunk: the rows' other columns are at the second level then.
 CHUNK = 1536

@@ -120,7 +120,7 @@ def start_two_loop(gradient: Weights, pairs: Pairs) -> tuple[Weights, list[float
 
 
 def finish_two_loop(
-    direction: Weights, scaled: Weights, pairs: Pairs, factors: list[float]
+    direction: Weights, scaled: Weights | None, pairs: Pairs, factors: list[float]
 ) -> Weights:
     """Run the second loop.
 
@@ -128,13 +128,14 @@ def finish_two_loop(
     ----------
     direction : ndarray
         The first loop's, multiplied by the first model of the inverse Hessian.
-    scaled : ndarray
-        The last difference of gradients, multiplied by it: it tells the model's scale.
+    scaled : ndarray or None
+        The last difference of gradients, multiplied by it: it tells the model's scale. None to
+        keep the scale.
     pairs : list of (difference of weights, difference of gradients)
     factors : list of float
         The first loop's.
     """
-    if pairs:
+    if pairs and scaled is not None:
         s, t = pairs[-1]
         direction = direction * ((s * t).sum() / (t * scaled).sum())
     for (s, t), factor in zip(pairs, reversed(factors), strict=True):

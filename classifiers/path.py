@@ -4,9 +4,14 @@ The models differ in penalty and in the rows they must not see. Their scores are
 product over the rows of each fold, which leaves out the models that hold the fold out. Each model
 makes its own steps of preconditioned L-BFGS; only the passes over ``X`` are shared. A model that
 has reached its tolerance takes no part in further passes.
+
+Models of all rows come first; those that hold out a fold begin with them. They are near then, but
+must forget the fold: what a model still has to gain is judged by what its next step promises, half
+its slope. The promise rests on a model of the Hessian, which is good where the loss is smooth and
+rows are many for the weights; elsewhere the duality gap, a bound, decides too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +20,7 @@ import numpy.typing as npt
 
 from visualwords.threads import row_blocks
 
-from .curvature import Curvature
+from .curvature import Spectrum, sample, score_hessian
 from .kernels import block_gradient, block_scores, packed_weights
 from .lbfgs import Pairs, finish_two_loop, start_two_loop
 from .objective import Objective, Weights
@@ -23,9 +28,19 @@ from .scaling import Scaling
 
 __all__ = ["Model", "Models"]
 
+# Smoothing of a hinge: it costs less than the models' tolerance.
+WIDTH = 0.1
+MAX_PASSES = 200
 # Rows of a block, and how many scores a fold of it may have: they are to stay in a core's cache.
 MIN_ROWS, MAX_ROWS = 512, 4096
 BLOCK_SCORES = 1 << 17
+# Rows on which the loss's curvature is measured, and what it is taken for before.
+MEASURED_ROWS = 2048
+CURVATURE = 0.1
+# How much larger a duality gap may be than a promise, which it mostly is.
+GAP = 10
+# What sums cannot tell from 0, as a part of the value.
+ROUNDING = 1e-8
 # No fold: the model learns from all rows.
 NONE_HELD_OUT = -1
 # Losses and gradients of models: (n_models,) and (n_models, n_classes, n_features + 1).
@@ -44,38 +59,44 @@ class Model:
     held_out : int
         The fold whose rows it does not see.
     scaling : Scaling or None
-    curvature : Curvature
     W : ndarray of shape (n_classes, n_features + 1)
+    by_scores : ndarray of shape (n_classes, n_classes)
+        Mean Hessian of the loss by the scores, about.
+    few_rows : bool
+        Whether rows are too few to trust a step's promise.
     """
 
     alpha: float
     held_out: int
     scaling: Scaling | None
-    curvature: Curvature
     W: Weights
+    by_scores: npt.NDArray[np.float64]
+    few_rows: bool = False
     value: float = np.inf
     gradient: Weights | None = None
     pairs: Pairs = field(default_factory=list)
+    moved: bool = False
     direction: Weights | None = None
     length: float = 1.0
+    promise: float = np.inf
     done: bool = False
 
     def without(self, fold: int, scaling: Scaling | None) -> "Model":
         """Make the model that holds out a fold and begins with what this one learned."""
-        W = self.W
+        W = self.trial()
         if self.scaling is not None and scaling is not None:
             W = scaling.standardised(self.scaling.raw(W))
-        return Model(self.alpha, fold, scaling, self.curvature, W, pairs=self.pairs)
+        return Model(self.alpha, fold, scaling, W, self.by_scores, self.few_rows, pairs=self.pairs)
 
     def again(self) -> "Model":
         """Make the model that begins with what this one learned, on other rows."""
         return self.without(self.held_out, self.scaling)
 
     def trial(self) -> Weights:
-        """Weights to evaluate next."""
+        """Weights to evaluate next; of a model that is done, the weights."""
         return self.W if self.direction is None else self.W + self.length * self.direction
 
-    def judge(self, value: float, gradient: Weights, tol: float) -> None:
+    def judge(self, value: float, gradient: Weights) -> None:
         """Accept the trial when it is low enough, else try half the step."""
         if self.direction is not None and self.gradient is not None:
             slope = float((self.gradient * self.direction).sum())
@@ -83,13 +104,17 @@ class Model:
                 self.length /= 2
                 self.done = self.length < 1e-6
                 return
+        self.accept(value, gradient)
+
+    def accept(self, value: float, gradient: Weights) -> None:
+        """Move to the trial."""
+        if self.direction is not None and self.gradient is not None:
             s, t = self.length * self.direction, gradient - self.gradient
             if (s * t).sum() > 0:
                 self.pairs = [*self.pairs[-9:], (s, t)]
+                self.moved = True
         self.W, self.value, self.gradient = self.trial(), value, gradient
         self.direction, self.length = None, 1.0
-        distance = float((gradient[:, :-1] ** 2).sum()) / (2 * self.alpha)
-        self.done = distance <= tol * value
 
 
 class Models:
@@ -98,34 +123,87 @@ class Models:
     Parameters
     ----------
     objective : Objective
-        Gives rows, loss and sample weights; its penalty and scaling are not used.
+        Gives rows, loss, sample weights and the scaling by all rows; its penalty is not used.
     folds : ndarray of shape (n,), integers from 0 on
         The fold of each row.
+    spectrum : Spectrum
+        Of the columns.
     """
 
-    def __init__(self, objective: Objective, folds: npt.NDArray[np.intp]) -> None:
-        self.objective, self.folds = objective, folds
+    def __init__(
+        self, objective: Objective, folds: npt.NDArray[np.intp], spectrum: Spectrum
+    ) -> None:
+        self.kinks = not objective.loss.smooth
+        self.objective = objective.smoothed(WIDTH)
+        self.folds, self.spectrum = folds, spectrum
         self.weight = np.bincount(folds, objective.sample_weight)
+        zeros = np.zeros((objective.n_samples, objective.n_classes), objective.X.dtype)
+        self.at_zero = objective.mean(self.objective.loss.values(zeros, objective.y))
 
-    def minimize(self, models: list[Model], tol: float, max_passes: int) -> int:
-        """Minimise all, each until its gap but for smoothing is at most ``tol`` times its value.
+    def of_all_rows(self, alphas: Sequence[float]) -> list[Model]:
+        """Make a model of each penalty, at weights of 0, that learns from all rows."""
+        zeros = np.zeros(self.objective.shape)
+        by_scores = CURVATURE * np.eye(self.objective.n_classes)
+        scaling = self.objective.scaling
+        return [Model(alpha, NONE_HELD_OUT, scaling, zeros, by_scores) for alpha in alphas]
+
+    def minimize(self, models: list[Model], tol: float) -> int:
+        """Minimise all, each until a step promises at most ``tol`` of what is gained and left.
+
+        That last step is made too, but not evaluated; not so with a loss that has kinks or with few
+        rows. There the duality gap (but for smoothing) is at most ``GAP * tol`` times the value.
 
         Returns
         -------
         int
             Passes over X.
         """
-        for n_passes in range(max_passes):
+        for n_passes in range(MAX_PASSES):
+            self._aim(models, tol)
             active = [model for model in models if not model.done]
             if not active:
                 return n_passes
-            _choose_directions(active)
-            self._judge(active, self._sums_outside(active), tol)
-        return max_passes
+            for model, value, gradient in self._evaluated(active, self._sums_outside(active)):
+                model.judge(value, gradient)
+        return MAX_PASSES
 
-    def leave_out(
-        self, models: list[Model], scalings: list[Scaling | None], tol: float
-    ) -> list[Model]:
+    def minimize_alike(self, models: list[Model], tol: float) -> None:
+        """Minimise models that hold out a fold each; see :meth:`minimize`.
+
+        Where a first step is enough for the model without the first fold, those of its penalty
+        without another make theirs unseen.
+        """
+        self._aim(models, 0.0)
+        first = [m for m in models if m.held_out == 0 and not (self.kinks or m.few_rows)]
+        if first:
+            for model, value, gradient in self._evaluated(first, self._sums_outside(first)):
+                model.judge(value, gradient)
+            self._aim(first, tol)
+        enough = {model.alpha for model in first if model.done}
+        for model in models:
+            model.done |= model.alpha in enough
+        self.minimize(models, tol)
+
+    def measure(self, models: list[Model], seed: int) -> None:
+        """Measure on some rows how the loss bends by the scores, where each model stands.
+
+        A row whose loss is flat there tells nothing of the weights: rows are few if those that
+        bend as at scores of 0 would be fewer than the weights.
+        """
+        rows = sample(self.objective, MEASURED_ROWS, seed)
+        part = self.objective.subset(rows).replaced(scaling=None)
+        scores = part.scores(np.concatenate([_raw(model, model.trial()) for model in models]))
+        n_weights = self.objective.n_classes * self.objective.X.shape[1]
+        hessians = [
+            score_hessian(part.loss, of_model, part.y, part.sample_weight, WIDTH)
+            for of_model in (0 * scores[:, : part.n_classes], *np.split(scores, len(models), 1))
+        ]
+        for model, hessian in zip(models, hessians[1:], strict=True):
+            bent = len(self.folds) * np.trace(hessian) / max(np.trace(hessians[0]), 1e-300)
+            model.few_rows = bent < n_weights or not self.spectrum.known
+            model.by_scores = hessian
+
+    def leave_out(self, models: list[Model], scalings: list[Scaling | None]) -> list[Model]:
         """Make the models that hold out each fold from those that learned from all rows.
 
         At the same weights for X the sums over the rows outside a fold are those over all rows less
@@ -136,8 +214,6 @@ class Models:
         models : list of Model
         scalings : list of Scaling or None
             Of the columns, by the rows outside each fold.
-        tol : float
-            A model whose gap is within it at once is done.
 
         Returns
         -------
@@ -148,11 +224,15 @@ class Models:
         of_folds = self._sums(models, groups)
         losses = np.stack([loss for loss, _ in of_folds])
         gradients = np.stack([gradient for _, gradient in of_folds])
+        of_all = losses.sum(axis=0), gradients.sum(axis=0)
+        for model, value, gradient in self._evaluated(models, of_all):
+            model.accept(value, gradient)
         held_out = []
         for fold, scaling in enumerate(scalings):
             made = [model.without(fold, scaling) for model in models]
-            outside = losses.sum(axis=0) - losses[fold], gradients.sum(axis=0) - gradients[fold]
-            self._judge(made, outside, tol)
+            outside = of_all[0] - losses[fold], of_all[1] - gradients[fold]
+            for model, value, gradient in self._evaluated(made, outside):
+                model.accept(value, gradient)
             held_out += made
         return held_out
 
@@ -254,17 +334,15 @@ class Models:
                 total += array
         return totals
 
-    def _judge(self, models: list[Model], sums: Sums, tol: float) -> None:
-        """Let each model judge its trial weights by the sums there."""
+    def _evaluated(self, models: list[Model], sums: Sums) -> Iterator[tuple[Model, float, Weights]]:
+        """Give each model with value and gradient at its trial weights, from the sums there."""
         for model, loss, gradient in zip(models, *sums, strict=True):
             seen = self.weight.sum()
             if model.held_out != NONE_HELD_OUT:
                 seen -= self.weight[model.held_out]
             W = model.trial()
             penalty = 0.5 * model.alpha * float((W[:, :-1] ** 2).sum())
-            model.judge(
-                float(loss / seen) + penalty, self._gradient(gradient / seen, model, W), tol
-            )
+            yield model, float(loss / seen) + penalty, self._gradient(gradient / seen, model, W)
 
     def _gradient(self, gradient: Weights, model: Model, W: Weights) -> Weights:
         """Gradient of a model's objective from that of its mean loss by weights for X."""
@@ -275,22 +353,47 @@ class Models:
         gradient[:, :-1] += model.alpha * W[:, :-1]
         return gradient
 
+    def _aim(self, models: Iterable[Model], tol: float) -> None:
+        """Choose directions for the models that need one; those that are near are done."""
+        waiting = [m for m in models if m.direction is None and m.gradient is not None]
+        waiting = [model for model in waiting if not model.done]
+        if waiting:
+            _choose_directions(waiting, self.spectrum)
+        for model in waiting:
+            model.done = self._is_near(model, tol)
+            if model.done and (self.kinks or model.few_rows):
+                model.direction = None
+
+    def _is_near(self, model: Model, tol: float) -> bool:
+        assert model.gradient is not None
+        smaller = min(self.at_zero - model.value, model.value)
+        if model.promise > tol * smaller + ROUNDING * model.value:
+            return False
+        gap = float((model.gradient[:, :-1] ** 2).sum()) / (2 * model.alpha)
+        return gap <= GAP * tol * model.value or not (self.kinks or model.few_rows)
+
 
 def _raw(model: Model, W: Weights) -> Weights:
     return W if model.scaling is None else model.scaling.raw(W)
 
 
-def _choose_directions(models: list[Model]) -> None:
-    """Directions of L-BFGS for models that need one; those of one curvature are solved together."""
-    waiting = [(m, m.gradient) for m in models if m.direction is None and m.gradient is not None]
-    for curvature in {id(m.curvature): m.curvature for m, _ in waiting}.values():
-        group = [m for m, _ in waiting if m.curvature is curvature]
-        gradients = [gradient for m, gradient in waiting if m.curvature is curvature]
-        starts = [start_two_loop(g, m.pairs) for m, g in zip(group, gradients, strict=True)]
-        last = [m.pairs[-1][1] if m.pairs else g for m, g in zip(group, gradients, strict=True)]
-        both = np.concatenate([*(direction for direction, _ in starts), *last])
-        solved = np.split(curvature.inverse(both), 2 * len(group))
-        for m, (_, factors), direction, scaled in zip(
-            group, starts, solved[: len(group)], solved[len(group) :], strict=True
-        ):
-            m.direction = -finish_two_loop(direction, scaled, m.pairs, factors)
+def _choose_directions(models: list[Model], spectrum: Spectrum) -> None:
+    """Directions of L-BFGS, and half their slopes.
+
+    The last difference tells the scale of the Hessian's model along the way that a model went; one
+    that has not moved yet is going elsewhere.
+    """
+    gradients = [model.gradient for model in models if model.gradient is not None]
+    starts = [start_two_loop(g, m.pairs) for m, g in zip(models, gradients, strict=True)]
+    moved = [model for model in models if model.moved]
+    solved = spectrum.inverse(
+        np.stack([*(start for start, _ in starts), *(model.pairs[-1][1] for model in moved)]),
+        np.array([model.alpha for model in (*models, *moved)]),
+        np.stack([model.by_scores for model in (*models, *moved)]),
+    )
+    scaled = {id(model): last for model, last in zip(moved, solved[len(models) :], strict=True)}
+    for model, gradient, (_, factors), start in zip(
+        models, gradients, starts, solved, strict=False
+    ):
+        model.direction = -finish_two_loop(start, scaled.get(id(model)), model.pairs, factors)
+        model.promise = -0.5 * float((gradient * model.direction).sum())

@@ -11,7 +11,7 @@ from visualwords.threads import row_blocks, worker_threads
 
 from .matrix import Source
 
-__all__ = ["Scaling", "StandardisedRows", "Weights", "column_scaling"]
+__all__ = ["Scaling", "StandardisedRows", "Weights", "column_scaling", "scalings_outside"]
 
 Weights = npt.NDArray[np.float64]
 BLOCK_ROWS = 512
@@ -112,18 +112,49 @@ def column_scaling(
     Scaling
         A constant column has scale 1.
     """
+    weights = np.ones((1, X.shape[0])) if weight is None else weight[None]
+    origin, first, second, total = _moments(X, weights, n_jobs)
+    return _from_moments(origin, first[0], second[0], total[0], centre)
+
+
+def scalings_outside(
+    X: Source, weights: npt.NDArray[np.float64], centre: bool, n_jobs: int | None
+) -> list[Scaling]:
+    """Compute :func:`column_scaling` by the rows outside each group of rows, in one pass.
+
+    Parameters
+    ----------
+    X : source of shape (n, n_features)
+    weights : ndarray of shape (n_groups, n)
+        Weight of each row in each group; a row is in one group.
+    centre : bool
+    n_jobs : int or None
+    """
+    origin, *moments = _moments(X, weights, n_jobs)
+    first, second, total = (moment.sum(axis=0) - moment for moment in moments)
+    groups = zip(first, second, total, strict=True)
+    return [_from_moments(origin, *of_group, centre) for of_group in groups]
+
+
+def _moments(
+    X: Source, weights: npt.NDArray[np.float64], n_jobs: int | None
+) -> tuple[Any, Any, Any, Any]:
+    """Sums of the columns' differences to the first row, of their squares, and of the weights."""
     origin = np.asarray(X[0:1])[0]
 
-    def moments(rows: slice) -> tuple[Any, Any, float]:
+    def moments(rows: slice) -> tuple[Any, Any, Any]:
         block = X[rows] - origin
-        c = np.ones(len(block), block.dtype) if weight is None else weight[rows].astype(block.dtype)
+        c = weights[:, rows].astype(block.dtype)
         sums = (c @ block).astype(np.float64)
         np.square(block, out=block)
-        return sums, (c @ block).astype(np.float64), float(c.sum(dtype=np.float64))
+        return sums, (c @ block).astype(np.float64), c.sum(axis=1, dtype=np.float64)
 
     with worker_threads(n_jobs) as map_:
         parts = list(map_(moments, row_blocks(X.shape[0], BLOCK_ROWS)))
-    first, second, total = (sum(column) for column in zip(*parts, strict=True))
+    return origin, *(sum(column) for column in zip(*parts, strict=True))
+
+
+def _from_moments(origin: Any, first: Any, second: Any, total: float, centre: bool) -> Scaling:
     shift = first / total
     variance = np.maximum(second / total - shift**2, 0)
     scale = np.where(variance > 1e-12 * second / total, np.sqrt(variance), 1.0)

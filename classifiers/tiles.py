@@ -2,7 +2,8 @@
 
 A tile is ``TALL x WIDE`` vectors. A processor with 16 vector registers (AVX2) holds the tile's ten
 sums besides their factors; a step loads seven vectors for ten multiplications, so that arithmetic
-is what limits it. LLVM makes no such code of loops over numbers: it is told the vectors here.
+is what limits it. LLVM makes no such code of loops over numbers: it is told the vectors here, as
+wide as the processor's registers.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 TALL, WIDE = 2, 5
-VECTOR_BYTES = 32
+VECTOR_BYTES = 64 if "+avx512f" in get_host_cpu_features() else 32
 INDEX = ir.IntType(32)
 
 

@@ -15,7 +15,7 @@ from visualwords.classifiers import (
     Softmax,
     SoftmaxCV,
 )
-from visualwords.classifiers.curvature import Curvature
+from visualwords.classifiers.curvature import Spectrum
 from visualwords.classifiers.path import Model, Models
 from visualwords.classifiers.scaling import column_scaling
 
@@ -49,12 +49,12 @@ def test_scores_are_those_of_single_fits(blobs, search, single, standardize):
 
 
 def test_same_bits_for_any_number_of_threads_and_weights_count(blobs):
-    X, y = blobs(n=3000, dtype=np.float32)
+    X, y = blobs(n=6000, dtype=np.float32)
     one, two = (SoftmaxCV([0.01, 1.0], cv=3, n_jobs=n).fit(X, y) for n in (1, 2))
     assert_array_equal(one.coef_, two.coef_)
     assert_array_equal(one.scores_, two.scores_)
     # Rows of weight 0 are as if they were not there, also in the scores.
-    weight = (np.arange(3000) < 1500).astype(float)
+    weight = (np.arange(6000) < 3000).astype(float)
     noise = np.where(weight > 0, y, (y + 1) % 4)
     weighted = SoftmaxCV([0.01, 1.0], cv=3).fit(X, noise, weight)
     assert_allclose(weighted.scores_, one.scores_, atol=0.1)
@@ -85,11 +85,11 @@ def test_models_that_hold_out_a_fold_start_with_the_sums_of_the_rows_they_see(bl
 
     objective = Objective(X, y, CrossEntropy(), 0.1, 4, sample_weight=weight)
     models = [
-        Model(alpha, -1, scaling(folds >= 0), Curvature(None, alpha), rng.normal(size=(4, 6)))
+        Model(alpha, -1, scaling(folds >= 0), rng.normal(size=(4, 6)), np.eye(4))
         for alpha in (0.1, 1.0)
     ]
     scalings = [scaling(folds != fold) for fold in range(3)]
-    held_out = Models(objective, folds).leave_out(models, scalings, tol=1e-3)
+    held_out = Models(objective, folds, Spectrum(None)).leave_out(models, scalings)
     assert [(of.held_out, of.alpha) for of in held_out] == [
         (f, a) for f in range(3) for a in (0.1, 1)
     ]
@@ -103,3 +103,22 @@ def test_models_that_hold_out_a_fold_start_with_the_sums_of_the_rows_they_see(bl
         value, gradient = alone(model.W)
         assert model.value == pytest.approx(value, rel=1e-9)
         assert_allclose(model.gradient, gradient, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_scores_at_the_default_tolerance_are_those_of_models_that_never_saw_the_fold(
+    blobs, standardize
+):
+    # Columns enough for their number of rows that a model fits its own rows visibly better.
+    X, y = blobs(n=8000, d=60, k=10, dtype=np.float32)
+    search = SoftmaxCV([1e-4, 1e-2, 1.0], standardize=standardize).fit(X, y)
+    single = Softmax(standardize=standardize, solver=PrimalDual(tol=1e-4))
+    folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, y))
+    for i, alpha in enumerate(search.alphas):
+        alone = [
+            clone(single).set_params(alpha=alpha).fit(X[train], y[train]) for train, _ in folds
+        ]
+        pairs = zip(alone, folds, strict=True)
+        expected = [model.score(X[test], y[test]) for model, (_, test) in pairs]
+        assert_allclose(search.scores_[i], expected, atol=0.006)
+        assert search.scores_[i].mean() == pytest.approx(np.mean(expected), abs=0.003)

@@ -5,12 +5,18 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from visualwords.classifiers import CrossEntropy
-from visualwords.classifiers.kernels import block_gradient, block_scores, packed_weights
+from visualwords.classifiers.kernels import (
+    MANY_CLASSES,
+    block_gradient,
+    block_scores,
+    packed_weights,
+)
 
 SHAPES = [
     *((1, 1, 2), (7, 13, 5), (8, 334, 10), (3, 40, 33), (5, 0, 3), (64, 2, 4), (30, 16, 6)),
     # More than one panel of rows and chunk of columns, each with a rest.
     (131, 1001, 12),
+    (3, 7, MANY_CLASSES + 1),
 ]
 
 
