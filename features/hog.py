@@ -336,10 +336,12 @@ class HOG(ImageFeature):
             self._check_fitted_length(plan.length)
             try:
                 _describe(stack, plan, out[rows].reshape(-1))
-            except ValueError:  # Again one by one, to name the image.
-                for number, image in enumerate(stack, first + rows.start):
-                    with naming_image(number):
-                        _describe(image, plan, np.empty(plan.length, FLOAT32))
+            except (
+                ValueError
+            ):  # One by one: to name the image, or because only another is at fault.
+                for number, image in enumerate(stack, rows.start):
+                    with naming_image(first + number):
+                        _describe(image, plan, out[number])
 
     def _target(self, size: tuple[int, ...]) -> tuple[int, int]:
         """Give the size that ``fit`` settled for images of ``size``, if they may be resized."""

@@ -378,6 +378,13 @@ def test_an_image_that_is_refused_is_named(convention):
         feature.set_params(transform_sqrt=True).transform(images)
 
 
+def test_images_that_overflow_only_where_they_are_joined_are_described():
+    """Of narrow images the kernel loads pixels beyond the last row too."""
+    images = np.full((3, 16, 7), 1.2e19, np.float32)
+    images[::2] *= -1
+    assert not HOG(pixels_per_cell=(3, 3), block_norm="L1").fit_transform(images).any()
+
+
 def test_the_course_refuses_what_float32_cannot_hold():
     step = np.array([[-3e38, 3e38]], np.float32)
     with pytest.raises(ValueError, match="the pixels are so large"):
