@@ -11,8 +11,8 @@ from numba.np.arrayobj import populate_array
 
 __all__ = [
     "KERNEL",
-    "contracted",
     "flat",
+    "inlined",
     "inner",
     "kernel",
     "local_array",
@@ -44,7 +44,7 @@ INNER: dict[str, Any] = {
     "no_cfunc_wrapper": True,
 }
 inner = njit(**INNER)
-contracted = njit(**INNER, fastmath={"contract"})  # products and sums may be rounded once
+inlined = njit(**INNER, forceinline=True)  # called in one place, or small
 reassociated = njit(**INNER, fastmath={"contract", "reassoc"})  # sums in an order of LLVM's, fixed
 
 
@@ -110,7 +110,7 @@ def _array(context: Any, builder: Any, array: Any, data: Any, length: Any) -> An
 
 @intrinsic
 def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
-    """Give ``a * b + c``, rounded once where the processor can."""
+    """Give ``a * b + c`` of numbers or vectors, rounded once where the processor can."""
     return a(a, a, a), partial(_multiply_and_add, ("contract",))
 
 
