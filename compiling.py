@@ -11,7 +11,6 @@ from numba.np.arrayobj import populate_array
 
 __all__ = [
     "KERNEL",
-    "contracted",
     "flat",
     "inlined",
     "inner",
@@ -46,7 +45,6 @@ INNER: dict[str, Any] = {
 }
 inner = njit(**INNER)
 inlined = njit(**INNER, forceinline=True)  # called in one place, or small
-contracted = njit(**INNER, fastmath={"contract"})  # products and sums may be rounded once
 reassociated = njit(**INNER, fastmath={"contract", "reassoc"})  # sums in an order of LLVM's, fixed
 
 
@@ -112,7 +110,7 @@ def _array(context: Any, builder: Any, array: Any, data: Any, length: Any) -> An
 
 @intrinsic
 def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
-    """Give ``a * b + c``, rounded once where the processor can."""
+    """Give ``a * b + c`` of numbers or vectors, rounded once where the processor can."""
     return a(a, a, a), partial(_multiply_and_add, ("contract",))
 
 
