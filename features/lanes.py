@@ -18,8 +18,6 @@ from numba.core.codegen import get_host_cpu_features
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from visualwords.compiling import multiply_add
-
 __all__ = [
     "LANES",
     "add_where",
