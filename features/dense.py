@@ -105,6 +105,7 @@ class DensePatches(Patches):
 
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the grids of one image: (patches, 144) values and (patches, 4) positions."""
+        image = check_image(image)
         placed = self._place(*image.shape[:2])
         values = np.empty((len(placed.positions), N_NUMBERS), np.float32)
         _describe_stack(as_stack(image), placed, values)

@@ -80,8 +80,7 @@ def hog(
     TypeError
         If the pixels are neither uint8 nor floating-point.
     ValueError
-        If the image is not one or is smaller than a block, its pixels are so large (above 1e10)
-        that gradients overflow, or a parameter is not valid.
+        If the image is not one or is smaller than a block, or a parameter is not valid.
 
     Notes
     -----
@@ -146,40 +145,41 @@ def _describe(images: Image, plan: Plan, out: FloatArray) -> None:
     if not pixels.flags.carray:  # Of read-only arrays numba makes another, slower type.
         pixels = pixels.copy()
     if plan.is_plain:
-        finite = hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
+        hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
     else:
-        finite = _describe_specially(pixels, plan, out)
-    if not finite:
-        raise ValueError(
-            "the pixels are so large that their gradients overflow float32; scale them to 0..1"
-        )
+        _describe_specially(pixels, plan, out)
 
 
-def _describe_specially(pixels: Image, plan: Plan, out: FloatArray) -> bool:
-    """Describe where more is to do than one call of the kernel; whether no number overflowed."""
-    if plan.refuses_negative and pixels.min() < 0:
-        raise ValueError("transform_sqrt needs pixels that are not negative")
+def _describe_specially(pixels: Image, plan: Plan, out: FloatArray) -> None:
+    """Describe where more is to do than one call of the kernel."""
+    if plan.refuses_negative:
+        _check_not_negative(pixels)
     if plan.parameters.convention == "cs231n":
-        return _describe_course(pixels, plan, out)
+        _describe_course(pixels, plan, out)
+        return
     if plan.size[1] < LANES:  # The kernel loads as many pixels at once.
         pixels = np.append(pixels, np.zeros(LANES * plan.size[2], pixels.dtype))
     if plan.parameters.convention == "uoctti" and not plan.only_cells:
         sums = np.empty((len(out) // plan.length, *plan.cells), np.float32)
         hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, sums.reshape(-1))
-        return hog_kernels.normalize_cells(sums, plan.constants, out.reshape(len(sums), -1))
-    return hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
+        hog_kernels.normalize_cells(sums, plan.constants, out.reshape(len(sums), -1))
+    else:
+        hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
 
 
-def _describe_course(pixels: Image, plan: Plan, out: FloatArray) -> bool:
+def _check_not_negative(pixels: Image) -> None:
+    if pixels.min() < 0:
+        raise ValueError("transform_sqrt needs pixels that are not negative")
+
+
+def _describe_course(pixels: Image, plan: Plan, out: FloatArray) -> None:
     """Write the descriptors of images by the course's own code."""
     cells = np.empty((len(out) // plan.length, *plan.cells))
     cell = np.array(plan.parameters.cell)
     for image, means in zip(pixels.reshape(-1, *plan.size), cells, strict=True):
         course_cells(image, cell, means)
     listed = cells if plan.only_cells else cells.swapaxes(1, 2)
-    with np.errstate(over="ignore"):
-        out.reshape(listed.shape)[:] = listed
-    return bool(np.isfinite(out).all())
+    out.reshape(listed.shape)[:] = listed
 
 
 def hog_cells(
@@ -334,14 +334,11 @@ class HOG(ImageFeature):
                 stack = resize_stack(stack, size)
             plan = self._plan(stack.shape[1:], stack.itemsize > 1)
             self._check_fitted_length(plan.length)
-            try:
-                _describe(stack, plan, out[rows].reshape(-1))
-            except (
-                ValueError
-            ):  # One by one: to name the image, or because only another is at fault.
-                for number, image in enumerate(stack, rows.start):
-                    with naming_image(first + number):
-                        _describe(image, plan, out[number])
+            if plan.refuses_negative:
+                for number, image in enumerate(stack, first + rows.start):
+                    with naming_image(number):
+                        _check_not_negative(image)
+            _describe(stack, plan, out[rows].reshape(-1))
 
     def _target(self, size: tuple[int, ...]) -> tuple[int, int]:
         """Give the size that ``fit`` settled for images of ``size``, if they may be resized."""

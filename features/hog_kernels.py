@@ -41,10 +41,8 @@ L1, L1_SQRT, L2, L2_HYS, NONE = range(5)
 
 
 @kernel
-def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> bool:
+def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> None:
     """Write the descriptors of images, or the histograms of their cells, to ``out``.
-
-    Returns whether no number overflowed; pixels must be huge for that.
 
     Parameters
     ----------
@@ -72,7 +70,6 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> bo
     # What lies beyond rows and bins has no weight, but must be numbers.
     for at in range(0, votes, LANES):
         store(work, np.uintp(at), everywhere(np.float32(0)))
-    finite = True
     for first in range(0, len(out), table[LENGTH]):
         voted, window, slot, complete, to = 0, 0, 0, table[DEPTH], first
         for at in range(table[GROUPS], table[GROUPS] + 3 * table[N_GROUPS], 3):
@@ -105,24 +102,19 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> bo
                     )  # fmt: skip
                     window, slot = window + 1, slot + 1 if slot + 1 < table[DEPTH] else 0
                 if window == complete:
-                    finite &= _write_blocks(work, slot, settings, numbers, target, to)
+                    _write_blocks(work, slot, settings, numbers, target, to)
                     complete, to = complete + table[STEP], to + table[STRIDES]
         source = moved(source, rows * columns * channels)
     keep(memory)
-    return finite
 
 
 @inner
-def _write_blocks(work: Any, first: int, table: Any, constants: Any, out: Any, to: int) -> bool:
-    """Normalise and write a row of blocks; ``first`` is where the first of its histograms are.
-
-    Returns whether all sums are finite, as those of finite numbers that did not overflow.
-    """
+def _write_blocks(work: Any, first: int, table: Any, constants: Any, out: Any, to: int) -> None:
+    """Normalise and write a row of blocks; ``first`` is where the first of its histograms are."""
     bins, norm, depth, n_columns = table[BINS], table[NORM], table[DEPTH], table[WINDOWS + 1]
     histograms, block, cell = table[HISTOGRAMS], table[BLOCK], table[CELL]
     step, end = table[STEP + 1] * cell, block + table[CELLS] * cell
     size, limit = table[CELLS] * bins, everywhere(constants[4])
-    finite = True
     for _ in range(table[BLOCKS + 1]):
         sums = everywhere(np.float32(0))
         place = block
@@ -135,9 +127,7 @@ def _write_blocks(work: Any, first: int, table: Any, constants: Any, out: Any, t
                 sums = multiply_add(numbers, numbers, sums) if norm >= L2 else sums + numbers
                 place += LANES
         histograms += step
-        summed = total(sums)
-        finite &= summed < np.float32(np.inf)
-        factor = _factor(summed, norm, constants[0], constants[1])
+        factor = _factor(total(sums), norm, constants[0], constants[1])
         if norm == L2_HYS:
             sums = everywhere(np.float32(0))
             for at in range(block, end, LANES):
@@ -147,7 +137,6 @@ def _write_blocks(work: Any, first: int, table: Any, constants: Any, out: Any, t
             factor = _factor(total(sums), norm, constants[2], constants[3])
         _write_block(work, block, factor, norm == L1_SQRT, bins, out, to, to + size)
         to += table[STRIDES + 1]
-    return finite
 
 
 @inlined
@@ -192,13 +181,11 @@ def _copy_few(source: Any, i: Any, target: Any, o: Any, n: int) -> None:
 
 
 @kernel
-def normalize_cells(cells: Any, constants: Any, out: Any) -> bool:
+def normalize_cells(cells: Any, constants: Any, out: Any) -> None:
     """Write 3 n + 4 numbers a cell: Felzenszwalb et al. 2010, section 6.2, without the PCA.
 
     A cell is normalised by each of the four blocks of 2x2 cells around it (its own row or column
     stands in for one beyond the border) and clipped; the four are summed over.
-
-    Returns whether no number overflowed.
 
     Parameters
     ----------
@@ -208,21 +195,16 @@ def normalize_cells(cells: Any, constants: Any, out: Any) -> bool:
     out : float32 array of shape (images, numbers)
     """
     rows, columns, directions = cells.shape[1:]
-    finite = True
     for image in range(len(cells)):
-        finite &= _normalize_image(
-            cells[image].ravel(), rows, columns, directions, constants, out[image]
-        )
-    return finite
+        _normalize_image(cells[image].ravel(), rows, columns, directions, constants, out[image])
 
 
 @inner
 def _normalize_image(
     cells: Any, rows: int, columns: int, directions: int, constants: Any, out: Any
-) -> bool:
-    """Write the descriptor of one image; return whether no number overflowed."""
+) -> None:
+    """Write the descriptor of one image."""
     n = directions // 2
-    finite = True
     energy = np.zeros(rows * columns, np.float32)
     for i in range(rows * columns):
         for o in range(i * directions, i * directions + n):
@@ -237,7 +219,6 @@ def _normalize_image(
             right = min(max(i % columns + corner % 2 * 2 - 1, 0), columns - 1) - i % columns
             below = i + down * columns
             total = energy[i] + energy[below] + energy[i + right] + energy[below + right]
-            finite &= total < np.float32(np.inf)
             factor = np.float32(1) / np.sqrt(total + constants[0])
             for o in range(n):
                 forth = cells[i * directions + o] * factor
@@ -247,4 +228,3 @@ def _normalize_image(
                 out[at + n + o] += np.float32(0.5) * min(back, constants[4])
                 out[at + 2 * n + o] += np.float32(0.5) * both
                 out[at + 3 * n + corner] += both * constants[1]
-    return finite

@@ -35,6 +35,12 @@ FloatArray = npt.NDArray[np.float32]
 # ITU-R BT.601 luma, the weights of JPEG's Y and of every grey conversion in OpenCV and Pillow.
 LUMA = (0.299, 0.587, 0.114)
 
+# Float pixels beyond have no meaning, and the squares of sums of them no room in float32.
+LARGEST = 1e10
+
+# Modes of PIL whose pixels an array would not tell from grey values or RGB.
+OTHER_MODES = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
+
 # Bytes of an image that is not worth a copy to be described together with others.
 LARGE = 1 << 17
 
@@ -57,9 +63,10 @@ def check_image(image: Any) -> Image:
     TypeError
         If the values are neither uint8 nor floating-point.
     ValueError
-        If the shape is not an image's, the image is empty or a value is not finite.
+        If the shape is not an image's, the image is empty or a value is not finite or beyond 1e10.
     """
-    image = np.asarray(image)
+    if type(image) is not np.ndarray:
+        image = _as_array(image)
     if image.dtype == np.uint8 and image.size and (image.ndim == 2 or image.shape[2:] == (3,)):
         return image
     if image.ndim == 3 and image.shape[2] == 1:
@@ -81,22 +88,41 @@ def check_image(image: Any) -> Image:
     if image.dtype != np.float32:
         with np.errstate(over="ignore"):  # Too large becomes infinity, refused below.
             image = image.astype(np.float32)
-    if not _is_finite(image):
+    if _is_within(image):
+        return image
+    if not np.isfinite(image).all():
         raise ValueError("the image has values that are not finite (NaN or infinity)")
-    return image
+    raise ValueError(
+        f"the image has values beyond {LARGEST:g}, of which gradients overflow float32; scale "
+        "them to 0..1"
+    )
 
 
-def _is_finite(image: FloatArray) -> bool:
+def _as_array(image: Any) -> Image:
+    """Give an image that is no plain array as one."""
+    mode = getattr(image, "mode", None)
+    if mode in OTHER_MODES:
+        raise TypeError(
+            f"the pixels of a PIL image of mode {mode!r} are not grey values or RGB; convert it "
+            'first, with image.convert("RGB")'
+        )
+    if np.ma.is_masked(image):
+        raise ValueError("the image has masked pixels; fill them first, e.g. with image.filled(0)")
+    return np.asarray(image)
+
+
+def _is_within(image: FloatArray) -> bool:
+    """Whether all values are numbers no larger than LARGEST."""
     if image.flags.carray:
-        return bool(_all_finite(image.reshape(-1)))
-    return bool(np.isfinite(image).all())
+        return bool(_all_within(image.reshape(-1), np.float32(LARGEST)))
+    return bool((np.abs(image) <= LARGEST).all())
 
 
 @kernel
-def _all_finite(values: Any) -> Any:
+def _all_within(values: Any, largest: Any) -> Any:
     found = True
     for i in range(len(values)):
-        found &= np.isfinite(values[i])
+        found &= abs(values[i]) <= largest
     return found
 
 
@@ -137,7 +163,11 @@ def check_images(images: Any) -> Images:
         return images
     if isinstance(images, str | bytes | Mapping) or not hasattr(images, "__len__"):
         raise TypeError(f"expected a sequence of images, got {type(images).__name__}")
-    return images if hasattr(images, "__getitem__") else list(images)
+    try:
+        images[:0]
+    except TypeError:  # No sequence, or one that cannot be cut, such as a deque.
+        return list(images)
+    return images
 
 
 def to_gray(image: Image) -> FloatArray:
@@ -238,7 +268,7 @@ def _runs(images: Images, first: int) -> Iterator[Images]:
 
 def _array(image: Any, number: int) -> Image:
     with naming_image(number):
-        return np.asarray(image)
+        return _as_array(image)
 
 
 def _checked_stack(alike: Images, number: int) -> Image:
@@ -257,7 +287,7 @@ def _checked_stack(alike: Images, number: int) -> Image:
         return stack
     with np.errstate(over="ignore"):
         stack = stack.astype(np.float32, copy=False)
-    if not _is_finite(stack):
+    if not _is_within(stack):
         for i, image in enumerate(alike, number):
             with naming_image(i):
                 check_image(image)

@@ -1,12 +1,14 @@
 """Patches where a detector finds something: SIFT, ORB, FAST and corner keypoints."""
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .image import FloatArray, Image, as_stack
+from .hog_parameters import check_counts
+from .image import FloatArray, Image, as_stack, check_image
 from .patch_grid import N_NUMBERS
 from .patch_kernels import describe_windows
 from .patches import Patches, halved, halvings, unit_gray
@@ -21,6 +23,8 @@ SIFT_MAGNIFICATION = 6
 ORB_EDGE = 31
 # Patches of detectors that find no scale.
 DEFAULT_SIZE = 16
+# What filters add beyond 1 is clipped; more is another scale.
+TOO_BRIGHT = 2
 
 
 class KeypointPatches(Patches):
@@ -86,7 +90,12 @@ class KeypointPatches(Patches):
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the keypoints of one image: (patches, 144) values, (patches, 4) positions."""
         self._check_parameters()
-        grays = unit_gray(as_stack(image))
+        grays = unit_gray(as_stack(check_image(image)))
+        if grays.max() > TOO_BRIGHT:
+            raise ValueError(
+                "detectors see 8 bits: expected float pixels from 0 to 1, got up to "
+                f"{grays.max():g}; divide the image by its full value"
+            )
         places = self._places(np.rint(np.clip(grays[0], 0, 1) * 255).astype(np.uint8))
         depths = np.array([halvings(size) for size in places[:, 2]], np.int64)
         levels = halved(grays, depths.max(initial=0))
@@ -104,10 +113,10 @@ class KeypointPatches(Patches):
             raise ValueError(
                 f"expected detector to be one of {sorted(DETECTORS)}, got {self.detector!r}"
             )
-        if self.n_keypoints < 1:
-            raise ValueError(f"expected n_keypoints of at least 1, got {self.n_keypoints}")
-        if self.patch_size is not None and not 0 < self.patch_size < np.inf:
-            raise ValueError(f"expected patch_size to be positive, got {self.patch_size!r}")
+        check_counts("n_keypoints", (self.n_keypoints,), 1)
+        size = self.patch_size
+        if size is not None and not (isinstance(size, Real) and 0 < size < np.inf):
+            raise ValueError(f"expected patch_size to be a positive number, got {size!r}")
         if self.oriented and self.detector not in WITH_ANGLES:
             raise ValueError(
                 f"expected oriented=False: {self.detector!r} finds no angles, "

@@ -349,46 +349,19 @@ def test_square_roots_of_negative_pixels_are_refused():
 
 @pytest.mark.parametrize("norm", ["L1", "L1-sqrt", "L2", "L2-Hys"])
 @pytest.mark.parametrize("size", [(24, 40), (24, 7)])
-def test_pixels_as_large_as_1e10_are_described_and_larger_ones_at_best_refused(norm, size):
+def test_pixels_as_large_as_1e10_are_described(norm, size):
     image = np.random.default_rng(0).random(size, np.float32)
     for convention in ("dalal", "skimage"):
         parameters = {"convention": convention, "block_norm": norm, "pixels_per_cell": (3, 3)}
         small, large = (hog(image * np.float32(2**k), **parameters) for k in (13, 33))
         np.testing.assert_allclose(large, small, atol=1e-5)
-        for factor in (1e20, 1e30, 3e38):
-            for function in (hog, hog_cells):
-                if function is hog_cells:
-                    parameters.pop("block_norm", None)
-                with pytest.raises(ValueError, match=r"so large .* overflow float32; scale them"):
-                    function(image * np.float32(factor), **parameters)
 
 
-@pytest.mark.parametrize("convention", ["dalal", "skimage", "opencv", "uoctti"])
-def test_an_image_that_is_refused_is_named(convention):
+def test_an_image_with_negative_pixels_is_named():
     images = np.random.default_rng(0).random((5, 24, 40), np.float32)
-    images[3] *= np.float32(3e38)
-    feature = HOG(convention=convention, transform_sqrt=False).fit(images)
-    for part, number in ((images, 3), (images[2:4], 1), (images[3:], 0)):
-        with pytest.raises(ValueError, match=f"image {number}: the pixels are so large"):
-            feature.transform(part)
-    with pytest.raises(ValueError, match=r"^the pixels are so large"):
-        feature.describe(images[3])
     images[3] = -1
     with pytest.raises(ValueError, match="image 3: transform_sqrt needs pixels that are not neg"):
-        feature.set_params(transform_sqrt=True).transform(images)
-
-
-def test_images_that_overflow_only_where_they_are_joined_are_described():
-    """Of narrow images the kernel loads pixels beyond the last row too."""
-    images = np.full((3, 16, 7), 1.2e19, np.float32)
-    images[::2] *= -1
-    assert not HOG(pixels_per_cell=(3, 3), block_norm="L1").fit_transform(images).any()
-
-
-def test_the_course_refuses_what_float32_cannot_hold():
-    step = np.array([[-3e38, 3e38]], np.float32)
-    with pytest.raises(ValueError, match="the pixels are so large"):
-        hog(step, convention="cs231n", pixels_per_cell=(1, 1))
+        HOG(transform_sqrt=True).fit(images).transform(images)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

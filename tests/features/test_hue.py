@@ -191,7 +191,7 @@ def test_the_order_of_pixels_does_not_count(image, random, weight):
 
 
 @FEW
-@given(PIXELS, st.floats(1e-30, 1e30), st.integers(1, 360))
+@given(PIXELS, st.floats(1e-30, 3e7), st.integers(1, 360))
 def test_the_scale_of_a_float_image_does_not_count(image, scale, n_bins):
     scaled = (image * scale).astype(np.float32)
     np.testing.assert_array_equal(
@@ -200,12 +200,8 @@ def test_the_scale_of_a_float_image_does_not_count(image, scale, n_bins):
 
 
 @FEW
-@given(
-    arrays(
-        np.float32, (3, 5, 3), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)
-    )
-)
-def test_any_finite_values_give_shares(image):
+@given(arrays(np.float32, (3, 5, 3), elements=st.floats(-(2.0**33), 2.0**33, width=32)))
+def test_any_values_that_are_not_refused_give_shares(image):
     shares = hue_histogram(image, achromatic="bin")
     assert (shares >= 0).all()
     assert shares.sum() == pytest.approx(1)

@@ -1,9 +1,11 @@
 """The checks and conversions of images."""
 
 import math
+from collections import deque
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 from visualwords.features.image import (
@@ -34,6 +36,11 @@ def test_checked_images_are_views():
         (np.zeros((4, 5, 2), np.uint8), ValueError, "expected an image of shape"),
         (np.zeros((0, 5, 3), np.uint8), ValueError, "with pixels"),
         (np.array([[np.nan, 0.0]]), ValueError, "not finite"),
+        (np.array([[-2e10, 0.0]]), ValueError, "beyond 1e.10.*scale them"),
+        (np.array([[2e10, 0.0]])[:, ::-1], ValueError, "beyond 1e.10.*scale them"),
+        (np.ma.masked_equal(np.zeros((4, 5)), 0), ValueError, "masked pixels"),
+        (PIL.Image.new("P", (4, 5)), TypeError, "mode 'P'.*convert"),
+        (PIL.Image.new("YCbCr", (4, 5)), TypeError, "mode 'YCbCr'.*convert"),
     ],
 )
 def test_refused_images(image, error, message):
@@ -47,6 +54,7 @@ def test_collections():
     objects = np.empty(2, object)
     objects[:] = [array[0], array[0][:3]]
     assert [image.shape for image in check_images(objects)] == [(8, 9), (3, 9)]
+    assert len(check_images(deque(array))[1:]) == 1
     with pytest.raises(TypeError, match="got generator"):
         check_images(image for image in array)
 

@@ -4,6 +4,7 @@ import importlib
 import pickle
 
 import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -232,14 +233,44 @@ def test_keypoints_of_float_and_8_bit_pixels_are_the_same(detector):
     ("parameters", "words"),
     [
         ({"detector": "surf"}, "detector to be one of .*'sift'"),
-        ({"n_keypoints": 0}, "n_keypoints of at least 1"),
-        ({"patch_size": 0}, "patch_size to be positive"),
+        ({"n_keypoints": 0}, "n_keypoints must be a whole number above 0"),
+        ({"n_keypoints": 2.5}, "n_keypoints must be a whole number above 0, got 2.5"),
+        ({"patch_size": 0}, "patch_size to be a positive number"),
+        ({"patch_size": "a"}, "patch_size to be a positive number, got 'a'"),
         ({"detector": "fast", "oriented": True}, "oriented=False: 'fast' finds no angles"),
     ],
 )
 def test_wrong_keypoint_parameters_are_named(parameters, words):
     with pytest.raises(ValueError, match=words):
         KeypointPatches(**parameters).transform([np.zeros((40, 40))])
+
+
+@pytest.mark.parametrize("patches", [DensePatches(16, 8), KeypointPatches("fast")], ids=repr)
+@pytest.mark.parametrize(
+    ("image", "error", "words"),
+    [
+        (np.full((40, 40), 1e11), ValueError, "beyond 1e.10"),
+        (np.full((40, 40), np.nan), ValueError, "not finite"),
+        (np.zeros((40, 40), int), TypeError, "expected uint8"),
+        (np.zeros((40, 40, 4), np.uint8), ValueError, "alpha"),
+    ],
+)
+def test_a_bad_image_is_refused_by_each_way(patches, image, error, words):
+    with pytest.raises(error, match=words):
+        patches.describe(image)
+    with pytest.raises(error, match=f"image 0: .*{words}"):
+        patches.transform([image])
+
+
+def test_a_pil_image_is_an_image():
+    image = data.camera()[:40, :40]
+    expected, _ = DensePatches(16, 8).describe(image)
+    assert_array_equal(DensePatches(16, 8).describe(PIL.Image.fromarray(image))[0], expected)
+
+
+def test_keypoints_of_floats_of_another_scale_are_refused():
+    with pytest.raises(ValueError, match="float pixels from 0 to 1, got up to 255"):
+        KeypointPatches("fast").describe(np.full((40, 40), 255.0))
 
 
 # --- the grid ----------------------------------------------------------------------------------
