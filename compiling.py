@@ -1,21 +1,50 @@
-"""What the compiled loops of both packages share: decorators of inner functions, and a prefetch."""
+"""What the compiled loops of both packages share: decorators, and what numba has no word for."""
 
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
-__all__ = ["contracted", "inner", "prefetch", "reassociated"]
+__all__ = [
+    "KERNEL",
+    "flat",
+    "inlined",
+    "inner",
+    "kernel",
+    "local_array",
+    "multiply_add",
+    "part",
+    "prefetch",
+    "reassociated",
+    "sum_up",
+]
 
-# What only kernels call needs no way in from Python; compiling one would take as long again.
+# What Python calls. Nobody asks for its address: without a wrapper in C it compiles sooner.
+KERNEL: dict[str, Any] = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+}
+kernel = njit(**KERNEL)
+
+# A part of a kernel that is put into it before it is compiled: what one place calls is compiled
+# once. It follows the kernel's rules of arithmetic; ``multiply_add`` and ``sum_up`` relax them.
+part = njit(inline="always")
+
+# What several places call, by rules of its own: compiled by itself, then optimised again in each.
+# It needs no way in from Python; compiling one would take as long again.
 INNER: dict[str, Any] = {
     "error_model": "numpy",
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }
 inner = njit(**INNER)
-contracted = njit(**INNER, fastmath={"contract"})  # products and sums may be rounded once
+inlined = njit(**INNER, forceinline=True)  # called in one place, or small
 reassociated = njit(**INNER, fastmath={"contract", "reassoc"})  # sums in an order of LLVM's, fixed
 
 
@@ -37,3 +66,62 @@ def prefetch(context: Any, array: Any, place: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.uintp), generate
+
+
+@intrinsic(prefer_literal=True)
+def local_array(context: Any, count: Any, dtype: Any) -> Any:
+    """Make an array of ``count`` numbers, a constant, on the stack: for this call of the kernel.
+
+    ``np.empty`` takes ten times as long to compile, and a single small image longer to describe.
+    """
+    array = types.Array(dtype.dtype, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        number = context.get_data_type(array.dtype)
+        memory = cgutils.alloca_once(builder, number, count.literal_value)
+        length = context.get_constant(types.intp, count.literal_value)
+        return _array(context, builder, array, memory, length)
+
+    return array(count, dtype), generate
+
+
+@intrinsic
+def flat(context: Any, array: Any) -> Any:
+    """View a C-contiguous array as one of one dimension, which lives as long."""
+    if array.layout != "C":
+        return None
+    line = types.Array(array.dtype, 1, "C", readonly=not array.mutable)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        whole = context.make_array(array)(context, builder, values[0])
+        return _array(context, builder, line, whole.data, whole.nitems)
+
+    return line(array), generate
+
+
+def _array(context: Any, builder: Any, array: Any, data: Any, length: Any) -> Any:
+    """Make an array of one dimension that does not own its memory."""
+    size = context.get_abi_sizeof(context.get_data_type(array.dtype))
+    itemsize = context.get_constant(types.intp, size)
+    made = context.make_array(array)(context, builder)
+    populate_array(made, data, [length], [itemsize], itemsize, meminfo=None)
+    return made._getvalue()
+
+
+@intrinsic
+def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Give ``a * b + c`` of numbers or vectors, rounded once where the processor can."""
+    return a(a, a, a), partial(_multiply_and_add, ("contract",))
+
+
+@intrinsic
+def sum_up(context: Any, a: Any, b: Any, total: Any) -> Any:
+    """Give ``a * b + total`` as one step of a sum in an order of LLVM's, the same in all calls."""
+    return a(a, a, a), partial(_multiply_and_add, ("contract", "reassoc"))
+
+
+def _multiply_and_add(
+    flags: tuple[str, ...], context: Any, builder: Any, signature: Any, values: Any
+) -> Any:
+    a, b, c = values
+    return builder.fadd(builder.fmul(a, b, flags=flags), c, flags=flags)

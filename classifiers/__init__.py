@@ -9,6 +9,7 @@ from .gradients import (
     check_gradient,
     numerical_gradient,
 )
+from .interior_point import InteriorPoint
 from .landscape import PathPlane, breakpoints, landscape, path_plane, random_directions
 from .lbfgs import LBFGS
 from .linear import LinearSVM, Softmax
@@ -30,6 +31,7 @@ __all__ = [
     "GradientCheck",
     "GradientDescent",
     "Hinge",
+    "InteriorPoint",
     "LinearSVM",
     "LinearSVMCV",
     "Loss",

@@ -3,6 +3,7 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +22,7 @@ from .matrix import ColumnStack, Source
 from .objective import Objective
 from .primal_dual import settle_intercepts
 from .scaling import Scaling, Weights, column_scaling
-from .solvers import Result, Solver, State
+from .solvers import InTurn, Result, Solver, State
 from .validation import check_rows, check_training_data, row_weights
 
 __all__ = ["LinearClassifier"]
@@ -177,12 +178,13 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _objective(self, X: Source, y: Any, sample_weight: Any, alpha: float) -> Objective:
         """Learn the classes and make the objective of the rows."""
-        if not alpha >= 0:
-            raise ValueError(f"alpha must be at least 0, got {alpha!r}")
+        if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
+            raise ValueError(f"alpha must be at least 0, and a finite number, got {alpha!r}")
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes in y, got 1 class: {classes[0]!r}"
+                f"{type(self).__name__} needs at least 2 classes in y, got 1 class: "
+                f"{classes.tolist()[0]!r}"
             )
         if not (self.warm_start and np.array_equal(classes, getattr(self, "classes_", []))):
             self.__dict__.pop("coef_", None)
@@ -333,18 +335,18 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
 def _warn_of_a_result(solver: Solver, result: Result) -> None:
     """Warn when a solver diverged, or stops by itself and has not met its tolerance."""
-    name = type(solver).__name__
+    name = "the default solver" if isinstance(solver, InTurn) else type(solver).__name__
     if not np.isfinite(result.value):
         message = f"{name} diverged: {result.reason}; lower its learning_rate, or standardize"
     elif result.reason == "max_iter" and solver.converges:
         message = (
             f"{name} stopped after max_iter={solver.max_iter} iterations before its tolerance was "
-            "met; raise max_iter or tol"
+            "met; raise max_iter or tol, standardize, or raise alpha"
         )
     elif np.inf > result.gap > max(solver.get_params()["tol"], ROUNDING) * result.value:
         message = (
             f"{name} stopped at a duality gap of {result.gap / result.value:.1e} times the value, "
-            f"above its tol: {result.reason}; standardize, give X as float64, or raise alpha or tol"
+            f"above its tol: {result.reason}; standardize, or raise alpha or tol"
         )
     else:
         return
@@ -357,13 +359,13 @@ def _learned(W: Weights, scaling: Scaling | None) -> dict[str, npt.NDArray[np.fl
 
 
 def _gap(objective: Objective, result: Result) -> float:
-    """Give the solver's own bound, or one of a few passes over X; no loss is below 0.
+    """Give the solver's own bound, or one of a few passes over X; the objective is not below 0.
 
     It is taken where the intercepts are the best for the weights: there it does not matter how far
     off those of the minimum are.
     """
     if np.isfinite(result.gap):
-        return result.gap
+        return min(result.gap, result.value)
     smoothed, value, W = objective.smoothed(GAP_WIDTH), objective.value(result.W), result.W
     if not np.isfinite(value):
         return np.inf

@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from visualwords.threads import row_blocks
 
@@ -15,6 +15,9 @@ __all__ = ["Curvature", "Spectrum", "column_gram", "sample", "sample_size", "sco
 
 MAX_COLUMNS = 2048
 GRAM_BLOCK = 1024
+# By what parts of itself the diagonal is raised, in turn, until the model is positive: with fewer
+# rows than columns and no penalty it is only when the rounding of the products is covered.
+MORE_DIAGONAL = (1e-12, 1e-9, 1e-6, 1e-3, 1.0)
 # Least curvature by the scores: a hinge has none where no margin is near its kink.
 FLAT = 1e-4
 
@@ -50,12 +53,21 @@ class Curvature:
     def _factor(self) -> None:
         if self.gram is None:
             return
-        hessian = self.c * self.gram
-        diagonal = np.einsum("ii->i", hessian)
-        diagonal[:-1] += self.alpha
-        diagonal += 1e-12 * diagonal
-        diagonal[diagonal == 0] = 1.0  # a column of zeros, not penalised
-        self._cholesky = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
+        for more in MORE_DIAGONAL:
+            hessian = self.c * self.gram
+            diagonal = np.einsum("ii->i", hessian)
+            diagonal[:-1] += self.alpha
+            diagonal += more * diagonal
+            diagonal[diagonal == 0] = 1.0  # a column of zeros, not penalised
+            try:
+                self._cholesky = cho_factor(
+                    hessian, lower=True, overwrite_a=True, check_finite=False
+                )
+            except LinAlgError:
+                if more == MORE_DIAGONAL[-1]:
+                    raise
+            else:
+                return
 
     def inverse(self, gradient: Weights) -> Weights:
         """Multiply gradients, one a row, by the inverse."""

@@ -3,13 +3,11 @@
 import numpy as np
 
 from .dual_problem import DualByProducts, DualByRows, DualProblem
-from .losses import CrammerSinger, Hinge, OneVsRestHinge, PiecewiseLinear, SquaredHinge
 from .objective import Objective, Weights
-from .solvers import Solver, State
+from .solvers import Solver, State, check_penalised_hinge
 
 __all__ = ["DualAscent"]
 
-LOSSES = (Hinge, CrammerSinger, OneVsRestHinge, SquaredHinge)
 EPOCHS = 10
 # The mean of the slopes after so many of them is a better point than the last.
 AVERAGED = 10
@@ -81,16 +79,7 @@ class DualAscent(Solver):
 
     def check(self, objective: Objective) -> None:
         """Refuse a loss that is not a hinge, and an objective without penalty."""
-        smoothed = isinstance(objective.loss, PiecewiseLinear) and objective.loss.width > 0
-        if smoothed or type(objective.loss) not in LOSSES:
-            raise ValueError(
-                f"DualAscent cannot minimise {objective.loss!r}: it minimises "
-                f"{', '.join(loss.__name__ for loss in LOSSES)}; use PrimalDual"
-            )
-        if not objective.alpha > 0:
-            raise ValueError(
-                f"DualAscent needs alpha > 0, got {objective.alpha!r}; use PrimalDual or LBFGS"
-            )
+        check_penalised_hinge(self, objective)
 
     def start(self, objective: Objective, W: Weights) -> State:
         """Begin at the slopes of the loss at ``W``; see :class:`Solver`."""

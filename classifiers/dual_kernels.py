@@ -7,8 +7,9 @@ a step it takes (``h``, below 1 where the loss is curved) is all that the kernel
 
 from typing import Any
 
-import numpy as np
 from numba import njit
+
+from visualwords.compiling import INNER, inner
 
 __all__ = ["CLASSES", "LANES", "sweep_products", "sweep_rows"]
 
@@ -20,7 +21,7 @@ CLASSES, LANES = 2, 16
 MATH = {"reassoc", "contract", "nsz"}
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _excess(z: Any, y: int, t: float, h: float, cap: float, total: float) -> tuple[float, float]:
     """Compute ``sum over k != y of clip(h (z_k - t), 0, cap) - min(t, total)`` and its descent."""
     excess, descent = -min(t, total), 1.0 if t < total else 0.0
@@ -33,7 +34,7 @@ def _excess(z: Any, y: int, t: float, h: float, cap: float, total: float) -> tup
     return excess, descent
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _level(z: Any, y: int, high: float, h: float, cap: float, total: float) -> float:
     """Find the ``t`` where :func:`_excess` is 0, by Newton's method within a shrinking bracket."""
     low, t, enough = 0.0, 0.0, 1e-14 * high
@@ -51,7 +52,7 @@ def _level(z: Any, y: int, high: float, h: float, cap: float, total: float) -> f
     return t
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _solve_coupled(
     s: Any, own: int, a: Any, cap: float, total: float, h: float, q: float, step: Any
 ) -> None:
@@ -72,7 +73,7 @@ def _solve_coupled(
         step[k] = step[k] * shrink - a[k]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _solve_separate(s: Any, own: int, a: Any, cap: float, q: float, step: Any) -> None:
     """Set ``step`` to how the best slopes of margins ``1 - t_k s_k`` differ from ``a``."""
     for k in range(len(a)):
@@ -80,7 +81,7 @@ def _solve_separate(s: Any, own: int, a: Any, cap: float, q: float, step: Any) -
         step[k] = min(max(a[k] + (1 + sign * s[k]) / q, 0.0), cap) - a[k]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _relax(a: Any, cap: float, total: float, coupled: bool, relaxation: float, step: Any) -> None:
     """Lengthen a step, as far as the slopes stay allowed: successive over-relaxation."""
     length, room, rise = relaxation, total, 0.0
@@ -96,17 +97,14 @@ def _relax(a: Any, cap: float, total: float, coupled: bool, relaxation: float, s
             step[k] *= length
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _improve(
     s: Any,
     own: int,
-    a: Any,
-    cap: float,
-    total: float,
-    h: float,
-    q: float,
+    limit: Any,
     coupled: bool,
     relaxation: float,
+    a: Any,
     b: Any,
     rho: float,
     step: Any,
@@ -116,76 +114,76 @@ def _improve(
     Turns ``step`` into the change of the derivatives by scores, follows it with the intercepts
     ``b``, and says whether there is any to speak of.
     """
+    cap, total, h, q = limit[0], limit[1], limit[2], limit[3]
     if coupled:
         _solve_coupled(s, own, a, cap, total, h, q, step)
     else:
         _solve_separate(s, own, a, cap, q, step)
-    any_, sum_ = False, 0.0
+    moved, sum_ = False, 0.0
     for k in range(len(a)):
         if abs(step[k]) * q <= NEGLIGIBLE:
             step[k] = 0.0
         else:
-            any_ = True
-    if not any_:
-        return False
-    _relax(a, cap, total, coupled, relaxation, step)
-    for k in range(len(a)):
-        a[k] += step[k]
-        sum_ += step[k]
-    step[own] = -sum_ if coupled else -step[own]
-    for k in range(len(a)):
-        b[k] -= rho * step[k]
-    return True
+            moved = True
+    if moved:
+        _relax(a, cap, total, coupled, relaxation, step)
+        for k in range(len(a)):
+            a[k] += step[k]
+            sum_ += step[k]
+        step[own] = -sum_ if coupled else -step[own]
+        for k in range(len(a)):
+            b[k] -= rho * step[k]
+    return moved
 
 
 @njit(nogil=True, cache=True)
 def sweep_products(
-    G: Any,
     order: Any,
     y: Any,
-    caps: Any,
-    totals: Any,
-    h: Any,
-    q: Any,
+    limits: Any,
     coupled: bool,
     relaxation: float,
     a: Any,
-    S: Any,
     b: Any,
     rho: float,
     moved: Any,
+    G: Any,
+    S: Any,
+    s: Any,
+    step: Any,
 ) -> None:
     """Improve the slopes of each example in turn; keep all scores up to date.
 
     Parameters
     ----------
-    G : ndarray of shape (n, n)
-        Products of the rows, divided by alpha.
     order : ndarray of shape (m,)
         The examples to visit.
     y : ndarray of shape (n,)
-    caps, totals, h, q : ndarray of shape (n,)
+    limits : ndarray of shape (n, 4)
         Highest slope, highest sum of slopes, shortening of the step, curvature.
     coupled : bool
         Whether margins are ``1 + s_k - s_y``, otherwise ``1 - t_k s_k``.
     relaxation : float in [1, 2)
         How much longer a step is, where allowed, than the best while all others stay.
-    a, S : ndarray of shape (n, n_classes)
-        Slopes and scores (without intercepts); changed.
+    a : ndarray of shape (n, n_classes)
+        Slopes; changed.
     b : ndarray of shape (n_classes,)
         Intercepts; changed.
     rho : float
         How fast the intercepts follow the slopes.
     moved : ndarray of bool of shape (n,)
         Set to whether an example's slopes changed.
+    G : ndarray of shape (n, n)
+        Products of the rows, divided by alpha.
+    S : ndarray of shape (n, n_classes)
+        Scores, without intercepts; changed.
+    s, step : ndarray of shape (n_classes,)
+        Room to work.
     """
-    s, step = np.empty(len(b)), np.empty(len(b))
     for i in order:
-        for k in range(len(b)):
+        for k in range(len(s)):
             s[k] = S[i, k] + b[k]
-        moved[i] = _improve(
-            s, y[i], a[i], caps[i], totals[i], h[i], q[i], coupled, relaxation, b, rho, step
-        )
+        moved[i] = _improve(s, y[i], limits[i], coupled, relaxation, a[i], b, rho, step)
         if moved[i]:
             for j in range(len(S)):
                 g = G[i, j]
@@ -193,7 +191,7 @@ def sweep_products(
                     S[j, k] -= g * step[k]
 
 
-@njit(nogil=True, cache=True, fastmath=MATH)
+@njit(**INNER, fastmath=MATH)
 def _scores(x0: Any, x1: Any, x2: Any, x3: Any, W: Any, out: Any) -> None:
     """Compute the products of four rows with all weights: eight sums in registers."""
     zero = x0.dtype.type(0)
@@ -209,7 +207,7 @@ def _scores(x0: Any, x1: Any, x2: Any, x3: Any, W: Any, out: Any) -> None:
         out[0, k + 1], out[1, k + 1], out[2, k + 1], out[3, k + 1] = p1, q1, r1, s1
 
 
-@njit(nogil=True, cache=True, fastmath=MATH)
+@njit(**INNER, fastmath=MATH)
 def _products(x0: Any, x1: Any, x2: Any, x3: Any, G: Any) -> None:
     """Compute the products of each of four rows with those before it."""
     a = b = c = d = e = f = x0.dtype.type(0)
@@ -223,7 +221,7 @@ def _products(x0: Any, x1: Any, x2: Any, x3: Any, G: Any) -> None:
     G[1, 0], G[2, 0], G[2, 1], G[3, 0], G[3, 1], G[3, 2] = a, b, c, d, e, f
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(**INNER, fastmath={"contract"})
 def _subtract(x0: Any, x1: Any, x2: Any, x3: Any, steps: Any, W: Any) -> None:
     """Subtract ``steps.T @ rows`` from the weights."""
     for k in range(steps.shape[1]):
@@ -236,64 +234,63 @@ def _subtract(x0: Any, x1: Any, x2: Any, x3: Any, steps: Any, W: Any) -> None:
 
 @njit(nogil=True, cache=True)
 def sweep_rows(
-    X: Any,
     order: Any,
     y: Any,
-    caps: Any,
-    totals: Any,
-    h: Any,
-    q: Any,
+    limits: Any,
     coupled: bool,
     relaxation: float,
     a: Any,
-    offset: Any,
-    W: Any,
-    alpha: float,
     b: Any,
     rho: float,
     moved: Any,
+    X: Any,
+    offset: Any,
+    W: Any,
+    alpha: float,
+    S: Any,
+    G: Any,
+    s: Any,
+    steps: Any,
+    by_columns: Any,
 ) -> None:
     """Improve the slopes of each example in turn; keep the weights up to date.
 
     Four examples at a time are multiplied with the weights; what the first of them change in the
-    scores of the others follows from the products of their rows. Parameters are those of
+    scores of the others follows from the products of their rows. The first parameters are those of
     :func:`sweep_products`, and
 
     Parameters
     ----------
-    X : ndarray of shape (n, d)
-        The rows; ``d`` is a multiple of ``LANES``.
+    X : ndarray of shape (n + 1, d)
+        The rows, of which the last is zeros; ``d`` is a multiple of ``LANES``.
     offset : ndarray of shape (n, n_classes)
         Of the scores.
-    W : ndarray of shape (m, d), dtype of X
-        Weights; changed. ``m`` is ``n_classes`` rounded up to a multiple of ``CLASSES``.
+    W : ndarray of shape (w, d), dtype of X
+        Weights; changed. ``w`` is ``n_classes`` rounded up to a multiple of ``CLASSES``.
     alpha : float
+    S : ndarray of shape (4, w), dtype of X
+    G : ndarray of shape (4, 4), dtype of X
+    s : ndarray of shape (n_classes,)
+    steps : ndarray of shape (4, n_classes)
+    by_columns : ndarray of shape (4, n_classes), dtype of X
+        Room to work.
     """
-    n_classes = len(b)
-    S, G, steps = np.zeros((4, len(W)), X.dtype), np.zeros((4, 4), X.dtype), np.empty((4, len(b)))
-    s, none = np.empty(n_classes), np.zeros(X.shape[1], X.dtype)
-    by_columns = np.empty((4, n_classes), X.dtype)
     for start in range(0, len(order), 4):
-        four = order[start : start + 4]
-        x0 = X[four[0]]
-        x1 = X[four[1]] if len(four) > 1 else none
-        x2 = X[four[2]] if len(four) > 2 else none
-        x3 = X[four[3]] if len(four) > 3 else none
+        count = min(4, len(order) - start)
+        x0 = X[order[start]]
+        x1 = X[order[start + 1]] if count > 1 else X[-1]
+        x2 = X[order[start + 2]] if count > 2 else X[-1]
+        x3 = X[order[start + 3]] if count > 3 else X[-1]
         _scores(x0, x1, x2, x3, W, S)
         _products(x0, x1, x2, x3, G)
-        steps[:] = 0
-        for r in range(len(four)):
-            i = four[r]
-            for k in range(n_classes):
+        for r in range(count):
+            i = order[start + r]
+            for k in range(len(s)):
                 s[k] = S[r, k] + offset[i, k] + b[k]
                 for before in range(r):
                     s[k] -= G[r, before] / alpha * steps[before, k]
-            moved[i] = _improve(
-                s, y[i], a[i], caps[i], totals[i], h[i], q[i], coupled, relaxation, b, rho, steps[r]
-            )
-            if not moved[i]:
-                steps[r] = 0
+            moved[i] = _improve(s, y[i], limits[i], coupled, relaxation, a[i], b, rho, steps[r])
         for r in range(4):
-            for k in range(n_classes):
-                by_columns[r, k] = steps[r, k] / alpha
+            for k in range(len(s)):
+                by_columns[r, k] = steps[r, k] / alpha if r < count else 0
         _subtract(x0, x1, x2, x3, by_columns, W)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,20 @@ from scipy.sparse import csr_array
 from visualwords.threads import row_blocks
 
 from .dual_kernels import CLASSES, LANES, sweep_products, sweep_rows
-from .kernels import block_gradient, block_scores
+from .kernels import block_gradient, block_scores, packed_weights
 from .losses import CrammerSinger, OneVsRestHinge, SquaredHinge
+from .matrix import Source
 from .objective import Objective, Weights
-from .scaling import Scaling, column_scaling
+from .scaling import Scaling, StandardisedRows, column_scaling
 
-__all__ = ["DualByProducts", "DualByRows", "DualProblem"]
+__all__ = [
+    "DualByProducts",
+    "DualByRows",
+    "DualProblem",
+    "centring",
+    "derivatives_by_scores",
+    "gradient_by_columns",
+]
 
 BLOCK_ROWS = 512
 # How fast intercepts follow the slopes, as a multiple of the mean over the rows of the curvature.
@@ -56,7 +65,8 @@ class DualProblem(ABC):
     def __init__(self, objective: Objective, W: Weights) -> None:
         self.objective, self.y = objective, objective.y
         self.share, self.visited = _shares(objective)
-        self.scaling = objective.scaling or _centring(objective, self.share)
+        self.scaling = objective.scaling or centring(objective, self.share)
+        self.standardised = StandardisedRows(objective.X, self.scaling)
         self.offset = np.zeros((objective.n_samples, objective.n_classes))
         if objective.offset is not None:
             self.offset += objective.offset
@@ -67,6 +77,7 @@ class DualProblem(ABC):
         # A row without length has no best slopes; one of hardly any length cannot be told from it.
         least = 1e-8 / np.maximum(self.share, 1e-9 * self.share.max())
         self.curvature = np.maximum(squares + self.rate, least)
+        self.limits = self._limits()
         of_columns = W if objective.scaling is not None else self.scaling.standardised(W)
         self.intercept = of_columns[:, -1].copy()
         self.slopes = self._first_slopes(W)
@@ -75,9 +86,28 @@ class DualProblem(ABC):
     def _learn_rows(self) -> npt.NDArray[np.float64]:
         """Give the squared lengths of the standardised rows, divided by alpha."""
 
-    @abstractmethod
     def sweep(self, order: npt.NDArray[np.intp]) -> npt.NDArray[np.bool]:
         """Visit examples once, in this order; say which changed."""
+        moved = np.zeros(len(self.y), np.bool)
+        self._improve(
+            order,
+            self.y,
+            self.limits,
+            self.coupled,
+            self.relaxation,
+            self.slopes,
+            self.intercept,
+            self.rate,
+            moved,
+        )
+        # The intercepts move on by what the sums of the derivatives are off.
+        sums = self.by_scores(self.slopes).sum(axis=0)
+        self.intercept -= (2 - self.relaxation) * self.rate * sums
+        return moved
+
+    @abstractmethod
+    def _improve(self, *sweep: Any) -> None:
+        """Call the kernel, with the first of its arguments and those of the subclass."""
 
     @abstractmethod
     def update(self) -> None:
@@ -96,20 +126,16 @@ class DualProblem(ABC):
         """Whether margins are differences of scores."""
         return not isinstance(self.objective.loss, OneVsRestHinge)
 
-    def _follow(self) -> None:
-        """Move the intercepts on by what the sums of the derivatives are off."""
-        self.intercept -= (
-            (2 - self.relaxation) * self.rate * self.by_scores(self.slopes).sum(axis=0)
-        )
-
-    def _limits(self) -> tuple[npt.NDArray[np.float64], ...]:
-        """Highest slopes and sums of slopes, shortening of steps: arguments of the kernels."""
+    def _limits(self) -> npt.NDArray[np.float64]:
+        """Give what the loss allows for each example's slopes; see :func:`.sweep_products`."""
         loss, share = self.objective.loss, self.share
-        unlimited, whole = np.full(len(share), np.inf), np.ones(len(share))
+        cap, total, shortening = share, np.full(len(share), np.inf), np.ones(len(share))
         if isinstance(loss, SquaredHinge):
             least = np.maximum(share, 1e-9 * share.max())
-            return unlimited, unlimited, 1 / (1 + 1 / (2 * self.curvature * least))
-        return share, share if isinstance(loss, CrammerSinger) else unlimited, whole
+            cap, shortening = total, 1 / (1 + 1 / (2 * self.curvature * least))
+        elif isinstance(loss, CrammerSinger):
+            total = share
+        return np.column_stack([cap, total, shortening, self.curvature])
 
     def _first_slopes(self, W: Weights) -> Slopes:
         """Give the best multiple of the slopes at the first weights; zeros if these are zero."""
@@ -133,11 +159,7 @@ class DualProblem(ABC):
 
     def by_scores(self, slopes: Slopes) -> Slopes:
         """Derivatives by scores: ``A``."""
-        rows = np.arange(len(self.y))
-        derivatives = slopes.copy()
-        own = slopes.sum(axis=1) if self.coupled else slopes[rows, self.y]
-        derivatives[rows, self.y] = -own
-        return derivatives
+        return derivatives_by_scores(slopes, self.y, self.coupled)
 
     def weights(self, slopes: Slopes, intercept: npt.NDArray[np.float64]) -> Weights:
         """Weights for the columns of the objective that slopes stand for, and intercepts."""
@@ -207,10 +229,10 @@ class DualByProducts(DualProblem):
         products = np.empty((objective.n_samples, objective.n_samples))
 
         def fill(first: slice) -> None:
-            left = _standardised(objective, first, self.scaling) / objective.alpha
+            left = self.standardised[first] / objective.alpha
             for second in blocks:
                 if second.start <= first.start:
-                    product = left @ _standardised(objective, second, self.scaling).T
+                    product = left @ self.standardised[second].T
                     products[first, second] = product
                     products[second, first] = product.T
 
@@ -219,25 +241,9 @@ class DualByProducts(DualProblem):
         self.products = products
         return products.diagonal()
 
-    def sweep(self, order: npt.NDArray[np.intp]) -> npt.NDArray[np.bool]:
-        """Visit examples once; see :class:`DualProblem`."""
-        moved = np.zeros(len(self.y), np.bool)
-        sweep_products(
-            self.products,
-            order,
-            self.y,
-            *self._limits(),
-            self.curvature,
-            self.coupled,
-            self.relaxation,
-            self.slopes,
-            self.scores,
-            self.intercept,
-            self.rate,
-            moved,
-        )
-        self._follow()
-        return moved
+    def _improve(self, *sweep: Any) -> None:
+        room = np.empty((2, self.objective.n_classes))
+        sweep_products(*sweep, self.products, self.scores, *room)
 
     def update(self) -> None:
         """Compute the scores anew; see :class:`DualProblem`."""
@@ -251,7 +257,7 @@ class DualByProducts(DualProblem):
         objective, derivatives = self.objective, self.by_scores(slopes).T
 
         def product(rows: slice) -> npt.NDArray[np.float64]:
-            return derivatives[:, rows] @ _standardised(objective, rows, self.scaling)
+            return derivatives[:, rows] @ self.standardised[rows]
 
         coef = np.zeros((objective.n_classes, objective.X.shape[1]))
         for part in objective.map(product, row_blocks(len(self.y), BLOCK_ROWS)):
@@ -266,11 +272,11 @@ class DualByRows(DualProblem):
 
     def _learn_rows(self) -> npt.NDArray[np.float64]:
         objective, (n, d) = self.objective, self.objective.X.shape
-        self.rows = np.zeros((n, -(-d // LANES) * LANES), objective.X.dtype)
+        self.rows = np.zeros((n + 1, -(-d // LANES) * LANES), objective.X.dtype)
         squares = np.empty(n)
 
         def fill(rows: slice) -> None:
-            block = _standardised(objective, rows, self.scaling)
+            block = self.standardised[rows]
             self.rows[rows, :d] = block
             squares[rows] = (block**2).sum(axis=1)
 
@@ -278,27 +284,12 @@ class DualByRows(DualProblem):
             pass
         return squares / objective.alpha
 
-    def sweep(self, order: npt.NDArray[np.intp]) -> npt.NDArray[np.bool]:
-        """Visit examples once; see :class:`DualProblem`."""
-        moved = np.zeros(len(self.y), np.bool)
-        sweep_rows(
-            self.rows,
-            order,
-            self.y,
-            *self._limits(),
-            self.curvature,
-            self.coupled,
-            self.relaxation,
-            self.slopes,
-            self.offset,
-            self.coef,
-            self.objective.alpha,
-            self.intercept,
-            self.rate,
-            moved,
-        )
-        self._follow()
-        return moved
+    def _improve(self, *sweep: Any) -> None:
+        n_classes, dtype = self.objective.n_classes, self.rows.dtype
+        room = np.empty((4, len(self.coef)), dtype), np.empty((4, 4), dtype), np.empty(n_classes)
+        steps = np.empty((4, n_classes)), np.empty((4, n_classes), dtype)
+        alpha = self.objective.alpha
+        sweep_rows(*sweep, self.rows, self.offset, self.coef, alpha, *room, *steps)
 
     def update(self) -> None:
         """Compute the weights anew; see :class:`DualProblem`."""
@@ -309,10 +300,8 @@ class DualByRows(DualProblem):
 
     def scores_of(self, slopes: Slopes) -> Slopes:
         """Scores by the weights; see :class:`DualProblem`."""
-        return self._scores_by(self._padded_coef(slopes))
-
-    def _scores_by(self, coef: Weights) -> Slopes:
-        W, zero = coef.astype(self.rows.dtype), np.zeros(len(coef), self.rows.dtype)
+        W = packed_weights(self._padded_coef(slopes).astype(self.rows.dtype))
+        zero = np.zeros(self.objective.n_classes, self.rows.dtype)
         scores = self.offset.copy()
 
         def add(rows: slice) -> None:
@@ -327,14 +316,7 @@ class DualByRows(DualProblem):
 
     def _padded_coef(self, slopes: Slopes) -> Weights:
         derivatives = self.by_scores(slopes).astype(self.rows.dtype)
-
-        def product(rows: slice) -> npt.NDArray[np.floating]:
-            return block_gradient(self.rows[rows], derivatives[rows])
-
-        coef = np.zeros((self.objective.n_classes, self.rows.shape[1]))
-        for part in self.objective.map(product, row_blocks(len(self.y), BLOCK_ROWS)):
-            coef -= part
-        return coef / self.objective.alpha
+        return -gradient_by_columns(self.objective, self.rows, derivatives) / self.objective.alpha
 
 
 def _shares(objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
@@ -358,12 +340,48 @@ def _shares(objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[
     return share, first[share[first] > 0]
 
 
-def _centring(objective: Objective, share: npt.NDArray[np.float64]) -> Scaling:
+def centring(objective: Objective, share: npt.NDArray[np.float64]) -> Scaling:
+    """Give the scaling that only centres the columns, and not even that without intercepts."""
     centre = column_scaling(objective.X, share, objective.fit_intercept, objective.n_jobs).mean
     return Scaling(centre, np.ones(len(centre)))
 
 
-def _standardised(objective: Objective, rows: slice, scaling: Scaling) -> npt.NDArray[np.float64]:
-    block = np.asarray(objective.X[rows]) - scaling.mean
-    block /= scaling.scale
-    return block
+def derivatives_by_scores(slopes: Slopes, y: npt.NDArray[np.intp], coupled: bool) -> Slopes:
+    """Turn derivatives by the margins into those by the scores.
+
+    Parameters
+    ----------
+    slopes : ndarray of shape (n, n_classes)
+        By the margins ``1 + s_k - s_y`` if ``coupled``, otherwise by ``1 - t_k s_k``.
+    y : ndarray of shape (n,)
+    coupled : bool
+    """
+    rows = np.arange(len(y))
+    derivatives = slopes.copy()
+    if coupled:
+        derivatives[rows, y] = 0
+        derivatives[rows, y] = -derivatives.sum(axis=1)
+    else:
+        derivatives[rows, y] *= -1
+    return derivatives
+
+
+def gradient_by_columns(
+    objective: Objective, X: Source, derivatives: npt.NDArray[np.floating]
+) -> Weights:
+    """Compute ``derivatives.T @ X`` with the threads of an objective.
+
+    Parameters
+    ----------
+    objective : Objective
+    X : source of shape (n or more, d)
+    derivatives : ndarray of shape (n, n_classes), dtype of X
+    """
+
+    def product(rows: slice) -> npt.NDArray[np.floating]:
+        return block_gradient(X[rows], derivatives[rows])
+
+    gradient = np.zeros((derivatives.shape[1], X.shape[1]))
+    for part in objective.map(product, row_blocks(len(derivatives), BLOCK_ROWS)):
+        gradient += part
+    return gradient

@@ -10,6 +10,8 @@ from .solvers import Solver, State
 
 __all__ = ["LBFGS", "Pairs", "finish_two_loop", "quasi_newton_step", "start_two_loop"]
 
+# Products of differences of gradients that are smaller would be 0, and be divided by.
+SMALLEST = 1e-250
 Pairs = list[tuple[Weights, Weights]]
 Evaluate = Callable[[Weights], tuple[float, Weights]]
 
@@ -89,7 +91,7 @@ def quasi_newton_step(
         )
     assert after.gradient is not None
     s, t = after.W - state.W, after.gradient - state.gradient
-    if (s * t).sum() > 0:
+    if (s * t).sum() > 0 and (t * t).sum() > SMALLEST:
         pairs = [*pairs[-(memory - 1) :], (s, t)]
     after.memory = pairs
     return after

@@ -7,17 +7,22 @@ from scipy.special import softmax
 
 from .base import LinearClassifier
 from .dual import DualAscent
+from .interior_point import InteriorPoint
 from .losses import CrammerSinger, CrossEntropy, Hinge, Loss, OneVsRestHinge, SquaredHinge
 from .objective import Objective
 from .primal_dual import PrimalDual
-from .solvers import Solver
+from .solvers import InTurn, Solver
 
 __all__ = ["LinearSVM", "Softmax"]
 
 # Up to how many rows dual ascent is the quicker, for a loss with kinks and for the smooth one.
 ROWS_PER_COLUMN, ROWS_PER_COLUMN_IF_SMOOTH = 16, 2
-# Up to how many numbers in X: dual ascent keeps a copy.
+# Up to how many numbers in X: dual ascent keeps a copy, and so does an interior point of few rows.
 MAX_SIZE = 2**26
+# Steps after which it is not going to be quick.
+DUAL_STEPS = 100
+# Up to how many weights the interior point method has a Hessian of at most 128 MB.
+MAX_WEIGHTS = 4096
 
 
 class LinearSVM(LinearClassifier):
@@ -44,10 +49,13 @@ class LinearSVM(LinearClassifier):
     class_weight : dict, "balanced" or None
         Factor of each class's rows.
     solver : Solver, optional
-        How to minimise; by default ``DualAscent(tol=1e-3)`` where there are at most 16 rows a
-        column (for the squared hinge 2), and at most 2^26 numbers in X or, with fewer rows than
-        columns, in the products of the rows; else ``PrimalDual(tol=1e-3)``. Its parameters are
-        those of a nested estimator: ``set_params(solver__tol=1e-6)``.
+        How to minimise. By default, to a gap of 1e-3 of the value, ``DualAscent`` where there are
+        at most 16 rows a column (for the squared hinge 2), and at most 2^26 numbers in X or, with
+        fewer rows than columns, in the products of the rows; else ``PrimalDual``. Where it does not
+        get there (columns of very different scale, a small penalty on classes that are nearly
+        separable), ``InteriorPoint`` follows; with more than 4096 classes times columns, or rows if
+        these are fewer, the other of the two. The parameters of a solver that is given are those of
+        a nested estimator: ``set_params(solver__tol=1e-6)``.
     warm_start : bool
         Begin at the weights of the last ``fit``.
     random_state : int, optional
@@ -116,9 +124,15 @@ class LinearSVM(LinearClassifier):
 
     def _default_solver(self, objective: Objective) -> Solver:
         n, d = objective.X.shape
+        if not objective.alpha > 0:
+            return PrimalDual(tol=1e-3)
         ratio = ROWS_PER_COLUMN_IF_SMOOTH if objective.loss.smooth else ROWS_PER_COLUMN
-        few_rows = n <= ratio * d and n * min(n, d) <= MAX_SIZE
-        return DualAscent(tol=1e-3) if few_rows and objective.alpha > 0 else PrimalDual(tol=1e-3)
+        solvers: list[Solver] = [PrimalDual()]
+        if n * min(n, d) <= MAX_SIZE:
+            solvers.insert(0 if n <= ratio * d else 1, DualAscent(max_iter=DUAL_STEPS))
+        if objective.n_classes * (min(n, d) + 1) <= MAX_WEIGHTS and (d <= n or n * d <= MAX_SIZE):
+            solvers[1:] = [InteriorPoint()]
+        return InTurn(solvers, tol=1e-3)
 
 
 class Softmax(LinearClassifier):

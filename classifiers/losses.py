@@ -9,11 +9,15 @@ with a concave ``d`` that is 0 at the corners of ``A``: at least the loss, equal
 margin is within ``w`` of a kink, and with a gradient everywhere. The maximiser ``a`` is a feasible
 point of the dual problem at the same time, and ``loss - a . m >= 0`` is what it misses of the loss:
 the ``slack`` of which :meth:`.Objective.certify` makes a proof.
+
+A score of -inf rules a class out: of another class it adds nothing to the loss, of the example's
+own it makes the loss infinite. Values and gradients are the limits as the score falls. A score of
+NaN gives NaN; +inf is no score.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -110,29 +114,41 @@ class PiecewiseLinear(Loss):
 
     def values_and_grad(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
         """Compute values and subgradients; see :class:`Loss`."""
-        values, slopes = self._maximum(self._margins(scores, y))
+        values, slopes = self._maximum(scores, y)
         return values, self._by_scores(slopes, y)
 
     def values(self, scores: Scores, y: Labels) -> Scores:
         """Compute values; see :class:`Loss`."""
-        return self._maximum(self._margins(scores, y))[0]
+        return self._maximum(scores, y)[0]
 
-    def _maximum(self, margins: Scores) -> tuple[Scores, Scores]:
+    def slack(self, scores: Scores, y: Labels) -> Scores:
+        """Compute the loss itself minus ``a . m``; see :class:`Loss`."""
+        values, slopes = self._maximum(scores, y)
+        linear = values - self.width / 2 * self._roundness(slopes)
+        return np.maximum(type(self)().values(scores, y) - linear, 0)
+
+    def _maximum(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
         """Compute the maximum over ``a`` and the maximiser."""
+        own = scores[np.arange(len(y)), y]
+        with np.errstate(invalid="ignore"):
+            values, slopes = self._maximum_of(self._margins(scores, own, y))
+        if not np.isfinite(values).all():
+            own, infinite = _low_enough(scores, own, self.width)
+            # Margins below have no slope either.
+            margins = np.maximum(self._margins(scores, own, y), -1 - self.width)
+            values, slopes = self._maximum_of(margins)
+            values[infinite] = np.inf
+        return values, slopes
+
+    def _maximum_of(self, margins: Scores) -> tuple[Scores, Scores]:
         slopes = self._slopes(margins)
         values = (slopes * margins).sum(axis=1)
         if self.width:
             values += self.width / 2 * self._roundness(slopes)
         return values, slopes
 
-    def slack(self, scores: Scores, y: Labels) -> Scores:
-        """Compute the loss itself minus ``a . m``; see :class:`Loss`."""
-        margins = self._margins(scores, y)
-        linear = (self._slopes(margins) * margins).sum(axis=1)
-        return np.maximum(type(self)().values(scores, y) - linear, 0)
-
     @abstractmethod
-    def _margins(self, scores: Scores, y: Labels) -> Scores:
+    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
         """Linear functions of the scores that the loss is made of, (n, K)."""
 
     @abstractmethod
@@ -166,8 +182,8 @@ class Hinge(PiecewiseLinear):
     array([2.9])
     """
 
-    def _margins(self, scores: Scores, y: Labels) -> Scores:
-        return _multiclass_margins(scores, y, own=-1 - self.width)
+    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
+        return _multiclass_margins(scores, own, y, of_own=-1 - self.width)
 
     def _slopes(self, margins: Scores) -> Scores:
         return _ramp(margins, self.width)
@@ -192,10 +208,9 @@ class OneVsRestHinge(PiecewiseLinear):
     array([1.5])
     """
 
-    def _margins(self, scores: Scores, y: Labels) -> Scores:
-        rows = np.arange(len(y))
+    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
         margins = scores + 1
-        margins[rows, y] = 1 - scores[rows, y]
+        margins[np.arange(len(y)), y] = 1 - own
         return margins
 
     def _slopes(self, margins: Scores) -> Scores:
@@ -218,8 +233,8 @@ class CrammerSinger(PiecewiseLinear):
     array([2.9])
     """
 
-    def _margins(self, scores: Scores, y: Labels) -> Scores:
-        return _multiclass_margins(scores, y, own=0)
+    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
+        return _multiclass_margins(scores, own, y, of_own=0)
 
     def _slopes(self, margins: Scores) -> Scores:
         if self.width:
@@ -250,18 +265,25 @@ class SquaredHinge(Loss):
 
     def values_and_grad(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
         """Compute values and gradients; see :class:`Loss`."""
-        margins = _multiclass_margins(scores, y, own=0)
+        rows = np.arange(len(y))
+        own, infinite = _low_enough(scores, scores[rows, y], width=0)
+        margins = _multiclass_margins(scores, own, y, of_own=0)
         np.maximum(margins, 0, out=margins)
+        if len(infinite):
+            margins[infinite] = np.where(margins[infinite] > 0, np.inf, 0)
         values = (margins**2).sum(axis=1)
+        values[infinite] = np.inf
         margins *= 2
-        margins[np.arange(len(y)), y] = -margins.sum(axis=1)
+        margins[rows, y] = -margins.sum(axis=1)
         return values, margins
 
 
 class CrossEntropy(Loss):
     """Cross-entropy of the softmax: ``-log(exp(s_y) / sum over k of exp(s_k))``.
 
-    Scores are shifted by their maximum first, so no exponential overflows.
+    Scores are shifted by their maximum first, so no exponential overflows. Where the class itself
+    has it, the loss is ``log(1 + sum over the others)``, which keeps its digits however small that
+    sum is. With all classes ruled out there is no softmax, and the loss is NaN.
 
     Examples
     --------
@@ -274,20 +296,33 @@ class CrossEntropy(Loss):
         if scores.dtype == np.float32:
             return cross_entropy(scores, y)
         rows = np.arange(len(y))
-        shifted = scores - scores.max(axis=1)[:, None]
-        own = shifted[rows, y]
-        exponentials = np.exp(shifted, out=shifted)
-        sums = exponentials.sum(axis=1)
-        exponentials /= sums[:, None]
-        exponentials[rows, y] -= 1
-        return np.log(sums) - own, exponentials
+        slopes = scores - scores.max(axis=1)[:, None]
+        below = -slopes[rows, y]
+        np.exp(slopes, out=slopes)
+        own, slopes[rows, y] = slopes[rows, y], 0
+        others = slopes.sum(axis=1)
+        sums = others + own
+        slopes /= sums[:, None]
+        slopes[rows, y] = -others / sums
+        return np.log1p(np.where(below > 0, sums - 1, others)) + below, slopes
 
 
-def _multiclass_margins(scores: Scores, y: Labels, own: float) -> Scores:
-    """``1 + s_k - s_y``, and for the class itself ``own``."""
-    rows = np.arange(len(y))
-    margins = scores - (scores[rows, y] - 1)[:, None]
-    margins[rows, y] = own
+def _low_enough(scores: Scores, own: Scores, width: float) -> tuple[Scores, Any]:
+    """Scores of the own classes, finite where these are ruled out; and the rows where they are.
+
+    They are so low there that every slope is as if they were lower still.
+    """
+    infinite = np.flatnonzero(np.isneginf(own))
+    if len(infinite):
+        of_rows = scores[infinite]
+        own[infinite] = np.where(np.isneginf(of_rows), 0, of_rows).min(axis=1) - (1 + width)
+    return own, infinite
+
+
+def _multiclass_margins(scores: Scores, own: Scores, y: Labels, of_own: float) -> Scores:
+    """``1 + s_k - s_y``, and for the class itself ``of_own``."""
+    margins = scores - (own - 1)[:, None]
+    margins[np.arange(len(y)), y] = of_own
     return margins
 
 
@@ -301,7 +336,12 @@ def _ramp(margins: Scores, width: float) -> Scores:
 
 
 def _project_on_simplex(points: Scores) -> Scores:
-    """Nearest point of the probability simplex, row by row (Held, Wolfe and Crowder 1974)."""
+    """Nearest point of the probability simplex, row by row (Held, Wolfe and Crowder 1974).
+
+    It is that of the point moved along (1, ..., 1), to where the largest number is 0: large numbers
+    would leave nothing of the 1 that the nearest point's sum to.
+    """
+    points = points - points.max(axis=1)[:, None]
     sorted_ = -np.sort(-points, axis=1)
     excess = np.cumsum(sorted_, axis=1) - 1
     ranks = np.arange(1, points.shape[1] + 1, dtype=points.dtype)

@@ -23,7 +23,7 @@ from visualwords.threads import row_blocks, worker_threads
 from .kernels import block_gradient, block_scores, packed_weights
 from .losses import Labels, Loss
 from .matrix import Source, take_rows
-from .scaling import Scaling, Weights
+from .scaling import Scaling, StandardisedRows, Weights
 
 __all__ = ["Certificate", "Objective", "Weights"]
 
@@ -111,7 +111,7 @@ class Objective:
         offset: npt.NDArray[np.floating] | None = None,
         n_jobs: int | None = None,
     ) -> None:
-        self.X, self.y, self.loss, self.alpha, self.n_classes = X, y, loss, alpha, n_classes
+        self.X, self.y, self.loss, self.alpha, self.n_classes = X, y, loss, float(alpha), n_classes
         self.sample_weight, self.fit_intercept = sample_weight, fit_intercept
         self.scaling, self.offset, self.n_jobs = scaling, offset, n_jobs
         self._total = float(len(y) if sample_weight is None else sample_weight.sum())
@@ -223,6 +223,10 @@ class Objective:
     def smoothed(self, width: float) -> "Objective":
         """Give this objective with the loss's kinks rounded off over ``width``."""
         return self.replaced(loss=self.loss.smoothed(width))
+
+    def in_double(self) -> "Objective":
+        """Give this objective with sums in float64: each block of rows is converted when read."""
+        return self.replaced(X=StandardisedRows(self.X, None))
 
     def subset(self, index: npt.NDArray[np.intp]) -> "Objective":
         """Make the objective of some rows, which are copied: a minibatch, or a sample.

@@ -33,6 +33,7 @@ class PrimalDual(Solver):
        steps on finding that out. Here it starts from the Hessian ``c * X^T X / n + alpha``, whose
        first term is estimated on some rows; ``c`` is measured along the last step.
     3. *Coarse to fine*. The first steps are made on a sample of the rows.
+    4. *Precision*. Where sums in float32 show no lower value any more, they are taken in float64.
 
     For a smooth loss the width is without meaning, and the gap is the squared norm of the
     gradient divided by ``2 * alpha``. Without a penalty there is no bound, and the solver stops
@@ -92,7 +93,7 @@ class PrimalDual(Solver):
         part = _Progress(rows.smoothed(1.0), progress.curvature)
         state = _evaluate(part, W)
         for _ in range(self.max_iter):
-            state = self._step(rows, state, max(self.tol, 0.02))
+            state = self._step(state, max(self.tol, 0.02))
             if state.stop:
                 break
         progress.objective = objective.smoothed(part.width)
@@ -103,16 +104,19 @@ class PrimalDual(Solver):
 
     def step(self, objective: Objective, state: State) -> State:
         """Make one step; see :class:`Solver`."""
-        return self._step(objective, state, self.tol)
+        return self._step(state, self.tol)
 
-    def _step(self, objective: Objective, state: State, tol: float) -> State:
+    def _step(self, state: State, tol: float) -> State:
         progress: _Progress = state.memory
         after = quasi_newton_step(
             progress.objective, state, progress.pairs, self.memory, progress.curvature.inverse
         )
         progress.pairs, after.memory = after.memory, progress
+        if after.stop and progress.objective.X.dtype != np.float64:
+            progress.objective, progress.pairs = progress.objective.in_double(), []
+            return _evaluate(progress, after.W)
         if after.stop or _distance(progress.objective, after) <= progress.target * after.value:
-            return _review(objective, after, tol)
+            return _review(after, tol)
         return after
 
 
@@ -140,12 +144,12 @@ def _distance(objective: Objective, state: State) -> float:
     return squares / (2 * objective.alpha) if objective.alpha else np.inf
 
 
-def _review(objective: Objective, state: State, tol: float) -> State:
+def _review(state: State, tol: float) -> State:
     """Certify what was reached; stop, or go on with a narrower smoothing or a nearer target."""
     progress: _Progress = state.memory
     certificate, W = progress.objective.certify(state.W), state.W
     room = tol * certificate.value - (certificate.gap - certificate.intercepts)
-    if objective.fit_intercept and 0 <= room < certificate.intercepts:
+    if progress.objective.fit_intercept and 0 <= room < certificate.intercepts:
         W = settle_intercepts(progress.objective, W, progress.curvature.c, room / 4)
         certificate = progress.objective.certify(W)
     reason = "the duality gap is within tol" if certificate.gap <= tol * certificate.value else ""
@@ -156,11 +160,11 @@ def _review(objective: Objective, state: State, tol: float) -> State:
         return State(W, certificate.value, None, progress, reason, certificate.gap)
     if state.stop:
         progress.pairs = []
-    _aim(objective, progress, certificate, tol)
+    _aim(progress, certificate, tol)
     return _evaluate(progress, W)
 
 
-def _aim(objective: Objective, progress: _Progress, certificate: Certificate, tol: float) -> None:
+def _aim(progress: _Progress, certificate: Certificate, tol: float) -> None:
     """Choose the next width and target from what the gap is made of."""
     wanted = tol / 2 * certificate.value
     if certificate.slack <= wanted:
@@ -168,7 +172,7 @@ def _aim(objective: Objective, progress: _Progress, certificate: Certificate, to
         return
     shrink = float(np.clip(np.sqrt(0.9 * wanted / certificate.slack), 0.3, 0.8))
     progress.width *= shrink
-    progress.objective = objective.smoothed(progress.width)
+    progress.objective = progress.objective.smoothed(progress.width)
     progress.target = max(tol / 3, certificate.slack * shrink**2 / certificate.value / 2)
     progress.curvature.measure(progress.pairs)
 

@@ -11,7 +11,7 @@ from visualwords.threads import row_blocks, worker_threads
 
 from .matrix import Source
 
-__all__ = ["Scaling", "Weights", "column_scaling", "scalings_outside"]
+__all__ = ["Scaling", "StandardisedRows", "Weights", "column_scaling", "scalings_outside"]
 
 Weights = npt.NDArray[np.float64]
 BLOCK_ROWS = 512
@@ -65,6 +65,31 @@ class Scaling:
         """Gradient by the standardised weights, from the gradient by the raw ones."""
         columns = (G[:, :-1] - np.outer(G[:, -1], self.mean)) / self.scale
         return np.column_stack([columns, G[:, -1]])
+
+
+class StandardisedRows:
+    """A source of the rows of another in float64, converted whenever they are read.
+
+    Parameters
+    ----------
+    X : source of shape (n, n_features)
+    scaling : Scaling or None
+        Standardise the columns, or leave them.
+    """
+
+    def __init__(self, X: Source, scaling: Scaling | None) -> None:
+        self.X, self.scaling = X, scaling
+        self.shape, self.dtype = X.shape, np.dtype(np.float64)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> npt.NDArray[np.float64]:
+        if self.scaling is None:
+            return np.asarray(self.X[rows], np.float64)
+        block = np.asarray(self.X[rows]) - self.scaling.mean
+        block /= self.scaling.scale
+        return block
 
 
 def column_scaling(

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from visualwords.compiling import INNER
+
 __all__ = ["cross_entropy"]
 
 # Below it exp(x) is not a normal number of float32.
@@ -15,6 +17,8 @@ LOG2_E = np.float32(1.44269504)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 HALF = np.float32(0.5)
 ONE = np.float32(1)
+# The bits of the root of 1/2.
+SQRT_HALF = np.int32(0x3F3504F3)
 
 
 def cross_entropy(scores: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Any, Any]:
@@ -32,34 +36,67 @@ def cross_entropy(scores: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Any, A
     """
     slopes = np.array(scores.T, order="C")
     largest = slopes.max(axis=0)
-    own, sums = np.empty_like(largest), np.empty_like(largest)
-    _softmax(slopes, np.ascontiguousarray(y, np.intp), largest, own, sums)
-    return np.log(sums) - own, slopes.T
+    values, sums = np.empty_like(largest), np.empty_like(largest)
+    _softmax(slopes, np.ascontiguousarray(y, np.intp).view(np.uintp), largest, values, sums)
+    return values, slopes.T
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def _softmax(p, y, largest, own, sums):  # type: ignore[no-untyped-def]
-    """Turn scores, a row for each class, into derivatives.
+def _softmax(p, y, largest, values, sums):  # type: ignore[no-untyped-def]
+    """Turn scores, a row for each class, into derivatives, and give the losses.
 
-    Gives the score of the example's class, less the largest, and the sum of the exponentials.
+    Sums are of the classes but the example's own: where its score is far above all others, the loss
+    and the derivative are what the others add to 1, of which ``1 + sum`` would keep nothing.
     """
     n = np.uintp(p.shape[1])
     for i in range(n):
-        own[i] = p[y[i], i] - largest[i]
+        values[i] = largest[i] - p[y[i], i]
+        p[y[i], i] = -np.inf
         sums[i] = 0
     for k in range(np.uintp(p.shape[0])):
         for i in range(n):
             e = _exp(p[k, i] - largest[i])
             p[k, i] = e
             sums[i] += e
+    for i in range(n):
+        others = sums[i]
+        total = others + _exp(-values[i])
+        values[i] += _log_of_one_and(total - ONE if values[i] > 0 else others)
+        sums[i] = total
+        largest[i] = others / total
     for k in range(np.uintp(p.shape[0])):
         for i in range(n):
             p[k, i] /= sums[i]
     for i in range(n):
-        p[y[i], i] -= ONE
+        p[y[i], i] = -largest[i]
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(**INNER, forceinline=True, fastmath={"contract"})
+def _log_of_one_and(x):  # type: ignore[no-untyped-def]
+    """``log(1 + x)`` for x of at least 0, to two units in the last place.
+
+    With ``u = 1 + x`` as rounded, and ``u = 2^m (1 + r)``, it is ``m ln 2 + log(1 + r)``, and what
+    rounding took of x, divided by ``u``. The polynomial is that of Cephes (S. Moshier).
+    """
+    u = np.float32(ONE + x)
+    bits = u.view(np.int32)
+    power = np.int32(np.int32(bits - SQRT_HALF) >> np.int32(23))
+    m = np.float32(power)
+    r = np.int32(bits - np.int32(power << np.int32(23))).view(np.float32) - ONE
+    p = np.float32(7.0376836292e-2)
+    p = p * r - np.float32(1.1514610310e-1)
+    p = p * r + np.float32(1.1676998740e-1)
+    p = p * r - np.float32(1.2420140846e-1)
+    p = p * r + np.float32(1.4249322787e-1)
+    p = p * r - np.float32(1.6668057665e-1)
+    p = p * r + np.float32(2.0000714765e-1)
+    p = p * r - np.float32(2.4999993993e-1)
+    p = p * r + np.float32(3.3333331174e-1)
+    lost = (x - (u - ONE)) / u
+    return p * r * (r * r) + m * LN2_LOW + lost - HALF * (r * r) + r + m * LN2_HIGH
+
+
+@njit(**INNER, forceinline=True, fastmath={"contract"})
 def _exp(x):  # type: ignore[no-untyped-def]
     """``exp(x)`` for x of at most 0, to two units in the last place; below LOWEST it is 0.
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
+from .losses import CrammerSinger, Hinge, OneVsRestHinge, PiecewiseLinear, SquaredHinge
 from .objective import Objective, Weights
 
-__all__ = ["Result", "Solver", "State"]
+__all__ = ["InTurn", "Result", "Solver", "State", "check_penalised_hinge"]
+
+HINGES = (Hinge, CrammerSinger, OneVsRestHinge, SquaredHinge)
 
 
 @dataclass
@@ -106,6 +109,8 @@ class Solver(BaseEstimator):
                 state = self.step(objective, state)
                 if not np.isfinite(state.value):
                     state.stop = "the value is not finite"
+                elif not objective.alpha and state.value <= np.finfo(float).eps:
+                    state.stop = state.stop or "the value is 0 within rounding"
                 yield state
 
     def minimize(
@@ -140,3 +145,63 @@ class Solver(BaseEstimator):
                 state.stop = state.stop or "the callback asked to stop"
                 break
         return Result(state.W, state.value, values, iterates, state.stop or "max_iter", state.gap)
+
+
+class InTurn(Solver):
+    """Several optimizers: each goes on where the one before stopped short of the tolerance.
+
+    Parameters
+    ----------
+    solvers : list of Solver
+    tol : float
+        Stop when the duality gap is at most ``tol`` times the value; replaces that of each.
+    random_state : int
+        Replaces that of each which has one.
+    """
+
+    converges = True
+
+    def __init__(self, solvers: list[Solver], tol: float, random_state: int = 0) -> None:
+        self.solvers = solvers
+        self.tol = tol
+        self.random_state = random_state
+
+    @property
+    def max_iter(self) -> int:  # type: ignore[override]
+        """Steps of all."""
+        return sum(solver.max_iter for solver in self.solvers)
+
+    def step(self, objective: Objective, state: State) -> State:
+        """Not to be called: each of the optimizers has its own."""
+        raise NotImplementedError
+
+    def states(self, objective: Objective, W: Weights) -> Iterator[State]:
+        """Give the states of all in turn, at last the best of their last; see :class:`Solver`."""
+        last: list[State] = []
+        with objective:
+            for solver in map(clone, self.solvers):
+                own = {"tol", "random_state"} & solver.get_params().keys()
+                solver.set_params(**{name: getattr(self, name) for name in own})
+                for i, state in enumerate(solver.states(objective, W)):
+                    if i or not last:
+                        yield state
+                if state.gap <= self.tol * state.value:
+                    return
+                last.append(state)
+                W = state.W
+            yield min(last, key=lambda state: state.value)
+
+
+def check_penalised_hinge(solver: Solver, objective: Objective) -> None:
+    """Refuse a loss that is not a hinge, and an objective without penalty."""
+    loss, name = objective.loss, type(solver).__name__
+    smoothed = isinstance(loss, PiecewiseLinear) and loss.width > 0
+    if smoothed or type(loss) not in HINGES:
+        raise ValueError(
+            f"{name} cannot minimise {loss!r}: it minimises "
+            f"{', '.join(hinge.__name__ for hinge in HINGES)}; use PrimalDual"
+        )
+    if not objective.alpha > 0:
+        raise ValueError(
+            f"{name} needs alpha > 0, got {objective.alpha!r}; use PrimalDual or LBFGS"
+        )

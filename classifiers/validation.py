@@ -50,7 +50,12 @@ def check_training_data(
     X = check_rows(estimator, X, reset=reset)
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
+    try:
+        check_classification_targets(y)
+    except TypeError as error:
+        raise ValueError(
+            f"y has labels that cannot be sorted, give all of one kind and none missing: {error}"
+        ) from None
     if len(y) != X.shape[0]:
         raise ValueError(f"X has {X.shape[0]} rows but y has {len(y)} labels")
     return X, y
@@ -70,7 +75,10 @@ def row_weights(
         )
     if class_weight is not None:
         of_class = compute_class_weight(class_weight, classes=classes, y=y)
+        if not of_class.min() >= 0:
+            raise ValueError(f"class_weight must not be negative, got {class_weight!r}")
         weight = weight * of_class[np.searchsorted(classes, y)]
     if not weight.sum() > 0:
         raise ValueError("sample_weight is zero for all rows: there is nothing to learn from")
-    return weight
+    # Only ratios matter. By a power of two, which costs no digit, float32 can hold them.
+    return np.ldexp(weight, -np.frexp(weight.max())[1])

@@ -3,7 +3,8 @@
 from .base import ImageFeature
 from .bovw import BagOfVisualWords
 from .dense import DensePatches
-from .hog import HOG, hog, hog_cells, hog_image
+from .hog import HOG, hog, hog_cells
+from .hog_picture import hog_image
 from .hue import HueHistogram, hue_histogram
 from .keypoints import KeypointPatches
 from .patches import DescribedImages, PatchDescriptors

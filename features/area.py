@@ -6,12 +6,14 @@ numbers, and for 8-bit images so are all sums: those of columns are exact in flo
 rows), those of rows in float64.
 """
 
+import math
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from visualwords.compiling import flat, kernel, part
 
 __all__ = ["average"]
 
@@ -28,9 +30,15 @@ def average(images: npt.NDArray[Any], channels: int, out: npt.NDArray[Any]) -> N
     out : ndarray of shape (n, rows, columns * channels), of the same dtype
         It has at most as many rows and columns as the images.
     """
-    vertical = _overlaps(images.shape[1], out.shape[1])
-    horizontal = _overlaps(images.shape[2] // channels, out.shape[2] // channels)
-    _average(images, channels, *vertical, *horizontal, out)
+    rows, width = images.shape[1:]
+    vertical = _overlaps(rows, out.shape[1])
+    horizontal = _overlaps(width // channels, out.shape[2] // channels)
+    unit = 0.5 ** math.ceil(math.log2(rows))  # So no sum is beyond what a float image may hold.
+    area = rows * (width // channels) * unit
+    band = np.empty(BAND * width, np.float32)
+    across = np.zeros((width + horizontal[1].shape[1] * channels) * BAND, np.float64)
+    sums = np.empty(out.shape[2] * BAND, np.float64)
+    _average(images, channels, *vertical, *horizontal, unit, area, band, across, sums, out)
 
 
 @lru_cache(maxsize=256)
@@ -45,60 +53,65 @@ def _overlaps(n: int, m: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.flo
     return begin[:, 0] // m, np.maximum(parts, 0).astype(np.float64)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _average(
-    images: Any, channels: int, tops: Any, heights: Any, lefts: Any, widths: Any, out: Any
+    images: Any,
+    channels: int,
+    tops: Any,
+    heights: Any,
+    lefts: Any,
+    widths: Any,
+    unit: float,
+    area: float,
+    band: Any,
+    across: Any,
+    sums: Any,
+    out: Any,
 ) -> None:
     """Sum the rows that a new row covers, then of these sums the columns of each new pixel."""
-    n, rows, width = images.shape
-    columns = width // channels
-    unit = 0.5 ** np.ceil(np.log2(rows))  # So that no sum is beyond what a float image may hold.
-    area = rows * columns * unit
+    pixels, means = flat(images), flat(out)
+    n_rows, width = np.uintp(images.shape[1]), np.uintp(images.shape[2])
+    n_means, n_taps = np.uintp(out.shape[1]), np.uintp(heights.shape[1])
+    n, lanes = np.uintp(out.shape[2]), np.uintp(BAND)
     half = 0.5 if out.itemsize == 1 else 0.0
-    band = np.empty((BAND, width), np.float32)
-    across = np.zeros((width + widths.shape[1] * channels, BAND), np.float64)
-    sums = np.empty((out.shape[2], BAND), np.float64)
-    strips = -(-out.shape[1] // BAND)
-    for strip in range(n * strips):
-        image, top = strip // strips, strip % strips * BAND
-        band[:] = 0
-        some = min(BAND, out.shape[1] - top)
-        for r in range(some):
-            for j in range(heights.shape[1]):
-                if heights[top + r, j] > 0:
-                    share = np.float32(heights[top + r, j] * unit)
-                    _add(share, images[image, tops[top + r] + j], band[r])
-        for i in range(width):
-            for r in range(BAND):
-                across[i, r] = band[r, i]
-        _sum_rows(across, lefts, widths, channels, sums)
-        for r in range(some):
-            for i in range(out.shape[2]):
-                out[image, top + r, i] = sums[i, r] / area + half
+    to = np.uintp(0)
+    for image in range(np.uintp(len(images))):
+        for top in range(np.uintp(0), n_means, lanes):
+            some = lanes if top + lanes < n_means else n_means - top
+            for i in range(lanes * width):
+                band[i] = 0
+            for r in range(some):
+                row = image * n_rows + np.uintp(tops[top + r])
+                for j in range(n_taps):
+                    if heights[top + r, j] > 0:
+                        share, at = np.float32(heights[top + r, j] * unit), (row + j) * width
+                        for i in range(width):
+                            band[r * width + i] += share * np.float32(pixels[at + i])
+            for i in range(width):
+                for r in range(lanes):
+                    across[i * lanes + r] = band[r * width + i]
+            _sum_rows(across, lefts, widths, np.uintp(channels), sums)
+            for r in range(some):
+                for i in range(n):
+                    means[to + i] = sums[i * lanes + r] / area + half
+                to += n
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _add(share: Any, line: Any, total: Any) -> None:
-    """Add a row of pixels to the sums of the columns."""
-    for i in range(len(line)):
-        total[i] += share * np.float32(line[i])
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _sum_rows(across: Any, lefts: Any, widths: Any, channels: int, sums: Any) -> None:
+@part
+def _sum_rows(across: Any, lefts: Any, widths: Any, channels: Any, sums: Any) -> None:
     """Sum the columns that each new pixel covers, of BAND rows at a time."""
-    k = np.uintp(0)  # Unsigned: indices that need not be checked for their sign.
-    step = np.uintp(channels)
-    for x in range(len(lefts)):
+    one, two, three, four = np.uintp(1), np.uintp(2), np.uintp(3), np.uintp(BAND)
+    k = np.uintp(0)
+    for x in range(np.uintp(len(lefts))):
         for c in range(channels):
-            i = np.uintp(lefts[x] * channels + c)
+            i = (np.uintp(lefts[x]) * channels + c) * four
             first = second = third = fourth = 0.0
-            for j in range(widths.shape[1]):
-                part = widths[x, j]
-                first += part * across[i, 0]
-                second += part * across[i, 1]
-                third += part * across[i, 2]
-                fourth += part * across[i, 3]
-                i = np.uintp(i + step)
-            sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3] = first, second, third, fourth
-            k = np.uintp(k + np.uintp(1))
+            for j in range(np.uintp(widths.shape[1])):
+                share = widths[x, j]
+                first += share * across[i]
+                second += share * across[i + one]
+                third += share * across[i + two]
+                fourth += share * across[i + three]
+                i += channels * four
+            sums[k], sums[k + one], sums[k + two], sums[k + three] = first, second, third, fourth
+            k += four

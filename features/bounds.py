@@ -22,17 +22,31 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import inner, reassociated
+from visualwords.compiling import part, sum_up
 
 from .distances import DoubleArray
 from .image import FloatArray
 from .integer_products import WORDS, ShortArray, as_blocks, multiply
 
-__all__ = ["FOLD", "SMALL", "STEP", "Prepared", "Scratch", "bound", "prepare", "scratch"]
+__all__ = [
+    "FOLD",
+    "MARGINS",
+    "SMALL",
+    "STEP",
+    "UNITS_OF_ROWS",
+    "Prepared",
+    "Scratch",
+    "bound",
+    "prepare",
+    "scratch",
+]
 
 STEP = 16  # Rows that get their bounds at a time: these, of 1000 words, are 64 KiB.
-FOLD = 8  # Bounds are folded twice by this factor before any single one is looked at.
+FOLD = 8  # Bounds are folded by this factor, to lanes, before any single one is looked at.
+WIDTH = 8 * FOLD  # so that lanes fill the processor's vectors
 UNIT = 2.0**-24
+# Where in ``Scratch.sizes`` there is what, after the squares.
+LENGTHS, MARGINS, UNITS_OF_ROWS = np.uintp(STEP), np.uintp(2 * STEP), np.uintp(3 * STEP)
 LARGE = 1e30  # Squared lengths over this are left to float64 ...
 SMALL = 1e-30  # ... and what underflows under this is covered by an absolute error of the bounds.
 # A sum is at most 1.5 UNITS^2 (1 + ROUGHEST)^2, which is to be less than 2^31.
@@ -50,7 +64,7 @@ class Prepared(NamedTuple):
     words: FloatArray  # (n_words, d)
     mean: FloatArray  # (d,)
     axes: ShortArray  # (d, n_axes) in blocks; n_axes is a multiple of 16
-    table: ShortArray  # (n_axes + 2, n_words rounded up to FOLD^2) in blocks
+    table: ShortArray  # (n_axes + 2, n_words rounded up to WIDTH) in blocks
     radius: float  # R; infinite if there are to be no bounds
     slack: float  # What rounding adds to 2 p . q, in units of max(|x|, R) R.
     lengthening: float  # |x|^2 times this, less what is computed of |p|^2, is r(x)^2 or more.
@@ -58,19 +72,16 @@ class Prepared(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What the kernels write of up to STEP rows; ``..._pairs`` are the same memory, by twos."""
+    """What the kernels write of up to STEP rows."""
 
     centred: FloatArray  # (d,)
     coordinates: ShortArray  # (STEP, d), d even
-    coordinate_pairs: npt.NDArray[np.int32]
     projected: npt.NDArray[np.int32]  # (STEP, n_axes)
     factors: ShortArray  # (STEP, n_axes + 2)
-    factor_pairs: npt.NDArray[np.int32]
     products: npt.NDArray[np.int32]  # (STEP, width of the table)
-    squares: DoubleArray  # (STEP,), |x|^2
-    lengths: DoubleArray  # (STEP,), |x|, rounded up
-    margins: DoubleArray  # (STEP,), infinite where there are no bounds
-    units: DoubleArray  # (STEP,), the bounds are squares - margins + units * products
+    # (4 * STEP,): |x|^2 of every row; |x|, rounded up; the margin, infinite where there are no
+    # bounds; the unit. The bounds are squares - margins + units * products.
+    sizes: DoubleArray
 
 
 def prepare(words: FloatArray) -> Prepared:
@@ -134,7 +145,8 @@ def _bound_table(centred: DoubleArray, axes: DoubleArray, radius: float) -> Shor
     coordinates = centred @ axes
     squared = np.einsum("ij,ij->i", centred, centred)
     rest = squared * (1 + 1e-9) - np.einsum("ij,ij->i", coordinates, coordinates)
-    table = np.zeros((axes.shape[1] + 2, -(-n_words // FOLD**2) * FOLD**2))
+    width = -(-n_words // WIDTH) * WIDTH
+    table = np.zeros((axes.shape[1] + 2, width))
     table[:-2, :n_words] = -np.rint(coordinates.T / radius * UNITS)
     table[-2, :n_words] = -np.ceil(np.sqrt(np.maximum(rest, 0)) / radius * UNITS)
     table[-1, :n_words] = np.floor(squared / radius / radius * UNITS)
@@ -145,70 +157,54 @@ def scratch(prepared: Prepared) -> Scratch:
     """Make the arrays that the bounds of rows are computed in."""
     _, n_pairs, _, _ = prepared.axes.shape
     n_blocks, depth, _, _ = prepared.table.shape
-    coordinates = np.zeros((STEP, 2 * n_pairs), np.int16)
-    factors = np.zeros((STEP, 2 * depth), np.int16)
     return Scratch(
         np.empty(prepared.words.shape[1], np.float32),
-        coordinates,
-        coordinates.view(np.int32),
+        np.zeros((STEP, 2 * n_pairs), np.int16),
         np.empty((STEP, 2 * depth - 2), np.int32),
-        factors,
-        factors.view(np.int32),
+        np.zeros((STEP, 2 * depth), np.int16),
         np.empty((STEP, n_blocks * WORDS), np.int32),
-        *np.empty((4, STEP)),
+        np.empty(4 * STEP),
     )
 
 
-@inner
-def bound(rows: Any, prepared: Any, made: Any) -> None:
-    """Compute the bounds of up to STEP rows.
+@part
+def bound(rows: Any, start: Any, n: Any, known: Any, made: Any) -> None:
+    """Compute the bounds of ``n`` rows, up to STEP, from ``start`` on.
 
-    The bound of row ``r`` and word ``c`` is ``squares[r] - margins[r] + units[r] *
-    products[r, c]``; none if the margin is infinite.
+    ``known`` is :class:`Prepared` but for the words, ``made`` is :class:`Scratch`.
     """
-    for r in range(len(rows)):
-        squared = np.float64(_centre(rows[r], prepared.mean, made.centred))
-        length = np.sqrt(squared * (1 + 2 * prepared.rounding) + SMALL)
-        made.squares[r], made.lengths[r], made.margins[r] = squared, length, np.inf
-        if squared < LARGE and prepared.radius < np.inf:
-            _quantize(made.centred, np.float32(UNITS / length), made.coordinates[r])
-            made.margins[r] = prepared.rounding * length**2 + SMALL
-    multiply(made.coordinate_pairs, len(rows), prepared.axes, made.projected)
-    for r in range(len(rows)):
-        if made.margins[r] < np.inf:
-            longest = max(made.lengths[r], prepared.radius)
-            scale = np.float32(made.lengths[r] / longest / AXIS_UNITS)
-            rest = made.lengths[r] * UNITS / longest
-            _factor(made.projected[r], scale, rest * rest * prepared.lengthening, made.factors[r])
-            made.factors[r, -1] = np.int16(UNITS * prepared.radius / (2 * longest))
-            made.units[r] = 2 * longest * prepared.radius / UNITS**2
-            made.margins[r] += prepared.slack * longest * prepared.radius
-    multiply(made.factor_pairs, len(rows), prepared.table, made.products)
-
-
-@reassociated
-def _centre(x: Any, mean: Any, centred: Any) -> Any:
-    """Subtract the mean; gives the sum of the squares."""
-    squared = np.float32(0)
-    for i in range(len(x)):
-        centred[i] = x[i] - mean[i]
-        squared += centred[i] * centred[i]
-    return squared
-
-
-@inner
-def _quantize(values: Any, scale: Any, numbers: Any) -> None:
-    for i in range(len(values)):
-        numbers[i] = np.int16(values[i] * scale)
-
-
-@reassociated
-def _factor(projected: Any, scale: Any, squared: float, factors: Any) -> None:
-    """Fill in ``p`` and, if ``squared`` is the square of ``x``, ``r(x)``."""
-    explained: Any = np.float32(0)
-    n = len(projected)
-    for i in range(n):
-        coordinate = np.float32(projected[i]) * scale
-        factors[i] = np.int16(coordinate)
-        explained += coordinate * coordinate
-    factors[n] = np.int16(np.sqrt(max(squared - np.float64(explained), 0.0)) + 1)
+    mean, axes, table, radius, slack, lengthening, rounding = known
+    centred, coordinates, projected, factors, products, sizes = made
+    one, d, n_axes = np.uintp(1), np.uintp(len(mean)), np.uintp(projected.shape[1])
+    for r in range(n):
+        total = np.float32(0)
+        for i in range(d):
+            value = rows[start + r, i] - mean[i]
+            centred[i] = value
+            total = sum_up(value, value, total)
+        squared = np.float64(total)
+        length = np.sqrt(squared * (1 + 2 * rounding) + SMALL)
+        margin = np.inf
+        if squared < LARGE and radius < np.inf:
+            margin = rounding * length**2 + SMALL
+            scale = np.float32(UNITS / length)
+            for i in range(d):
+                coordinates[r, i] = np.int16(centred[i] * scale)
+        sizes[r], sizes[LENGTHS + r], sizes[MARGINS + r] = squared, length, margin
+    multiply(coordinates, n, axes, projected)
+    for r in range(n):
+        if sizes[MARGINS + r] < np.inf:
+            length = sizes[LENGTHS + r]
+            longest = length if length > radius else radius
+            scale = np.float32(length / longest / AXIS_UNITS)
+            total = np.float32(0)
+            for i in range(n_axes):
+                coordinate = np.float32(projected[r, i]) * scale
+                factors[r, i] = np.int16(coordinate)
+                total = sum_up(coordinate, coordinate, total)
+            rest = (length * UNITS / longest) ** 2 * lengthening - np.float64(total)
+            factors[r, n_axes] = np.int16(np.sqrt(rest if rest > 0 else 0.0) + 1)
+            factors[r, n_axes + one] = np.int16(UNITS * radius / (2 * longest))
+            sizes[UNITS_OF_ROWS + r] = 2 * longest * radius / UNITS**2
+            sizes[MARGINS + r] += slack * longest * radius
+    multiply(factors, n, table, products)

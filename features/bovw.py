@@ -39,7 +39,8 @@ class BagOfVisualWords(ImageFeature):
         Size of the vocabulary and length of the histogram of a region.
     patches : DensePatches, KeypointPatches or None
         Where to look. None is ``DensePatches()``, a grid that adapts to the image's size. Its
-        ``n_jobs`` is not used.
+        ``n_jobs`` is not used, and none of it for descriptors computed before: to fit on these and
+        transform images, give what computed them.
     assignment : {"hard", "localized", "triangle"}
         "hard": one vote for the nearest word. "localized" [2]_: a vote shared by the
         ``n_neighbors`` nearest words in proportion to exp(-beta d^2), d being the distance.

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from visualwords.compiling import kernel
 from visualwords.threads import row_blocks
 
 from .distances import all_distances
@@ -147,7 +147,7 @@ def _sum(
     return summed.reshape(shape).astype(np.float64, copy=False)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add_triangle(distances: Any, regions: Any, histograms: Any) -> None:
     """Add what distances fall short of their mean in all regions of every descriptor."""
     n_words = distances.shape[1]

@@ -19,7 +19,8 @@ from .image import (
     naming_image,
     stacks,
 )
-from .patch_kernels import N_NUMBERS, WINDOW, Grid, describe_grid, lay_grid, normalize
+from .patch_grid import N_NUMBERS, WINDOW, Grid, lay_grid
+from .patch_kernels import describe_grid, normalize
 from .patches import (
     IMAGES_PER_BLOCK,
     N_COORDINATES,

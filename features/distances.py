@@ -1,10 +1,11 @@
 """Squared distances of descriptors and words: exact ones, quick ones and all at once."""
 
-import numba
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import inner, reassociated
+from visualwords.compiling import inner, kernel, local_array, reassociated
 
 from .image import FloatArray
 
@@ -20,6 +21,9 @@ __all__ = [
 IntArray = npt.NDArray[np.int32]
 DoubleArray = npt.NDArray[np.float64]
 
+N_SUMS = 8  # of an exact distance, added up at the end
+NONE, EIGHT = np.uintp(0), np.uintp(N_SUMS)
+
 
 def check_finite(bad: int) -> None:
     """Refuse descriptors of which a kernel gave the first row that is not finite, if any."""
@@ -31,30 +35,30 @@ def check_finite(bad: int) -> None:
 
 
 @inner
-def squared_distance(x: FloatArray, c: FloatArray) -> float:
-    """Sum of ``(x_i - c_i)^2`` in float64: eight partial sums, added two by two, then the rest."""
-    n = len(x) // 8 * 8
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    for i in range(0, n, 8):
-        d0, d1 = np.float64(x[i]) - c[i], np.float64(x[i + 1]) - c[i + 1]
-        d2, d3 = np.float64(x[i + 2]) - c[i + 2], np.float64(x[i + 3]) - c[i + 3]
-        d4, d5 = np.float64(x[i + 4]) - c[i + 4], np.float64(x[i + 5]) - c[i + 5]
-        d6, d7 = np.float64(x[i + 6]) - c[i + 6], np.float64(x[i + 7]) - c[i + 7]
-        s0, s1, s2, s3 = s0 + d0 * d0, s1 + d1 * d1, s2 + d2 * d2, s3 + d3 * d3
-        s4, s5, s6, s7 = s4 + d4 * d4, s5 + d5 * d5, s6 + d6 * d6, s7 + d7 * d7
-    total = ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
-    for i in range(n, len(x)):
-        d0 = np.float64(x[i]) - c[i]
-        total += d0 * d0
+def squared_distance(x: Any, words: Any, w: Any) -> Any:
+    """Sum of ``(x_i - words_wi)^2`` in float64: eight partial sums, two by two, then the rest."""
+    n = np.uintp(len(x)) // EIGHT * EIGHT
+    sums = local_array(N_SUMS, np.float64)
+    for k in range(EIGHT):
+        sums[k] = 0
+    for i in range(NONE, n, EIGHT):
+        for k in range(EIGHT):
+            difference = np.float64(x[i + k]) - words[w, i + k]
+            sums[k] += difference * difference
+    total = (sums[0] + sums[4]) + (sums[2] + sums[6])
+    total += (sums[1] + sums[5]) + (sums[3] + sums[7])
+    for i in range(n, np.uintp(len(x))):
+        difference = np.float64(x[i]) - words[w, i]
+        total += difference * difference
     return total
 
 
 @reassociated
-def estimate(x: FloatArray, c: FloatArray) -> np.float32:
+def estimate(x: Any, words: Any, w: Any) -> Any:
     """Squared distance in float32, summed in any order: errs by (len(x) + 2) 2^-24 of itself."""
     total = np.float32(0)
     for i in range(len(x)):
-        d = x[i] - c[i]
+        d = x[i] - words[w, i]
         total += d * d
     return total
 
@@ -74,7 +78,7 @@ def all_distances(rows: FloatArray, columns: FloatArray, distances: FloatArray) 
     check_finite(_all_distances(rows, columns, distances, squared))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _all_distances(
     rows: FloatArray, columns: FloatArray, distances: FloatArray, squared: DoubleArray
 ) -> int:

@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients: ``hog``, ``hog_cells``, ``hog_image`` and ``HOG``."""
+"""Histograms of oriented gradients: ``hog``, ``hog_cells`` and ``HOG``."""
 
 from typing import Any, ClassVar, Self
 
@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import hog_kernels
 from .base import ImageFeature
 from .hog_course import course_cells
-from .hog_parameters import check_counts
+from .hog_parameters import bin_angles, check_counts
 from .hog_plan import Plan, find_plan
 from .image import (
     FloatArray,
@@ -21,10 +21,11 @@ from .image import (
     resize_stack,
     stacks,
 )
+from .lanes import LANES
 
-__all__ = ["HOG", "hog", "hog_cells", "hog_image"]
+__all__ = ["HOG", "hog", "hog_cells"]
 
-UINT8 = np.dtype(np.uint8)
+FLOAT32 = np.dtype(np.float32)
 
 
 def hog(
@@ -79,7 +80,8 @@ def hog(
     TypeError
         If the pixels are neither uint8 nor floating-point.
     ValueError
-        If the image is not one or is smaller than a block, or a parameter is not valid.
+        If the image is not one or is smaller than a block, its pixels are so large (above 1e10)
+        that gradients overflow, or a parameter is not valid.
 
     Notes
     -----
@@ -92,17 +94,22 @@ def hog(
         count as 0..1. The norm's epsilon is 0.001.
     skimage
         ``skimage.feature.hog``: a pixel votes for one bin of one cell; cells hold means. Its own
-        default for ``cells_per_block`` is (3, 3).
+        default for ``cells_per_block`` is (3, 3). Where channels have equally long gradients, or a
+        gradient lies on the end of a bin, but for rounding, the rounding decides; for float images
+        in colour and for square roots it is that of float32 here, and some pixels vote otherwise.
     opencv
         ``cv2.HOGDescriptor`` of OpenCV 4, of a window at the image's top left: like dalal, with
         square roots, sigma an eighth of the block's rows plus columns, other epsilons, and blocks
         and cells listed by columns. Float images count as 255 times their values. Give OpenCV the
-        same array: it calls the channels BGR, but treats them alike.
+        same array: it calls the channels BGR, but treats them alike. Of channels with equally long
+        gradients the first counts; OpenCV takes the last in the last ``columns % 4`` columns of an
+        image, which cells of 8 columns do not reach.
     uoctti
         Felzenszwalb, Girshick, McAllester and Ramanan, *Object detection with discriminatively
         trained part-based models*, PAMI 2010, as in VLFeat: for each cell 2 ``orientations`` signed
         bins, ``orientations`` unsigned bins and 4 sums; 31 for 9 orientations. Cells are as many
-        as are at least half in the image. uint8 pixels count as 0..1.
+        as are at least half in the image. uint8 pixels count as 0..1. With one orientation a
+        gradient straight up or down, which VLFeat leaves out, counts as one to the left or right.
     cs231n
         ``hog_feature`` of Stanford's course: means of cells, not normalised, listed by columns, of
         the grey image, on forward differences; gradients that point left do not vote.
@@ -118,7 +125,7 @@ def hog(
     image = check_image(image)
     plan = find_plan(
         image.shape,
-        image.dtype != UINT8,
+        image.itemsize > 1,
         orientations,
         pixels_per_cell,
         cells_per_block,
@@ -128,29 +135,51 @@ def hog(
         signed,
         transform_sqrt,
     )
-    out = np.empty(plan.length, np.float32)
-    _describe(image.reshape(-1), plan, out)
+    out = np.empty(plan.length, FLOAT32)
+    _describe(image, plan, out)
     return out
 
 
-def _describe(pixels: Image, plan: Plan, out: FloatArray) -> None:
-    """Write the descriptors of images to ``out``; the axes of both are run together."""
+def _describe(images: Image, plan: Plan, out: FloatArray) -> None:
+    """Write the descriptors of an image or a stack to ``out``, whose axes are run together."""
+    pixels = images.ravel()
+    if not pixels.flags.carray:  # Of read-only arrays numba makes another, slower type.
+        pixels = pixels.copy()
+    if plan.is_plain:
+        finite = hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
+    else:
+        finite = _describe_specially(pixels, plan, out)
+    if not finite:
+        raise ValueError(
+            "the pixels are so large that their gradients overflow float32; scale them to 0..1"
+        )
+
+
+def _describe_specially(pixels: Image, plan: Plan, out: FloatArray) -> bool:
+    """Describe where more is to do than one call of the kernel; whether no number overflowed."""
     if plan.refuses_negative and pixels.min() < 0:
         raise ValueError("transform_sqrt needs pixels that are not negative")
-    convention = plan.parameters.convention
-    if convention == "cs231n":
-        cells = np.empty((len(out) // plan.length, *plan.cells))
-        cell = np.array(plan.parameters.cell)
-        for image, means in zip(pixels.reshape(-1, *plan.size), cells, strict=True):
-            course_cells(image, cell, means)
-        listed = cells if plan.only_cells else cells.swapaxes(1, 2)
-        out.reshape(listed.shape)[:] = listed
-    elif convention == "uoctti" and not plan.only_cells:
+    if plan.parameters.convention == "cs231n":
+        return _describe_course(pixels, plan, out)
+    if plan.size[1] < LANES:  # The kernel loads as many pixels at once.
+        pixels = np.append(pixels, np.zeros(LANES * plan.size[2], pixels.dtype))
+    if plan.parameters.convention == "uoctti" and not plan.only_cells:
         sums = np.empty((len(out) // plan.length, *plan.cells), np.float32)
         hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, sums.reshape(-1))
-        hog_kernels.normalize_cells(sums, plan.constants, out.reshape(len(sums), -1))
-    else:
-        hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
+        return hog_kernels.normalize_cells(sums, plan.constants, out.reshape(len(sums), -1))
+    return hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
+
+
+def _describe_course(pixels: Image, plan: Plan, out: FloatArray) -> bool:
+    """Write the descriptors of images by the course's own code."""
+    cells = np.empty((len(out) // plan.length, *plan.cells))
+    cell = np.array(plan.parameters.cell)
+    for image, means in zip(pixels.reshape(-1, *plan.size), cells, strict=True):
+        course_cells(image, cell, means)
+    listed = cells if plan.only_cells else cells.swapaxes(1, 2)
+    with np.errstate(over="ignore"):
+        out.reshape(listed.shape)[:] = listed
+    return bool(np.isfinite(out).all())
 
 
 def hog_cells(
@@ -183,7 +212,7 @@ def hog_cells(
     image = check_image(image)
     plan = find_plan(
         image.shape,
-        image.dtype != UINT8,
+        image.itemsize > 1,
         orientations,
         pixels_per_cell,
         (2, 2),
@@ -194,73 +223,9 @@ def hog_cells(
         transform_sqrt,
         True,
     )
-    out = np.empty(plan.length, np.float32)
-    _describe(image.reshape(-1), plan, out)
+    out = np.empty(plan.length, FLOAT32)
+    _describe(image, plan, out)
     return out.reshape(plan.shape)
-
-
-def hog_image(
-    image: Image,
-    *,
-    orientations: int = 9,
-    pixels_per_cell: tuple[int, int] = (8, 8),
-    convention: str = "dalal",
-    signed: bool = False,
-    transform_sqrt: bool | None = None,
-) -> FloatArray:
-    """Draw the histograms of an image's cells as small stars of lines.
-
-    A line runs along the edge that its bin stands for, at right angles to the gradient; it is as
-    bright as the cell's votes for the bin.
-
-    Parameters
-    ----------
-    image, orientations, pixels_per_cell, convention, signed, transform_sqrt
-        As in :func:`hog_cells`.
-
-    Returns
-    -------
-    ndarray of shape (rows, columns), float32
-        As large as the image, except for pixels that belong to no cell. With
-        ``convention="skimage"`` it is what ``skimage.feature.hog`` draws.
-
-    Examples
-    --------
-    >>> hog_image(np.eye(32, dtype=np.float32)).shape
-    (32, 32)
-    """
-    cells = hog_cells(
-        image,
-        orientations=orientations,
-        pixels_per_cell=pixels_per_cell,
-        convention=convention,
-        signed=signed,
-        transform_sqrt=transform_sqrt,
-    )
-    from skimage.draw import line  # slow to import, and used here alone
-
-    angles = _bin_angles(convention, orientations, signed, 2 * np.pi)
-    rows, columns = pixels_per_cell
-    radius = max(0, min(rows, columns) // 2 - 1)
-    steps = radius * np.cos(angles), radius * np.sin(angles)
-    picture = np.zeros((cells.shape[0] * rows, cells.shape[1] * columns), np.float32)
-    for i, j in np.ndindex(*cells.shape[:2]):  # Cell by cell: where a line ends is rounded.
-        y, x = i * rows + rows // 2, j * columns + columns // 2
-        for votes, dy, dx in zip(cells[i, j], *steps, strict=True):
-            ends = line(int(y - dy), int(x + dx), int(y + dy), int(x - dx))
-            picture[ends] += votes
-    return picture
-
-
-def _bin_angles(
-    convention: str, orientations: int, signed: bool, circle: float
-) -> npt.NDArray[np.float64]:
-    """Angle of the gradients of each bin, from pointing right to down; ``circle`` is all around."""
-    turn = circle if signed else circle / 2
-    if convention == "uoctti":
-        return turn * np.arange(2 * orientations) / orientations
-    middles = turn * (np.arange(orientations) + 0.5) / orientations
-    return middles - circle / 4 if convention == "cs231n" else middles
 
 
 class HOG(ImageFeature):
@@ -294,7 +259,7 @@ class HOG(ImageFeature):
     (5, 324)
     """
 
-    kernel_version: ClassVar[int] = 3
+    kernel_version: ClassVar[int] = 5
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 
@@ -355,10 +320,10 @@ class HOG(ImageFeature):
         check_is_fitted(self)
         image = check_image(image)
         image = resize(image, self._target(image.shape[:2]))
-        plan = self._plan(image.shape, image.dtype != UINT8)
+        plan = self._plan(image.shape, image.itemsize > 1)
         self._check_fitted_length(plan.length)
-        out = np.empty(plan.length, np.float32)
-        _describe(image.reshape(-1), plan, out)
+        out = np.empty(plan.length, FLOAT32)
+        _describe(image, plan, out)
         return out
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
@@ -367,9 +332,16 @@ class HOG(ImageFeature):
                 size = self._target(stack.shape[1:3])
             if stack.shape[1:3] != size:
                 stack = resize_stack(stack, size)
-            plan = self._plan(stack.shape[1:], stack.dtype != UINT8)
+            plan = self._plan(stack.shape[1:], stack.itemsize > 1)
             self._check_fitted_length(plan.length)
-            _describe(stack.reshape(-1), plan, out[rows].reshape(-1))
+            try:
+                _describe(stack, plan, out[rows].reshape(-1))
+            except (
+                ValueError
+            ):  # One by one: to name the image, or because only another is at fault.
+                for number, image in enumerate(stack, rows.start):
+                    with naming_image(first + number):
+                        _describe(image, plan, out[number])
 
     def _target(self, size: tuple[int, ...]) -> tuple[int, int]:
         """Give the size that ``fit`` settled for images of ``size``, if they may be resized."""
@@ -401,7 +373,7 @@ class HOG(ImageFeature):
         in row 1, column 0.
         """
         check_is_fitted(self)
-        angles = _bin_angles(self.convention, self.orientations, self.signed, 360)
+        angles = bin_angles(self.convention, self.orientations, self.signed, 360)
         bins = [f"angle{angle:g}" for angle in angles]
         if self.convention == "uoctti":
             bins += [f"unsigned{angle:g}" for angle in angles[: self.orientations]]

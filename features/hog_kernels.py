@@ -1,215 +1,204 @@
-"""Compiled loops of HOG, third part: sums -> descriptors, and the whole."""
+"""Compiled loops of HOG, third part: histograms -> descriptors, and the whole."""
 
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from visualwords.compiling import inner, reassociated
+from visualwords.compiling import inlined, inner, kernel, multiply_add
 
-from .hog_gradients import band_gradients, fetch, load_band, take_roots
-from .hog_votes import (
+from .hog_pixels import load_rows, vote_hard, vote_soft
+from .hog_pooling import pool_columns, pool_rows_hard, pool_rows_soft
+from .lanes import (
     LANES,
-    ROWS,
-    add_columns,
-    add_rows,
-    hard_bins,
-    soft_bins,
-    vote_alone,
-    vote_around,
+    copy,
+    everywhere,
+    keep,
+    least,
+    load,
+    moved,
+    pointer,
+    square_root,
+    store,
+    total,
 )
 
 __all__ = ["SETTINGS", "describe", "normalize_cells"]
 
-BAND_PIXELS = 1024  # worked on at a time
-FETCH = 4096  # numbers of the next image are fetched ahead; then the processor sees the pattern
-STRIP_NUMBERS = 4096  # of the histograms of rows
-
-# Places in the table of settings: square root; empty frame; whether groups have one lane alone;
-# number of bins; half turns they cover; norm; cells in a block; lanes of rows; rows of windows;
-# sources of a cell; the image's rows, columns and channels; rows and columns of a group of pixels;
-# rows and columns of groups; where the weights of rows and of columns begin in the constants; where
-# sources begin in the table. After the settings come the windows.
-ROOT, FRAME, ALONE, BINS, TURN, NORM, CELLS, ROW_LANES, WINDOWS, SOURCES = range(10)
-IMAGE, UNIT, GROUPS, WEIGHTS, FIRST_SOURCE, SETTINGS = 10, 13, 15, 17, 19, 20
+# Places in the table of settings, the first of two where they are of rows and columns: the image's
+# size; channels; whether to take square roots; number of bins; half turns they cover; ends of bins;
+# norm; number of windows; number of blocks; from one block to the next in windows, and in numbers
+# of a descriptor; rows of windows in a block, and cells; rows of votes that are kept. Then where
+# things are: groups of windows, and how many; columns of windows; cells of a block; in the working
+# memory the sums of rows for a group's first and second window, histograms, a block and votes; its
+# size; of it the numbers of a row of pixels, and of a histogram; numbers of a descriptor.
+IMAGE, CHANNELS, ROOT, BINS, TURN, ENDS, NORM = 0, 2, 3, 4, 5, 6, 7
+WINDOWS, BLOCKS, STEP = 8, 10, 12
+STRIDES, DEPTH, CELLS, RING, GROUPS, N_GROUPS, COLUMNS, LIST = 14, 16, 17, 18, 19, 20, 21, 22
+SUMS, MORE, HISTOGRAMS, BLOCK, VOTES, SIZE, ROOM, CELL, LENGTH, SETTINGS = range(23, 33)
 ANGLES = 5  # where they begin in the constants, after those of the norm
+BAND = 16  # rows that are loaded, and then vote, at a time
 L1, L1_SQRT, L2, L2_HYS, NONE = range(5)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> None:
+@kernel
+def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> bool:
     """Write the descriptors of images, or the histograms of their cells, to ``out``.
+
+    Returns whether no number overflowed; pixels must be huge for that.
 
     Parameters
     ----------
     pixels : uint8 or float32 array
-        Images of shape (rows, columns, channels), their axes run together.
+        Images of shape (rows, columns, channels), their axes run together; if they have fewer
+        columns than LANES, as many numbers more as these have channels.
     table : int64 array
-        Settings; for each row of groups and lane of rows the row of windows that it counts in, or
-        -1; for each cell of all blocks the sums that make up its first bin.
+        Settings. Of each group of windows: its first row of pixels, the row behind its last, and
+        where its weights are in the constants. Of each column of windows: what pool_columns says.
+        Of each cell of a block, in the order of the descriptor: its row and column of windows.
     constants : float32 array
-        The numbers that the norm needs; those of :func:`soft_bins`; the weights of rows and of
-        columns as in :func:`add_rows` and :func:`vote_around`.
+        The numbers that the norm needs; those of :func:`.vote_soft`; weights.
     ends : float32 array or None
-        As in :func:`hard_bins`. None: votes are shared between bins.
+        As in :func:`.vote_hard`. None: votes are shared between bins, and windows go by two.
     out : float32 array
         Their numbers, image after image.
     """
-    rows, columns, channels = table[IMAGE], table[IMAGE + 1], table[IMAGE + 2]
-    bins, turn, stride = table[BINS], table[TURN], 1 if table[ALONE] else LANES
-    size = bins
-    if not table[ALONE]:
-        size = (bins + 1) * ((len(constants) - table[WEIGHTS + 1]) // table[UNIT + 1])
-    step = rows * columns * channels
-    band = min(rows, max(ROWS, BAND_PIXELS // columns))
-    values = np.empty((band + 2) * columns * channels, np.float32)
-    gx, gy = np.empty(band * columns, np.float32), np.empty(band * columns, np.float32)
-    places = np.empty(band * columns, np.int32)
-    histograms = np.empty(max(STRIP_NUMBERS, max(ROWS, table[UNIT + 1]) * size), np.float32)
-    # After the last window's: zeros, for cells with fewer sources than others.
-    sums = np.empty((table[WINDOWS] * table[GROUPS + 1] + 1) * size, np.float32)
-    n_images = len(pixels) // step
-    length = len(out) // n_images
-    for image in range(n_images):
-        first = image * step
-        fetch(pixels, first + step, min(first + step + FETCH, len(pixels)))
-        _clear(sums, len(sums))
-        for y0 in range(0, rows, band):
-            y1 = min(y0 + band, rows)
-            n = (y1 - y0) * columns
-            load_band(pixels, first, rows, columns, channels, y0, y1, values)
-            if table[ROOT]:
-                take_roots(values)
-            band_gradients(values, channels, columns, n, table[FRAME], gx, gy)
+    source, target = pointer(pixels), pointer(out)
+    settings, numbers = pointer(table), pointer(constants)
+    rows, columns, channels, root = table[IMAGE], table[IMAGE + 1], table[CHANNELS], table[ROOT]
+    bins, turn, ring, n_columns = table[BINS], table[TURN], table[RING], table[WINDOWS + 1]
+    sums, more, votes, room, cell = table[SUMS], table[MORE], table[VOTES], table[ROOM], table[CELL]
+    memory = np.empty(table[SIZE], np.float32)
+    work = pointer(memory)
+    # What lies beyond rows and bins has no weight, but must be numbers.
+    for at in range(0, votes, LANES):
+        store(work, np.uintp(at), everywhere(np.float32(0)))
+    finite = True
+    for first in range(0, len(out), table[LENGTH]):
+        voted, window, slot, complete, to = 0, 0, 0, table[DEPTH], first
+        for at in range(table[GROUPS], table[GROUPS] + 3 * table[N_GROUPS], 3):
+            start, end, weights = table[at], table[at + 1], table[at + 2]
+            while voted < end:
+                last = min(voted + BAND, rows)
+                load_rows(source, voted, last, rows, columns, channels, root, work, room)
+                if ends is None:
+                    vote_soft(
+                        work, voted, last, channels, room, bins, turn, numbers, ANGLES, votes, ring
+                    )
+                else:
+                    vote_hard(
+                        work, voted, last, channels, room, bins, turn, pointer(ends), table[ENDS],
+                        votes, ring,
+                    )  # fmt: skip
+                voted = last
             if ends is None:
-                soft_bins(gx, gy, n, bins, turn, constants, ANGLES, places)
+                pool_rows_soft(
+                    work, votes, ring, start, end, numbers, weights, bins, sums, more, room
+                )
             else:
-                hard_bins(gx, gy, n, bins, turn, stride, ends, places)
-            _vote(gx, gy, places, y0, y1, table, constants, ends, size, histograms, sums)
-        begin = image * length
-        _collect(sums, table, stride, begin, out)
-        if table[NORM] != NONE:
-            size_of_block = table[CELLS] * bins
-            _normalize(out, begin, begin + length, size_of_block, table[NORM], constants)
+                pool_rows_hard(work, votes, ring, start, end, numbers, weights, bins, sums, room)
+            for pooled in range(sums, table[HISTOGRAMS], more - sums):
+                if window < table[WINDOWS]:
+                    begin = table[HISTOGRAMS] + slot * n_columns * cell
+                    pool_columns(
+                        work, pooled, room, bins, settings, table[COLUMNS], n_columns, numbers,
+                        begin, cell,
+                    )  # fmt: skip
+                    window, slot = window + 1, slot + 1 if slot + 1 < table[DEPTH] else 0
+                if window == complete:
+                    finite &= _write_blocks(work, slot, settings, numbers, target, to)
+                    complete, to = complete + table[STEP], to + table[STRIDES]
+        source = moved(source, rows * columns * channels)
+    keep(memory)
+    return finite
 
 
 @inner
-def _clear(values: Any, n: int) -> None:
-    """Set the first ``n`` numbers to zero."""
-    for i in range(np.uintp(n)):
-        values[i] = 0
+def _write_blocks(work: Any, first: int, table: Any, constants: Any, out: Any, to: int) -> bool:
+    """Normalise and write a row of blocks; ``first`` is where the first of its histograms are.
+
+    Returns whether all sums are finite, as those of finite numbers that did not overflow.
+    """
+    bins, norm, depth, n_columns = table[BINS], table[NORM], table[DEPTH], table[WINDOWS + 1]
+    histograms, block, cell = table[HISTOGRAMS], table[BLOCK], table[CELL]
+    step, end = table[STEP + 1] * cell, block + table[CELLS] * cell
+    size, limit = table[CELLS] * bins, everywhere(constants[4])
+    finite = True
+    for _ in range(table[BLOCKS + 1]):
+        sums = everywhere(np.float32(0))
+        place = block
+        for at in range(table[LIST], table[LIST] + 2 * table[CELLS], 2):
+            row = first + table[at] - (depth if first + table[at] >= depth else 0)
+            i = histograms + (row * n_columns + table[at + 1]) * cell
+            for part in range(0, cell, LANES):
+                numbers = load(work, np.uintp(i + part))
+                store(work, np.uintp(place), numbers)
+                sums = multiply_add(numbers, numbers, sums) if norm >= L2 else sums + numbers
+                place += LANES
+        histograms += step
+        summed = total(sums)
+        finite &= summed < np.float32(np.inf)
+        factor = _factor(summed, norm, constants[0], constants[1])
+        if norm == L2_HYS:
+            sums = everywhere(np.float32(0))
+            for at in range(block, end, LANES):
+                numbers = least(load(work, np.uintp(at)) * everywhere(factor), limit)
+                store(work, np.uintp(at), numbers)
+                sums = multiply_add(numbers, numbers, sums)
+            factor = _factor(total(sums), norm, constants[2], constants[3])
+        _write_block(work, block, factor, norm == L1_SQRT, bins, out, to, to + size)
+        to += table[STRIDES + 1]
+    return finite
 
 
-@inner
-def _vote(
-    lower: Any,
-    upper: Any,
-    places: Any,
-    y0: int,
-    y1: int,
-    table: Any,
-    constants: Any,
-    ends: Any,
-    size: int,
-    histograms: Any,
-    sums: Any,
+@inlined
+def _factor(summed: Any, norm: int, add: Any, plus: Any) -> Any:
+    """Give what a block is multiplied by."""
+    if norm == NONE:
+        return np.float32(1)
+    return np.float32(1) / ((np.sqrt(summed + add) if norm >= L2 else summed) + plus)
+
+
+@inlined
+def _write_block(
+    work: Any, place: int, factor: Any, root: bool, bins: int, out: Any, to: int, end: int
 ) -> None:
-    """Let the pixels of the rows y0..y1 vote: some rows of a strip of groups at a time."""
-    unit, wide, columns, groups = table[UNIT], table[UNIT + 1], table[IMAGE + 1], table[GROUPS + 1]
-    depth = wide if table[ALONE] else ROWS
-    strip = max(1, STRIP_NUMBERS // (depth * size))
-    frame = table[FRAME]
-    y, end = max(y0, frame), min(y1, min(table[GROUPS] * unit, table[IMAGE] - frame))
-    while y < end:
-        group, within = y // unit, y % unit
-        rows = min(min(unit - within, ROWS), end - y)
-        for x in range(0, groups, strip):
-            n = min(strip, groups - x)
-            used = min(columns - x * wide, n * wide)
-            row = (y - y0) * columns + x * wide
-            _clear(histograms, n * depth * size)
-            if ends is not None:  # noqa: SIM102 - numba leaves out what comes after None, alone
-                if table[ALONE]:
-                    vote_alone(lower, places, row, columns, rows, used, size, histograms)
-                    weight = constants[table[WEIGHTS]] * constants[table[WEIGHTS + 1]]
-                    to = (group * groups + x) * size
-                    add_columns(histograms, used, wide, size, weight, sums, to)
-                    continue
-            at, skip = table[WEIGHTS + 1], n * size
-            vote_around(
-                lower, upper, places, row, columns, rows, used, wide, constants, at, skip, size,
-                histograms,
-            )  # fmt: skip
-            for lane in range(table[ROW_LANES]):
-                window = table[SETTINGS + group * table[ROW_LANES] + lane]
-                if window >= 0:
-                    at = table[WEIGHTS] + lane * (unit + ROWS - 1) + within
-                    add_rows(histograms, skip, constants, at, sums, (window * groups + x) * size)
-        y += rows
+    """Write the histograms of a block, times ``factor``, to ``out[to:end]`` side by side."""
+    for cell in range(to, end, bins):
+        for at in range(cell, cell + bins, LANES):
+            numbers = load(work, np.uintp(place)) * everywhere(factor)
+            numbers = square_root(numbers) if root else numbers
+            if at + LANES <= end:  # The next cell writes over what is too many.
+                store(out, np.uintp(at), numbers)
+            else:
+                store(work, np.uintp(place), numbers)
+                _copy_few(work, np.uintp(place), out, np.uintp(at), end - at)
+            place += LANES
 
 
-@inner
-def _collect(sums: Any, table: Any, stride: int, begin: int, out: Any) -> None:
-    """Write the histograms of an image's cells, two sources at a time; close the circle."""
-    n, step = np.uintp(table[BINS]), np.uintp(stride)
-    first, k, to = table[FIRST_SOURCE], table[SOURCES], np.uintp(begin)
-    while first < len(table):
-        i, j = np.uintp(table[first]), np.uintp(table[first + 1])
-        for b in range(n):
-            out[to + b] = sums[i + b * step] + sums[j + b * step]
-        for s in range(first + 2, first + k):
-            i = np.uintp(table[s])
-            for b in range(n):
-                out[to + b] += sums[i + b * step]
-        if stride > 1:
-            for s in range(first, first + k):
-                out[to] += sums[np.uintp(table[s]) + n * step]
-        first += k
-        to += n
+@inlined
+def _copy_few(source: Any, i: Any, target: Any, o: Any, n: int) -> None:
+    """Copy less than LANES numbers."""
+    if n & 8:
+        copy(source, i, target, o, 8)
+        i, o = i + np.uintp(8), o + np.uintp(8)
+    if n & 4:
+        copy(source, i, target, o, 4)
+        i, o = i + np.uintp(4), o + np.uintp(4)
+    if n & 2:
+        copy(source, i, target, o, 2)
+        i, o = i + np.uintp(2), o + np.uintp(2)
+    if n & 1:
+        copy(source, i, target, o, 1)
 
 
-@inner
-def _normalize(out: Any, begin: int, end: int, size: int, norm: int, constants: Any) -> None:
-    """Normalise each ``size`` numbers, not negative, of ``out[begin:end]`` in place."""
-    limit = constants[4] if norm == L2_HYS else np.float32(np.inf)
-    for at in range(np.uintp(begin), np.uintp(end), np.uintp(size)):
-        stop = at + np.uintp(size)
-        if norm in (L1, L1_SQRT):
-            total = np.float32(0)
-            for i in range(at, stop):
-                total += out[i]
-            factor = np.float32(1) / (total + constants[1])
-        else:
-            length = np.sqrt(_squared(out, at, stop) + constants[0])
-            factor = np.float32(1) / (length + constants[1])
-        for i in range(at, stop):
-            value = out[i] * factor
-            out[i] = limit if value > limit else value
-        if norm == L1_SQRT:
-            for i in range(at, stop):
-                out[i] = np.sqrt(out[i])
-        elif norm == L2_HYS:
-            length = np.sqrt(_squared(out, at, stop) + constants[2])
-            factor = np.float32(1) / (length + constants[3])
-            for i in range(at, stop):
-                out[i] *= factor
-
-
-@reassociated
-def _squared(values: Any, start: int, end: int) -> Any:
-    """Sum of squares: several sums at once, in an order that is LLVM's but always the same."""
-    total = np.float32(0)
-    for i in range(start, end):
-        total += values[i] * values[i]
-    return total
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def normalize_cells(cells: Any, constants: Any, out: Any) -> None:
+@kernel
+def normalize_cells(cells: Any, constants: Any, out: Any) -> bool:
     """Write 3 n + 4 numbers a cell: Felzenszwalb et al. 2010, section 6.2, without the PCA.
 
     A cell is normalised by each of the four blocks of 2x2 cells around it (its own row or column
     stands in for one beyond the border) and clipped; the four are summed over.
+
+    Returns whether no number overflowed.
 
     Parameters
     ----------
@@ -219,16 +208,21 @@ def normalize_cells(cells: Any, constants: Any, out: Any) -> None:
     out : float32 array of shape (images, numbers)
     """
     rows, columns, directions = cells.shape[1:]
+    finite = True
     for image in range(len(cells)):
-        _normalize_image(cells[image].ravel(), rows, columns, directions, constants, out[image])
+        finite &= _normalize_image(
+            cells[image].ravel(), rows, columns, directions, constants, out[image]
+        )
+    return finite
 
 
 @inner
 def _normalize_image(
     cells: Any, rows: int, columns: int, directions: int, constants: Any, out: Any
-) -> None:
-    """Write the descriptor of one image."""
+) -> bool:
+    """Write the descriptor of one image; return whether no number overflowed."""
     n = directions // 2
+    finite = True
     energy = np.zeros(rows * columns, np.float32)
     for i in range(rows * columns):
         for o in range(i * directions, i * directions + n):
@@ -243,6 +237,7 @@ def _normalize_image(
             right = min(max(i % columns + corner % 2 * 2 - 1, 0), columns - 1) - i % columns
             below = i + down * columns
             total = energy[i] + energy[below] + energy[i + right] + energy[below + right]
+            finite &= total < np.float32(np.inf)
             factor = np.float32(1) / np.sqrt(total + constants[0])
             for o in range(n):
                 forth = cells[i * directions + o] * factor
@@ -252,3 +247,4 @@ def _normalize_image(
                 out[at + n + o] += np.float32(0.5) * min(back, constants[4])
                 out[at + 2 * n + o] += np.float32(0.5) * both
                 out[at + 3 * n + corner] += both * constants[1]
+    return finite

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 __all__ = [
     "CONVENTIONS",
     "CONVENTIONS_OF_CELLS",
     "NORMS",
     "Parameters",
+    "bin_angles",
     "check_counts",
     "check_size",
     "checked",
@@ -82,3 +84,14 @@ def check_size(size: tuple[int, ...], cell: tuple[int, int], block: tuple[int, i
             f"{'cell' if block == (1, 1) else 'block'} needs {least[0]}x{least[1]}; use a smaller "
             "pixels_per_cell or cells_per_block, or enlarge the images (image_size of HOG)"
         )
+
+
+def bin_angles(
+    convention: str, orientations: int, signed: bool, circle: float
+) -> npt.NDArray[np.float64]:
+    """Angle of the gradients of each bin, from pointing right to down; ``circle`` is all around."""
+    turn = circle if signed else circle / 2
+    if convention == "uoctti":
+        return turn * np.arange(2 * orientations) / orientations
+    middles = turn * (np.arange(orientations) + 0.5) / orientations
+    return middles - circle / 4 if convention == "cs231n" else middles

@@ -1,58 +1,37 @@
 """What HOG computes once for a size of image: where every pixel votes, and with what weight."""
 
-from collections.abc import Sequence
 from functools import lru_cache
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import hog_kernels as kernels
-from .hog_parameters import CONVENTIONS_OF_CELLS, NORMS, Parameters, check_size, checked
-from .hog_votes import LANES, ROWS
+from .hog_constants import arctangent_in_bins, constants_of_norm, ends_of_bins, scale_of_pixels
+from .hog_parameters import (
+    CONVENTIONS_OF_CELLS,
+    NORMS,
+    Parameters,
+    check_counts,
+    check_size,
+    checked,
+)
+from .hog_pooling import BINS_AT_ONCE
+from .lanes import LANES
 
 __all__ = ["Plan", "find_plan"]
 
-CLIP = 0.2
 
-# Odd polynomials of arctan(t), t in 0..1. The first is ours, of least maximal error (3e-7 radian);
-# the second is OpenCV's, good to 2e-4 radian, which is part of its convention.
-ARCTANGENT = (
-    0.999996112,
-    -0.333173680,
-    0.198078153,
-    -0.132333413,
-    0.0796236602,
-    -0.0336042116,
-    0.00681179074,
-)
-OPENCV_ARCTANGENT = (
-    0.9997878412794807,
-    -0.3258083974640975,
-    0.1555786518463281,
-    -0.04432655554792128,
-    0.0,
-    0.0,
-    0.0,
-)
+class Windows(NamedTuple):
+    """Where pixels along an axis count: pixel ``first[w] + i`` by ``weights[w][i]`` in window w."""
 
-
-class Axis(NamedTuple):
-    """Groups of pixels along one axis, and the windows that they count in.
-
-    ``weights`` is (pixels of a group, lanes): with what weight a pixel counts in each of the
-    windows around its group. A window is the sum over k of lane ``lanes[window, k]`` of the group
-    ``groups[window, k]``, which may be -1 or ``number``: beyond the image.
-    """
-
-    number: int
-    weights: npt.NDArray[np.float64]
-    groups: npt.NDArray[np.int64]
-    lanes: npt.NDArray[np.int64]
+    first: list[int]
+    weights: list[npt.NDArray[np.float64]]
 
 
 class Plan(NamedTuple):
-    """What the kernels need beside the pixels.
+    """What the kernels need beside the pixels; ``is_plain`` if one call of them does it all.
 
     ``shape`` is that of a descriptor as an array: (block rows, block columns, cell rows, cell
     columns, orientations), or (rows, columns, numbers) where there are only cells; for "opencv" and
@@ -62,6 +41,7 @@ class Plan(NamedTuple):
     parameters: Parameters
     only_cells: bool
     refuses_negative: bool
+    is_plain: bool
     size: tuple[int, int, int]
     cells: tuple[int, int, int]
     shape: tuple[int, ...]
@@ -71,16 +51,33 @@ class Plan(NamedTuple):
     ends: npt.NDArray[np.float32] | None
 
 
-def find_plan(size: tuple[int, ...], is_float: bool, *parameters: Any) -> Plan:
-    """Plan for images of ``size``, made once: the arguments of :func:`make_plan`, or lists."""
+def find_plan(
+    size: tuple[int, ...],
+    is_float: bool,
+    orientations: Any,
+    cell: Any,
+    block: Any,
+    convention: str,
+    stride: Any,
+    norm: str,
+    signed: bool,
+    root: bool | None,
+    only_cells: bool = False,
+) -> Plan:
+    """Plan for images of ``size``, made once (:func:`make_plan`); pairs may be lists or arrays."""
+    rest = convention, stride, norm, signed, root, only_cells
     try:
-        return make_plan(size, is_float, *parameters)
+        return make_plan(size, is_float, index(orientations), cell, block, *rest)
     except TypeError:  # a list or an array cannot be looked up
-        hashable = (tuple(p) if isinstance(p, list | np.ndarray) else p for p in parameters)
-        return make_plan(size, is_float, *hashable)
+        check_counts("orientations", (orientations,), 1)
+        cell, block, stride = (
+            tuple(p) if isinstance(p, list | np.ndarray) else p for p in (cell, block, stride)
+        )
+        rest = convention, stride, norm, signed, root, only_cells
+        return make_plan(size, is_float, index(orientations), cell, block, *rest)
 
 
-@lru_cache(maxsize=256, typed=True)
+@lru_cache(maxsize=256)
 def make_plan(
     size: tuple[int, ...],
     is_float: bool,
@@ -104,78 +101,180 @@ def make_plan(
     p = checked(Parameters(orientations, cell, block, convention, stride, norm, signed, root))
     has_blocks = not only_cells and convention not in CONVENTIONS_OF_CELLS
     check_size(size[:2], p.cell, p.block if has_blocks else (1, 1))
-    make_axis = _cell_axis if only_cells else _axis
-    axes = make_axis(p, 0, size[0]), make_axis(p, 1, size[1])
+    windows = [_windows(p, axis, size[axis], has_blocks) for axis in (0, 1)]
     n_bins = orientations * (2 if convention == "uoctti" else 1)
-    cells = (len(axes[0].groups), len(axes[1].groups), n_bins)
-    shape: tuple[int, ...] = cells
-    layout: tuple[int, ...] = (*cells[:2], 1, 1)
-    step = (1, 1)
-    if convention in CONVENTIONS_OF_CELLS:
-        shape = cells if only_cells else _shape_of_cells(p, cells)
-    elif not only_cells:
-        layout, step = _layout(p, cells)
-        shape = layout
-    sources = _sources(axes, layout, step, n_bins, convention == "skimage")
-    if convention == "opencv" and not only_cells:
-        sources = sources.transpose(1, 0, 3, 2, 4)
-        shape = (*(sources.shape[:4]), n_bins)
+    cells = (len(windows[0].first), len(windows[1].first), n_bins)
+    blocks = _blocks(p, cells) if has_blocks else Blocks(cells[:2], (1, 1), (1, 1))
+    shape = blocks.shape(p) if has_blocks else cells if only_cells else _shape_of_cells(p, cells)
     takes_roots = convention == "opencv" if root is None else bool(root)
-    scale = _scale(p, is_float)
-    constants = (
-        _numbers(p),
-        _polynomial(p),
-        _row_weights(axes[0], scale**0.5 if takes_roots else scale),
-        _column_weights(axes[1]),
-    )
+    scale = scale_of_pixels(p, is_float)
     whole = (size[0], size[1], size[2] if len(size) == 3 else 1)
+    ends = ends_of_bins(p)
+    numbers: list[npt.NDArray[Any]] = [constants_of_norm(p), arctangent_in_bins(p)]
+    groups = _groups(windows[0], 2 if ends is None else 1)
+    lists = [
+        _rows(groups, scale**0.5 if takes_roots else scale, numbers),
+        _columns(windows[1], numbers),
+        blocks.places(p),
+    ]
+    settings = np.zeros(kernels.SETTINGS, np.int64)
+    settings[kernels.IMAGE : kernels.ROOT] = whole
+    settings[kernels.ROOT] = takes_roots
+    settings[kernels.ENDS] = 0 if ends is None else len(ends) // 2
+    settings[kernels.NORM] = NORMS.index(p.norm) if has_blocks else kernels.NONE
+    settings[kernels.RING] = _most_rows(groups) + kernels.BAND
+    settings[kernels.N_GROUPS] = len(groups.first)
+    settings[kernels.GROUPS], settings[kernels.COLUMNS], settings[kernels.LIST] = (
+        kernels.SETTINGS + sum(map(len, lists[:k])) for k in range(3)
+    )
+    _lay_out_blocks(settings, p, cells, blocks, has_blocks)
+    _lay_out_memory(settings, ends is None)
+    refuses_negative = takes_roots and is_float
     return Plan(
         p,
         only_cells,
-        takes_roots and is_float,
+        refuses_negative,
+        not refuses_negative and convention not in CONVENTIONS_OF_CELLS and size[1] >= LANES,
         whole,
         cells,
         shape,
         int(np.prod(shape)),
-        _table(p, whole, axes, sources, constants, (takes_roots, only_cells)),
-        np.concatenate(constants).astype(np.float32),
-        _ends(p),
+        np.concatenate([settings, *lists]),
+        np.concatenate(numbers).astype(np.float32),
+        ends,
     )
 
 
-def _table(
+class Blocks(NamedTuple):
+    """Blocks of windows: how many along each axis, their windows, and the step between two."""
+
+    number: tuple[int, int]
+    cells: tuple[int, int]
+    step: tuple[int, int]
+
+    def shape(self, p: Parameters) -> tuple[int, ...]:
+        """Give the axes of a descriptor, the last changing fastest."""
+        shape = (*self.number, *self.cells)
+        if p.convention == "opencv":
+            shape = (shape[1], shape[0], shape[3], shape[2])
+        return (*shape, p.orientations)
+
+    def places(self, p: Parameters) -> npt.NDArray[np.int64]:
+        """Give the row and the column of the cells of a block, as a descriptor lists them."""
+        places = np.array(list(np.ndindex(*self.cells)))
+        if p.convention == "opencv":
+            places = places.reshape(*self.cells, 2).swapaxes(0, 1)
+        return places.ravel()
+
+
+def _blocks(p: Parameters, cells: tuple[int, int, int]) -> Blocks:
+    """Give the blocks of a descriptor; "skimage" has one window for a cell, whatever its block."""
+    assert p.stride is not None
+    step = p.block
+    if p.convention == "skimage":
+        step = (p.stride[0] // p.cell[0], p.stride[1] // p.cell[1])
+    i, j = ((cells[axis] - p.block[axis]) // step[axis] + 1 for axis in (0, 1))
+    return Blocks((i, j), p.block, step)
+
+
+def _lay_out_blocks(
+    settings: npt.NDArray[np.int64],
     p: Parameters,
-    size: tuple[int, int, int],
-    axes: tuple[Axis, Axis],
-    sources: npt.NDArray[np.int64],
-    constants: Sequence[npt.NDArray[Any]],
-    flags: tuple[bool, bool],
-) -> npt.NDArray[np.int64]:
-    """Settings, windows and sources, as the kernels want them."""
-    takes_roots, only_cells = flags
-    uoctti = p.convention == "uoctti"
-    windows = _windows(axes[0])
-    first_weights = len(constants[0]) + len(constants[1])
-    settings = np.zeros(kernels.SETTINGS, np.int64)
-    settings[kernels.ROOT] = takes_roots
-    settings[kernels.FRAME] = uoctti
-    settings[kernels.ALONE] = p.convention == "skimage"
-    settings[kernels.BINS] = p.orientations * (2 if uoctti else 1)
-    settings[kernels.TURN] = 2 if p.signed or uoctti else 1
-    settings[kernels.NORM] = kernels.NONE if only_cells or uoctti else NORMS.index(p.norm)
-    settings[kernels.CELLS] = p.block[0] * p.block[1]
-    settings[kernels.ROW_LANES] = windows.shape[1]
-    settings[kernels.WINDOWS] = len(axes[0].groups)
-    settings[kernels.SOURCES] = sources.shape[-1]
-    settings[kernels.IMAGE : kernels.UNIT] = size
-    settings[kernels.UNIT : kernels.GROUPS] = [len(axis.weights) for axis in axes]
-    settings[kernels.GROUPS : kernels.WEIGHTS] = [axis.number for axis in axes]
-    settings[kernels.WEIGHTS : kernels.FIRST_SOURCE] = (
-        first_weights,
-        first_weights + len(constants[2]),
-    )
-    settings[kernels.FIRST_SOURCE] = kernels.SETTINGS + windows.size
-    return np.concatenate([settings, windows.ravel(), sources.ravel()])
+    cells: tuple[int, int, int],
+    blocks: Blocks,
+    has_blocks: bool,
+) -> None:
+    """Set how many windows, blocks and bins there are, and where blocks go in a descriptor."""
+    n_cells = blocks.cells[0] * blocks.cells[1]
+    block = n_cells * cells[2]
+    strides = (blocks.number[1] * block, block)
+    if p.convention == "opencv" and has_blocks:
+        strides = (block, blocks.number[0] * block)
+    settings[kernels.BINS] = cells[2]
+    settings[kernels.TURN] = 2 if p.signed or p.convention == "uoctti" else 1
+    settings[kernels.WINDOWS : kernels.BLOCKS] = cells[:2]
+    settings[kernels.BLOCKS : kernels.STEP] = blocks.number
+    settings[kernels.STEP : kernels.STRIDES] = blocks.step
+    settings[kernels.STRIDES : kernels.DEPTH] = strides
+    settings[kernels.DEPTH] = blocks.cells[0]
+    settings[kernels.CELLS] = n_cells
+    settings[kernels.LENGTH] = blocks.number[0] * blocks.number[1] * block
+
+
+def _lay_out_memory(settings: npt.NDArray[np.int64], by_two: bool) -> None:
+    """Set where things are in the working memory of the kernels."""
+    room = _whole(settings[kernels.IMAGE + 1], LANES) + 2 * LANES
+    cell = _whole(settings[kernels.BINS], LANES)
+    # As many bins as are worked on at once, for rows and for columns, and one more.
+    sums = (_whole(settings[kernels.BINS], 4 * BINS_AT_ONCE) + 1) * room
+    sizes = {
+        kernels.SUMS: (kernels.BAND + 2) * settings[kernels.CHANNELS] * room,
+        kernels.MORE: sums,
+        kernels.HISTOGRAMS: sums if by_two else 0,
+        kernels.BLOCK: settings[kernels.DEPTH] * settings[kernels.WINDOWS + 1] * cell,
+        kernels.VOTES: settings[kernels.CELLS] * cell,
+        kernels.SIZE: 3 * settings[kernels.RING] * (room - 2 * LANES),
+    }
+    settings[list(sizes)] = np.cumsum(list(sizes.values()))
+    settings[kernels.ROOM] = room
+    settings[kernels.CELL] = cell
+
+
+def _whole(number: int, step: int) -> int:
+    """Round up to a multiple."""
+    return -(-number // step) * step
+
+
+def _groups(windows: Windows, at_once: int) -> Windows:
+    """Group windows whose rows are summed at once: weights are (rows, windows), zeros elsewhere."""
+    first, weights = [], []
+    for start in range(0, len(windows.first), at_once):
+        group = slice(start, start + at_once)
+        spans = list(zip(windows.first[group], windows.weights[group], strict=True))
+        least = min(f for f, _ in spans)
+        both = np.zeros((max(f + len(w) for f, w in spans) - least, at_once))
+        for k, (f, w) in enumerate(spans):
+            both[f - least : f - least + len(w), k] = w
+        first.append(least)
+        weights.append(both)
+    return Windows(first, weights)
+
+
+def _rows(groups: Windows, scale: float, numbers: list[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
+    """Give first row, row behind the last and place of the weights of each group of windows.
+
+    The weights are added to the ``numbers``, those alike once. They hold the scale too, so that
+    the gradients of 8-bit pixels are whole numbers.
+    """
+    ends = [first + len(w) for first, w in zip(*groups, strict=True)]
+    places = _added([w.ravel() * scale for w in groups.weights], numbers)
+    return np.column_stack([groups.first, ends, places]).ravel()
+
+
+def _columns(windows: Windows, numbers: list[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
+    """Give first column, and beginning and end of the weights of each window: LANES, or more."""
+    padded = [np.pad(w, (0, -len(w) % LANES)) for w in windows.weights]
+    places = _added(padded, numbers)
+    ends = [place + len(w) for place, w in zip(places, padded, strict=True)]
+    return np.column_stack([windows.first, places, ends]).ravel()
+
+
+def _added(arrays: list[npt.NDArray[np.float64]], numbers: list[npt.NDArray[Any]]) -> list[int]:
+    """Add arrays to the numbers, those alike once, and say where each begins."""
+    known: dict[bytes, int] = {}
+    places = []
+    for array in arrays:
+        if array.tobytes() not in known:
+            known[array.tobytes()] = sum(map(len, numbers))
+            numbers.append(array)
+        places.append(known[array.tobytes()])
+    return places
+
+
+def _most_rows(windows: Windows) -> int:
+    """Give how many rows are kept: from a window's first on to the last that was needed so far."""
+    ends = np.add(windows.first, [len(w) for w in windows.weights])
+    return int((np.maximum.accumulate(ends) - windows.first).max())
 
 
 def _shape_of_cells(p: Parameters, cells: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -184,156 +283,59 @@ def _shape_of_cells(p: Parameters, cells: tuple[int, int, int]) -> tuple[int, in
     return (columns, rows, n) if p.convention == "cs231n" else (rows, columns, 3 * (n // 2) + 4)
 
 
-def _layout(p: Parameters, cells: tuple[int, int, int]) -> tuple[tuple[int, ...], tuple[int, int]]:
-    """Shape of a descriptor of blocks, listed by rows, and windows from one block to the next."""
-    assert p.stride is not None
-    step = p.block
-    if p.convention == "skimage":
-        step = (p.stride[0] // p.cell[0], p.stride[1] // p.cell[1])
-    i, j = ((cells[axis] - p.block[axis]) // step[axis] + 1 for axis in (0, 1))
-    return (i, j, *p.block, cells[2]), step
-
-
-def _scale(p: Parameters, is_float: bool) -> float:
-    """Give the factor of the pixels: to 0..1, to 0..255 for "opencv", or 1."""
-    if p.convention in ("skimage", "cs231n"):
-        return 1.0
-    of_uint8 = 1.0 if p.convention == "opencv" else 1 / 255
-    return 255 * of_uint8 if is_float else of_uint8
-
-
-def _numbers(p: Parameters) -> npt.NDArray[np.float32]:
-    """Give the constants of the norm: see the kernels' normalisation."""
-    size = p.block[0] * p.block[1] * p.orientations
-    constants = {
-        "dalal": (1e-6, 1e-3, 1e-6, 0.0),
-        "skimage": (1e-10, 1e-5, 1e-10, 0.0),
-        "opencv": (0.0, 0.1 * size, 0.0, 1e-3),
-        "uoctti": (1e-4, 18**-0.5, 0.0, 0.0),
-        "cs231n": (0.0, 0.0, 0.0, 0.0),
-    }
-    add, plus, add_again, plus_again = constants[p.convention]
-    if p.norm in ("L2", "L2-Hys") and p.convention in ("dalal", "skimage"):
-        plus = 0.0
-    return np.array([add, plus, add_again, plus_again, CLIP], np.float32)
-
-
-def _polynomial(p: Parameters) -> npt.NDArray[np.float64]:
-    """Polynomial from a slope to an angle in bins."""
-    bins_a_radian = p.orientations / (2 * np.pi if p.signed else np.pi)
-    return np.array(OPENCV_ARCTANGENT if p.convention == "opencv" else ARCTANGENT) * bins_a_radian
-
-
-def _ends(p: Parameters) -> npt.NDArray[np.float32] | None:
-    """Cosines and sines of the ends of bins, where a pixel votes for one bin only."""
-    if p.convention not in ("skimage", "uoctti"):
-        return None
-    if p.convention == "uoctti":
-        ends = (np.arange(p.orientations // 2) + 0.5) * np.pi / p.orientations
-    else:
-        ends = np.arange(1, p.orientations // 2 + 1) * np.pi / p.orientations
-    # Rounded, so that the sine and cosine of 45 degrees are equal and the cosine of 90 is zero.
-    directions = np.array([np.cos(ends), np.sin(ends)]).round(12)
-    spare = np.tile([[-1.0], [0.0]], -len(ends) % 4 if len(ends) else 4)
-    fours = np.hstack([directions, spare]).reshape(2, -1, 4).swapaxes(0, 1)
-    return fours.ravel().astype(np.float32)
-
-
-def _row_weights(axis: Axis, scale: float) -> npt.NDArray[np.float32]:
-    """Give the weights of a group's rows in each lane, and zeros for rows beyond the group.
-
-    They hold the scale too, so that the gradients of 8-bit pixels are whole numbers.
-    """
-    weights = np.pad(axis.weights.T * scale, ((0, 0), (0, ROWS - 1)))
-    return weights.ravel().astype(np.float32)
-
-
-def _column_weights(axis: Axis) -> npt.NDArray[np.float32]:
-    """Give the weights of a group's columns: (parts, columns, LANES), padded."""
-    spare = -axis.weights.shape[1] % LANES
-    weights = np.pad(axis.weights, ((0, 0), (0, spare))).reshape(len(axis.weights), -1, LANES)
-    return weights.swapaxes(0, 1).ravel().astype(np.float32)
-
-
-def _windows(axis: Axis) -> npt.NDArray[np.int32]:
-    """Give the window that a lane of a group counts in, or -1: (groups, lanes)."""
-    windows = np.full((axis.number, axis.weights.shape[1]), -1, np.int32)
-    window, k = np.nonzero((axis.groups >= 0) & (axis.groups < axis.number))
-    windows[axis.groups[window, k], axis.lanes[window, k]] = window
-    return windows
-
-
-def _sources(
-    axes: tuple[Axis, Axis],
-    shape: tuple[int, ...],
-    step: tuple[int, int],
-    n_bins: int,
-    alone: bool,
-) -> npt.NDArray[np.int64]:
-    """Give the places of the sums of each cell of each block: (*shape, sources), at least two."""
-    rows, columns = (
-        np.arange(shape[axis])[:, None] * step[axis] + np.arange(shape[axis + 2]) for axis in (0, 1)
-    )
-    part = n_bins if alone else (n_bins + 1) * LANES
-    size = part * -(-axes[1].weights.shape[1] // LANES)
-    group, lane = axes[1].groups[columns], axes[1].lanes[columns]
-    inside = (group >= 0) & (group < axes[1].number)
-    place = group * size + lane // LANES * part + lane % LANES
-    row = rows[:, None, :, None, None] * axes[1].number * size
-    beyond = len(axes[0].groups) * axes[1].number * size
-    sources = np.where(inside[None, :, None], row + place[None, :, None], beyond)
-    spare = max(2 - sources.shape[-1], 0)
-    return np.pad(sources, [(0, 0)] * 4 + [(0, spare)], constant_values=beyond)
-
-
-def _axis(p: Parameters, axis: int, pixels: int) -> Axis:
-    """Give the windows of the descriptor: of each cell of each block, or of the cells."""
-    if p.convention in ("dalal", "opencv"):
-        assert p.stride is not None
-        return _block_axis(p, axis, pixels, p.stride[axis])
-    return _cell_axis(p, axis, pixels)
-
-
-def _cell_axis(p: Parameters, axis: int, pixels: int) -> Axis:
-    """Mean of each cell, or a triangle that is shared with the cells beside it."""
+def _windows(p: Parameters, axis: int, pixels: int, has_blocks: bool) -> Windows:
+    """Give the windows along an axis: the cells, or the cells of every block."""
     cell = p.cell[axis]
     if p.convention in ("skimage", "cs231n"):
         number = pixels // cell
-        windows = np.arange(number)[:, None]
-        return Axis(number, np.full((cell, 1), 1 / cell), windows, np.zeros_like(windows))
-    whole = pixels // cell
-    count, number = whole, whole
-    if p.convention == "uoctti":
-        count, number = (pixels + cell // 2) // cell, -(-pixels // cell)
-    triangles = _triangles(cell, np.arange(-1, 2), cell)
-    groups = np.arange(count)[:, None] + np.array([1, 0, -1])
-    return Axis(number, triangles.T, groups, np.broadcast_to(np.arange(3), groups.shape))
+        return Windows([i * cell for i in range(number)], [np.full(cell, 1 / cell)] * number)
+    if has_blocks:
+        return _cells_of_blocks(p, axis, pixels)
+    if p.convention == "uoctti":  # The first and the last pixel do not vote.
+        return _triangles(cell, (pixels + cell // 2) // cell, 1, pixels - 1)
+    return _triangles(cell, pixels // cell, 0, pixels // cell * cell)
 
 
-def _triangles(cell: int, cells: npt.NDArray[np.int64], pixels: int) -> npt.NDArray[np.float64]:
-    """Linear interpolation between the centres of cells: (cells, pixels)."""
-    place = (np.arange(pixels) + 0.5) / cell - 0.5
-    return np.maximum(0, 1 - np.abs(place - cells[:, None]))
+def _triangles(cell: int, number: int, start: int, end: int) -> Windows:
+    """Share the pixels ``start..end`` linearly between the two nearest cells' centres."""
+    pixels = np.arange(-(cell // 2), cell + (cell + 1) // 2)
+    weights = _shares(cell, 0, pixels)
+    seen = [pixels + i * cell for i in range(number)]
+    return _trimmed(
+        [int(place[0]) for place in seen],
+        [np.where((place >= start) & (place < end), weights, 0) for place in seen],
+    )
 
 
-def _block_axis(p: Parameters, axis: int, pixels: int, stride: int) -> Axis:
-    """One window for each cell of each block: a triangle under the block's Gaussian.
+def _shares(cell: int, number: int, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Share of a cell in pixels: 1 at its centre, 0 from the centres of its neighbours on."""
+    return np.maximum(0, 1 - np.abs((pixels + 0.5) / cell - 0.5 - number))
 
-    A group is as long as the way from one block to the next, and a block ``span`` groups.
-    """
-    cells = p.block[axis]
-    block = p.cell[axis] * cells
+
+def _cells_of_blocks(p: Parameters, axis: int, pixels: int) -> Windows:
+    """One window for each cell of each block: a triangle under the block's Gaussian."""
+    assert p.stride is not None
+    cells, cell, stride = p.block[axis], p.cell[axis], p.stride[axis]
+    block = cell * cells
     place = np.arange(block)
     if p.convention == "opencv":
         sigma = sum(c * b for c, b in zip(p.cell, p.block, strict=True)) / 8
         gaussian = np.exp(-((place - block / 2) ** 2) / (2 * sigma**2))
     else:
         gaussian = np.exp(-((place + 0.5 - block / 2) ** 2) / (2 * (block / 2) ** 2))
-    span = -(-block // stride)
-    weights = np.zeros((cells, span * stride))
-    weights[:, :block] = _triangles(p.cell[axis], np.arange(cells), block) * gaussian
-    lanes = weights.reshape(cells, span, stride).transpose(2, 1, 0).reshape(stride, -1)
-    n_blocks = (pixels - block) // stride + 1
-    window = np.arange(n_blocks * cells)[:, None]
-    groups = window // cells + np.arange(span)
-    return Axis(n_blocks - 1 + span, lanes, groups, np.arange(span) * cells + window % cells)
+    of_block = [_shares(cell, k, place) * gaussian for k in range(cells)]
+    starts = range(0, pixels - block + 1, stride)
+    return _trimmed([start for start in starts for _ in of_block], of_block * len(starts))
+
+
+def _trimmed(first: list[int], weights: list[npt.NDArray[np.float64]]) -> Windows:
+    """Leave out the zeros at either end of each window."""
+    spans = [np.flatnonzero(w) for w in weights]
+    begins = [int(span[0]) if len(span) else -f for span, f in zip(spans, first, strict=True)]
+    return Windows(
+        [f + begin for f, begin in zip(first, begins, strict=True)],
+        [
+            w[span[0] : span[-1] + 1] if len(span) else w[:0]
+            for w, span in zip(weights, spans, strict=True)
+        ],
+    )

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+from numpy import empty, ndarray
 from sklearn.utils.validation import check_is_fitted
 
 from . import hue_kernels
@@ -18,6 +19,7 @@ WEIGHTS = (None, "chroma", "saturation")
 ACHROMATIC = ("ignore", "bin")
 NORMS = ("pixels", None, "l1", "l2")
 
+BINS, ONE, IGNORE, PIXELS = 10, 1, ACHROMATIC[0], NORMS[0]  # The defaults.
 UINT8, FLOAT32 = np.dtype(np.uint8), np.dtype(np.float32)
 
 # Float pixels whose channels differ by less of the largest are grey but for rounding, and a hue
@@ -26,13 +28,14 @@ TOLERANCE = 2.0**-20
 
 
 class _Plan(NamedTuple):
-    """Checked parameters as the kernel takes them, for uint8 and for float32 images."""
+    """Checked parameters as the kernels take them, for uint8 and for float32 images."""
 
     of_uint8: npt.NDArray[np.float32]
     of_float: npt.NDArray[np.float64]
     length: int
     only_hue: bool
-    kernel: Callable[[Image, npt.NDArray[Any], FloatArray], None]
+    describe_uint8: Callable[[Image, npt.NDArray[np.float32], FloatArray], None]
+    describe_float: Callable[[Image, npt.NDArray[np.float64], FloatArray], None]
 
 
 def hue_histogram(
@@ -110,17 +113,30 @@ def hue_histogram(
     >>> hue_histogram(image, n_bins=4, achromatic="bin")
     array([0.25, 0.  , 0.25, 0.  , 0.5 ], dtype=float32)
     """
-    plan = _plan(n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm)
+    # The default parameters are known by identity: the cache would take longer than the pixels of
+    # a small image.
+    if (
+        n_bins is BINS
+        and saturation_bins is ONE
+        and value_bins is ONE
+        and weight is None
+        and soft is False
+        and achromatic is IGNORE
+        and norm is PIXELS
+    ):
+        plan = USUAL_PLAN
+    else:
+        plan = _plan(n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm)
     if (  # An 8-bit RGB image that is not empty is sound; so that a small one costs little.
-        type(image) is np.ndarray
+        type(image) is ndarray
         and image.dtype is UINT8
-        and image.ndim == 3
-        and image.shape[2] == 3
         and image.flags.carray
+        and len(shape := image.shape) == 3
+        and shape[2] == 3
         and image.size
     ):
-        out = np.empty(plan.length, FLOAT32)
-        plan.kernel(image, plan.of_uint8, out)
+        out = empty(plan.length, FLOAT32)
+        plan.describe_uint8(image, plan.of_uint8, out)
         return out
     return _describe_one(image, plan)
 
@@ -151,14 +167,14 @@ def _plan(
     ]
     length = n_bins * saturation_bins * value_bins + codes[hue_kernels.ACHROMATIC]
     only_hue = weight is None and saturation_bins == value_bins == 1
+    few = only_hue and not soft and n_bins <= hue_kernels.FEW
     return _Plan(
         np.array([*codes, 255, 0, 0], np.float32),
         np.array([*codes, 1, TOLERANCE, 0 if soft else TOLERANCE], np.float64),
         length,
         only_hue,
-        hue_kernels.describe_hues
-        if only_hue and not soft and n_bins <= hue_kernels.FEW
-        else hue_kernels.describe,
+        hue_kernels.describe_hues_of_bytes if few else hue_kernels.describe,
+        hue_kernels.describe_hues_of_floats if few else hue_kernels.describe,
     )
 
 
@@ -166,6 +182,9 @@ def _code(name: str, value: Any, choices: tuple[Any, ...]) -> int:
     if value not in choices:
         raise ValueError(f"{name} must be one of {choices}, got {value!r}")
     return choices.index(value)
+
+
+USUAL_PLAN = _plan(BINS, ONE, ONE, None, False, IGNORE, PIXELS)
 
 
 def _describe_one(image: Image, plan: _Plan) -> FloatArray:
@@ -194,7 +213,10 @@ def _describe(image: Image, plan: _Plan, out: FloatArray) -> None:
     """Write the histograms of images (rows, columns, channels), joined by rows, to ``out``."""
     if not image.flags.carray:  # Of read-only arrays numba makes another, slower type.
         image = image.copy()
-    plan.kernel(image, plan.of_uint8 if image.dtype == UINT8 else plan.of_float, out)
+    if image.dtype == UINT8:
+        plan.describe_uint8(image, plan.of_uint8, out)
+    else:
+        plan.describe_float(image, plan.of_float, out)
 
 
 class HueHistogram(ImageFeature):

@@ -9,7 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from visualwords.compiling import kernel
 
 from .area import average
 
@@ -91,7 +92,7 @@ def _is_finite(image: FloatArray) -> bool:
     return bool(np.isfinite(image).all())
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _all_finite(values: Any) -> Any:
     found = True
     for i in range(len(values)):

@@ -50,8 +50,8 @@ def multiply(rows: Any, n: int, blocks: Any, products: Any) -> None:
 
     Parameters
     ----------
-    rows : ndarray of shape (m, depth / 2), int32
-        Pairs of int16: a matrix of even depth, seen as int32.
+    rows : ndarray of shape (m, depth), int16
+        Of even depth.
     n : int
         Rounded up to a multiple of 4, which m must allow.
     blocks : ndarray of shape (n_columns / 16, depth / 2, 16, 2), int16
@@ -70,7 +70,8 @@ def _multiply(context: Any, rows: Any, row: Any, blocks: Any, block: Any, produc
         arrays = [
             context.make_array(signature.args[i])(context, builder, values[i]) for i in (0, 2, 4)
         ]
-        pairs, table, sums = (_Memory(builder, array.data) for array in arrays)
+        table, sums = (_Memory(builder, array.data) for array in arrays[1:])
+        pairs = _Memory(builder, builder.bitcast(arrays[0].data, INT.as_pointer()))
         n_pairs = builder.extract_value(arrays[1].shape, 1)
         width = builder.extract_value(arrays[2].shape, 1)
         size = n_pairs.type

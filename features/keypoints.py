@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .image import FloatArray, Image, as_stack
-from .patch_kernels import N_NUMBERS, describe_windows
+from .patch_grid import N_NUMBERS
+from .patch_kernels import describe_windows
 from .patches import Patches, halved, halvings, unit_gray
 
 __all__ = ["KeypointPatches"]

@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.compiling import kernel
 from visualwords.threads import row_blocks
 
 from .blocks import DescriptorBlocks
@@ -67,7 +67,7 @@ def _find(
     return rows, labels[rows]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _add(rows: FloatArray, labels: IntArray, sums: DoubleArray, counts: CountArray) -> None:
     for r in range(len(rows)):
         word = labels[r]

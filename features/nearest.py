@@ -15,27 +15,23 @@ compared in float64, unless it is the only one and its distance is not asked for
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
-import numpy.typing as npt
 
-from visualwords.compiling import inner
+from visualwords.compiling import kernel, part
 
-from .bounds import FOLD, SMALL, STEP, bound, prepare, scratch
+from .bounds import FOLD, MARGINS, SMALL, STEP, UNITS_OF_ROWS, bound, prepare, scratch
 from .distances import DoubleArray, IntArray, check_finite, estimate, squared_distance
 from .image import FloatArray
 
 __all__ = ["WordSearch"]
 
 MOST = np.int32(2**31 - 1)
-TWO, THREE, FOUR = np.uintp(2), np.uintp(3), np.uintp(4)
 
 
 class Lists(NamedTuple):
     """What the kernels write of one row."""
 
-    folded: npt.NDArray[np.int32]  # (width / FOLD,)
-    twice: npt.NDArray[np.int32]  # (width / FOLD^2,)
+    folded: IntArray  # (width / FOLD,)
     lanes: IntArray  # (width / FOLD + 1,)
     near: IntArray  # (width + 1,)
     estimates: FloatArray  # (n_words,)
@@ -127,92 +123,112 @@ class WordSearch:
         width, n_words = made.products.shape[1], self.n_words
         lists = Lists(
             np.empty(width // FOLD, np.int32),
-            np.empty(width // FOLD**2, np.int32),
             np.empty(width // FOLD + 1, np.int32),
             np.empty(width + 1, np.int32),
             np.empty(n_words, np.float32),
             np.empty(ids.shape[1], np.float64),
         )
-        check_finite(_find(rows, self.prepared, made, lists, ids, distances))
+        check_finite(_find(rows, *self.prepared, *made, *lists, ids, distances))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _find(rows: Any, prepared: Any, made: Any, lists: Any, ids: Any, distances: Any) -> int:
+@kernel
+def _find(
+    rows: Any,
+    words: Any,
+    mean: Any,
+    axes: Any,
+    table: Any,
+    radius: float,
+    slack: float,
+    lengthening: float,
+    rounding: float,
+    centred: Any,
+    coordinates: Any,
+    projected: Any,
+    factors: Any,
+    products: Any,
+    sizes: Any,
+    folded: Any,
+    lanes: Any,
+    near: Any,
+    estimates: Any,
+    least: Any,
+    ids: Any,
+    distances: Any,
+) -> Any:
     """Find the nearest words; gives the first row that is not finite, or -1."""
-    words, rounding = prepared.words, prepared.rounding
-    for start in range(0, len(rows), STEP):
-        block = rows[start : start + STEP]
-        bound(block, prepared, made)
-        for r in range(len(block)):
-            x, products, id_ = block[r], made.products[r], ids[start + r]
-            products[len(words) :] = MOST
-            bounded = made.margins[r] < np.inf
-            farthest = np.inf
-            if bounded:
-                farthest = np.float64(_try_lanes(x, words, products, lists, len(id_)))
+    known = (mean, axes, table, radius, slack, lengthening, rounding)
+    made = (centred, coordinates, projected, factors, products, sizes)
+    n_words, k, step = np.uintp(len(words)), np.uintp(len(least)), np.uintp(STEP)
+    for start in range(np.uintp(0), np.uintp(len(rows)), step):
+        n_rows = min(step, np.uintp(len(rows)) - start)
+        bound(rows, start, n_rows, known, made)
+        for r in range(n_rows):
+            x, row, id_ = rows[start + r], products[r], ids[start + r]
+            for word in range(n_words, np.uintp(len(row))):
+                row[word] = MOST
+            margin, farthest, n = sizes[MARGINS + r], np.inf, n_words
+            if margin < np.inf:
+                farthest = np.float64(_try_lanes(x, words, row, folded, lanes, k))
             if farthest < np.inf:
-                ceiling = farthest * (1 + 2 * rounding) + SMALL - made.squares[r] + made.margins[r]
-                n = _list_near(products, ceiling / made.units[r], lists, len(id_))
+                ceiling = farthest * (1 + 2 * rounding) + SMALL - sizes[r] + margin
+                n = _list_near(row, ceiling / sizes[UNITS_OF_ROWS + r], folded, lanes, near, k)
             else:
-                n = len(words)
-                for i in range(n):
-                    lists.near[i] = i
-            if not _decide(x, prepared, bounded, n, lists, id_, len(distances) > 0):
-                return start + r
-            for i in range(distances.shape[1] if len(distances) else 0):
-                distances[start + r, i] = lists.least[i]
+                for word in range(n_words):
+                    near[word] = word
+            wanted = len(distances) > 0
+            if not _decide(x, words, rounding, margin, n, near, estimates, least, id_, wanted):
+                return np.int64(start + r)
+            if wanted:
+                for i in range(k):
+                    distances[start + r, i] = least[i]
     return -1
 
 
-@inner
-def _try_lanes(x: Any, words: Any, products: Any, lists: Any, k: int) -> Any:
+@part
+def _try_lanes(x: Any, words: Any, products: Any, folded: Any, lanes: Any, k: Any) -> Any:
     """Fold the products to lanes, list ``k`` lanes of least and take them out of the folded.
 
-    Gives the largest distance, roughly, of the words of these products: the ``k`` nearest are no
-    farther. Infinite if there are not so many lanes.
+    Lane ``i`` has the products ``i + j * len(folded)``, of which the least is kept. Gives the
+    largest distance, roughly, of the words of the least products: the ``k`` nearest are no farther.
+    Infinite if there are not so many lanes.
     """
-    folded, twice = lists.folded, lists.twice
-    farthest, n_lanes, n = np.float32(0), np.uintp(len(folded)), np.uintp(len(twice))
-    _fold(products, folded)
+    farthest, n = np.float32(0), np.uintp(len(folded))
+    for i in range(n):
+        place: Any = i
+        least = products[place]
+        for _ in range(FOLD - 1):
+            place += n
+            least = products[place] if products[place] < least else least
+        folded[i] = least
     for i in range(k):
-        _fold(folded, twice)
-        least, lane = MOST, np.uintp(0)
+        least = MOST
         for j in range(n):
-            if twice[j] < least:
-                least, lane = twice[j], np.uintp(j)
+            least = folded[j] if folded[j] < least else least
         if least == MOST:
             return np.float32(np.inf)
+        lane = np.uintp(0)
         while folded[lane] != least:
+            lane += np.uintp(1)
+        lanes[i], folded[lane] = lane, MOST
+        while products[lane] != least:
             lane += n
-        word: Any = lane
-        while products[word] != least:
-            word += n_lanes
-        lists.lanes[i], folded[lane] = lane, MOST
-        farthest = max(farthest, estimate(x, words[word]))
+        distance = estimate(x, words, lane)
+        farthest = distance if distance > farthest else farthest
     return farthest
 
 
-@inner
-def _fold(values: Any, least: Any) -> None:
-    """Fill ``least[i]`` with the least of the ``FOLD`` values ``i + j * len(least)``."""
-    n = np.uintp(len(least))
-    for i in range(n):
-        j: Any = np.uintp(i)
-        a, b, c, d = values[j], values[j + n], values[j + TWO * n], values[j + THREE * n]
-        j += FOUR * n
-        e, f, g, h = values[j], values[j + n], values[j + TWO * n], values[j + THREE * n]
-        least[i] = min(min(min(a, b), min(c, d)), min(min(e, f), min(g, h)))
-
-
-@inner
-def _list_near(products: Any, ceiling: float, lists: Any, n_tried: int) -> Any:
+@part
+def _list_near(
+    products: Any, ceiling: float, folded: Any, lanes: Any, near: Any, n_tried: Any
+) -> Any:
     """List the words whose product is not over the ceiling; gives their number.
 
     Of the lanes the tried ones are listed already. What does not count is written over.
     """
-    folded, lanes, near = lists.folded, lists.lanes, lists.near
-    threshold = np.int32(min(ceiling + 1, 2.0**31 - 2))
-    n_lanes, n_near, n = np.uintp(len(folded)), np.uintp(n_tried), np.uintp(0)
+    most = 2.0**31 - 2
+    threshold = np.int32(ceiling + 1 if ceiling + 1 < most else most)
+    n_lanes, n_near, n = np.uintp(len(folded)), n_tried, np.uintp(0)
     for lane in range(n_lanes):
         lanes[n_near] = lane
         n_near += np.uintp(folded[lane] <= threshold)
@@ -225,42 +241,57 @@ def _list_near(products: Any, ceiling: float, lists: Any, n_tried: int) -> Any:
     return n
 
 
-@inner
+@part
 def _decide(
-    x: Any, prepared: Any, bounded: bool, n: int, lists: Any, ids: Any, distances: bool
+    x: Any,
+    words: Any,
+    rounding: float,
+    margin: float,
+    n: Any,
+    near: Any,
+    estimates: Any,
+    least: Any,
+    ids: Any,
+    distances: bool,
 ) -> bool:
     """Compare in float64 those of the listed words that are in reach of the least estimates.
 
     Gives whether the distances are finite.
     """
-    words, near, estimates, least = prepared.words, lists.near, lists.estimates, lists.least
-    k, ceiling = len(ids), np.inf
-    for exact in (False, True):
-        for i in range(k):
-            least[i] = np.inf
-        for i in range(n):
-            word = near[i]
-            if not exact:
-                value = estimates[i] = np.float64(estimate(x, words[word]))
-            elif estimates[i] > ceiling:
-                continue
-            else:
-                value = squared_distance(x, words[word])
-            place = k
-            while place > 0 and (
-                value < least[place - 1]
-                or (exact and value == least[place - 1] and word < ids[place - 1])
-            ):
-                place -= 1
-                if place + 1 < k:
-                    least[place + 1], ids[place + 1] = least[place], ids[place]
-            if place < k:
-                least[place], ids[place] = value, word
-        if bounded and not exact:
-            ceiling = (least[k - 1] + SMALL) * (1 + 3 * prepared.rounding) + SMALL
-            n_near = 0
+    k, ceiling, one = np.uintp(len(ids)), np.inf, np.uintp(1)
+    for i in range(n):
+        estimates[i] = estimate(x, words, np.uintp(near[i]))
+    if margin < np.inf:
+        reach = -1.0
+        for _ in range(k):  # The k-th least estimate; if some are equal, one beyond.
+            following = np.inf
             for i in range(n):
-                n_near += estimates[i] <= ceiling
-            if n_near == 1 and not distances:
+                value = np.float64(estimates[i])
+                following = value if reach < value < following else following
+            reach = following
+        ceiling = (reach + SMALL) * (1 + 3 * rounding) + SMALL
+        n_near = 0
+        for i in range(n):
+            if estimates[i] <= ceiling:
+                n_near += 1
+                ids[0] = near[i]
+        if n_near == 1 and not distances:
+            return True
+    for i in range(k):
+        least[i] = np.inf
+    for i in range(n):
+        if estimates[i] > ceiling:
+            continue
+        word = near[i]
+        value = squared_distance(x, words, np.uintp(word))
+        place: Any = k
+        while place > 0:
+            before = place - one
+            if least[before] < value or (least[before] == value and ids[before] < word):
                 break
-    return np.isfinite(least[0])
+            if place < k:
+                least[place], ids[place] = least[before], ids[before]
+            place = before
+        if place < k:
+            least[place], ids[place] = value, word
+    return least[0] < np.inf

@@ -13,7 +13,8 @@ from sklearn.utils import Tags
 from visualwords.threads import row_blocks, worker_threads
 
 from .image import FloatArray, Image, Images, check_image, check_images, naming_image, to_gray
-from .patch_kernels import N_NUMBERS, WINDOW, halve
+from .patch_grid import N_NUMBERS, WINDOW
+from .patch_kernels import halve
 
 __all__ = ["DescribedImages", "PatchDescriptors", "Patches"]
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.compiling import kernel
 from visualwords.threads import row_blocks
 
 from .blocks import DescriptorBlocks
@@ -123,7 +123,7 @@ def kmeans_plusplus(rows: FloatArray, draws: npt.NDArray[np.float64]) -> FloatAr
     return rows[chosen]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _lower(columns: FloatArray, word: FloatArray, squared: DoubleArray, total: DoubleArray) -> None:
     """Lower the least squared distances of rows, given as columns, by those to a new word."""
     d, n = columns.shape
@@ -135,4 +135,4 @@ def _lower(columns: FloatArray, word: FloatArray, squared: DoubleArray, total: D
             difference = columns[i, r] - value
             total[r] += difference * difference
     for r in range(n):
-        squared[r] = min(squared[r], total[r])
+        squared[r] = total[r] if total[r] < squared[r] else squared[r]

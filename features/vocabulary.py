@@ -60,7 +60,7 @@ class VisualVocabulary(
     n_jobs : int or None
         Threads, as in joblib.
     verbose : bool
-        Print a line an iteration.
+        Print a line an iteration, and a line a batch of :meth:`partial_fit`.
 
     Attributes
     ----------
@@ -177,6 +177,7 @@ class VisualVocabulary(
         self.words_, self.counts_ = means(words, sums, before + counts), before + counts
         self.labels_, self.inertia_ = labels, float(distances.sum())
         self.n_iter_ = 1 if first else self.n_iter_ + 1
+        self._report(self.n_iter_ - 1, self.inertia_ / max(1, data.n_rows))
         return self
 
     def predict(self, X: Any) -> IntArray:

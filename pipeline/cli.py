@@ -1,6 +1,8 @@
 """The command line: ``visualwords demo | run | extract | train | evaluate | predict``."""
 
+import sys
 import warnings
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Classical image features and linear classifiers, from folders of images to scores.",
 )
-console = Console()
-errors = Console(stderr=True)
+# What is printed are names of files, whatever is in them: "[red]", ":cat:".
+PLAIN: Any = {"markup": False, "emoji": False, "highlight": False}
+console = Console(**PLAIN)
+errors = Console(stderr=True, **PLAIN)
 
 TrainFolder = Annotated[
     str,
@@ -44,7 +48,9 @@ ImageSize = Annotated[
     int | None, typer.Option(min=16, help="Side that images have for HOG (from TRAIN: 16 to 64).")
 ]
 Alpha = Annotated[float | None, typer.Option(min=0.0, help="L2 penalty (the classifiers' own).")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the split and of the vocabulary.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split and of the vocabulary.")
+]
 
 
 @app.command()
@@ -59,7 +65,7 @@ def demo(
     from .sample import write_sample_images
 
     images = write_sample_images(out / "images")
-    console.print(f"images     {images}/{{train,test}}/CLASS/*.{{jpg,png}}", highlight=False)
+    console.print(f"images     {images}/{{train,test}}/CLASS/*.{{jpg,png}}")
     settings = Settings(train=str(images / "train"), test=str(images / "test"))
     _run(out / "run", None, jobs, settings)
 
@@ -103,8 +109,15 @@ def extract(
 
     settings = Settings(train, test, test_size, hue_bins, words, image_size, None, seed)
     job = _open(out, cache, jobs)
+    results = [*out.glob("models/*-*.npz"), *out.glob("predictions.csv")]
     job.extract(settings)
     _report_images(job)
+    removed = [file.name for file in results if not file.exists()]
+    if removed:
+        console.print(
+            f"removed    {', '.join(sorted(removed))}: made from other matrices",
+            soft_wrap=True,
+        )
 
 
 @app.command("train")
@@ -123,6 +136,8 @@ def evaluate(
     """Score the trained classifiers of a run."""
     job = _open(folder, cache, jobs)
     job.evaluate(test)
+    if test is not None:
+        _report_images(job)
     _report_scores(job)
 
 
@@ -164,6 +179,9 @@ def _options(
 def _open(folder: Path, cache: Path | None, jobs: int) -> Any:
     from .job import Run
 
+    if jobs == 0:
+        message = "expected a number of threads, or -1 for all cores"
+        raise typer.BadParameter(message, param_hint="--jobs")
     return Run(folder, cache=cache, stages=Stages(console), n_jobs=jobs)
 
 
@@ -179,15 +197,14 @@ def _report_images(job: Any) -> None:
     where = f"; see {job.folder / 'failures.csv'}" if images["failed"] else ""
     console.print(
         f"images     {images['found']} found, {images['ok']} ok, {images['failed']} failed{where}",
-        highlight=False,
         soft_wrap=True,
     )
-    if images["in_train_and_test"]:
+    shared = images["in_train_and_test"]
+    if shared:
         console.print(
-            f"warning    {images['in_train_and_test']} images are both in the training and in the "
-            "test set: their test accuracy says nothing",
+            f"warning    {'1 image is' if shared == 1 else f'{shared} images are'} both in the "
+            "training and in the test set: their test accuracy says nothing",
             style="yellow",
-            highlight=False,
             soft_wrap=True,
         )
 
@@ -199,22 +216,28 @@ def _report_scores(job: Any) -> None:
     for name, scores in classifiers.items():
         table.add_row(name, *(f"{scores['by_features'][names]:.4f}" for names in sets))
     console.print(table)
-    console.print(f"metrics    {job.folder / 'metrics.json'}", highlight=False, soft_wrap=True)
-    console.print(f"models     {job.folder / 'models'}", highlight=False, soft_wrap=True)
-    console.print(f"matrices   {job.cache}", highlight=False, soft_wrap=True)
+    console.print(f"metrics    {job.folder / 'metrics.json'}", soft_wrap=True)
+    console.print(f"models     {job.folder / 'models'}", soft_wrap=True)
+    console.print(f"matrices   {job.cache}", soft_wrap=True)
 
 
 def _complain(message: str) -> None:
-    errors.print(f"error: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+    errors.print(f"error: {message}", style="red", soft_wrap=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is 0 only when the job did what was asked."""
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be UTF-8
+        sys.stdout.reconfigure(errors="surrogateescape")
     # What a decoder finds wrong with a file is told with the file's name, as its failure.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         typer.main.get_command(app)(arguments, prog_name="visualwords")
-    except (ValueError, OSError, MemoryError) as error:
+    except OSError as error:
+        what = error.strerror or str(error)
+        _complain(f"{error.filename}: {what}" if error.filename else what)
+        return 1
+    except (ValueError, MemoryError) as error:
         _complain(str(error) or type(error).__name__)
         return 1
     return 0  # not reached: the line above ends in SystemExit

@@ -49,15 +49,27 @@ class Dataset:
         return len(self.names)
 
     @classmethod
-    def open(cls, where: Path | str) -> "Dataset":
-        """Open a folder of class folders, or a ``.csv`` manifest without a split."""
+    def open(cls, where: Path | str, classes: Sequence[str] | None = None) -> "Dataset":
+        """Open a folder of class folders, or a ``.csv`` manifest without a split.
+
+        Parameters
+        ----------
+        where : Path or str
+        classes : sequence of str, optional
+            Number the labels by these (those a model was trained on); there must be no others.
+        """
         path = Path(where)
         if path.suffix.lower() != ".csv":
-            return cls.from_folder(path)
-        splits = cls.from_csv(path)
-        if set(splits) != {""}:
-            raise DatasetError(f"{path}: expected a manifest without the column split")
-        return splits[""]
+            dataset = cls.from_folder(path)
+        else:
+            splits = cls.from_csv(path)
+            if set(splits) != {""}:
+                raise DatasetError(f"{path}: expected a manifest without the column split")
+            dataset = splits[""]
+        try:
+            return dataset if classes is None else dataset.with_classes(classes)
+        except DatasetError as error:
+            raise DatasetError(f"{path}: {error}") from error
 
     @classmethod
     def from_folder(cls, folder: Path | str) -> "Dataset":
@@ -69,7 +81,10 @@ class Dataset:
         """
         folder = Path(folder)
         if not folder.is_dir():
-            raise DatasetError(f"{folder}: expected a folder with one folder per class")
+            raise DatasetError(
+                f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}; expected a "
+                "folder with one folder per class, or a .csv manifest"
+            )
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
         stray = [e.name for e in entries if not e.is_dir() and e.suffix.lower() in IMAGE_SUFFIXES]
         rows = [
@@ -88,9 +103,10 @@ class Dataset:
 
     @classmethod
     def from_csv(cls, manifest: Path | str) -> dict[str, "Dataset"]:
-        """Open a manifest with the columns ``path,label[,split]``.
+        """Open a manifest with the columns ``path,label[,split]``: comma-separated, in UTF-8.
 
-        Paths are relative to the manifest's folder.
+        Paths are relative to the manifest's folder. White space around labels and splits is no
+        part of them. A path may be named twice, but not with two labels.
 
         Returns
         -------
@@ -100,10 +116,9 @@ class Dataset:
         """
         manifest = Path(manifest)
         rows = _read_manifest(manifest)
-        names = [row["path"] for row in rows]
-        sources: list[Source] = [manifest.parent / name for name in names]
-        whole = cls._build(names, sources, [row["label"] for row in rows])
-        splits = np.array([row.get("split") or "" for row in rows])
+        sources: list[Source] = [manifest.parent / row.path for row in rows]
+        whole = cls._build([row.path for row in rows], sources, [row.label for row in rows])
+        splits = np.array([row.split for row in rows])
         return {str(split): whole[np.flatnonzero(splits == split)] for split in np.unique(splits)}
 
     @classmethod
@@ -162,12 +177,21 @@ class Dataset:
 
     def split(self, test_size: float, seed: int) -> tuple["Dataset", "Dataset"]:
         """Split into training and test images, the same share of each class, by a seed."""
+        what = f"cannot hold out {test_size:g} of the images"
+        if not 0 < test_size < 1:
+            raise DatasetError(f"{what}: expected a share above 0 and below 1")
+        counts = np.bincount(self.labels)
+        if counts.min() < 2:
+            raise DatasetError(
+                f"{what}: class {self.classes[counts.argmin()]!r} has a single one; "
+                "give it another, or test images of their own"
+            )
         try:
             train, test = train_test_split(
                 np.arange(len(self)), test_size=test_size, random_state=seed, stratify=self.labels
             )
         except ValueError as error:
-            raise DatasetError(f"cannot hold out {test_size:g} of the images: {error}") from error
+            raise DatasetError(f"{what}: {error}") from error
         return self[np.sort(train)], replace(self[np.sort(test)], unlabelled=())
 
 
@@ -182,21 +206,68 @@ def _files_below(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _read_manifest(manifest: Path) -> list[dict[str, str]]:
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            rows = list(reader)
-    except (OSError, csv.Error) as error:
-        raise DatasetError(f"{manifest}: cannot be read: {error}") from error
+@dataclass(frozen=True)
+class Row:
+    """A row of a manifest."""
+
+    path: str
+    label: str
+    split: str
+
+
+def _read_manifest(manifest: Path) -> list[Row]:
+    lines = _read_lines(manifest)
+    columns = [column.strip() for column in lines.pop(0)[1]] if lines else []
     if not {"path", "label"} <= set(columns):
         raise DatasetError(
-            f"{manifest}: expected the columns path,label[,split], got {','.join(columns)}"
+            f"{manifest}: expected the columns path,label[,split] in the first line, "
+            f"comma-separated and in UTF-8, got {','.join(columns) or 'an empty file'}"
         )
-    if not rows:
+    if not lines:
         raise DatasetError(f"{manifest}: no rows")
-    for number, row in enumerate(rows, start=2):
-        if not row["path"] or not row["label"]:
-            raise DatasetError(f"{manifest}, line {number}: path or label is missing")
+    rows: list[Row] = []
+    labels: dict[str, str] = {}
+    for line, values in lines:
+        try:
+            row = _parse_row(columns, values)
+            if labels.setdefault(row.path, row.label) != row.label:
+                raise ValueError(
+                    f"{row.path} is {row.label} here and {labels[row.path]} in a line before"
+                )
+        except ValueError as error:
+            raise DatasetError(f"{manifest}, line {line}: {error}") from error
+        rows.append(row)
     return rows
+
+
+def _read_lines(manifest: Path) -> list[tuple[int, list[str]]]:
+    """Split a manifest into values, with the number of the line where each row begins."""
+    rows, begin = [], 1
+    try:
+        # a file name need not be UTF-8
+        with manifest.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            # strict: a quote that is never closed would swallow the rest of the file
+            reader = csv.reader(file, skipinitialspace=True, strict=True)
+            for row in reader:
+                rows.append((begin, row))
+                begin = reader.line_num + 1
+    except OSError as error:
+        raise DatasetError(f"{manifest}: cannot be read: {error.strerror}") from error
+    except csv.Error as error:
+        raise DatasetError(f"{manifest}: the row of line {begin}: {error}") from error
+    return [(line, row) for line, row in rows if row]
+
+
+def _parse_row(columns: Sequence[str], values: Sequence[str]) -> Row:
+    if any(values[len(columns) :]):
+        raise ValueError(
+            f"{len(values)} values for the columns {','.join(columns)}; "
+            'a value with a comma in it belongs in quotes ("a, b.jpg")'
+        )
+    row = dict(zip(columns, values, strict=False))
+    path, label = row.get("path", ""), row.get("label", "").strip()
+    if not path.strip() or not label:
+        raise ValueError("path or label is missing")
+    if "\0" in path:
+        raise ValueError("the path has a null byte in it")
+    return Row(path, label, row.get("split", "").strip())

@@ -7,7 +7,6 @@ worker is sent are paths, and what comes back are rows.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -41,9 +40,16 @@ Image = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]
 
 
+class ChangedError(ImageError):
+    """The file is not what the scan saw: no property of those bytes, so nothing to keep."""
+
+
 @dataclass(frozen=True)
 class Extraction:
     """The matrices of one data set, their rows aligned.
+
+    In the store each feature has a row for every image that it can describe. Here they have the
+    rows of the images that all of them can, so that rows can be joined and scores compared.
 
     Attributes
     ----------
@@ -53,7 +59,7 @@ class Extraction:
     kept : ndarray of int
         The images that have a row in every matrix.
     failures : dict of int to str
-        The others, and why.
+        The others, and why; what a feature refuses begins with the feature's name.
     """
 
     folders: dict[str, Path]
@@ -65,17 +71,23 @@ class Extraction:
     def load(cls, folders: Mapping[str, Path], n_images: int) -> "Extraction":
         """Map complete matrices into memory and keep the images that have a row in every one."""
         loaded = {name: StoredMatrix(folder, n_images).load() for name, folder in folders.items()}
-        failures = {i: why for matrix in loaded.values() for i, why in matrix.failures.items()}
-        kept = np.setdiff1d(np.arange(n_images), np.fromiter(failures, np.int64))
+        reasons: defaultdict[int, list[str]] = defaultdict(list)
+        for matrix in loaded.values():
+            for i, why in matrix.failures.items():
+                if why not in reasons[i]:
+                    reasons[i].append(why)
+        kept = np.setdiff1d(np.arange(n_images), np.fromiter(reasons, np.int64))
         aligned = {name: m.take(np.searchsorted(m.kept, kept)) for name, m in loaded.items()}
-        return cls(dict(folders), aligned, kept, dict(sorted(failures.items())))
+        failures = {i: "; ".join(why) for i, why in sorted(reasons.items())}
+        return cls(dict(folders), aligned, kept, failures)
 
 
 class Sample(Sequence[Image]):
     """Training images that features learn from, decoded when they are asked for.
 
     The place of an image that proves damaged is taken by the next sound one; that it is damaged
-    is reported by extraction, which decodes them all.
+    is reported by extraction, which decodes them all. A file that is not what the scan saw ends the
+    job: what is learned without it would be kept as learned from it.
     """
 
     def __init__(self, scan: Scan, reader: Reader, seed: int) -> None:
@@ -98,9 +110,13 @@ class Sample(Sequence[Image]):
             raise IndexError(index)
         for place in (*range(index, len(self)), *range(index)):
             self._opened.append(place)
-            with suppress(ImageError):
+            try:
                 return _decode_one(self._sources[place], self.digests[place], self._reader)
-        raise DatasetError("none of the training images can be read")
+            except ChangedError as error:
+                raise DatasetError(f"{self._sources[place]}: {error}") from error
+            except ImageError as error:
+                failure = str(error)
+        raise DatasetError(_none_usable(self._sources[0], failure))
 
     @property
     def decoded(self) -> int:
@@ -112,7 +128,8 @@ def _draw_sample(scan: Scan, max_side: int, seed: int) -> list[int]:
     """Number the images that learning uses, in the order of the data set."""
     sound = [i for i in range(len(scan.dataset)) if i not in scan.failures]
     if not sound:
-        raise DatasetError("none of the training images can be read; see their reasons")
+        first, why = next(iter(scan.failures.items()))
+        raise DatasetError(_none_usable(scan.dataset.names[first], why))
     drawn = np.random.default_rng(seed).permutation(sound)[:SAMPLE_IMAGES]
     shapes = scan.shapes[drawn].astype(float)
     shapes *= np.minimum(1, max_side / shapes.max(axis=1))[:, None]
@@ -121,12 +138,17 @@ def _draw_sample(scan: Scan, max_side: int, seed: int) -> list[int]:
     return sorted(drawn[affordable].tolist())
 
 
+def _none_usable(image: Source | str, why: str) -> str:
+    return f"none of the training images can be used; {image}: {why}"
+
+
 @dataclass
 class Chunk:
-    """What a worker made of some images, by their number in the data set."""
+    """What a worker made of some images: by feature, rows and the failures' reasons by number."""
 
     rows: dict[str, FloatArray] = field(default_factory=dict)
-    failures: dict[int, str] = field(default_factory=dict)
+    failures: dict[str, dict[int, str]] = field(default_factory=dict)
+    changed: set[int] = field(default_factory=set)
     decoded: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -172,15 +194,17 @@ class Extractor:
             name: self.folder / "learned" / f"{key_of(feature, sample.digests, self.reader)}.npz"
             for name, feature in features.items()
         }
-        new = [name for name, file in files.items() if not file.exists()]
+        learned = {name: _learned_before(file) for name, file in files.items()}
+        new = [name for name, feature in learned.items() if feature is None]
         with self.stages.stage("learn", len(new)) as stage:
             for name in new:
                 feature = features[name].set_params(n_jobs=self.n_jobs).fit(sample)
                 write_atomically(files[name], save_estimator(feature.set_params(n_jobs=None)))
+                learned[name] = load_estimator(files[name])
                 stage.advance(1)
             stage.summary = f"{', '.join(new) or 'nothing new'}: {sample.decoded} images decoded"
         self.decoded += sample.decoded
-        return {name: load_estimator(file) for name, file in files.items()}
+        return learned
 
     def transform(self, features: Mapping[str, ImageFeature], scan: Scan) -> Extraction:
         """Compute the shards that are missing and load the matrices."""
@@ -213,12 +237,12 @@ class Extractor:
         tasks = [(shard, chunk) for shard in wanted for chunk in _chunks(scan, shards[shard])]
         stage.advance(len(scan.dataset) - sum(len(chunk) for _, chunk in tasks))
         for shard, chunks in self._describe(tasks, missing, features, scan, stage):
-            failures = {i: why for chunk in chunks for i, why in chunk.failures.items()}
             for name, matrix in stored.items():
                 if shard in missing[name]:
+                    failures = {i: w for chunk in chunks for i, w in chunk.failures[name].items()}
                     parts = [chunk.rows[name] for chunk in chunks if len(chunk.rows[name])]
                     rows = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
-                    matrix.write(shard, rows, failures)
+                    matrix.write(shard, rows, failures, set().union(*(c.changed for c in chunks)))
         for name, matrix in stored.items():
             matrix.commit(features[name], self.reader)
 
@@ -248,10 +272,18 @@ class Extractor:
                 for part, seconds in chunk.seconds.items():
                     self.worker_seconds[part] += seconds
                 known = {i: scan.failures[i] for i in numbers if i in scan.failures}
-                chunk.failures |= known
+                for failures in chunk.failures.values():
+                    failures |= known
                 chunks.append(chunk)
                 stage.advance(len(numbers))
             yield shard, chunks
+
+
+def _learned_before(file: Path) -> Any:
+    try:
+        return load_estimator(file)
+    except ValueError:  # not there, or damaged
+        return None
 
 
 def _chunks(scan: Scan, numbers: range) -> list[range]:
@@ -271,22 +303,25 @@ def _arguments(scan: Scan, numbers: Sequence[int]) -> tuple[list[int], list[Sour
 
 def _decode_chunk(
     numbers: Sequence[int], sources: Sequence[Source], digests: Sequence[str], reader: Reader
-) -> tuple[list[Image], dict[int, str]]:
+) -> tuple[list[Image], dict[int, ImageError]]:
     images, failures = [], {}
     for number, source, digest in zip(numbers, sources, digests, strict=True):
         try:
             images.append(_decode_one(source, digest, reader))
         except ImageError as error:
-            failures[number] = str(error)
+            failures[number] = error
     return images, failures
 
 
 def _decode_one(source: Source, digest: str, reader: Reader) -> Image:
     if not isinstance(source, Path):
         return source
-    data = read_bytes(source)
+    try:
+        data = read_bytes(source)
+    except ImageError as error:
+        raise ChangedError(f"{error}; it was sound when the job began") from error
     if digest_of(data) != digest:  # its row would be kept under the digest of other bytes
-        raise ImageError("the file was changed while the job ran; run the job again")
+        raise ChangedError("the file was changed while the job ran; run the job again")
     return reader.decode(data)
 
 
@@ -297,37 +332,44 @@ def _describe_chunk(
     reader: Reader,
     features: Mapping[str, ImageFeature],
 ) -> Chunk:
-    """Decode some images and describe each by every feature; an image is a row or a failure."""
+    """Decode some images and describe each by every feature: a row or a failure."""
     chunk = Chunk(decoded=len(numbers))
     start = perf_counter()
-    images, chunk.failures = _decode_chunk(numbers, sources, digests, reader)
+    images, errors = _decode_chunk(numbers, sources, digests, reader)
+    damaged = {number: str(error) for number, error in errors.items()}
+    chunk.changed = {i for i, error in errors.items() if isinstance(error, ChangedError)}
+    decoded = [number for number in numbers if number not in damaged]
     chunk.seconds["decode"] = perf_counter() - start
-    try:
-        chunk.rows = _transform(features, images, chunk.seconds)
-    except ValueError:  # some image suits no feature, say it is too small: find which
-        decoded = [number for number in numbers if number not in chunk.failures]
-        refusals = [_refusal(features, image) for image in images]
-        chunk.failures |= {n: why for n, why in zip(decoded, refusals, strict=True) if why}
-        images = [image for image, why in zip(images, refusals, strict=True) if not why]
-        chunk.rows = _transform(features, images, chunk.seconds)
+    for name, feature in features.items():
+        start = perf_counter()
+        chunk.rows[name], refused = _describe(feature, decoded, images)
+        chunk.failures[name] = damaged | {i: f"{name}: {why}" for i, why in refused.items()}
+        chunk.seconds[name] = perf_counter() - start
     return chunk
 
 
-def _transform(
-    features: Mapping[str, ImageFeature], images: Sequence[Image], seconds: dict[str, float]
-) -> dict[str, FloatArray]:
-    rows = {}
-    for name, feature in features.items():
-        start = perf_counter()
-        rows[name] = feature.transform(images) if images else np.empty((0, 0), np.float32)
-        seconds[name] = seconds.get(name, 0.0) + perf_counter() - start
-    return rows
+def _describe(
+    feature: ImageFeature, numbers: Sequence[int], images: Sequence[Image]
+) -> tuple[FloatArray, dict[int, str]]:
+    """Rows of the images that a feature can describe, and why it refuses the others."""
+    refused: dict[int, str] = {}
+    try:
+        rows = _transform(feature, images)
+    except ValueError:  # of some image: find which
+        refusals = [_refusal(feature, image) for image in images]
+        refused = {i: why for i, why in zip(numbers, refusals, strict=True) if why}
+        kept = [image for image, why in zip(images, refusals, strict=True) if not why]
+        rows = _transform(feature, kept)
+    return rows, refused
 
 
-def _refusal(features: Mapping[str, ImageFeature], image: Image) -> str | None:
-    for name, feature in features.items():
-        try:
-            feature.describe(image)
-        except ValueError as error:
-            return f"{name}: {error}"
+def _transform(feature: ImageFeature, images: Sequence[Image]) -> FloatArray:
+    return feature.transform(images) if images else np.empty((0, 0), np.float32)
+
+
+def _refusal(feature: ImageFeature, image: Image) -> str | None:
+    try:
+        feature.describe(image)
+    except ValueError as error:
+        return str(error)
     return None

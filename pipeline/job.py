@@ -12,6 +12,10 @@ A run is a folder:
 ``failures.csv``       every image that could not be used, with its reason
 ``predictions.csv``    the test images with their class as labelled and as predicted
 =====================  =======================================================================
+
+What is in the folder belongs together. A command computes, removes whatever was made from what it
+is about to replace, and only then writes: a job that ends in between leaves files missing, and none
+that is of other matrices or models than the rest. One job at a time writes to a folder.
 """
 
 import csv
@@ -20,97 +24,39 @@ import json
 import resource
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..features import HOG, BagOfVisualWords, HueHistogram
 from ..features.base import ImageFeature
 from .dataset import Dataset, DatasetError
-from .extract import Extraction, Extractor
+from .extract import Extractor
 from .persist import load_estimator, save_estimator
 from .reader import ImageError, Reader, read_bytes
-from .scan import UNREADABLE, Scan, ScanIndex, scan
+from .scan import Scan, ScanIndex, scan
+from .settings import Settings
 from .stages import Stages
-from .store import remove_leftovers, write_atomically
-from .train import Split, evaluate, feature_sets, train
+from .store import alone_in, remove_leftovers, write_atomically
+from .train import (
+    RECORD,
+    Split,
+    evaluate,
+    feature_sets,
+    model_name,
+    model_names,
+    train,
+    without_scores,
+)
 
 __all__ = ["Prediction", "Run", "Settings"]
 
-DEFAULT_TEST_SIZE = 0.2
-HOG_SIDES = (16, 64)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run is asked to do.
-
-    Attributes
-    ----------
-    train : str
-        Folder of class folders, or a CSV manifest ``path,label[,split]``.
-    test : str or None
-        The same for testing. Without it the manifest's split or ``test_size`` decides.
-    test_size : float or None
-        Share of the images of ``train`` that is held out, class by class; 0.2 when nothing says
-        otherwise.
-    hue_bins, words : int
-        Lengths of the hue histogram and of the histogram of visual words.
-    image_size : int or None
-        Side that images are resized to for HOG, whose length depends on it. None: the median of
-        the training images' shorter sides, rounded down to a multiple of 8, within 16..64.
-    alpha : float or None
-        Strength of the L2 penalty; None is the classifiers' default.
-    seed : int
-        Decides the held-out images, the vocabulary's sample and its first centroids.
-    max_pixels, max_side : int
-        Limits of the :class:`~visualwords.pipeline.reader.Reader`.
-    """
-
-    train: str
-    test: str | None = None
-    test_size: float | None = None
-    hue_bins: int = 10
-    words: int = 1000
-    image_size: int | None = None
-    alpha: float | None = None
-    seed: int = 0
-    max_pixels: int = Reader.max_pixels
-    max_side: int = Reader.max_side
-
-    def datasets(self) -> dict[str, Dataset]:
-        """Open the training and test images, with the classes of the training images."""
-        source = Path(self.train)
-        if source.suffix.lower() == ".csv":
-            splits = Dataset.from_csv(source)
-        else:
-            splits = {"": Dataset.from_folder(source)}
-        if set(splits) == {"train", "test"}:
-            if self.test or self.test_size:
-                raise DatasetError(f"{source} has a column split: leave out --test and --test-size")
-            return splits
-        if set(splits) != {""}:
-            raise DatasetError(
-                f"{source}: expected the splits train and test, got {', '.join(sorted(splits))}"
-            )
-        whole = splits[""]
-        if self.test is None:
-            share = DEFAULT_TEST_SIZE if self.test_size is None else self.test_size
-            return dict(zip(("train", "test"), whole.split(share, self.seed), strict=True))
-        if self.test_size is not None:
-            raise DatasetError("give either --test or --test-size, not both")
-        return {"train": whole, "test": Dataset.open(self.test).with_classes(whole.classes)}
-
-    def features(self, train: Scan) -> dict[str, ImageFeature]:
-        """Make the features, sized for the training images."""
-        side = self.image_size or _hog_side(train)
-        return {
-            "hue": HueHistogram(n_bins=self.hue_bins),
-            "hog": HOG(image_size=(side, side)),
-            "words": BagOfVisualWords(n_words=self.words, random_state=self.seed),
-        }
+SCORES = ("predictions.csv", "metrics.json")
+SPLITS = ("test.json", "train.json")
+RESULTS = (*SCORES, "failures.csv", *SPLITS)
 
 
 @dataclass(frozen=True)
@@ -150,36 +96,86 @@ class Run:
         self.stages = stages or Stages()
         self.n_jobs = n_jobs
         self.metrics: dict[str, Any] = {}
+        self._is_alone = False
 
     def run(self, settings: Settings) -> dict[str, Any]:
         """Do the whole job and give what ``metrics.json`` holds."""
-        self.extract(settings)
-        self.train(settings.alpha)
-        return self.evaluate()
+        datasets = self._open(settings)
+        with self._alone():
+            self._extract(settings, datasets)
+            self.train(settings.alpha)
+            return self.evaluate()
 
     def extract(self, settings: Settings) -> dict[str, Any]:
-        """Compute the feature matrices of both splits."""
+        """Compute the feature matrices of both splits.
+
+        If they are others than those in the folder, the models and scores of those are removed.
+        """
+        datasets = self._open(settings)
+        with self._alone():
+            return self._extract(settings, datasets)
+
+    def _open(self, settings: Settings) -> dict[str, Dataset]:
+        """Open the images and, if there are any, the run's folder."""
+        self._check_outside(settings.train, settings.test)
+        strangers = [name for name in RESULTS if (self.folder / name).exists()]
+        if strangers and not (self.folder / "run.json").exists():
+            raise DatasetError(
+                f"{self.folder / strangers[0]} is of no run and would be overwritten; "
+                "choose a folder of its own"
+            )
+        datasets = settings.datasets()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return datasets
+
+    def _extract(self, settings: Settings, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
         for folder in (self.folder, self.cache):
             remove_leftovers(folder)
         reader = Reader(settings.max_pixels, settings.max_side)
         extractor = Extractor(self.cache, reader, self.stages, self.n_jobs)
-        scans = self._scan(settings.datasets(), reader)
+        scans = self._scan(datasets, reader)
         train = scans["train"]
         features = extractor.fit(settings.features(train), train, settings.seed)
-        self._write("run.json", asdict(settings))
+        records = self._transform(extractor, features, scans)
+        self._clear_for(records, list(features))
         for name, feature in features.items():
             write_atomically(self._model(name), save_estimator(feature))
-        self.metrics = {}
-        return self._transform(extractor, features, scans)
+        self._write("run.json", asdict(settings))
+        self._keep_images(records, extractor)
+        return self._finish()
 
-    def _extract_test(self, test: str) -> None:
+    def _clear_for(self, records: Mapping[str, bytes], features: Sequence[str]) -> None:
+        """Remove what was made from other matrices than the folder is about to hold."""
+        files = {name: self.folder / f"{name}.json" for name in records}
+        kept = {name for name, file in files.items() if file.exists()}
+        other = {name for name in kept if files[name].read_bytes() != records[name]}
+        if "train" in other or "train" not in kept:
+            models = [f"models/{name}.npz" for name in (*features, *model_names(features))]
+            self._remove(*SCORES, "failures.csv", *models, *SPLITS)
+            self.metrics = {}
+            return
+        self._continue()
+        if other:
+            self._remove(*SCORES, "failures.csv")
+            self.metrics["classifiers"] = without_scores(self.metrics.get("classifiers", {}))
+
+    def _extract_test(self, test: str) -> tuple[dict[str, bytes], Extractor]:
         """Compute the feature matrices of other test images, as the run's own were."""
-        settings, train = self._read("run.json"), self._read("train.json")
-        reader = Reader(settings["max_pixels"], settings["max_side"])
+        self._check_outside(test)
+        reader, train = self._reader(), self._read("train.json", "classes", "matrices")
         extractor = Extractor(self.cache, reader, self.stages, self.n_jobs)
-        scans = self._scan({"test": Dataset.open(test).with_classes(train["classes"])}, reader)
+        scans = self._scan({"test": Dataset.open(test, train["classes"])}, reader)
         features = {name: load_estimator(self._model(name)) for name in train["matrices"]}
-        self._transform(extractor, features, scans)
+        return self._transform(extractor, features, scans), extractor
+
+    def _check_outside(self, *images: str | None) -> None:
+        """Refuse to write where the next run would take what was written for images."""
+        for data, output in product(filter(None, images), (self.folder, self.cache)):
+            if _is_seen_in(Path(data).resolve(), output.resolve()):
+                raise DatasetError(
+                    f"{output} lies in {data}, where its files would be taken for images; "
+                    "choose a folder outside"
+                )
 
     def _scan(self, splits: Mapping[str, Dataset], reader: Reader) -> dict[str, Scan]:
         index = ScanIndex(self.cache, reader)
@@ -193,31 +189,47 @@ class Run:
         extractor: Extractor,
         features: Mapping[str, ImageFeature],
         scans: Mapping[str, Scan],
-    ) -> dict[str, Any]:
-        """Compute the matrices of some splits and write down what became of the images."""
-        extractions = {name: extractor.transform(features, part) for name, part in scans.items()}
-        for name, scanned in scans.items():
-            Split.save(self.folder / f"{name}.json", scanned.dataset, extractions[name])
-        self._write_failures(scans, extractions)
+    ) -> dict[str, bytes]:
+        """Compute the matrices of some splits and describe what became of the images."""
+        return {
+            name: Split.record(part, extractor.transform(features, part), self.folder)
+            for name, part in scans.items()
+        }
+
+    def _keep_images(self, records: Mapping[str, bytes], extractor: Extractor) -> None:
+        """Write down splits and what became of the images."""
+        for name, record in records.items():
+            write_atomically(self.folder / f"{name}.json", record)
+        splits = {name: self._split(name) for name in ("train", "test")}
+        failures = [(name, *failure) for name, part in splits.items() for failure in part.failures]
+        self._write_csv("failures.csv", [("split", "path", "reason"), *failures])
+        ok = sum(len(part.names) for part in splits.values())
         self.metrics |= {
             "images": {
-                **_count(scans, extractions),
+                "found": ok + len(failures),
+                "ok": ok,
+                "failed": len(failures),
                 "decoded": extractor.decoded,
-                "in_train_and_test": _n_shared(scans),
+                "in_train_and_test": len(splits["train"].digests & splits["test"].digests),
             },
             "worker_seconds": {k: round(v, 3) for k, v in extractor.worker_seconds.items()},
         }
-        return self._finish()
 
     def train(self, alpha: float | None = None) -> dict[str, Any]:
-        """Train the classifiers on the cached matrices."""
-        self._continue()
-        parameters: dict[str, Any] = {"standardize": "parts", "n_jobs": self.n_jobs}
-        if alpha is not None:
-            parameters["alpha"] = alpha
-        split = Split.load(self.folder / "train.json")
-        self.metrics["classifiers"] = train(split, self.folder / "models", parameters, self.stages)
-        return self._finish()
+        """Train the classifiers on the cached matrices; the scores of earlier ones are removed."""
+        self._find("train.json")
+        with self._alone():
+            self._continue()
+            split = self._split("train")
+            parameters: dict[str, Any] = {"standardize": "parts", "n_jobs": self.n_jobs}
+            if alpha is not None:
+                parameters["alpha"] = alpha
+            models, report = train(split, parameters, self.stages)
+            self._remove(*SCORES, *(f"models/{name}.npz" for name in models))
+            for name, model in models.items():
+                write_atomically(self._model(name), save_estimator(model))
+            self.metrics["classifiers"] = report
+            return self._finish()
 
     def evaluate(self, test: str | None = None) -> dict[str, Any]:
         """Score the trained classifiers on the cached test matrices, or on other images.
@@ -227,25 +239,31 @@ class Run:
         test : str, optional
             A labelled folder or manifest that takes the place of the run's test images.
         """
-        self._continue()
-        if test is not None:
-            self._extract_test(test)
-        split = Split.load(self.folder / "test.json")
-        scores, predictions = evaluate(split, self.folder / "models", self.stages)
-        trained = self.metrics.get("classifiers", {})
-        self.metrics["classifiers"] = {n: trained.get(n, {}) | scores[n] for n in scores}
-        table = [("path", "label", *predictions)]
-        table += zip(split.names, split.labels, *predictions.values(), strict=True)
-        self._write_csv("predictions.csv", table)
-        return self._finish()
+        self._find("train.json")
+        with self._alone():
+            self._continue()
+            if test is None:
+                split = self._split("test")
+            else:
+                records, extractor = self._extract_test(test)
+                split = Split.of(json.loads(records["test"]), self.folder)
+            scores, predictions = evaluate(split, self.folder / "models", self.stages)
+            trained = self.metrics.get("classifiers", {})
+            self.metrics["classifiers"] = {n: trained.get(n, {}) | scores[n] for n in scores}
+            if test is not None:
+                self._remove(*SCORES, "failures.csv")
+                self._keep_images(records, extractor)
+            table = [("path", "label", *predictions)]
+            table += zip(split.names, split.labels, *predictions.values(), strict=True)
+            self._write_csv("predictions.csv", table)
+            return self._finish()
 
     def predict(self, images: Sequence[str]) -> Iterator[Prediction]:
         """Give the class of images by the softmax classifier on all features."""
-        settings = self._read("run.json")
-        reader = Reader(settings["max_pixels"], settings["max_side"])
-        names = list(self._read("train.json")["matrices"])
+        reader = self._reader()
+        names = list(self._read("train.json", "matrices")["matrices"])
         features = [load_estimator(self._model(name)) for name in names]
-        model = load_estimator(self._model(f"Softmax-{'+'.join(feature_sets(names)[-1])}"))
+        model = load_estimator(self._model(model_name("Softmax", feature_sets(names)[-1])))
         for image in images:
             try:
                 pixels = [reader.decode(read_bytes(image))]
@@ -262,8 +280,9 @@ class Run:
 
     def _continue(self) -> None:
         """Take over what earlier commands found, when this one is not part of a whole run."""
-        if not self.metrics and (self.folder / "metrics.json").exists():
-            self.metrics = self._read("metrics.json")
+        if not self.metrics:
+            with suppress(ValueError):  # not there, or damaged: what is found anew will do
+                self.metrics = self._read("metrics.json", "images")
 
     def _finish(self) -> dict[str, Any]:
         before = self.metrics.get("seconds", {})
@@ -272,17 +291,30 @@ class Run:
         self._write("metrics.json", self.metrics)
         return self.metrics
 
-    def _write_failures(
-        self, scans: Mapping[str, Scan], extractions: Mapping[str, Extraction]
-    ) -> None:
-        rows = [("split", "path", "reason")]
-        for split, scanned in scans.items():
-            names = scanned.dataset.names
-            rows += [(split, names[i], why) for i, why in extractions[split].failures.items()]
-            rows += [
-                (split, n, "lies outside any class folder") for n in scanned.dataset.unlabelled
-            ]
-        self._write_csv("failures.csv", rows)
+    def _reader(self) -> Reader:
+        limits = ("max_pixels", "max_side")
+        settings = self._read("run.json", *limits)
+        return Reader(**{name: settings[name] for name in limits})
+
+    def _split(self, name: str) -> Split:
+        return Split.of(self._read(f"{name}.json", *RECORD), self.folder)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other jobs from the folder; a command may be part of another."""
+        if self._is_alone:
+            yield
+            return
+        with alone_in(self.folder):
+            self._is_alone = True
+            try:
+                yield
+            finally:
+                self._is_alone = False
+
+    def _remove(self, *names: str) -> None:
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
 
     def _write_csv(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
         buffer = io.StringIO(newline="")
@@ -292,34 +324,32 @@ class Run:
     def _write(self, name: str, content: Any) -> None:
         write_atomically(self.folder / name, json.dumps(content, indent=1).encode())
 
-    def _read(self, name: str) -> Any:
-        try:
-            return json.loads((self.folder / name).read_bytes())
-        except FileNotFoundError as error:
+    def _find(self, name: str) -> Path:
+        file = self.folder / name
+        if not file.exists():
             raise ValueError(
-                f"{self.folder / name}: no such file; "
-                f"is {self.folder} the folder of a finished run?"
-            ) from error
+                f"{file}: no such file; is {self.folder} the folder of a finished run? "
+                "`visualwords run` or `extract` makes it"
+            )
+        return file
+
+    def _read(self, name: str, *keys: str) -> Any:
+        file = self._find(name)
+        try:
+            content = json.loads(file.read_bytes())
+            missing = set(keys) - set(content)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{file}: damaged, or of no run: {error}") from error
+        if missing:
+            raise ValueError(f"{file}: damaged, or of no run: {min(missing)!r} is missing")
+        return content
 
 
-def _hog_side(train: Scan) -> int:
-    shorter = train.shapes.min(axis=1)
-    sound = shorter[shorter > 0]
-    low, high = HOG_SIDES
-    return int(np.clip(np.median(sound) // 8 * 8, low, high)) if len(sound) else low
-
-
-def _count(scans: Mapping[str, Scan], extractions: Mapping[str, Extraction]) -> dict[str, int]:
-    unlabelled = sum(len(scanned.dataset.unlabelled) for scanned in scans.values())
-    found = sum(len(scanned.dataset) for scanned in scans.values()) + unlabelled
-    ok = sum(len(extraction.kept) for extraction in extractions.values())
-    return {"found": found, "ok": ok, "failed": found - ok}
-
-
-def _n_shared(scans: Mapping[str, Scan]) -> int:
-    """Count the images, by their bytes, that are in more than one split."""
-    known = [set(scanned.digests) - {UNREADABLE} for scanned in scans.values()]
-    return sum(map(len, known)) - len(set().union(*known))
+def _is_seen_in(folder: Path, path: Path) -> bool:
+    """Whether a path lies in a folder of images and is not hidden there."""
+    if not path.is_relative_to(folder):
+        return False
+    return not any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _peak_rss_mb() -> float:

@@ -55,14 +55,17 @@ def load_estimator(path: Path) -> Any:
         If the file is no such file, or names a class that this package does not have.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        encoded = json.loads(arrays.pop("json").tobytes())
+        data = path.read_bytes()
     except FileNotFoundError as error:
-        raise ValueError(f"{path}: no such file; was the run finished?") from error
+        raise ValueError(
+            f"{path}: no such file; were `visualwords extract` and `train` done?"
+        ) from error
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return _decode(json.loads(arrays.pop("json").tobytes()), arrays)
     except Exception as error:  # zipfile, numpy and json raise all kinds on a damaged file
         raise ValueError(f"{path}: not a saved estimator, or damaged: {error}") from error
-    return _decode(encoded, arrays)
 
 
 def _encode(value: Any, arrays: Arrays) -> Any:

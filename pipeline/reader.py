@@ -73,6 +73,8 @@ def read_bytes(path: Path | str) -> bytes:
     """Read a whole file; anything but a readable, non-empty regular file is an ``ImageError``."""
     path = Path(path)
     try:
+        if path.is_dir():
+            raise ImageError("a folder, expected an image file")
         if path.exists() and not path.is_file():  # a pipe or a device would block or never end
             raise ImageError("not a regular file")
         data = path.read_bytes()

@@ -56,13 +56,14 @@ def write_sample_images(folder: Path) -> Path:
         ``folder``, which holds an ordinary data set from here on.
     """
     marker = folder / "sample.json"
-    if marker.exists() and json.loads(marker.read_bytes()) == {"version": VERSION}:
+    version = json.dumps({"version": VERSION}).encode()
+    if marker.exists() and marker.read_bytes() == version:
         return folder
     for label, photograph in _photographs():
         for split in CROPS:
             for number, crop in enumerate(_crops(photograph, split)):
                 _write(folder / split / label, number, crop)
-    write_atomically(marker, json.dumps({"version": VERSION}).encode())
+    write_atomically(marker, version)
     return folder
 
 

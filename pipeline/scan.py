@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,9 @@ from .stages import Stages
 __all__ = ["UNREADABLE", "Scan", "ScanIndex", "digest_of", "scan"]
 
 IMAGES_PER_TASK = 256
+
+Signature = list[int]
+
 # Stands for the digest of a file whose bytes could not be had.
 UNREADABLE = "unreadable"
 
@@ -65,24 +68,26 @@ class ScanIndex:
 
     def __init__(self, folder: Path, reader: Reader) -> None:
         self._path = folder / f"index-v{READER_VERSION}-{reader.max_pixels}.jsonl"
-        self._entries: dict[str, tuple[list[int], Entry]] = {}
+        self._entries: dict[str, tuple[Signature, Entry]] = {}
         if self._path.exists():
             for line in self._path.read_bytes().splitlines():
                 self._remember(line)
 
-    def find(self, path: Path) -> Entry | None:
+    def find(self, source: Source, signature: Signature | None) -> Entry | None:
         """Give the entry of a file that has not changed since it was scanned."""
-        known = self._entries.get(str(path))
-        if known is None or known[0] != _signature(path):
-            return None
-        return known[1]
+        known = self._entries.get(str(source)) if signature else None
+        return known[1] if known and known[0] == signature else None
 
-    def append(self, paths: Sequence[Path], entries: Sequence[Entry]) -> None:
-        """Keep what a scan found; a file that could not be read is tried again next time."""
+    def append(self, found: Iterable[tuple[Source, Signature | None, Entry]]) -> None:
+        """Keep what a scan found of files; one that could not be read is tried again next time.
+
+        The signatures are those from before the files were read: a file that was written to
+        meanwhile is new to the next scan.
+        """
         lines = [
-            json.dumps([str(path), _signature(path), *vars(entry).values()])
-            for path, entry in zip(paths, entries, strict=True)
-            if entry.digest != UNREADABLE
+            json.dumps([str(source), signature, *vars(entry).values()])
+            for source, signature, entry in found
+            if signature and entry.digest != UNREADABLE
         ]
         if lines:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,9 +104,12 @@ class ScanIndex:
         self._entries[path] = (signature, Entry(digest, rows, columns, failure))
 
 
-def _signature(path: Path) -> list[int] | None:
+def _signature(source: Source) -> Signature | None:
+    """Size and times of a file; an array, or what is no file, has none."""
+    if not isinstance(source, Path):
+        return None
     try:
-        status = path.stat()
+        status = source.stat()
     except OSError:
         return None
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
@@ -127,9 +135,8 @@ def scan(
     n_jobs : int or None
         As in joblib.
     """
-    entries: list[Entry | None] = [
-        index.find(source) if isinstance(source, Path) else None for source in dataset.sources
-    ]
+    signatures = [_signature(source) for source in dataset.sources]
+    entries = list(map(index.find, dataset.sources, signatures))
     new = [i for i, entry in enumerate(entries) if entry is None]
     tasks = [new[start : start + IMAGES_PER_TASK] for start in range(0, len(new), IMAGES_PER_TASK)]
     with stages.stage("scan", len(dataset)) as stage:
@@ -138,10 +145,9 @@ def scan(
         look = joblib.delayed(partial(_look_at, reader=reader))
         found = run(look([dataset.sources[i] for i in task]) for task in tasks)
         for task, results in zip(tasks, found, strict=True):
-            files = [(dataset.sources[i], e) for i, e in zip(task, results, strict=True)]
-            kept = [(source, entry) for source, entry in files if isinstance(source, Path)]
-            index.append([source for source, _ in kept], [entry for _, entry in kept])
-            for i, entry in zip(task, results, strict=True):
+            looked_at = list(zip(task, results, strict=True))
+            index.append((dataset.sources[i], signatures[i], entry) for i, entry in looked_at)
+            for i, entry in looked_at:
                 entries[i] = entry
             stage.advance(len(task))
         result = _collect(dataset, [entry for entry in entries if entry is not None], len(new))

@@ -11,13 +11,15 @@ a temporary name, flushed to the disk and renamed, so a job killed at any moment
 and no half ones, and the next job goes on from there.
 """
 
+import fcntl
 import hashlib
 import io
 import json
 import os
 import socket
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,10 +30,17 @@ from ..features.base import ImageFeature
 from .persist import describe_estimator
 from .reader import READER_VERSION, Reader
 
-__all__ = ["FeatureMatrix", "StoredMatrix", "key_of", "remove_leftovers", "write_atomically"]
+__all__ = [
+    "FeatureMatrix",
+    "StoredMatrix",
+    "alone_in",
+    "key_of",
+    "remove_leftovers",
+    "write_atomically",
+]
 
 SHARD_ROWS = 1024
-STORE_VERSION = 1
+STORE_VERSION = 2
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -45,6 +54,22 @@ def write_atomically(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Be the one job that writes to a folder; the system ends the lock with the process."""
+    with (folder / ".lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"{folder}: another job is at work in this folder; "
+                "wait for its end or choose another folder"
+            ) from error
+        except OSError:
+            pass  # a file system without locks: the job is done unguarded rather than not at all
+        yield
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -108,10 +133,16 @@ class StoredMatrix:
         return [range(start, min(start + SHARD_ROWS, n_images)) for start in starts]
 
     def missing(self) -> list[int]:
-        """Number the shards that are absent or whose bytes are not those that were written."""
+        """Number the shards that are absent, damaged, or lack images that may be had by now."""
         return [n for n in range(self._n_shards) if not self._is_sound(n)]
 
-    def write(self, shard: int, rows: FloatArray, failures: Mapping[int, str]) -> None:
+    def write(
+        self,
+        shard: int,
+        rows: FloatArray,
+        failures: Mapping[int, str],
+        retry: Collection[int] = (),
+    ) -> None:
         """Write one shard: the rows of the images that are sound, the reasons of the others.
 
         Parameters
@@ -119,6 +150,9 @@ class StoredMatrix:
         shard : int
         rows : ndarray of shape (sound images of the shard, d), float32
         failures : mapping of image number to reason
+        retry : collection of int
+            Failures that are no fault of the image. The shard is good enough for the job that
+            writes it; to the next one it is missing.
         """
         if len(rows) + len(failures) != len(self.shards(self.n_images)[shard]):
             raise ValueError("every image of a shard must become a row or a failure")
@@ -131,6 +165,7 @@ class StoredMatrix:
             "rows": rows.shape[0],
             "columns": rows.shape[1],
             "failures": {str(image): reason for image, reason in sorted(failures.items())},
+            "retry": sorted(retry),
         }
         write_atomically(self._record_file(shard), json.dumps(record, indent=1).encode())
 
@@ -148,13 +183,19 @@ class StoredMatrix:
 
     def load(self) -> "FeatureMatrix":
         """Map the whole matrix into memory, read-only."""
-        records = [self._record(shard) for shard in range(self._n_shards)]
+        try:
+            records = [self._record(shard) for shard in range(self._n_shards)]
+            blocks = [
+                np.load(self._matrix_file(shard), mmap_mode="r", allow_pickle=False)
+                for shard, record in enumerate(records)
+                if record["rows"]
+            ]
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{self.folder}: the matrix is missing or damaged ({error}); "
+                "`visualwords extract` makes it again"
+            ) from error
         failures = {int(i): why for record in records for i, why in record["failures"].items()}
-        blocks = [
-            np.load(self._matrix_file(shard), mmap_mode="r", allow_pickle=False)
-            for shard, record in enumerate(records)
-            if record["rows"]
-        ]
         kept = np.setdiff1d(np.arange(self.n_images), np.fromiter(failures, np.int64))
         return FeatureMatrix(blocks, kept, failures)
 
@@ -162,7 +203,7 @@ class StoredMatrix:
         try:
             record = self._record(shard)
             data = self._matrix_file(shard).read_bytes()
-            return zlib.crc32(data) == record["crc32"]
+            return not record["retry"] and zlib.crc32(data) == record["crc32"]
         except (OSError, ValueError, KeyError):
             return False
 

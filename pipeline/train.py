@@ -14,15 +14,31 @@ import numpy.typing as npt
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from ..classifiers import ColumnStack, LinearSVM, Softmax
-from .dataset import Dataset
 from .extract import Extraction
-from .persist import load_estimator, save_estimator
+from .persist import load_estimator
+from .scan import UNREADABLE, Scan
 from .stages import Stages
-from .store import write_atomically
 
-__all__ = ["CLASSIFIERS", "Split", "evaluate", "feature_sets", "load_models", "train"]
+__all__ = [
+    "CLASSIFIERS",
+    "RECORD",
+    "Split",
+    "evaluate",
+    "feature_sets",
+    "load_models",
+    "model_name",
+    "model_names",
+    "train",
+    "without_scores",
+]
 
 CLASSIFIERS = {"LinearSVM": LinearSVM, "Softmax": Softmax}
+
+# What a split's file has in it.
+RECORD = ("names", "labels", "classes", "unlabelled", "digests", "rows", "matrices")
+
+# What evaluation says of a classifier.
+SCORES = frozenset({"by_features", "test_accuracy", "recall", "confusion"})
 
 # A training matrix up to this size is put together in memory; a larger one is streamed.
 IN_MEMORY_BYTES = 1 << 30
@@ -42,51 +58,51 @@ class Split:
         The class of each row.
     classes : list of str
     matrices : dict of str to FeatureMatrix or ndarray
+    failures : list of (str, str)
+        The images that have no row, and why.
+    digests : set of str
+        Of the bytes of all images, as far as they could be read.
     """
 
     names: list[str]
     labels: Labels
     classes: list[str]
     matrices: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, dataset: Dataset, extraction: Extraction) -> "Split":
-        """Join a data set with what was extracted from it."""
-        labels = np.array(dataset.classes)[dataset.labels[extraction.kept]]
-        names = [dataset.names[i] for i in extraction.kept]
-        return cls(names, labels, list(dataset.classes), extraction.matrices)
+    failures: list[tuple[str, str]]
+    digests: set[str]
 
     @staticmethod
-    def save(path: Path, dataset: Dataset, extraction: Extraction) -> None:
-        """Keep all that is needed to train later, with or without the images."""
+    def record(scan: Scan, extraction: Extraction, folder: Path) -> bytes:
+        """Give all that is needed to train later, as the text of a file in ``folder``."""
         record = {
-            "names": dataset.names,
-            "labels": dataset.labels.tolist(),
-            "classes": dataset.classes,
+            "names": scan.dataset.names,
+            "labels": scan.dataset.labels.tolist(),
+            "classes": scan.dataset.classes,
+            "unlabelled": scan.dataset.unlabelled,
+            "digests": scan.digests,
+            "rows": len(extraction.kept),
             "matrices": {
-                name: os.path.relpath(folder, path.parent)
-                for name, folder in extraction.folders.items()
+                name: os.path.relpath(where, folder) for name, where in extraction.folders.items()
             },
         }
-        write_atomically(path, json.dumps(record).encode("utf-8", "surrogateescape"))
+        return json.dumps(record).encode()
 
     @classmethod
-    def load(cls, path: Path) -> "Split":
-        """Open what :meth:`save` kept."""
-        try:
-            record = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
-        except FileNotFoundError as error:
-            raise ValueError(
-                f"{path}: no such file; `visualwords extract` or `run` makes it"
-            ) from error
-        folders = {name: path.parent / folder for name, folder in record["matrices"].items()}
-        dataset = Dataset(
-            tuple(record["names"]),
-            (),
-            np.array(record["labels"], np.int64),
-            tuple(record["classes"]),
+    def of(cls, record: Mapping[str, Any], folder: Path) -> "Split":
+        """Open what :meth:`record` gave, after it was read from ``folder``."""
+        folders = {name: folder / where for name, where in record["matrices"].items()}
+        names = record["names"]
+        extraction = Extraction.load(folders, len(names))
+        failures = [(names[i], why) for i, why in extraction.failures.items()]
+        failures += [(name, "lies outside any class folder") for name in record["unlabelled"]]
+        return cls(
+            [names[i] for i in extraction.kept],
+            np.array(record["classes"])[np.array(record["labels"])[extraction.kept]],
+            record["classes"],
+            extraction.matrices,
+            failures,
+            set(record["digests"]) - {UNREADABLE},
         )
-        return cls.of(dataset, Extraction.load(folders, len(dataset)))
 
     def columns(self, names: Sequence[str]) -> ColumnStack:
         """Matrices side by side: in memory where they fit, else streamed from the store."""
@@ -108,25 +124,32 @@ def feature_sets(features: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def train(
-    split: Split, folder: Path, parameters: Mapping[str, Any], stages: Stages
-) -> dict[str, Any]:
-    """Train every classifier on every feature set and save the models.
+    split: Split, parameters: Mapping[str, Any], stages: Stages
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Train every classifier on every feature set.
 
     Parameters
     ----------
     split : Split
-    folder : Path
-        Where ``<classifier>-<features>.npz`` are written.
     parameters : mapping
         Parameters of the classifiers' constructors.
     stages : Stages
 
     Returns
     -------
-    dict
+    models : dict
+        The fitted classifiers by their names, ``<classifier>-<features>``.
+    report : dict
         Per classifier: iterations, seconds and accuracy on the training rows, all features.
     """
+    lost = np.setdiff1d(split.classes, split.labels).tolist()
+    if lost:
+        raise ValueError(
+            f"class {lost[0]!r} has no training image that can be used, see failures.csv; "
+            "mend its images or leave out the class"
+        )
     sets = feature_sets(list(split.matrices))
+    models: dict[str, Any] = {}
     report: dict[str, Any] = {}
     with stages.stage("train", len(sets) * len(CLASSIFIERS)) as stage:
         for names in sets:
@@ -141,10 +164,10 @@ def train(
                     "fit_seconds": round(perf_counter() - start, 3),
                     "train_accuracy": accuracy_score(split.labels, model.predict(X)),
                 }
-                write_atomically(folder / _file_name(name, names), save_estimator(model))
+                models[model_name(name, names)] = model
                 stage.advance(1)
-        stage.summary = f"{len(sets) * len(CLASSIFIERS)} models on {len(split.labels)} images"
-    return report
+        stage.summary = f"{len(models)} models on {len(split.labels)} images"
+    return models, report
 
 
 def load_models(
@@ -152,7 +175,7 @@ def load_models(
 ) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     """Load the saved models: classifier, feature set, model."""
     for names, name in product(feature_sets(features), CLASSIFIERS):
-        yield name, names, load_estimator(folder / _file_name(name, names))
+        yield name, names, load_estimator(folder / f"{model_name(name, names)}.npz")
 
 
 def evaluate(
@@ -164,10 +187,13 @@ def evaluate(
     -------
     scores : dict
         Per classifier: ``test_accuracy`` on all features, ``by_features``, the recall of every
-        class and the confusion matrix (rows: true classes).
+        class (None where it has no images) and the confusion matrix (rows: true classes).
     predictions : dict of str to ndarray of str
         Per classifier, on all features.
     """
+    if not split.names:
+        name, why = split.failures[0]
+        raise ValueError(f"none of the test images can be used; {name}: {why}")
     scores: dict[str, Any] = {name: {"by_features": {}} for name in CLASSIFIERS}
     predictions: dict[str, Labels] = {}
     with stages.stage("evaluate", len(split.labels)) as stage:
@@ -186,13 +212,26 @@ def evaluate(
 
 def _per_class(split: Split, predicted: Labels) -> dict[str, Any]:
     confusion = confusion_matrix(split.labels, predicted, labels=split.classes)
-    totals = np.maximum(confusion.sum(axis=1), 1)
-    recall = confusion.diagonal() / totals
+    rows = zip(split.classes, confusion.diagonal().tolist(), confusion.sum(axis=1), strict=True)
     return {
-        "recall": dict(zip(split.classes, recall.tolist(), strict=True)),
+        "recall": {name: float(right / total) if total else None for name, right, total in rows},
         "confusion": confusion.tolist(),
     }
 
 
-def _file_name(classifier: str, features: Sequence[str]) -> str:
-    return f"{classifier}-{'+'.join(features)}.npz"
+def model_name(classifier: str, features: Sequence[str]) -> str:
+    """Name a model by its classifier and its features."""
+    return f"{classifier}-{'+'.join(features)}"
+
+
+def model_names(features: Sequence[str]) -> list[str]:
+    """Name all models that are trained on some features."""
+    return [model_name(name, names) for names, name in product(feature_sets(features), CLASSIFIERS)]
+
+
+def without_scores(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave of a report per classifier what training said."""
+    return {
+        name: {key: value for key, value in entry.items() if key not in SCORES}
+        for name, entry in report.items()
+    }

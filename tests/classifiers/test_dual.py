@@ -1,4 +1,4 @@
-"""Dual ascent beside solutions of the same problem by general optimizers."""
+"""Dual ascent and the interior point beside solutions by general optimizers."""
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from visualwords.classifiers import (
     CrossEntropy,
     DualAscent,
     Hinge,
+    InteriorPoint,
     LinearSVM,
     Objective,
     OneVsRestHinge,
@@ -19,6 +20,7 @@ from visualwords.classifiers import (
 
 LOSSES = [Hinge(), CrammerSinger(), OneVsRestHinge(), SquaredHinge()]
 by_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+by_solver = pytest.mark.parametrize("solver", [DualAscent, InteriorPoint])
 
 
 def problem(loss, n=8, d=3, k=3, alpha=0.1, seed=0, weighted=False, **arguments):
@@ -29,8 +31,8 @@ def problem(loss, n=8, d=3, k=3, alpha=0.1, seed=0, weighted=False, **arguments)
     return Objective(X, y, loss, alpha, k, sample_weight=weight, **arguments)
 
 
-def solve(objective, tol=1e-6, **parameters):
-    return DualAscent(tol, **parameters).minimize(objective, np.zeros(objective.shape))
+def solve(objective, tol=1e-6, solver=DualAscent, **parameters):
+    return solver(tol, **parameters).minimize(objective, np.zeros(objective.shape))
 
 
 def margins_matrix(objective):
@@ -93,26 +95,28 @@ def minimum_by_a_general_solver(objective):
 @by_loss
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("fit_intercept", [False, True])
-@pytest.mark.parametrize(("alpha", "d"), [(0.02, 3), (1.0, 3), (0.1, 4)])
+@pytest.mark.parametrize(("alpha", "d"), [(0.02, 3), (1.0, 3), (0.1, 12)])
 def test_the_optimum_and_its_bound(loss, alpha, d, fit_intercept, weighted):
     arguments = {"alpha": alpha, "d": d, "fit_intercept": fit_intercept, "weighted": weighted}
     objective = problem(loss, **arguments)
     minimum = minimum_by_a_general_solver(objective)
-    result = solve(objective)
-    assert result.reason == "the duality gap is within tol"
-    assert result.gap <= 1e-6 * result.value
-    assert result.value == pytest.approx(objective.value(result.W), rel=1e-12)
-    assert minimum * (1 - 1e-8) <= result.value <= minimum * (1 + 1e-6)
-    assert fit_intercept or not result.W[:, -1].any()
+    for solver in (DualAscent, InteriorPoint):
+        result = solve(objective, solver=solver)
+        assert result.reason == "the duality gap is within tol"
+        assert result.gap <= 1e-6 * result.value
+        assert result.value == pytest.approx(objective.value(result.W), rel=1e-12)
+        assert minimum * (1 - 1e-8) <= result.value <= minimum * (1 + 1e-6)
+        assert fit_intercept or not result.W[:, -1].any()
 
 
 @by_loss
+@by_solver
 @pytest.mark.parametrize("tol", [0.5, 0.1, 1e-2])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_bound_never_is_above_the_minimum(loss, tol, seed):
+def test_the_bound_never_is_above_the_minimum(loss, solver, tol, seed):
     objective = problem(loss, n=60, d=40, k=5, alpha=0.5, seed=seed)
     minimum = PrimalDual(1e-7).minimize(objective, np.zeros(objective.shape))
-    rough = solve(objective, tol)
+    rough = solve(objective, tol, solver)
     assert rough.gap <= tol * rough.value
     assert rough.value - rough.gap <= minimum.value
     assert rough.value >= minimum.value - minimum.gap
@@ -155,7 +159,8 @@ def test_more_rows_than_columns_in_float32(loss):
 
 
 @by_loss
-def test_degenerate_columns_and_rows(loss):
+@by_solver
+def test_degenerate_columns_and_rows(loss, solver):
     whole = problem(loss, n=30, d=20)
     X = whole.X.copy()
     X[15:] = X[:15]  # the same rows, some with other labels
@@ -163,21 +168,22 @@ def test_degenerate_columns_and_rows(loss):
     X[::7] = 0.0
     for fit_intercept in (False, True):
         objective = whole.replaced(X=X, fit_intercept=fit_intercept)
-        result = solve(objective, 1e-3)
+        result = solve(objective, 1e-3, solver)
         assert result.gap <= 1e-3 * result.value
         reference = PrimalDual(1e-5).minimize(objective, np.zeros(objective.shape))
         assert result.value == pytest.approx(reference.value, rel=1e-3)
     constant = whole.replaced(X=np.full_like(X, 2.0))
-    result = solve(constant, 1e-4)
+    result = solve(constant, 1e-4, solver)
     assert result.gap <= 1e-4 * result.value
     assert_allclose(result.W[:, :-1], 0, atol=1e-12)
 
 
 @by_loss
-def test_an_offset_of_the_scores(loss):
+@by_solver
+def test_an_offset_of_the_scores(loss, solver):
     shift = np.random.default_rng(5).normal(size=(30, 3))
     objective = problem(loss, n=30, d=20, offset=shift)
-    result = solve(objective, 1e-5)
+    result = solve(objective, 1e-5, solver)
     reference = PrimalDual(1e-5).minimize(objective, np.zeros(objective.shape))
     assert result.gap <= 1e-5 * result.value
     assert result.value == pytest.approx(reference.value, rel=2e-5)
@@ -213,29 +219,34 @@ def test_repeated_rows_and_their_order(loss, fit_intercept):
     assert_allclose(of_repeated.W, of_weighted.W, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("shape", "loss", "alpha", "expected"),
-    [
-        ((48, 3), "hinge", 0.1, DualAscent),
-        ((49, 3), "hinge", 0.1, PrimalDual),
-        ((40, 20), "squared_hinge", 0.1, DualAscent),
-        ((41, 20), "squared_hinge", 0.1, PrimalDual),
-        ((48, 3), "hinge", 0.0, PrimalDual),
-        ((2**15, 2**11), "hinge", 0.1, DualAscent),
-        ((2**15 + 1, 2**11), "hinge", 0.1, PrimalDual),
-    ],
-)
-def test_which_solver_is_the_default(shape, loss, alpha, expected):
-    X = np.broadcast_to(np.float32(1), shape)
-    model = LinearSVM(loss=loss)
-    solver = model._default_solver(Objective(X, np.arange(len(X)) % 4, model._loss(), alpha, 4))
-    assert type(solver) is expected
-    assert solver.tol == 1e-3
+@by_loss
+def test_the_interior_point_minds_no_scale(loss):
+    """A column ``c`` times as long with its weight divided by ``c``: like a smaller penalty."""
+    objective = problem(loss, n=60, d=5, k=4)
+    scales = np.geomspace(1e-4, 1e4, 5)
+    scaled = objective.replaced(X=objective.X * scales + 10 * scales, alpha=1e-9)
+    reference = solve(objective.replaced(alpha=1e-9), 1e-2, InteriorPoint)
+    result = solve(scaled, 1e-6, InteriorPoint)
+    assert result.gap <= 1e-6 * result.value
+    raw = objective.replaced(X=scaled.X, alpha=0.0)
+    assert raw.mean(raw.losses(result.W)) == pytest.approx(result.value, rel=0.05)
+    assert result.value == pytest.approx(reference.value, rel=0.05)
 
 
-def test_what_it_cannot_minimise():
+@by_loss
+def test_the_interior_point_gives_the_same_bits_for_any_number_of_threads(loss):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(3000, 12)).astype(np.float32), rng.integers(0, 5, 3000)
+    one, three = (
+        solve(Objective(X, y, loss, 0.01, 5, n_jobs=n), 1e-4, InteriorPoint) for n in (1, 3)
+    )
+    assert_array_equal(one.W, three.W)
+
+
+@by_solver
+def test_what_they_cannot_minimise(solver):
     for loss in (CrossEntropy(), Hinge(0.1)):
-        with pytest.raises(ValueError, match="DualAscent cannot minimise"):
-            solve(problem(loss))
+        with pytest.raises(ValueError, match=f"{solver.__name__} cannot minimise"):
+            solve(problem(loss), solver=solver)
     with pytest.raises(ValueError, match="needs alpha > 0"):
-        solve(problem(Hinge(), alpha=0.0))
+        solve(problem(Hinge(), alpha=0.0), solver=solver)

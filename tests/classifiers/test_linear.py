@@ -375,3 +375,18 @@ def test_a_solver_that_diverges_stops_and_says_so(blobs, solver):
     assert model.gap_ == np.inf
     assert not np.isfinite(model.loss_curve_[-1])
     assert np.isfinite(model.loss_curve_[:-1]).all()
+
+
+@pytest.mark.parametrize("estimator", [LinearSVM, Softmax])
+def test_fewer_rows_than_columns_without_penalty(estimator):
+    """The columns are collinear, and products of float32 are not exactly of as few dimensions."""
+    rng = np.random.default_rng(0)
+    X = np.abs(rng.normal(size=(24, 1764))).astype(np.float32)
+    X[:, ::7] = X[:, 1::7]
+    y = np.repeat([0, 1, 2], 8)
+    model = estimator(alpha=0, standardize=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    assert model.score(X, y) == 1
+    assert model.loss_curve_[-1] < 1e-3

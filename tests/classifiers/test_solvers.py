@@ -14,6 +14,7 @@ from visualwords.classifiers import (
     DualAscent,
     GradientDescent,
     Hinge,
+    InteriorPoint,
     Loss,
     Objective,
     OneVsRestHinge,
@@ -26,6 +27,7 @@ LOSSES = [Hinge(), SquaredHinge(), CrammerSinger(), OneVsRestHinge(), CrossEntro
 SOLVERS = [
     (PrimalDual(tol=1e-5), 1e-5),
     (DualAscent(tol=1e-3, max_iter=2000), 1e-3),
+    (InteriorPoint(tol=1e-6), 1e-6),
     (LBFGS(tol=1e-9), 2e-3),
     (GradientDescent(0.02, max_iter=4000), 5e-3),
     (SGD(0.02, batch_size=32, max_iter=150), 2e-3),
@@ -33,12 +35,12 @@ SOLVERS = [
     (SGD(0.2, momentum=0.0, batch_size=32, schedule="inverse", max_iter=150), 2e-2),
     (Adam(0.01, batch_size=32, max_iter=150), 2e-3),
 ]
-# DualAscent is for hinges; that it refuses other losses is tested in test_dual.py.
+# Some are for hinges; that they refuse other losses is tested in test_dual.py.
 PAIRS = [
     (loss, solver, tolerance)
     for loss in LOSSES
     for solver, tolerance in SOLVERS
-    if not (isinstance(solver, DualAscent) and isinstance(loss, CrossEntropy))
+    if not (isinstance(solver, (DualAscent, InteriorPoint)) and isinstance(loss, CrossEntropy))
 ]
 ALPHA = 0.1
 

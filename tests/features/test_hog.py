@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import uniform_filter
@@ -198,6 +198,16 @@ def test_skimage_of_8_bit_images(norm, orientations, cell):
     )
 
 
+def test_skimage_of_gradients_on_the_end_of_a_bin():
+    """Gradients straight down, where for 26 or 52 bins the end of one is rounded to beyond 90."""
+    slope = np.arange(16, dtype=np.uint8)[:, np.newaxis] * np.ones(16, np.uint8)
+    for image in (slope, slope.T, slope + slope.T, slope + slope.T[:, ::-1]):
+        for orientations in (*range(1, 60), 94, 104):
+            expected = skimage_hog(image, orientations, (8, 8), (2, 2))
+            got = hog(image, orientations=orientations, convention="skimage")
+            np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("root", [False, True])
 def test_skimage_of_float_images(root):
     """Grey: in colour, rounding decides which of several equally long gradients is taken."""
@@ -226,6 +236,42 @@ def test_skimage_of_cells_of_any_height_and_width():
             orientations=10,
             pixels_per_cell=cell,
         )
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    arrays(np.uint8, st.tuples(st.integers(3, 40), st.integers(3, 40))),
+    st.integers(2, 20),
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    st.booleans(),
+)
+def test_dalal_of_any_image_and_geometry(image, orientations, cell, cells, stride, signed):
+    cells = tuple(min(n, size // c) for n, size, c in zip(cells, image.shape, cell, strict=True))
+    assume(min(cells) > 0)
+    got = hog(
+        image,
+        orientations=orientations,
+        pixels_per_cell=cell,
+        cells_per_block=cells,
+        block_stride=stride,
+        signed=signed,
+    )
+    expected = dalal(image, orientations, cell, cells, stride, signed)
+    np.testing.assert_allclose(got, expected, atol=2e-5)
+
+
+def test_how_an_image_lies_in_memory_does_not_count():
+    image = PHOTOGRAPHS[1]
+    for convention in CONVENTIONS:
+        expected = hog(image, convention=convention)
+        read_only = image.copy()
+        read_only.flags.writeable = False
+        turned = np.ascontiguousarray(image[::-1, ::-1])[::-1, ::-1]
+        of_colour = np.dstack([image] * 3)[..., 1]
+        for same in (read_only, turned, of_colour, np.asfortranarray(image)):
+            np.testing.assert_array_equal(hog(same, convention=convention), expected)
 
 
 def test_dalal_of_a_wide_image():
@@ -279,8 +325,16 @@ def test_opencv_with_other_cells_blocks_and_strides(index):
     np.testing.assert_allclose(got, np.load(SAVED)[f"other_{index}"], atol=2e-6)
 
 
-def test_uoctti_is_its_definition():
-    compare("uoctti", uoctti, 1e-5, convention="uoctti", images=PHOTOGRAPHS[::2])
+@pytest.mark.parametrize(("orientations", "images"), [(9, slice(0, None, 2)), (2, slice(3, 6))])
+def test_uoctti_is_its_definition(orientations, images):
+    compare(
+        f"uoctti {orientations}",
+        lambda image: uoctti(image, n=orientations),
+        1e-5,
+        images=PHOTOGRAPHS[images],
+        convention="uoctti",
+        orientations=orientations,
+    )
 
 
 def test_cs231n_is_the_course():
@@ -291,6 +345,50 @@ def test_cs231n_is_the_course():
 def test_square_roots_of_negative_pixels_are_refused():
     with pytest.raises(ValueError, match="not negative"):
         hog(np.full((16, 16), -1.0), transform_sqrt=True)
+
+
+@pytest.mark.parametrize("norm", ["L1", "L1-sqrt", "L2", "L2-Hys"])
+@pytest.mark.parametrize("size", [(24, 40), (24, 7)])
+def test_pixels_as_large_as_1e10_are_described_and_larger_ones_at_best_refused(norm, size):
+    image = np.random.default_rng(0).random(size, np.float32)
+    for convention in ("dalal", "skimage"):
+        parameters = {"convention": convention, "block_norm": norm, "pixels_per_cell": (3, 3)}
+        small, large = (hog(image * np.float32(2**k), **parameters) for k in (13, 33))
+        np.testing.assert_allclose(large, small, atol=1e-5)
+        for factor in (1e20, 1e30, 3e38):
+            for function in (hog, hog_cells):
+                if function is hog_cells:
+                    parameters.pop("block_norm", None)
+                with pytest.raises(ValueError, match=r"so large .* overflow float32; scale them"):
+                    function(image * np.float32(factor), **parameters)
+
+
+@pytest.mark.parametrize("convention", ["dalal", "skimage", "opencv", "uoctti"])
+def test_an_image_that_is_refused_is_named(convention):
+    images = np.random.default_rng(0).random((5, 24, 40), np.float32)
+    images[3] *= np.float32(3e38)
+    feature = HOG(convention=convention, transform_sqrt=False).fit(images)
+    for part, number in ((images, 3), (images[2:4], 1), (images[3:], 0)):
+        with pytest.raises(ValueError, match=f"image {number}: the pixels are so large"):
+            feature.transform(part)
+    with pytest.raises(ValueError, match=r"^the pixels are so large"):
+        feature.describe(images[3])
+    images[3] = -1
+    with pytest.raises(ValueError, match="image 3: transform_sqrt needs pixels that are not neg"):
+        feature.set_params(transform_sqrt=True).transform(images)
+
+
+def test_images_that_overflow_only_where_they_are_joined_are_described():
+    """Of narrow images the kernel loads pixels beyond the last row too."""
+    images = np.full((3, 16, 7), 1.2e19, np.float32)
+    images[::2] *= -1
+    assert not HOG(pixels_per_cell=(3, 3), block_norm="L1").fit_transform(images).any()
+
+
+def test_the_course_refuses_what_float32_cannot_hold():
+    step = np.array([[-3e38, 3e38]], np.float32)
+    with pytest.raises(ValueError, match="the pixels are so large"):
+        hog(step, convention="cs231n", pixels_per_cell=(1, 1))
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

@@ -21,7 +21,7 @@ def test_products_are_those_of_int64(n, depth, columns):
     rows[:n, :depth] = random.integers(-5000, 5000, (n, depth))
     matrix = random.integers(-5000, 5000, (depth, columns))
     products = np.full((len(rows), -(-columns // 16) * 16), -1, np.int32)
-    fill(rows.view(np.int32), n, as_blocks(matrix), products)
+    fill(rows, n, as_blocks(matrix), products)
     np.testing.assert_array_equal(products[:n, :columns], rows[:n, :depth].astype(int) @ matrix)
     assert not products[:, columns:].any()
 
@@ -30,7 +30,7 @@ def test_largest_numbers():
     rows = np.full((4, 2), -(2**15), np.int16)
     rows[:, 1] = 2**15 - 1
     products = np.empty((4, 16), np.int32)
-    fill(rows.view(np.int32), 4, as_blocks(np.full((2, 16), 2**15 - 1)), products)
+    fill(rows, 4, as_blocks(np.full((2, 16), 2**15 - 1)), products)
     assert np.all(products == -(2**15 - 1))
 
 

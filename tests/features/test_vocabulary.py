@@ -263,6 +263,15 @@ def test_progress_is_printed(capsys):
     assert "after 2 iterations" in lines[-1]
 
 
+def test_progress_of_batches_is_printed(capsys):
+    vocabulary = VisualVocabulary(5, verbose=True)
+    for batch in (normal(), normal(seed=1), normal(0)):
+        vocabulary.partial_fit(batch)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("after")[1] for line in lines] == [f" {n} iterations" for n in range(3)]
+    assert "distance 0 " in lines[-1]
+
+
 def test_input_is_not_changed():
     X = normal()
     X.setflags(write=False)

@@ -1,5 +1,7 @@
 import csv
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -66,6 +68,25 @@ def test_images_that_are_in_both_splits_are_told(crops, tmp_path, capsys):
     assert metrics["images"]["in_train_and_test"] == 36
 
 
+def test_other_test_images_are_counted_and_told_of(run_folder, crops, tmp_path, capsys):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    assert call("evaluate", folder, "--test", crops) == 0
+    output = capsys.readouterr().out
+    assert "72 found, 72 ok, 0 failed" in output
+    assert "36 images are both in the training and in the test set" in output
+
+
+def test_extraction_tells_which_results_it_removes(run_folder, crops, test_crops, tmp_path, capsys):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    arguments = ("extract", crops, "--test", test_crops, "--out", folder, "--words", 8)
+    assert call(*arguments) == 0
+    assert "removed" not in capsys.readouterr().out
+    assert call(*arguments, "--seed", 1) == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("removed")]
+    assert "Softmax-hue+hog+words.npz" in line
+    assert "predictions.csv" in line
+
+
 def test_predict_names_what_it_cannot_read_and_does_the_rest(run_folder, test_crops, capsys):
     good = test_crops / "rocket" / "00.jpg"
     assert call("predict", run_folder, "nowhere.png", good) == 1
@@ -85,6 +106,19 @@ def test_a_decoder_has_no_say_of_its_own_on_the_screen(run_folder, tmp_path):
     assert result.returncode == 1
     assert result.stderr.startswith("error: cut.tif: damaged")
     assert result.stderr.count("\n") == 1
+
+
+def test_names_that_are_not_utf_8_are_printed_byte_by_byte(run_folder, test_crops, tmp_path):
+    name = os.fsdecode(b"caf\xe9.jpg")
+    shutil.copy(test_crops / "rocket" / "00.jpg", tmp_path / name)
+    result = subprocess.run(
+        [sys.executable, "-m", "visualwords.pipeline", "predict", str(run_folder), name],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(b"caf\xe9.jpg\trocket\t")
 
 
 @pytest.mark.parametrize(
@@ -108,9 +142,27 @@ def test_errors_are_one_line_and_the_exit_code_is_1(
     assert error.count("\n") == 1
 
 
+def test_names_are_printed_as_they_are(crops, test_crops, tmp_path, capsys):
+    folder = tmp_path / "[red] [/b] :cat: {x}"
+    arguments = ("--test", test_crops, "--out", folder, "--words", 8, "--jobs", 1)
+    assert call("run", crops, *arguments) == 0
+    assert f"models     {folder}/models" in capsys.readouterr().out
+    assert call("predict", folder, folder / "none.jpg") == 1
+    assert f"error: {folder}/none.jpg: cannot be read" in capsys.readouterr().err
+
+
+def test_an_error_of_the_system_names_the_file(crops, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert call("run", crops, "--out", tmp_path / "file") == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'file'}: File exists\n"
+
+
 def test_wrong_usage_is_told_apart(capsys):
     assert call("run") == 2
     assert call("nonsense") == 2
+    assert call("train", "OUT", "--jobs", 0) == 2
+    assert "--jobs" in capsys.readouterr().err
+    assert call("run", "TRAIN", "--out", "OUT", "--seed", 2**32) == 2
     assert "Usage" in capsys.readouterr().err
 
 

@@ -103,24 +103,42 @@ def test_many_shards_with_failures_in_each_equal_one_call(tmp_path):
     )
 
 
-def test_an_image_that_a_feature_refuses_is_a_failure_of_all(tmp_path):
-    images = [np.full((20, 20, 3), 90, np.uint8) for _ in range(4)]
-    images[2] = np.full((3, 3, 3), 90, np.uint8)
-    dataset = Dataset.from_arrays(images, [0, 0, 1, 1])
-    wanted = {"hue": HueHistogram(), "hog": HOG()}
-    result, _ = work(dataset, tmp_path, wanted)
-    assert list(result.failures) == [2]
-    assert result.failures[2].startswith("hog: ")
+IMAGES = [np.full((side, side, 3), 10 * i, np.uint8) for i, side in enumerate((20, 20, 3, 20, 9))]
+# Without image_size HOG refuses an image that is not as large as the first.
+REFUSING = {"hue": HueHistogram(), "hog": HOG(), "fine": HOG(orientations=18)}
+
+
+def images_of(*numbers):
+    return Dataset.from_arrays([IMAGES[i] for i in numbers], np.arange(len(numbers)) % 2)
+
+
+def test_an_image_that_a_feature_refuses_has_no_row_and_the_reason_names_the_feature(tmp_path):
+    result, _ = work(images_of(*range(5)), tmp_path, REFUSING)
     assert result.kept.tolist() == [0, 1, 3]
-    assert len(result.matrices["hue"]) == len(result.matrices["hog"]) == 3
+    images = [IMAGES[i] for i in result.kept]
+    for name, feature in REFUSING.items():
+        expected = feature.fit(images).transform(images)
+        np.testing.assert_array_equal(result.matrices[name][:], expected)
+    assert list(result.failures) == [2, 4]
+    for reason in result.failures.values():
+        assert reason.startswith("hog: expected 20x20 pixels")
+        assert reason.count("; fine: expected 20x20 pixels") == 1
+
+
+def test_a_matrix_is_the_same_bytes_whatever_features_beside_it_refuse(tmp_path):
+    images = images_of(*range(5))
+    together, _ = work(images, tmp_path / "together", REFUSING)
+    for name, feature in REFUSING.items():
+        alone, _ = work(images, tmp_path / "alone", {name: feature})
+        assert len(alone.kept) == (5 if name == "hue" else 3)
+        for file in together.folders[name].iterdir():
+            assert (alone.folders[name] / file.name).read_bytes() == file.read_bytes()
 
 
 def test_matrices_of_different_runs_keep_their_rows_aligned(tmp_path):
-    images = [np.full((20, 20, 3), 10 * i, np.uint8) for i in range(4)]
-    images[1] = np.full((3, 3, 3), 90, np.uint8)
-    dataset = Dataset.from_arrays(images, [0, 0, 1, 1])
-    assert len(work(dataset, tmp_path, {"hue": HueHistogram()})[0].matrices["hue"]) == 4
-    both, _ = work(dataset, tmp_path, {"hue": HueHistogram(), "hog": HOG()})
+    images = images_of(0, 2, 1, 3)
+    assert len(work(images, tmp_path, {"hue": HueHistogram()})[0].matrices["hue"]) == 4
+    both, _ = work(images, tmp_path, {"hue": HueHistogram(), "hog": HOG()})
     assert both.kept.tolist() == [0, 2, 3]
     assert len(both.matrices["hue"]) == len(both.matrices["hog"]) == 3
 
@@ -137,6 +155,48 @@ def test_a_file_that_changes_between_scan_and_extraction_is_a_failure(crops, tmp
     result = extractor.transform(fitted, found)
     assert "changed while the job ran" in result.failures[0]
     assert result.kept.tolist() == [1]
+
+
+@pytest.fixture(params=["changed", "gone"])
+def troubled(request, crops, tmp_path):
+    """A scan of three images of which the second is no longer there; how it comes back."""
+    folder = tmp_path / "images" / "a"
+    folder.mkdir(parents=True)
+    for name in ("00.jpg", "01.png", "02.jpg"):
+        (folder / name).write_bytes((crops / "brick" / name).read_bytes())
+    found = scanned(Dataset.from_folder(folder.parent), tmp_path)
+    (folder / "01.png").rename(tmp_path / "away")
+    if request.param == "changed":
+        (folder / "01.png").write_bytes(b"half a fi")
+    return found, lambda: (tmp_path / "away").replace(folder / "01.png")
+
+
+def test_an_image_that_could_not_be_had_is_tried_again_by_the_next_job(troubled, tmp_path):
+    found, mend = troubled
+    fitted = {"hue": HueHistogram().fit([np.zeros((2, 2, 3), np.uint8)])}
+    result = Extractor(tmp_path, Reader(), Stages(), 1).transform(fitted, found)
+    assert list(result.failures) == [1]
+    mend()
+    for decoded in (3, 0):
+        extractor = Extractor(tmp_path, Reader(), Stages(), 1)
+        again = extractor.transform(fitted, found)
+        assert again.folders == result.folders
+        assert again.kept.tolist() == [0, 1, 2]
+        assert extractor.decoded == decoded
+
+
+def test_nothing_is_learned_without_an_image_that_could_not_be_had(troubled, tmp_path):
+    found, mend = troubled
+    extractor = Extractor(tmp_path, Reader(), Stages(), 1)
+    with pytest.raises(DatasetError, match=r"01\.png: "):
+        extractor.fit({"words": BagOfVisualWords(n_words=8)}, found, seed=0)
+    mend()
+    learned = extractor.fit({"words": BagOfVisualWords(n_words=8)}, found, seed=0)
+    images = [Reader().decode(read_bytes(source)) for source in found.dataset.sources]
+    np.testing.assert_array_equal(
+        learned["words"].vocabulary_.words_,
+        BagOfVisualWords(n_words=8).fit(images).vocabulary_.words_,
+    )
 
 
 def test_damaged_shards_are_recomputed(crops, extraction, tmp_path):
@@ -158,12 +218,34 @@ def test_learning_passes_over_damaged_images_and_says_when_there_is_nothing_else
     (folder / "bad.png").write_bytes(data[:-40])
     found = scanned(Dataset.from_folder(folder.parent), tmp_path)
     assert found.failures == {}, "the header alone is sound"
-    with pytest.raises(DatasetError, match="none of the training images"):
+    with pytest.raises(DatasetError, match=r"none of the training .*bad\.png: truncated"):
         Extractor(tmp_path, Reader(), Stages(), 1).fit(features(), found, seed=0)
     (folder / "good.png").write_bytes(data)
     result, _ = work(Dataset.from_folder(folder.parent), tmp_path)
     assert list(result.failures) == [0]
     assert "truncated" in result.failures[0]
+
+
+def test_nothing_to_learn_from_is_told_with_a_reason(tmp_path):
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    (tmp_path / "images" / "a" / "x.jpg").write_bytes(b"hello")
+    found = scanned(Dataset.from_folder(tmp_path / "images"), tmp_path)
+    with pytest.raises(
+        DatasetError, match=r"none of the training images .* a/x\.jpg: not an image"
+    ):
+        Extractor(tmp_path, Reader(), Stages(), 1).fit(features(), found, seed=0)
+
+
+def test_what_was_learned_is_learned_again_when_its_file_is_damaged(crops, tmp_path):
+    dataset = Dataset.from_folder(crops)
+    work(dataset, tmp_path)
+    files = sorted((tmp_path / "learned").iterdir())
+    sound = [file.read_bytes() for file in files]
+    for file in files:
+        file.write_bytes(file.read_bytes()[:50])
+    _, extractor = work(dataset, tmp_path)
+    assert [file.read_bytes() for file in files] == sound
+    assert set(extractor.worker_seconds) == set(), "the matrices are those of before"
 
 
 def test_a_chunk_ends_at_its_number_of_images_or_of_pixels(monkeypatch):

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,11 +174,128 @@ def test_a_manifest_with_splits(crops, tmp_path):
         Run(tmp_path / "run", n_jobs=1).run(settings(manifest, test_size=0.5))
 
 
+def test_a_manifest_whose_test_classes_have_no_training_images_is_refused(crops, tmp_path):
+    lines = ["path,label,split"]
+    for file in sorted(crops.rglob("*.*")):
+        split = "test" if file.parent.name == "coffee" else "train"
+        lines.append(f"{file},{file.parent.name},{split}")
+    (tmp_path / "all.csv").write_text("\n".join(lines))
+    with pytest.raises(DatasetError, match=r"all\.csv: class 'coffee' has no training images"):
+        Run(tmp_path / "run").extract(settings(tmp_path / "all.csv"))
+
+
+def test_classes_without_training_images_are_refused(crops, tmp_path):
+    images = tmp_path / "images"
+    shutil.copytree(crops / "brick", images / "brick")
+    with pytest.raises(DatasetError, match="at least two classes, got only 'brick'"):
+        Run(tmp_path / "run").run(settings(images))
+    assert not (tmp_path / "run").exists()
+    (images / "none").mkdir()
+    for name in ("a.png", "b.png"):
+        (images / "none" / name).write_bytes(b"no image")
+    with pytest.raises(ValueError, match="class 'none' has no training image that can be used"):
+        Run(tmp_path / "run", n_jobs=1).run(settings(images, test=str(images)))
+
+
+def test_classes_without_usable_test_images(crops, tmp_path):
+    tests = shutil.copytree(crops, tmp_path / "tests")
+    for file in (tests / "coffee").iterdir():
+        file.write_bytes(b"no image")
+    run = Run(tmp_path / "run", n_jobs=1)
+    metrics = run.run(settings(crops, test=str(tests)))
+    for scores in metrics["classifiers"].values():
+        assert scores["recall"]["coffee"] is None
+        assert scores["recall"]["rocket"] == scores["confusion"][2][2] / 12
+    for file in tests.rglob("*.*"):
+        file.write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"none of the test images .* brick/00\.jpg: not an image"):
+        run.evaluate(str(tests))
+
+
+@pytest.mark.parametrize("name", ["train.json", "metrics.json", "failures.csv"])
+def test_files_of_no_run_are_not_overwritten(crops, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(DatasetError, match=f"{name} is of no run and would be overwritten"):
+        Run(tmp_path).extract(settings(crops))
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_models_of_no_run_are_not_removed(crops, tmp_path):
+    mine = tmp_path / "models" / "my-own.npz"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    run = Run(tmp_path, n_jobs=1)
+    run.extract(settings(crops))
+    run.train()
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("train.json", b"{", r"train\.json: damaged, or of no run"),
+        ("train.json", b"7", r"train\.json: damaged, or of no run"),
+        ("train.json", b'{"images": []}', r"train\.json: damaged, or of no run: .* is missing"),
+        ("run.json", b"{}", r"run\.json: damaged, or of no run: 'max_pixels' is missing"),
+        ("models/hue.npz", None, r"hue\.npz: no such file; were"),
+        ("models/Softmax-hue+hog+words.npz", b"x", r"words\.npz: not a saved estimator"),
+    ],
+)
+def test_a_damaged_run_is_told_by_the_file(finished, crops, tmp_path, name, content, message):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        list(Run(folder).predict([str(crops / "brick" / "00.jpg")]))
+
+
+def test_lost_matrices_are_told_by_their_folder(finished, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    for shard in (folder / "cache" / "hog").rglob("*.npy"):
+        shard.write_bytes(shard.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"cache/hog/.* damaged .*`visualwords extract` makes it"):
+        Run(folder).train()
+    shutil.rmtree(folder / "cache")
+    with pytest.raises(ValueError, match=r"cache/hue/.* damaged .*`visualwords extract` makes it"):
+        Run(folder).evaluate()
+
+
 def test_contradictions_are_errors(crops, test_crops, tmp_path):
     with pytest.raises(DatasetError, match="either --test or --test-size"):
         Run(tmp_path).run(settings(crops, test=str(test_crops), test_size=0.5))
     with pytest.raises(ValueError, match="no such file"):
         Run(tmp_path / "never").train()
+
+
+def test_outputs_among_the_images_are_refused(crops, tmp_path):
+    images = tmp_path / "images"
+    shutil.copytree(crops, images)
+    (tmp_path / "link").symlink_to(images)
+    with pytest.raises(DatasetError, match=r"images/run.*outside"):
+        Run(images / "run").extract(settings(images))
+    with pytest.raises(DatasetError, match="outside"):
+        Run(images).extract(settings(tmp_path / "link"))
+    with pytest.raises(DatasetError, match=r"images/deep/cache.*outside"):
+        Run(tmp_path / "run", cache=images / "deep/cache").extract(settings(images))
+    with pytest.raises(DatasetError, match="outside"):
+        Run(images / "run").extract(settings(crops, test=str(images)))
+    assert {file.name for file in images.iterdir()} == {file.name for file in crops.iterdir()}
+
+
+def test_test_images_around_the_run_are_refused(crops, tmp_path):
+    Run(tmp_path / "run", n_jobs=1).extract(settings(crops, test_size=0.5))
+    with pytest.raises(DatasetError, match="outside"):
+        Run(tmp_path / "run").evaluate(str(tmp_path))
+
+
+def test_outputs_may_lie_among_the_images_where_they_are_passed_over(crops, tmp_path):
+    images = tmp_path / "images"
+    shutil.copytree(crops, images)
+    for _ in range(2):
+        run = Run(images / ".run", n_jobs=1)
+        assert run.extract(settings(images))["images"]["found"] == 36
 
 
 DIE_AFTER_WRITES = """

@@ -57,9 +57,12 @@ def test_a_file_cannot_name_anything_but_an_estimator(tmp_path, name):
 def test_damaged_missing_and_pickled_files_are_refused_by_name(tmp_path):
     (tmp_path / "damaged.npz").write_bytes(save_estimator(HueHistogram())[:-30])
     np.savez(tmp_path / "pickled.npz", json=np.array([{"a": 1}], dtype=object))
+    np.savez(tmp_path / "other.npz", json=np.frombuffer(b'{"a": 1}', np.uint8))
     with pytest.raises(ValueError, match=r"damaged\.npz: not a saved estimator"):
         load_estimator(tmp_path / "damaged.npz")
     with pytest.raises(ValueError, match=r"pickled\.npz: not a saved estimator"):
         load_estimator(tmp_path / "pickled.npz")
+    with pytest.raises(ValueError, match=r"other\.npz: not a saved estimator"):
+        load_estimator(tmp_path / "other.npz")
     with pytest.raises(ValueError, match=r"missing\.npz: no such file"):
         load_estimator(tmp_path / "missing.npz")

@@ -183,7 +183,7 @@ def test_what_is_not_a_readable_file_is_named(tmp_path):
         ("empty.jpg", "empty"),
         ("pipe.jpg", "regular file"),
         ("broken.jpg", "No such file"),
-        (".", "regular file"),
+        (".", "a folder, expected an image file"),
     ]:
         with pytest.raises(ImageError, match=reason):
             read_bytes(tmp_path / name)

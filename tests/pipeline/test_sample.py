@@ -37,6 +37,15 @@ def test_training_and_test_crops_share_no_pixel():
     assert not seen["train"] & seen["test"]
 
 
+def test_what_a_kill_left_half_written_is_written_again(images, tmp_path):
+    again = write_sample_images(tmp_path)
+    crop = again / "train" / "cat" / "00.jpg"
+    crop.unlink()
+    (again / "sample.json").write_text('{"ver')
+    write_sample_images(tmp_path)
+    assert crop.read_bytes() == (images / "train" / "cat" / "00.jpg").read_bytes()
+
+
 def test_crops_are_the_same_every_time_and_written_once(images, tmp_path):
     again = write_sample_images(tmp_path)
     files = sorted(f.relative_to(images) for f in images.rglob("*.*"))

@@ -64,6 +64,23 @@ def test_a_changed_file_is_read_again_even_if_its_size_and_time_are_the_same(fol
     ]
 
 
+def test_a_file_that_changes_while_it_is_scanned_is_read_again_the_next_time(folder, tmp_path):
+    file = folder / "brick" / "01.png"
+
+    class Overtaken(Reader):
+        """Whenever it looks at bytes, the file has others already."""
+
+        def header(self, data):
+            file.write_bytes(file.read_bytes() + b"more")
+            return super().header(data)
+
+    reader = Overtaken()
+    scan(Dataset.from_folder(folder), reader, ScanIndex(tmp_path, reader), Stages(), 1)
+    second = scan(Dataset.from_folder(folder), Reader(), ScanIndex(tmp_path, reader), Stages(), 1)
+    for source, digest in zip(second.dataset.sources, second.digests, strict=True):
+        assert digest == hashlib.blake2b(source.read_bytes(), digest_size=16).hexdigest()
+
+
 def test_an_unreadable_file_is_tried_again(folder, tmp_path):
     file = folder / "brick" / "00.jpg"
     target = tmp_path / "later.jpg"

@@ -1,0 +1,342 @@
+"""``InteriorPoint``: the robust solver for hinges when weights are few, whatever X looks like."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr
+
+from visualwords.threads import row_blocks
+
+from .dual_problem import centring, derivatives_by_scores, gradient_by_columns
+from .losses import CrammerSinger, Hinge, OneVsRestHinge
+from .matrix import Source
+from .objective import Objective, Weights
+from .scaling import StandardisedRows
+from .solvers import Solver, State, check_penalised_hinge
+
+__all__ = ["InteriorPoint"]
+
+# Rows whose products are added to the Hessian at a time.
+BLOCK_ROWS = 1024
+# How much of the way to the nearest bound a step goes.
+MOST_OF_THE_WAY = 0.995
+# A step shorter than this is no progress but rounding.
+SHORTEST_STEP = 1e-6
+# Below it nothing is to be gained.
+LEAST_MU = 1e-30
+# By how much the Hessian's diagonal is raised, lest rounding leave it without a Cholesky factor.
+ROUNDING = 1e-15
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool]
+
+
+class InteriorPoint(Solver):
+    """Primal-dual interior point method, until the duality gap proves the answer good.
+
+    A hinge is the least ``xi`` above its margins ``m`` (and 0), so the objective is a quadratic
+    programme. Of example ``i``, ``a_ik`` is the slope of its loss in its ``k``-th margin and
+    ``t_ik = xi_ik - m_ik`` what the margin is below ``xi``. At the optimum ``a t = 0``; for the
+    hinges whose slopes are at most 1 also ``(1 - a) xi = 0``; for the squared hinge ``xi = a / 2``;
+    for that of Crammer and Singer ``xi`` is one for all margins of an example, and its slopes sum
+    to 1. Newton's method is applied to these equations with ``mu`` in place of 0, and ``mu`` falls
+    to 0 as fast as a trial step shows that it may (Mehrotra 1992); every step keeps ``a``, ``t``,
+    ``xi`` and ``1 - a`` above 0.
+
+    A step solves one system of equations in the weights, whose matrix is ``alpha`` plus the sum
+    over the examples of ``B_i`` (x) ``x_i x_i^T``, with ``B_i`` between classes. Some tens of steps
+    suffice for any data, penalty or scale of the columns, where ``PrimalDual`` and ``DualAscent``
+    may take thousands; but a step takes time with the square of the number of weights for each
+    row, and memory of 8 bytes times that square. Everything is computed in float64, of rows that
+    are standardised (or centred) block by block. With fewer rows than columns the best weights are
+    combinations of the rows, and the coordinates of the rows in an orthonormal basis of theirs (a
+    QR decomposition, of a copy of X) take the place of the columns.
+
+    The gap is that of :meth:`Objective.certify` with ``a`` as the dual point. The first weights
+    play no part: an interior point method gains nothing from them.
+
+    Parameters
+    ----------
+    tol : float
+        Stop when the duality gap is at most ``tol`` times the value.
+    max_iter : int
+
+    References
+    ----------
+    S. Mehrotra, On the implementation of a primal-dual interior point method, SIAM J. Optimization
+    2 (1992). J. Nocedal and S. Wright, Numerical Optimization, 2006, algorithm 16.4.
+
+    Examples
+    --------
+    >>> from visualwords.classifiers import LinearSVM
+    >>> X, y = np.eye(4), np.array([0, 0, 1, 1])
+    >>> model = LinearSVM(0.01, solver=InteriorPoint(tol=1e-9)).fit(X, y)
+    >>> model.decision_function(X).round(3)
+    array([-1., -1.,  1.,  1.])
+    """
+
+    converges = True
+
+    def __init__(self, tol: float = 1e-4, max_iter: int = 100) -> None:
+        self.tol = tol
+        self.max_iter = max_iter
+
+    def check(self, objective: Objective) -> None:
+        """Refuse a loss that is not a hinge, and an objective without penalty."""
+        check_penalised_hinge(self, objective)
+
+    def start(self, objective: Objective, W: Weights) -> State:
+        """Begin in the middle of what the slopes may be; see :class:`Solver`."""
+        return State(W, objective.value(W), memory=_Path(objective))
+
+    def step(self, objective: Objective, state: State) -> State:
+        """Make one step and measure the gap; see :class:`Solver`."""
+        path: _Path = state.memory
+        if not path.advance():
+            state.stop = "no further step in float64"
+            return state
+        value, gap = path.value_and_gap()
+        reason = "the duality gap is within tol" if gap <= self.tol * value else ""
+        return State(path.weights(), value, memory=path, stop=reason, gap=gap)
+
+
+class _Margins:
+    """What a hinge makes of the scores of all examples.
+
+    Attributes
+    ----------
+    there : ndarray of bool of shape (n, n_classes)
+        Which margins there are: not those of examples without weight.
+    share : ndarray of shape (n, 1)
+        Weight of each example in the mean.
+    bounded, shared, coupled : bool
+        Whether a slope is at most 1; whether slopes sum to 1; whether margins are ``1 + s_k - s_y``
+        (and, if shared, 0 for the class itself), otherwise ``1 - t_k s_k``.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        loss, self.y = objective.loss, objective.y
+        self.rows = np.arange(len(self.y))
+        self.coupled = not isinstance(loss, OneVsRestHinge)
+        self.shared = isinstance(loss, CrammerSinger)
+        self.bounded = isinstance(loss, (Hinge, OneVsRestHinge))
+        weight = objective.sample_weight
+        weight = np.ones(len(self.y)) if weight is None else weight
+        self.share = (weight / weight.sum())[:, None]
+        self.there = np.repeat(self.share > 0, objective.n_classes, axis=1)
+        if self.coupled and not self.shared:
+            self.there[self.rows, self.y] = False
+
+    def linear(self, scores: Array) -> Array:
+        """Margins less what they are at scores of 0."""
+        own = scores[self.rows, self.y]
+        if self.coupled:
+            return scores - own[:, None]
+        margins = scores.copy()
+        margins[self.rows, self.y] = -own
+        return margins
+
+    def of(self, scores: Array) -> Array:
+        """Give the margins."""
+        margins = self.linear(scores) + 1
+        if self.shared:
+            margins[self.rows, self.y] = 0
+        return margins
+
+    def by_scores(self, slopes: Array) -> Array:
+        """Derivatives of the mean loss by the scores."""
+        return derivatives_by_scores(slopes * self.share, self.y, self.coupled)
+
+    def changes(self, w: Array, pull: Array) -> Array:
+        """Changes of the slopes, of curvatures ``w``; they keep the slopes' sum where it is 1."""
+        if not self.shared:
+            return w * pull
+        changes = w * (pull - (w * pull).sum(axis=1, keepdims=True) / self._totals(w)[:, None])
+        # Where one curvature is far above the others, rounding would take all of its change.
+        steepest = self.rows, w.argmax(axis=1)
+        changes[steepest] = 0
+        changes[steepest] = -changes.sum(axis=1)
+        return changes
+
+    def _totals(self, w: Array) -> Array:
+        return np.where(w.any(axis=1), w.sum(axis=1), 1.0)
+
+    def between(self, w: Array, rows: slice, k: int, m: int) -> Array:
+        """``B_km`` of each example of a block: derivative by ``s_m`` of that by ``s_k``."""
+        w, y = w[rows], self.y[rows]
+        if self.shared:
+            others = np.delete(w, k, axis=1).sum(axis=1) if k == m else -w[:, m]
+            return w[:, k] * (others / self._totals(w))
+        if not self.coupled:
+            return w[:, k] * (k == m)
+        if k == m:
+            return w[:, k] + (y == k) * w.sum(axis=1)
+        return -(w[:, k] * (y == m) + w[:, m] * (y == k))
+
+
+@dataclass
+class _Step:
+    """Changes of what a step changes."""
+
+    V: Weights
+    S: Array
+    a: Array
+    t: Array
+    xi: Array
+
+
+class _Path:
+    """Weights ``V`` for standardised columns or a basis, their scores ``S``, slopes and slacks."""
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective, self.margins = objective, _Margins(objective)
+        self.scaling = objective.scaling or centring(objective, self.margins.share[:, 0])
+        self.basis, X = _short(StandardisedRows(objective.X, self.scaling))
+        self.rows = objective.replaced(X=X, scaling=None, offset=None)
+        self.V, self.S = np.zeros(self.rows.shape), np.zeros((len(X), objective.n_classes))
+        if objective.offset is not None:
+            self.S += objective.offset
+        m = self.margins.of(self.S)
+        self.xi = np.repeat(1 + np.maximum(m.max(axis=1, keepdims=True), 0), m.shape[1], axis=1)
+        self.t = self.xi - m
+        if self.margins.shared:
+            self.a = np.full(m.shape, 1 / m.shape[1])
+        else:
+            self.a = np.full(m.shape, 0.5) if self.margins.bounded else 2 * self.xi
+
+    def weights(self) -> Weights:
+        """Weights for the columns of the objective."""
+        W = self.V
+        if self.basis is not None:
+            W = np.column_stack([W[:, :-1] @ self.basis.T, W[:, -1]])
+        return W if self.objective.scaling is not None else self.scaling.raw(W)
+
+    def value_and_gap(self) -> tuple[float, float]:
+        """Give the objective, and how far it can be above its minimum."""
+        values = self.objective.loss.values(self.S, self.margins.y)
+        dual = self.a * self.margins.of(self.S)
+        if not (self.margins.bounded or self.margins.shared):
+            dual -= self.a**2 / 4
+        value = self.objective.mean(values)
+        slack = value - self._sum(dual)
+        gradient = self._gradient(self.a)
+        distance = float((gradient[:, :-1] ** 2).sum()) / (2 * self.objective.alpha)
+        radius = max(1.0, float(np.abs(self.V[:, -1]).max()))
+        gap = slack + distance + radius * float(np.abs(gradient[:, -1]).sum())
+        return value + self.objective.penalty(self.V), max(gap, 0.0)
+
+    def advance(self) -> bool:
+        """Make a step; say whether there was any to speak of."""
+        if not self._complementarity() > LEAST_MU:
+            return False
+        w = np.where(self.margins.there, self._curvatures(), 0.0)
+        try:
+            factor = cho_factor(self._hessian(w), lower=True, overwrite_a=True, check_finite=False)
+        except LinAlgError:
+            return False
+        zero = np.zeros_like(w)
+        trial = self._direction(factor, w, zero, zero)
+        mu, length = self._complementarity(), self._longest(trial)
+        centre = mu * (self._complementarity(length, trial) / mu) ** 3
+        step = self._direction(factor, w, centre - trial.a * trial.t, centre + trial.a * trial.xi)
+        length = min(1.0, MOST_OF_THE_WAY * self._longest(step))
+        if not length > SHORTEST_STEP:
+            return False
+        for name in ("V", "S", "a", "t", "xi"):
+            setattr(self, name, getattr(self, name) + length * getattr(step, name))
+        return True
+
+    def _sum(self, of_margins: Array) -> float:
+        """Sum over the margins of each example, mean over the examples."""
+        there = np.where(self.margins.there, of_margins, 0.0)
+        return float((there.sum(axis=1) * self.margins.share[:, 0]).sum())
+
+    def _curvatures(self) -> Array:
+        """Derivatives of the slopes by the margins, but for the condition on their sum."""
+        if self.margins.bounded:
+            return 1 / (self.xi / (1 - self.a) + self.t / self.a)
+        return 1 / (self.t / self.a + (0.0 if self.margins.shared else 0.5))
+
+    def _direction(self, factor: tuple[Array, bool], w: Array, at: Array, uxi: Array) -> _Step:
+        """Solve the equations, linear in the step, that bring ``a t`` and ``(1 - a) xi`` there."""
+        pull = at / self.a - self.t
+        if self.margins.bounded:
+            pull += self.xi - uxi / (1 - self.a)
+        gradient = self._gradient(self.a + self.margins.changes(w, pull))
+        V = -cho_solve(factor, gradient.ravel(), check_finite=False).reshape(gradient.shape)
+        S = self.rows.scores(V)
+        m = self.margins.linear(S)
+        a = self.margins.changes(w, pull + m)
+        t = np.where(self.margins.there, (at - self.t * a) / self.a - self.t, 0.0)
+        return _Step(V, S, a, t, np.where(self.margins.there, t + m, 0.0))
+
+    def _longest(self, step: _Step) -> float:
+        """Find the longest step, up to 1, that keeps everything above 0."""
+        changes = [(self.a, step.a), (self.t, step.t)]
+        if self.margins.bounded:
+            changes += [(1 - self.a, -step.a), (self.xi, step.xi)]
+        return 1 / max(1.0, *(float((-change / before).max()) for before, change in changes))
+
+    def _complementarity(self, length: float = 0.0, step: _Step | None = None) -> float:
+        """Mean over the conditions of ``a t`` and ``(1 - a) xi``, after a step."""
+        a, t, xi = self.a, self.t, self.xi
+        if step is not None:
+            a, t, xi = a + length * step.a, t + length * step.t, xi + length * step.xi
+        products = a * t + (1 - a) * xi if self.margins.bounded else a * t
+        return self._sum(products) / (self._sum(np.ones_like(a)) * (1 + self.margins.bounded))
+
+    def _gradient(self, slopes: Array) -> Weights:
+        """Gradient by the weights at slopes."""
+        derivatives = self.margins.by_scores(np.where(self.margins.there, slopes, 0.0))
+        gradient = np.zeros_like(self.V)
+        gradient[:, :-1] = gradient_by_columns(self.objective, self.rows.X, derivatives)
+        if self.objective.fit_intercept:
+            gradient[:, -1] = derivatives.sum(axis=0)
+        gradient[:, :-1] += self.objective.alpha * self.V[:, :-1]
+        return gradient
+
+    def _hessian(self, w: Array) -> Array:
+        """Second derivatives by the weights; of the pairs of classes the lower triangle."""
+        n_classes, width = self.V.shape
+        hessian = np.zeros((n_classes, width, n_classes, width))
+        pairs = [(k, m) for k in range(n_classes) for m in range(k + 1)]
+        for rows in row_blocks(len(w), BLOCK_ROWS):
+            X = self.rows.X[rows]
+            X = np.column_stack([X, np.full(len(X), float(self.objective.fit_intercept))])
+            for _ in self.objective.map(partial(self._add_products, hessian, w, rows, X), pairs):
+                pass
+        return self._penalised(hessian)
+
+    def _add_products(
+        self, hessian: Array, w: Array, rows: slice, X: Array, pair: tuple[int, int]
+    ) -> None:
+        """Add a block's part for a pair of classes."""
+        factors = self.margins.share[rows, 0] * self.margins.between(w, rows, *pair)
+        seen = np.flatnonzero(factors)
+        if len(seen) < len(X):
+            X, factors = X[seen], factors[seen]
+        hessian[pair[0], :, pair[1]] += (X.T * factors) @ X
+
+    def _penalised(self, hessian: Array) -> Array:
+        """Add the penalty, and what makes the matrix definite where it is not."""
+        n_classes, width = self.V.shape
+        if self.margins.coupled:
+            # No loss changes when the weights of all classes do alike; their gradients sum to 0.
+            hessian += np.einsum("kikj->ij", hessian)[:, None] / n_classes**2
+        hessian = hessian.reshape(n_classes * width, -1)
+        diagonal = np.einsum("ii->i", hessian).reshape(n_classes, width)
+        diagonal[:, :-1] += self.objective.alpha
+        diagonal *= 1 + ROUNDING
+        if not self.objective.fit_intercept:
+            diagonal[:, -1] = 1.0
+        return hessian
+
+
+def _short(X: StandardisedRows) -> tuple[Array | None, Source]:
+    """Give a basis of the rows and their coordinates, if they are fewer than the columns."""
+    if len(X) >= X.shape[1]:
+        return None, X
+    basis, triangle = qr(X[0 : len(X)].T, mode="economic", overwrite_a=True, check_finite=False)
+    return basis, np.ascontiguousarray(triangle.T)

@@ -1,0 +1,218 @@
+"""Compiled loops of HOG, first part: the pixels of a row -> what they vote for.
+
+A row is kept with one pixel more at either end, a mirror image like the rows beyond the first and
+the last: so the difference of the two neighbours is 0 where one lies outside the image.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from visualwords.compiling import inlined, inner, multiply_add
+
+from .lanes import (
+    LANES,
+    bits_of,
+    everywhere,
+    floor,
+    integers_of,
+    load,
+    magnitude,
+    split_colours,
+    square_root,
+    store,
+    store_integers,
+    where,
+)
+
+__all__ = ["load_rows", "vote_hard", "vote_soft"]
+
+
+@inner
+def load_rows(
+    pixels: Any, start: int, end: int, rows: int, columns: int, channels: int, root: bool,
+    work: Any, room: int,
+) -> None:  # fmt: skip
+    """Write the rows ``start - 1..end + 1`` of an image as float32, with mirror images around it.
+
+    Parameters
+    ----------
+    pixels : pointer to uint8 or float32
+        The image of shape (rows, columns, channels), its axes run together.
+    root : bool
+        Whether to take square roots.
+    work : pointer to float32
+        Room for the rows, of ``room`` numbers a channel; LANES of them come before the first pixel.
+    """
+    n, lanes, plane = np.uintp(columns), np.uintp(LANES), np.uintp(room)
+    second, last_but_one = np.uintp(min(1, columns - 1)), np.uintp(max(columns - 2, 0))
+    row = lanes
+    for y in range(start - 1, end + 1):
+        inside = abs(y) if y < rows else 2 * rows - 2 - y
+        first = np.uintp(min(max(inside, 0), rows - 1) * columns * channels)
+        for x in range(np.uintp(0), n, lanes):
+            # The last lanes overlap others, so as to end with the row; if narrow, they go beyond.
+            at: Any = x if n < lanes else min(x, n - lanes)
+            if channels == 1:
+                store(work, row + at, load(pixels, first + at))
+            else:
+                red, green, blue = split_colours(pixels, first + np.uintp(3) * at)
+                store(work, row + at, red)
+                store(work, row + at + plane, green)
+                store(work, row + at + plane + plane, blue)
+        for _ in range(channels):
+            if root:
+                for x in range(row, row + n, lanes):
+                    store(work, x, square_root(load(work, x)))
+            work[row - np.uintp(1)] = work[row + second]
+            work[row + n] = work[row + last_but_one]
+            row += plane
+
+
+@inlined
+def _gradient(work: Any, here: Any, down: Any, channels: Any, plane: Any) -> Any:
+    """Give the gradients of LANES pixels: a pixel's longest, the first of equally long channels."""
+    one = np.uintp(1)
+    gx = load(work, here + one) - load(work, here - one)
+    gy = load(work, here + down) - load(work, here - down)
+    if channels > one:
+        squared = gx * gx + gy * gy
+        for _ in range(one, channels):
+            here += plane
+            x = load(work, here + one) - load(work, here - one)
+            y = load(work, here + down) - load(work, here - down)
+            other = x * x + y * y
+            longer = other > squared
+            gx, gy = where(longer, x, gx), where(longer, y, gy)
+            squared = where(longer, other, squared)
+    return gx, gy
+
+
+@inner
+def vote_soft(
+    work: Any, start: int, end: int, channels: int, room: int, bins: int, turn: int,
+    constants: Any, at: int, votes: int, ring: int,
+) -> None:  # fmt: skip
+    """Share the votes of the rows ``start..end`` of pixels between the two nearest bins.
+
+    Parameters
+    ----------
+    work : pointer to float32
+        The rows from :func:`load_rows`. From ``votes`` on room for those of ``ring`` rows, row y
+        at ``y % ring``: what goes to the lower bin; behind all of these what goes to the bin above;
+        and then the lower bins.
+    turn : int
+        How many half turns the bins cover: 1 (unsigned) or 2 (signed).
+    constants : pointer to float32
+        From ``at`` on coefficients of an odd polynomial from a slope of at most 1 to an angle in
+        bins.
+    """
+    a0, a1, a2 = (
+        everywhere(constants[at]),
+        everywhere(constants[at + 1]),
+        everywhere(constants[at + 2]),
+    )
+    a3, a4 = everywhere(constants[at + 3]), everywhere(constants[at + 4])
+    a5, a6 = everywhere(constants[at + 5]), everywhere(constants[at + 6])
+    zero, tiny = everywhere(np.float32(0)), everywhere(np.float32(1e-30))
+    half = everywhere(np.float32(0.5))
+    circle = everywhere(np.float32(bins))
+    half_turn = everywhere(np.float32(bins) / np.float32(turn))
+    quarter_turn = half_turn * half
+    # Where y counts as pointing up: the sign of the slope matters if unsigned, y's own if signed.
+    never = np.float32(-np.inf)
+    up_unsigned = everywhere(never if turn == 2 else np.float32(0))
+    up_signed = everywhere(np.float32(0) if turn == 2 else never)
+    pitch, down, here = np.uintp(room - 2 * LANES), np.uintp(channels * room), np.uintp(LANES)
+    skip = np.uintp(ring) * pitch
+    to, limit = np.uintp(votes) + np.uintp(start % ring) * pitch, np.uintp(votes) + skip
+    for _ in range(start, end):
+        here += down
+        ahead = to - here
+        for i in range(here, here + pitch, np.uintp(LANES)):
+            gx, gy = _gradient(work, i, down, np.uintp(channels), np.uintp(room))
+            across, along = magnitude(gx), magnitude(gy)
+            steep = along > across
+            larger, smaller = where(steep, along, across), where(steep, across, along)
+            t = smaller / (larger + tiny)
+            s = t * t
+            s2 = s * s  # Estrin's scheme: a shorter way through than Horner's
+            high = multiply_add(
+                multiply_add(a6, s2, multiply_add(a5, s, a4)), s2, multiply_add(a3, s, a2)
+            )
+            angle = multiply_add(high, s2, multiply_add(a1, s, a0)) * t
+            angle = where(steep, quarter_turn - angle, angle)
+            angle = where((gx < zero) ^ (gy < up_unsigned), half_turn - angle, angle)
+            angle = where(gy < up_signed, circle - angle, angle)
+            angle = angle - half
+            below_ = floor(angle)
+            whole = square_root(multiply_add(across, across, along * along))
+            upper = (angle - below_) * whole
+            place = i + ahead
+            store(work, place, whole - upper)
+            store(work, place + skip, upper)
+            lower_bin = where(below_ < zero, below_ + circle, below_)
+            store_integers(work, place + skip + skip, integers_of(lower_bin))
+        to = to + pitch if to + pitch < limit else np.uintp(votes)
+
+
+@inner
+def vote_hard(
+    work: Any, start: int, end: int, channels: int, room: int, bins: int, turn: int,
+    ends: Any, n_ends: int, votes: int, ring: int,
+) -> None:  # fmt: skip
+    """Let the rows ``start..end`` of pixels vote for one bin each.
+
+    It is the bin of as many ends of bins as their angle has passed.
+
+    Products of the gradient with directions decide, not an arctangent, so that gradients of whole
+    numbers that lie exactly on an end fall on one side always: into the bin that begins there if
+    unsigned, into the bin that ends there if signed. Angles are taken to the first quadrant, and
+    the bins mirrored; which of the products count as passed if equal is then a matter of the bits
+    of floats, which compare as those of integers do.
+
+    Parameters are those of :func:`vote_soft`, except for
+
+    ends : pointer to float32
+        Cosine and sine of each of ``n_ends`` angles in the first quadrant where a bin ends and
+        another begins; in fours, those to spare being of an angle that no gradient passes.
+    """
+    zero, none = everywhere(np.float32(0)), everywhere(np.int32(0))
+    at_end = everywhere(np.int32(turn - 2))
+    # If signed, of two bins with the same claim the lower: of four bins the one that begins there.
+    at_end_mirrored = everywhere(np.int32(0 if bins == 4 else 1 - turn))
+    circle = everywhere(np.int32(bins))
+    last = everywhere(np.int32(bins - 1 if turn == 1 else bins // 2))
+    behind = everywhere(np.int32(bins // 2 if turn == 2 else 0))
+    pitch, down, here = np.uintp(room - 2 * LANES), np.uintp(channels * room), np.uintp(LANES)
+    skip = np.uintp(ring) * pitch
+    to, limit = np.uintp(votes) + np.uintp(start % ring) * pitch, np.uintp(votes) + skip
+    for _ in range(start, end):
+        here += down
+        ahead = to - here
+        for i in range(here, here + pitch, np.uintp(LANES)):
+            gx, gy = _gradient(work, i, down, np.uintp(channels), np.uintp(room))
+            across, along, mirrored = magnitude(gx), magnitude(gy), gx * gy < zero
+            less = where(mirrored, at_end_mirrored, at_end)
+            passed = none
+            for k in range(0, 2 * n_ends, 8):
+                passed = _count_passed(across, along, less, ends, k, passed)
+                passed = _count_passed(across, along, less, ends, k + 2, passed)
+                passed = _count_passed(across, along, less, ends, k + 4, passed)
+                passed = _count_passed(across, along, less, ends, k + 6, passed)
+            place = where(mirrored, last - passed, passed)
+            backwards = (gy < zero) | ((gy == zero) & (gx < zero))
+            place = where(backwards, place + behind, place)
+            place = where(place < circle, place, place - circle)
+            at = i + ahead
+            store(work, at, square_root(across * across + along * along))
+            store_integers(work, at + skip + skip, place)
+        to = to + pitch if to + pitch < limit else np.uintp(votes)
+
+
+@inlined
+def _count_passed(across: Any, along: Any, less: Any, ends: Any, k: int, passed: Any) -> Any:
+    """Count one more where a gradient in the first quadrant has passed an end of bins."""
+    nearest = bits_of(across * everywhere(ends[k + 1])) + less
+    beyond = bits_of(along * everywhere(ends[k])) > nearest
+    return where(beyond, passed + everywhere(np.int32(1)), passed)

@@ -1,0 +1,162 @@
+"""What ``solver=None`` stands for: a certified answer whatever the data look like."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+
+from visualwords.classifiers import (
+    DualAscent,
+    InteriorPoint,
+    LinearSVM,
+    Objective,
+    PrimalDual,
+    Softmax,
+)
+from visualwords.classifiers.solvers import InTurn
+
+DATA = {"iris": load_iris, "wine": load_wine, "cancer": load_breast_cancer}
+ESTIMATORS = [*(LinearSVM(loss=loss) for loss in LinearSVM.losses), Softmax()]
+
+
+def fit_within_tolerance(estimator, X, y, tol):
+    """A warning would be an error here."""
+    model = estimator.fit(X, y)
+    assert 0 <= model.gap_ <= tol * model.loss_curve_[-1]
+    objective, W = model.objective(np.asarray(X, np.float64), y)
+    value = objective.value(W)
+    assert model.loss_curve_[-1] == pytest.approx(value, rel=1e-4)
+    return value
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: getattr(e, "loss", "softmax"))
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("name", DATA)
+def test_small_data_sets_as_they_come(name, standardize, estimator):
+    X, y = DATA[name](return_X_y=True)
+    tol = 1e-4 if isinstance(estimator, Softmax) else 1e-3
+    for alpha in (1e-4, 1e-2, 10.0):
+        model = clone(estimator).set_params(alpha=alpha, standardize=standardize)
+        values = [fit_within_tolerance(model, X.astype(t), y, tol) for t in ("f", "d")]
+        assert values[0] == pytest.approx(values[1], rel=2 * tol)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "one_vs_rest"])
+def test_digits_with_hardly_any_penalty(loss):
+    X, y = load_digits(return_X_y=True)
+    fit_within_tolerance(LinearSVM(1e-3, loss=loss, standardize=True), X, y, 1e-3)
+
+
+@pytest.mark.parametrize("loss", LinearSVM.losses)
+def test_more_columns_than_rows_of_very_different_scale(loss):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 150)) * np.geomspace(1e-3, 1e3, 150), np.arange(60) % 3
+    value = fit_within_tolerance(LinearSVM(1e-2, loss=loss), X.astype("f"), y, 1e-3)
+    turned = X.astype("f") @ np.linalg.qr(rng.normal(size=(150, 150)))[0]
+    assert value == pytest.approx(
+        fit_within_tolerance(LinearSVM(1e-2, loss=loss), turned, y, 1e-3), rel=2e-3
+    )
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 0.1, 10.0])
+@pytest.mark.parametrize("loss", ["hinge", "crammer_singer"])
+def test_two_classes_beside_libsvm(loss, alpha):
+    """With two classes the weights are opposite, and both losses are the hinge of w = w_1 - w_0.
+
+    libsvm keeps the products of rows in float32, so that its minimum is off by up to some 1e-5.
+    """
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    peer = SVC(C=2 / (len(y) * alpha), kernel="linear", tol=1e-7).fit(X, y)
+    hinge = np.maximum(0, 1 - (2 * y - 1) * peer.decision_function(X)).mean()
+    minimum = hinge + alpha / 4 * (peer.coef_**2).sum()
+    model = LinearSVM(alpha, loss=loss).fit(X, y)
+    assert minimum * (1 - 1e-4) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
+    assert model.loss_curve_[-1] - model.gap_ <= minimum * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 0.1, 10.0])
+def test_one_against_the_rest_beside_libsvm(alpha):
+    X, y = load_wine(return_X_y=True)
+    X, minimum = StandardScaler().fit_transform(X), 0.0
+    for k in range(3):
+        sign = np.where(y == k, 1, -1)
+        peer = SVC(C=1 / (len(y) * alpha), kernel="linear", tol=1e-7).fit(X, sign)
+        hinge = np.maximum(0, 1 - sign * peer.decision_function(X)).mean()
+        minimum += hinge + alpha / 2 * (peer.coef_**2).sum()
+    model = LinearSVM(alpha, loss="one_vs_rest").fit(X, y)
+    assert minimum * (1 - 1e-4) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
+
+
+def test_squared_hinge_of_raw_columns_beside_liblinear():
+    X, y = load_breast_cancer(return_X_y=True)
+    alpha = 1e-4
+    peer = LinearSVC(C=2 / (len(y) * alpha), dual=False, fit_intercept=False, tol=1e-9).fit(X, y)
+    hinge = np.maximum(0, 1 - (2 * y - 1) * peer.decision_function(X))
+    minimum = (hinge**2).mean() + alpha / 4 * (peer.coef_**2).sum()
+    model = LinearSVM(alpha, loss="squared_hinge", fit_intercept=False).fit(X, y)
+    assert minimum * (1 - 1e-4) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
+
+
+def test_softmax_of_raw_float32_columns_beside_newton():
+    X, y = load_wine(return_X_y=True)
+    alpha = 1e-3
+    peer = LogisticRegression(
+        C=1 / (len(y) * alpha), solver="newton-cholesky", tol=1e-12, max_iter=1000
+    ).fit(X, y)
+    minimum = -np.log(peer.predict_proba(X)[np.arange(len(y)), y]).mean()
+    minimum += alpha / 2 * (peer.coef_**2).sum()
+    model = Softmax(alpha).fit(X.astype(np.float32), y)
+    assert minimum * (1 - 1e-6) <= model.loss_curve_[-1] <= minimum * (1 + 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "loss", "alpha", "expected"),
+    [
+        ((48, 3), "hinge", 0.1, [DualAscent, InteriorPoint]),
+        ((49, 3), "hinge", 0.1, [PrimalDual, InteriorPoint]),
+        ((40, 20), "squared_hinge", 0.1, [DualAscent, InteriorPoint]),
+        ((41, 20), "squared_hinge", 0.1, [PrimalDual, InteriorPoint]),
+        ((16368, 1023), "hinge", 0.1, [DualAscent, InteriorPoint]),
+        ((16368, 1024), "hinge", 0.1, [DualAscent, PrimalDual]),
+        ((16385, 1024), "hinge", 0.1, [PrimalDual, DualAscent]),
+        ((1023, 2**16), "hinge", 0.1, [DualAscent, InteriorPoint]),
+        ((1024, 2**16), "hinge", 0.1, [DualAscent, PrimalDual]),
+        ((1023, 2**17), "hinge", 0.1, [DualAscent, PrimalDual]),
+        ((2**15, 2**11), "hinge", 0.1, [DualAscent, PrimalDual]),
+        ((2**15 + 1, 2**11), "hinge", 0.1, [PrimalDual]),
+    ],
+)
+def test_which_solvers_are_the_default(shape, loss, alpha, expected):
+    X = np.broadcast_to(np.float32(1), shape)
+    model = LinearSVM(loss=loss)
+    solver = model._default_solver(Objective(X, np.arange(len(X)) % 4, model._loss(), alpha, 4))
+    assert [type(each) for each in solver.solvers] == expected
+    assert solver.tol == 1e-3
+
+
+def test_without_a_penalty_there_is_no_proof(blobs):
+    model = LinearSVM(0.0).fit(*blobs(n=100))
+    assert isinstance(model._default_solver(model.objective(*blobs(n=100))[0]), PrimalDual)
+
+
+def test_the_random_state_reaches_the_solver_in_turn(blobs):
+    X, y = blobs(n=60, d=8)
+    one, again, other = (LinearSVM(random_state=seed).fit(X, y).coef_ for seed in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_solvers_in_turn_that_do_not_get_there(blobs):
+    X, y = blobs(n=60)
+    short = InTurn([PrimalDual(max_iter=5), InteriorPoint(max_iter=2)], tol=1e-6)
+    model = LinearSVM(1e-4, solver=short)
+    with pytest.warns(ConvergenceWarning, match="the default solver stopped .*raise alpha"):
+        model.fit(X, y)
+    # The start, the steps, and the better of the two ends.
+    assert len(model.loss_curve_) == 1 + 5 + 2 + 1
+    assert model.loss_curve_[-1] == min(model.loss_curve_[5], model.loss_curve_[7])

@@ -1,0 +1,88 @@
+"""Input that is legal but odd, and input that is refused with a sentence."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+
+from visualwords.classifiers import LBFGS, SGD, Adam, LinearSVM, Softmax
+
+X, Y = load_iris(return_X_y=True)
+by_estimator = pytest.mark.parametrize(
+    "estimator", [LinearSVM(), Softmax()], ids=["svm", "softmax"]
+)
+
+
+@pytest.mark.parametrize("loss", LinearSVM.losses)
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_columns_of_huge_numbers(loss, fit_intercept):
+    """Weights of 1e-8 cost nothing: what is left is the mean loss."""
+    model = LinearSVM(0.1, loss=loss, fit_intercept=fit_intercept)
+    huge = clone(model).fit(1e8 * X, Y)
+    assert 0 <= huge.gap_ <= 1e-3 * huge.loss_curve_[-1]
+    free = clone(model).set_params(alpha=1e-9).fit(X, Y)
+    assert huge.loss_curve_[-1] == pytest.approx(free.loss_curve_[-1], rel=3e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("solver", [None, LBFGS()])
+@pytest.mark.parametrize("rows", [slice(0, 100), [0, 60], [0, 60, 120]])
+def test_separable_classes_without_a_penalty(dtype, solver, rows):
+    """The loss falls to 0 and the weights grow: it ends where rounding could tell no more."""
+    A, y = X[rows].astype(dtype), Y[rows]
+    for model in (Softmax(0.0, solver=solver), LinearSVM(0.0, loss="squared_hinge", solver=solver)):
+        model.fit(A, y)
+        assert 0 <= model.loss_curve_[-1] <= 1e-15
+        assert model.n_iter_ < 100
+        assert np.abs(model.coef_).max() < 1e5
+        assert model.score(A, y) == 1
+
+
+@by_estimator
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("factor", [2.0**-200, 2.0**300, 1e-50, 1e50])
+def test_only_ratios_of_sample_weights_matter(estimator, dtype, factor):
+    weight = np.random.default_rng(0).integers(0, 5, len(Y)).astype(float)
+    model = clone(estimator).fit(X.astype(dtype), Y, weight)
+    scaled = clone(estimator).fit(X.astype(dtype), Y, factor * weight)
+    if np.frexp(factor)[0] == 0.5:
+        assert_array_equal(scaled.coef_, model.coef_)
+    assert_allclose(scaled.coef_, model.coef_, rtol=1e-3, atol=1e-3)
+
+
+@by_estimator
+def test_alpha_of_any_kind_of_number(estimator):
+    reference = clone(estimator).set_params(alpha=0.5).fit(X, Y)
+    for alpha in (np.float32(0.5), np.float16(0.5)):
+        model = clone(estimator).set_params(alpha=alpha).fit(X, Y)
+        assert_array_equal(model.coef_, reference.coef_)
+        assert model.loss_curve_ == reference.loss_curve_
+        assert model.gap_ == reference.gap_
+
+
+@by_estimator
+@pytest.mark.parametrize("alpha", [-1.0, np.nan, np.inf, "0.1", None])
+def test_alpha_out_of_range(estimator, alpha):
+    with pytest.raises(ValueError, match="alpha must be at least 0, and a finite number, got"):
+        clone(estimator).set_params(alpha=alpha).fit(X, Y)
+
+
+@by_estimator
+@pytest.mark.parametrize("labels", [["a", 1, 2.5], ["a", "b", None]])
+def test_labels_that_cannot_be_sorted(estimator, labels):
+    with pytest.raises(ValueError, match="y has labels that cannot be sorted"):
+        clone(estimator).fit(X, np.array(labels, object)[Y])
+
+
+@by_estimator
+def test_a_negative_class_weight(estimator):
+    with pytest.raises(ValueError, match=r"class_weight must not be negative, got \{0: -1\}"):
+        clone(estimator).set_params(class_weight={0: -1}).fit(X, Y)
+
+
+@pytest.mark.parametrize("solver", [SGD, Adam])
+@pytest.mark.parametrize("state", [None, -1, np.random.RandomState(0)])
+def test_minibatches_need_a_whole_number_as_a_seed(solver, state):
+    with pytest.raises(ValueError, match="random_state must be a whole number of at least 0, got"):
+        Softmax(solver=solver(random_state=state)).fit(X, Y)
