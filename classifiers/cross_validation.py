@@ -116,8 +116,8 @@ class LinearSVMCV(CrossValidated, LinearSVM):
     cv : int
         Folds; every class is spread evenly over them (``StratifiedKFold``, shuffled).
     tol : float
-        Tolerance of the models that are scored: duality gap over value; for the squared hinge as in
-        :class:`SoftmaxCV`. The model that is kept is fitted like one of :class:`LinearSVM`.
+        Tolerance of the models that are scored, as in :class:`SoftmaxCV`. The model that is kept
+        is fitted like one of :class:`LinearSVM`.
     standardize, fit_intercept, class_weight, random_state, verbose, n_jobs
         As in :class:`LinearSVM`. Columns are standardised by the rows that a model sees.
 
@@ -175,10 +175,10 @@ class SoftmaxCV(CrossValidated, Softmax):
     cv : int
         Folds; every class is spread evenly over them (``StratifiedKFold``, shuffled).
     tol : float
-        Tolerance of the models that are scored. A step that promises to lower the objective by less
-        than a tenth of it, times what is gained since weights of 0 or the objective itself, is the
-        last. Where rows are few for the weights, promises are not trusted, and the duality gap
-        over the value is within it too. The model that is kept is fitted like one of
+        Tolerance of the models that are scored: they are done when a further step promises to
+        lower the objective by less than a tenth of it, times the objective or what is gained since
+        weights of 0. Where rows are few for the weights, promises are not trusted, and the duality
+        gap over the value is within it too. The model that is kept is fitted like one of
         :class:`Softmax`.
     standardize, fit_intercept, class_weight, random_state, verbose, n_jobs
         As in :class:`Softmax`. Columns are standardised by the rows that a model sees.

@@ -213,12 +213,20 @@ class Objective:
         are the better dual points; value and gap are those of the loss itself all the same.
         """
         itself = self.loss.smoothed(0.0)
+        if itself.smooth:
+            return self.certificate(W, *self(W))
         (_, slack, value), gradient = self._pass(W, [self.loss.slack, itself.values])
+        return self.certificate(W, value + self.penalty(W), gradient, slack)
+
+    def certificate(
+        self, W: Weights, value: float, gradient: Weights, slack: float = 0.0
+    ) -> Certificate:
+        """Make the bound of :meth:`certify` from value and gradient: for a smooth loss no more."""
         squares = float((gradient[:, :-1] ** 2).sum())
         distance = squares and (squares / (2 * self.alpha) if self.alpha else np.inf)
         radius = max(1.0, float(np.abs(W[:, -1]).max()))
         intercepts = radius * float(np.abs(gradient[:, -1]).sum())
-        return Certificate(value + self.penalty(W), slack, distance, intercepts)
+        return Certificate(value, slack, distance, intercepts)
 
     def smoothed(self, width: float) -> "Objective":
         """Give this objective with the loss's kinks rounded off over ``width``."""

@@ -7,11 +7,11 @@ has reached its tolerance takes no part in further passes.
 
 Models of all rows come first; those that hold out a fold begin with them. They are near then, but
 must forget the fold: what a model still has to gain is judged by what its next step promises, half
-its slope. The promise rests on a model of the Hessian, which is good where the loss is smooth and
-rows are many for the weights; elsewhere the duality gap, a bound, decides too.
+its slope. The promise rests on a model of the Hessian, which is good where the rows at which the
+loss bends are more than the weights; elsewhere the duality gap, a bound, decides too.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +63,7 @@ class Model:
     by_scores : ndarray of shape (n_classes, n_classes)
         Mean Hessian of the loss by the scores, about.
     few_rows : bool
-        Whether rows are too few to trust a step's promise.
+        Whether rows are too few to trust a step's promise; so until :meth:`Models.measure`.
     """
 
     alpha: float
@@ -71,7 +71,7 @@ class Model:
     scaling: Scaling | None
     W: Weights
     by_scores: npt.NDArray[np.float64]
-    few_rows: bool = False
+    few_rows: bool = True
     value: float = np.inf
     gradient: Weights | None = None
     pairs: Pairs = field(default_factory=list)
@@ -151,7 +151,8 @@ class Models:
         """Minimise all, each until a step promises at most ``tol`` of what is gained and left.
 
         That last step is made too, but not evaluated; not so with a loss that has kinks or with few
-        rows. There the duality gap (but for smoothing) is at most ``GAP * tol`` times the value.
+        rows. With few rows the duality gap, but for smoothing, is at most ``GAP * tol`` times the
+        value besides.
 
         Returns
         -------
@@ -187,8 +188,8 @@ class Models:
     def measure(self, models: list[Model], seed: int) -> None:
         """Measure on some rows how the loss bends by the scores, where each model stands.
 
-        A row whose loss is flat there tells nothing of the weights: rows are few if those that
-        bend as at scores of 0 would be fewer than the weights.
+        Rows are few if, bending all as much as one can, they could be fewer than the weights: rows
+        whose loss is flat tell nothing of these.
         """
         rows = sample(self.objective, MEASURED_ROWS, seed)
         part = self.objective.subset(rows).replaced(scaling=None)
@@ -199,7 +200,8 @@ class Models:
             for of_model in (0 * scores[:, : part.n_classes], *np.split(scores, len(models), 1))
         ]
         for model, hessian in zip(models, hessians[1:], strict=True):
-            bent = len(self.folds) * np.trace(hessian) / max(np.trace(hessians[0]), 1e-300)
+            largest = 2 / WIDTH if self.kinks else max(np.trace(hessians[0]), 1e-300)
+            bent = len(self.folds) * np.trace(hessian) / largest
             model.few_rows = bent < n_weights or not self.spectrum.known
             model.by_scores = hessian
 
@@ -353,10 +355,10 @@ class Models:
         gradient[:, :-1] += model.alpha * W[:, :-1]
         return gradient
 
-    def _aim(self, models: Iterable[Model], tol: float) -> None:
+    def _aim(self, models: list[Model], tol: float) -> None:
         """Choose directions for the models that need one; those that are near are done."""
-        waiting = [m for m in models if m.direction is None and m.gradient is not None]
-        waiting = [model for model in waiting if not model.done]
+        waiting = [m for m in models if not m.done and m.direction is None]
+        waiting = [model for model in waiting if model.gradient is not None]
         if waiting:
             _choose_directions(waiting, self.spectrum)
         for model in waiting:
@@ -370,7 +372,7 @@ class Models:
         if model.promise > tol * smaller + ROUNDING * model.value:
             return False
         gap = float((model.gradient[:, :-1] ** 2).sum()) / (2 * model.alpha)
-        return gap <= GAP * tol * model.value or not (self.kinks or model.few_rows)
+        return gap <= GAP * tol * model.value or not model.few_rows
 
 
 def _raw(model: Model, W: Weights) -> Weights:

@@ -1,6 +1,6 @@
 """``PrimalDual``: the fast solver, which ends with a proof of how far from the optimum it is."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -147,7 +147,7 @@ def _distance(objective: Objective, state: State) -> float:
 def _review(state: State, tol: float) -> State:
     """Certify what was reached; stop, or go on with a narrower smoothing or a nearer target."""
     progress: _Progress = state.memory
-    certificate, W = progress.objective.certify(state.W), state.W
+    certificate, W = _certify(state), state.W
     room = tol * certificate.value - (certificate.gap - certificate.intercepts)
     if progress.objective.fit_intercept and 0 <= room < certificate.intercepts:
         W = settle_intercepts(progress.objective, W, progress.curvature.c, room / 4)
@@ -161,7 +161,20 @@ def _review(state: State, tol: float) -> State:
     if state.stop:
         progress.pairs = []
     _aim(progress, certificate, tol)
-    return _evaluate(progress, W)
+    return replace(state, stop="") if _is_smooth(state) and W is state.W else _evaluate(progress, W)
+
+
+def _certify(state: State) -> Certificate:
+    """Certify a state, for a smooth loss by the value and gradient that it has."""
+    objective: Objective = state.memory.objective
+    if _is_smooth(state) and state.gradient is not None:
+        return objective.certificate(state.W, state.value, state.gradient)
+    return objective.certify(state.W)
+
+
+def _is_smooth(state: State) -> bool:
+    """Whether the loss itself is, not only its smoothing at hand."""
+    return bool(state.memory.objective.loss.smoothed(0.0).smooth)
 
 
 def _aim(progress: _Progress, certificate: Certificate, tol: float) -> None:
