@@ -1,11 +1,13 @@
 """What the compiled loops of both packages share: decorators, and what numba has no word for."""
 
+import gc
 from functools import partial
 from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.event import Listener, register
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
@@ -46,6 +48,33 @@ INNER: dict[str, Any] = {
 inner = njit(**INNER)
 inlined = njit(**INNER, forceinline=True)  # called in one place, or small
 reassociated = njit(**INNER, fastmath={"contract", "reassoc"})  # sums in an order of LLVM's, fixed
+
+
+class _CollectorAtRest(Listener):
+    """Keeps the garbage collector from running while one of our kernels is compiled.
+
+    It would go over all objects of the process time and again, for a seventh of the time.
+    """
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.at_rest = False
+
+    def on_start(self, event: Any) -> None:
+        if self.depth == 0:
+            ours = event.data["dispatcher"].py_func.__module__.startswith("visualwords.")
+            self.at_rest = ours and gc.isenabled()
+            if self.at_rest:
+                gc.disable()
+        self.depth += 1
+
+    def on_end(self, event: Any) -> None:
+        self.depth -= 1
+        if self.depth == 0 and self.at_rest:
+            gc.enable()
+
+
+register("numba:compile", _CollectorAtRest())  # One thread compiles at a time.
 
 
 @intrinsic

@@ -1,0 +1,116 @@
+import gc
+
+import numba
+import numpy as np
+import pytest
+from numba import types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from visualwords.compiling import flat, local_array, multiply_add, sum_up
+
+# --- the garbage collector while a kernel is compiled --------------------------------------------
+
+
+def on_while_compiled(module):
+    """Compile a function of a module; gives whether the collector was on meanwhile."""
+    seen = []
+
+    @intrinsic
+    def look(context):
+        seen.append(gc.isenabled())
+        return types.int64(), lambda context, *_: context.get_constant(types.int64, 1)
+
+    def function():
+        return look()
+
+    function.__module__ = module
+    assert numba.njit(function)() == 1
+    return any(seen)
+
+
+def test_collector_rests_while_our_kernels_are_compiled():
+    assert not on_while_compiled("visualwords.features.some_kernels")
+    assert gc.isenabled()
+
+
+def test_collector_runs_while_others_are_compiled():
+    assert on_while_compiled("somebody.elses")
+
+
+def test_collector_that_is_off_stays_off():
+    gc.disable()
+    try:
+        assert not on_while_compiled("visualwords.features.some_kernels")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_collector_runs_again_after_a_kernel_that_does_not_compile():
+    def function():
+        return no_such_name  # noqa: F821
+
+    function.__module__ = "visualwords.features.some_kernels"
+    with pytest.raises(TypingError):
+        numba.njit(function)()
+    assert gc.isenabled()
+
+
+# --- what numba has no word for ------------------------------------------------------------------
+
+N = 5
+
+
+@numba.njit
+def squares(n):
+    numbers = local_array(N, np.float64)
+    for i in range(N):
+        numbers[i] = i * i
+    return numbers[n], len(numbers)
+
+
+def test_local_array_keeps_its_numbers():
+    assert squares(3) == (9, 5)
+
+
+@numba.njit
+def running_sums(array):
+    line = flat(array)
+    for i in range(1, len(line)):
+        line[i] += line[i - 1]
+    return len(line)
+
+
+def test_flat_is_a_view():
+    array = np.arange(24.0).reshape(2, 3, 4)
+    expected = np.cumsum(array).reshape(array.shape)
+    assert running_sums(array) == 24
+    np.testing.assert_array_equal(array, expected)
+
+
+def test_flat_refuses_arrays_with_gaps():
+    with pytest.raises(TypingError):
+        running_sums(np.zeros((4, 4))[:, ::2])
+
+
+@numba.njit
+def dot(a, b):
+    total = np.float32(0)
+    for i in range(len(a)):
+        total = sum_up(a[i], b[i], total)
+    return total
+
+
+@numba.njit
+def fused(a, b, c):
+    return multiply_add(a, b, c)
+
+
+def test_sums_of_products():
+    random = np.random.default_rng(0)
+    a, b = random.random((2, 1000), np.float32)
+    assert dot(a, b) == pytest.approx(a.astype(np.float64) @ b, rel=1e-6)
+    for x, y, z in zip(a, b, -a * b, strict=True):
+        exact = float(x) * float(y) + float(z)
+        assert fused(x, y, z) in (np.float32(exact), np.float32(x * y) + z)
