@@ -62,7 +62,7 @@ class _CollectorAtRest(Listener):
 
     def on_start(self, event: Any) -> None:
         if self.depth == 0:
-            ours = event.data["dispatcher"].py_func.__module__.startswith("visualwords.")
+            ours = str(event.data["dispatcher"].__module__).startswith("visualwords.")
             self.at_rest = ours and gc.isenabled()
             if self.at_rest:
                 gc.disable()

@@ -34,8 +34,9 @@ def test_collector_rests_while_our_kernels_are_compiled():
     assert gc.isenabled()
 
 
-def test_collector_runs_while_others_are_compiled():
-    assert on_while_compiled("somebody.elses")
+@pytest.mark.parametrize("module", ["somebody.elses", None])
+def test_collector_runs_while_others_are_compiled(module):
+    assert on_while_compiled(module)
 
 
 def test_collector_that_is_off_stays_off():
