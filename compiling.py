@@ -7,15 +7,13 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
 
 __all__ = [
     "KERNEL",
-    "flat",
     "inlined",
     "inner",
     "kernel",
-    "local_array",
+    "local",
     "multiply_add",
     "part",
     "prefetch",
@@ -69,43 +67,17 @@ def prefetch(context: Any, array: Any, place: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def local_array(context: Any, count: Any, dtype: Any) -> Any:
-    """Make an array of ``count`` numbers, a constant, on the stack: for this call of the kernel.
+def local(context: Any, count: Any, dtype: Any) -> Any:
+    """Point at ``count`` numbers, a constant, on the stack: for this call of the kernel.
 
     ``np.empty`` takes ten times as long to compile, and a single small image longer to describe.
     """
-    array = types.Array(dtype.dtype, 1, "C")
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        number = context.get_data_type(array.dtype)
-        memory = cgutils.alloca_once(builder, number, count.literal_value)
-        length = context.get_constant(types.intp, count.literal_value)
-        return _array(context, builder, array, memory, length)
+        number = context.get_data_type(dtype.dtype)
+        return cgutils.alloca_once(builder, number, count.literal_value)
 
-    return array(count, dtype), generate
-
-
-@intrinsic
-def flat(context: Any, array: Any) -> Any:
-    """View a C-contiguous array as one of one dimension, which lives as long."""
-    if array.layout != "C":
-        return None
-    line = types.Array(array.dtype, 1, "C", readonly=not array.mutable)
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        whole = context.make_array(array)(context, builder, values[0])
-        return _array(context, builder, line, whole.data, whole.nitems)
-
-    return line(array), generate
-
-
-def _array(context: Any, builder: Any, array: Any, data: Any, length: Any) -> Any:
-    """Make an array of one dimension that does not own its memory."""
-    size = context.get_abi_sizeof(context.get_data_type(array.dtype))
-    itemsize = context.get_constant(types.intp, size)
-    made = context.make_array(array)(context, builder)
-    populate_array(made, data, [length], [itemsize], itemsize, meminfo=None)
-    return made._getvalue()
+    return types.CPointer(dtype.dtype)(count, dtype), generate
 
 
 @intrinsic

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import flat, kernel, part
+from visualwords.compiling import kernel, part
+
+from .lanes import pointer
 
 __all__ = ["average"]
 
@@ -69,7 +71,8 @@ def _average(
     out: Any,
 ) -> None:
     """Sum the rows that a new row covers, then of these sums the columns of each new pixel."""
-    pixels, means = flat(images), flat(out)
+    pixels, means = pointer(images), pointer(out)
+    band, across, sums = pointer(band), pointer(across), pointer(sums)
     n_rows, width = np.uintp(images.shape[1]), np.uintp(images.shape[2])
     n_means, n_taps = np.uintp(out.shape[1]), np.uintp(heights.shape[1])
     n, lanes = np.uintp(out.shape[2]), np.uintp(BAND)

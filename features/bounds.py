@@ -27,6 +27,7 @@ from visualwords.compiling import part, sum_up
 from .distances import DoubleArray
 from .image import FloatArray
 from .integer_products import WORDS, ShortArray, as_blocks, multiply
+from .lanes import pointer
 
 __all__ = [
     "FOLD",
@@ -47,6 +48,7 @@ WIDTH = 8 * FOLD  # so that lanes fill the processor's vectors
 UNIT = 2.0**-24
 # Where in ``Scratch.sizes`` there is what, after the squares.
 LENGTHS, MARGINS, UNITS_OF_ROWS = np.uintp(STEP), np.uintp(2 * STEP), np.uintp(3 * STEP)
+ONE, TWO = np.uintp(1), np.uintp(2)
 LARGE = 1e30  # Squared lengths over this are left to float64 ...
 SMALL = 1e-30  # ... and what underflows under this is covered by an absolute error of the bounds.
 # A sum is at most 1.5 UNITS^2 (1 + ROUGHEST)^2, which is to be less than 2^31.
@@ -168,18 +170,19 @@ def scratch(prepared: Prepared) -> Scratch:
 
 
 @part
-def bound(rows: Any, start: Any, n: Any, known: Any, made: Any) -> None:
-    """Compute the bounds of ``n`` rows, up to STEP, from ``start`` on.
+def bound(rows: Any, n: Any, d: Any, known: Any, made: Any) -> None:
+    """Compute the bounds of ``n`` rows of ``d`` numbers, up to STEP.
 
     ``known`` is :class:`Prepared` but for the words, ``made`` is :class:`Scratch`.
     """
     mean, axes, table, radius, slack, lengthening, rounding = known
     centred, coordinates, projected, factors, products, sizes = made
-    one, d, n_axes = np.uintp(1), np.uintp(len(mean)), np.uintp(projected.shape[1])
+    n_axes, width = np.uintp(projected.shape[1]), np.uintp(coordinates.shape[1])
+    numbers, coefficients, explained = pointer(coordinates), pointer(factors), pointer(projected)
     for r in range(n):
         total = np.float32(0)
         for i in range(d):
-            value = rows[start + r, i] - mean[i]
+            value = rows[r * d + i] - mean[i]
             centred[i] = value
             total = sum_up(value, value, total)
         squared = np.float64(total)
@@ -189,7 +192,7 @@ def bound(rows: Any, start: Any, n: Any, known: Any, made: Any) -> None:
             margin = rounding * length**2 + SMALL
             scale = np.float32(UNITS / length)
             for i in range(d):
-                coordinates[r, i] = np.int16(centred[i] * scale)
+                numbers[r * width + i] = np.int16(centred[i] * scale)
         sizes[r], sizes[LENGTHS + r], sizes[MARGINS + r] = squared, length, margin
     multiply(coordinates, n, axes, projected)
     for r in range(n):
@@ -197,14 +200,15 @@ def bound(rows: Any, start: Any, n: Any, known: Any, made: Any) -> None:
             length = sizes[LENGTHS + r]
             longest = length if length > radius else radius
             scale = np.float32(length / longest / AXIS_UNITS)
-            total = np.float32(0)
+            total, to = np.float32(0), r * (n_axes + TWO)
             for i in range(n_axes):
-                coordinate = np.float32(projected[r, i]) * scale
-                factors[r, i] = np.int16(coordinate)
+                coordinate = np.float32(explained[r * n_axes + i]) * scale
+                coefficients[to + i] = np.int16(coordinate)
                 total = sum_up(coordinate, coordinate, total)
             rest = (length * UNITS / longest) ** 2 * lengthening - np.float64(total)
-            factors[r, n_axes] = np.int16(np.sqrt(rest if rest > 0 else 0.0) + 1)
-            factors[r, n_axes + one] = np.int16(UNITS * radius / (2 * longest))
+            to += n_axes
+            coefficients[to] = np.int16(np.sqrt(rest if rest > 0 else 0.0) + 1)
+            coefficients[to + ONE] = np.int16(UNITS * radius / (2 * longest))
             sizes[UNITS_OF_ROWS + r] = 2 * longest * radius / UNITS**2
             sizes[MARGINS + r] += slack * longest * radius
     multiply(factors, n, table, products)

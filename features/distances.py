@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import inner, kernel, local_array, reassociated
+from visualwords.compiling import inner, kernel, local, reassociated
 
 from .image import FloatArray
 
@@ -35,31 +35,31 @@ def check_finite(bad: int) -> None:
 
 
 @inner
-def squared_distance(x: Any, words: Any, w: Any) -> Any:
-    """Sum of ``(x_i - words_wi)^2`` in float64: eight partial sums, two by two, then the rest."""
-    n = np.uintp(len(x)) // EIGHT * EIGHT
-    sums = local_array(N_SUMS, np.float64)
+def squared_distance(x: Any, word: Any, d: Any) -> Any:
+    """Sum of ``(x_i - word_i)^2`` in float64: eight partial sums, two by two, then the rest."""
+    n = d // EIGHT * EIGHT
+    sums = local(N_SUMS, np.float64)
     for k in range(EIGHT):
         sums[k] = 0
     for i in range(NONE, n, EIGHT):
         for k in range(EIGHT):
-            difference = np.float64(x[i + k]) - words[w, i + k]
+            difference = np.float64(x[i + k]) - word[i + k]
             sums[k] += difference * difference
     total = (sums[0] + sums[4]) + (sums[2] + sums[6])
     total += (sums[1] + sums[5]) + (sums[3] + sums[7])
-    for i in range(n, np.uintp(len(x))):
-        difference = np.float64(x[i]) - words[w, i]
+    for i in range(n, d):
+        difference = np.float64(x[i]) - word[i]
         total += difference * difference
     return total
 
 
 @reassociated
-def estimate(x: Any, words: Any, w: Any) -> Any:
-    """Squared distance in float32, summed in any order: errs by (len(x) + 2) 2^-24 of itself."""
+def estimate(x: Any, word: Any, d: Any) -> Any:
+    """Squared distance in float32, summed in any order: errs by (d + 2) 2^-24 of itself."""
     total = np.float32(0)
-    for i in range(len(x)):
-        d = x[i] - words[w, i]
-        total += d * d
+    for i in range(d):
+        difference = x[i] - word[i]
+        total += difference * difference
     return total
 
 

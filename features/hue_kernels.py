@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from visualwords.compiling import flat, kernel, local_array, part
+from visualwords.compiling import kernel, local, part
+
+from .lanes import pointer
 
 __all__ = ["FEW", "MOST", "describe", "describe_hues_of_bytes", "describe_hues_of_floats"]
 
@@ -76,7 +78,7 @@ def _place(
 @part
 def _number_floats(pixels: Any, first: int, m: int, plan: Any, numbers: Any) -> None:
     # Stages of their own, for vectors: numbers of 32 bits are sorted eight at a time.
-    parts = local_array(FLOATS, np.float32)
+    parts = local(FLOATS, np.float32)
     none, two, four = np.float32(0), np.float32(2), np.float32(4)
     for i in range(m):
         at = first + THREE * i
@@ -107,7 +109,7 @@ def _number_bytes(pixels: Any, first: int, m: int, plan: Any, numbers: Any) -> N
 
     Where there is no hue, which is where both are the same, it is 0 / 1 + 6: the circle's end.
     """
-    parts, words = local_array(BYTES, np.uint8), local_array(WORDS, np.int16)
+    parts, words = local(BYTES, np.uint8), local(WORDS, np.int16)
     none, one, two, four, six = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(6)
     for i in range(m):
         at = first + THREE * i
@@ -260,9 +262,9 @@ def _describe_hues(number: Any, image: Any, plan: Any, out: Any) -> None:
     n_bins = np.int64(plan[BINS])
     length = n_bins + np.int64(plan[ACHROMATIC])
     n = len(out) // length
+    pixels, plan, out = pointer(image), pointer(plan), pointer(out)
     size = image.shape[0] * image.shape[1] // n
-    pixels = flat(image)
-    votes, numbers = local_array(VOTES, np.float64), local_array(CHUNK, np.int16)
+    votes, numbers = local(VOTES, np.float64), local(CHUNK, np.int16)
     for k in range(n):
         for cell in range(n_bins):
             votes[cell] = 0
@@ -293,12 +295,12 @@ def describe(image: Any, plan: Any, out: Any) -> None:
     length = n_cells + np.int64(plan[ACHROMATIC])
     n = len(out) // length
     size = image.shape[0] * image.shape[1] // n
-    pixels = flat(image)
     votes = np.empty(n_cells + 1, np.float64)
     counts = np.empty((n_cells + n_inner, LANES), np.int32)
-    cells, inner = local_array(CHUNK, np.uint32), local_array(CHUNK, np.int32)
-    places, chromas = local_array(CHUNK, plan.dtype), local_array(CHUNK, plan.dtype)
-    largest = local_array(CHUNK, plan.dtype)
+    cells, inner = local(CHUNK, np.uint32), local(CHUNK, np.int32)
+    places, chromas = local(CHUNK, plan.dtype), local(CHUNK, plan.dtype)
+    largest = local(CHUNK, plan.dtype)
+    pixels, plan, out = pointer(image), pointer(plan), pointer(out)
     whole = plan[WEIGHT] == UNWEIGHTED and plan[SOFT] == 0
     for k in range(n):
         votes[:] = 0

@@ -134,6 +134,8 @@ def pointer(context: Any, array: Any) -> Any:
     function that it is given to, and does so for all processors, which costs more than the work on
     a row of pixels. The array must live as long: see :func:`keep`.
     """
+    if array.layout != "C":
+        return None
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return context.make_array(signature.args[0])(context, builder, values[0]).data

@@ -22,6 +22,7 @@ from visualwords.compiling import kernel, part
 from .bounds import FOLD, MARGINS, SMALL, STEP, UNITS_OF_ROWS, bound, prepare, scratch
 from .distances import DoubleArray, IntArray, check_finite, estimate, squared_distance
 from .image import FloatArray
+from .lanes import moved, pointer
 
 __all__ = ["WordSearch"]
 
@@ -157,43 +158,47 @@ def _find(
     distances: Any,
 ) -> Any:
     """Find the nearest words; gives the first row that is not finite, or -1."""
-    known = (mean, axes, table, radius, slack, lengthening, rounding)
-    made = (centred, coordinates, projected, factors, products, sizes)
-    n_words, k, step = np.uintp(len(words)), np.uintp(len(least)), np.uintp(STEP)
+    known = (pointer(mean), axes, table, radius, slack, lengthening, rounding)
+    made = (pointer(centred), coordinates, projected, factors, products, pointer(sizes))
+    lists = (pointer(folded), pointer(lanes), np.uintp(len(folded)), pointer(near))
+    scores = (pointer(estimates), pointer(least), np.uintp(len(least)), len(distances) > 0)
+    d, n_words, k = np.uintp(words.shape[1]), np.uintp(len(words)), np.uintp(len(least))
+    width, step = np.uintp(products.shape[1]), np.uintp(STEP)
     for start in range(np.uintp(0), np.uintp(len(rows)), step):
         n_rows = min(step, np.uintp(len(rows)) - start)
-        bound(rows, start, n_rows, known, made)
+        bound(moved(pointer(rows), start * d), n_rows, d, known, made)
         for r in range(n_rows):
-            x, row, id_ = rows[start + r], products[r], ids[start + r]
-            for word in range(n_words, np.uintp(len(row))):
+            x, id_ = moved(pointer(rows), (start + r) * d), moved(pointer(ids), (start + r) * k)
+            row = moved(pointer(products), r * width)
+            for word in range(n_words, width):
                 row[word] = MOST
             margin, farthest, n = sizes[MARGINS + r], np.inf, n_words
             if margin < np.inf:
-                farthest = np.float64(_try_lanes(x, words, row, folded, lanes, k))
+                farthest = np.float64(_try_lanes(x, pointer(words), d, row, lists, k))
             if farthest < np.inf:
                 ceiling = farthest * (1 + 2 * rounding) + SMALL - sizes[r] + margin
-                n = _list_near(row, ceiling / sizes[UNITS_OF_ROWS + r], folded, lanes, near, k)
+                n = _list_near(row, ceiling / sizes[UNITS_OF_ROWS + r], lists, k)
             else:
                 for word in range(n_words):
                     near[word] = word
-            wanted = len(distances) > 0
-            if not _decide(x, words, rounding, margin, n, near, estimates, least, id_, wanted):
+            if not _decide(x, pointer(words), d, rounding, margin, n, lists[3], scores, id_):
                 return np.int64(start + r)
-            if wanted:
+            if len(distances) > 0:
                 for i in range(k):
                     distances[start + r, i] = least[i]
     return -1
 
 
 @part
-def _try_lanes(x: Any, words: Any, products: Any, folded: Any, lanes: Any, k: Any) -> Any:
+def _try_lanes(x: Any, words: Any, d: Any, products: Any, lists: Any, k: Any) -> Any:
     """Fold the products to lanes, list ``k`` lanes of least and take them out of the folded.
 
-    Lane ``i`` has the products ``i + j * len(folded)``, of which the least is kept. Gives the
-    largest distance, roughly, of the words of the least products: the ``k`` nearest are no farther.
+    Lane ``i`` has the products ``i + j * n_lanes``, of which the least is kept. Gives the largest
+    distance, roughly, of the words of the least products: the ``k`` nearest are no farther.
     Infinite if there are not so many lanes.
     """
-    farthest, n = np.float32(0), np.uintp(len(folded))
+    folded, lanes, n, _ = lists
+    farthest = np.float32(0)
     for i in range(n):
         place: Any = i
         least = products[place]
@@ -210,32 +215,31 @@ def _try_lanes(x: Any, words: Any, products: Any, folded: Any, lanes: Any, k: An
         lane = np.uintp(0)
         while folded[lane] != least:
             lane += np.uintp(1)
-        lanes[i], folded[lane] = lane, MOST
+        lanes[i], folded[lane] = np.int32(lane), MOST
         while products[lane] != least:
             lane += n
-        distance = estimate(x, words, lane)
+        distance = estimate(x, moved(words, lane * d), d)
         farthest = distance if distance > farthest else farthest
     return farthest
 
 
 @part
-def _list_near(
-    products: Any, ceiling: float, folded: Any, lanes: Any, near: Any, n_tried: Any
-) -> Any:
+def _list_near(products: Any, ceiling: float, lists: Any, n_tried: Any) -> Any:
     """List the words whose product is not over the ceiling; gives their number.
 
     Of the lanes the tried ones are listed already. What does not count is written over.
     """
+    folded, lanes, n_lanes, near = lists
     most = 2.0**31 - 2
     threshold = np.int32(ceiling + 1 if ceiling + 1 < most else most)
-    n_lanes, n_near, n = np.uintp(len(folded)), n_tried, np.uintp(0)
+    n_near, n = n_tried, np.uintp(0)
     for lane in range(n_lanes):
-        lanes[n_near] = lane
+        lanes[n_near] = np.int32(lane)
         n_near += np.uintp(folded[lane] <= threshold)
     for i in range(n_near):
         word: Any = np.uintp(lanes[i])
         for _ in range(FOLD):
-            near[n] = word
+            near[n] = np.int32(word)
             n += np.uintp(products[word] <= threshold)
             word += n_lanes
     return n
@@ -245,22 +249,22 @@ def _list_near(
 def _decide(
     x: Any,
     words: Any,
+    d: Any,
     rounding: float,
     margin: float,
     n: Any,
     near: Any,
-    estimates: Any,
-    least: Any,
+    scores: Any,
     ids: Any,
-    distances: bool,
 ) -> bool:
     """Compare in float64 those of the listed words that are in reach of the least estimates.
 
     Gives whether the distances are finite.
     """
-    k, ceiling, one = np.uintp(len(ids)), np.inf, np.uintp(1)
+    estimates, least, k, wanted = scores
+    ceiling = np.inf
     for i in range(n):
-        estimates[i] = estimate(x, words, np.uintp(near[i]))
+        estimates[i] = estimate(x, moved(words, np.uintp(near[i]) * d), d)
     if margin < np.inf:
         reach = -1.0
         for _ in range(k):  # The k-th least estimate; if some are equal, one beyond.
@@ -275,7 +279,7 @@ def _decide(
             if estimates[i] <= ceiling:
                 n_near += 1
                 ids[0] = near[i]
-        if n_near == 1 and not distances:
+        if n_near == 1 and not wanted:
             return True
     for i in range(k):
         least[i] = np.inf
@@ -283,10 +287,10 @@ def _decide(
         if estimates[i] > ceiling:
             continue
         word = near[i]
-        value = squared_distance(x, words, np.uintp(word))
+        value = squared_distance(x, moved(words, np.uintp(word) * d), d)
         place: Any = k
         while place > 0:
-            before = place - one
+            before = place - np.uintp(1)
             if least[before] < value or (least[before] == value and ids[before] < word):
                 break
             if place < k:

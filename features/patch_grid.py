@@ -17,7 +17,7 @@ __all__ = [
     "WINDOW",
     "Grid",
     "IndexArray",
-    "bases",
+    "lay_bases",
     "lay_grid",
 ]
 
@@ -40,7 +40,7 @@ class Grid(NamedTuple):
     down: FloatArray  # (height,) the weights of those below
     columns: IndexArray  # (2 * width,) the same of columns
     across: FloatArray  # (width,)
-    base: IndexArray  # (width - 2,), of :func:`bases`
+    base: IndexArray  # (width - 2,), of :func:`lay_bases`
     native: bool  # whether samples are as far apart as pixels
     side: int  # of the small cells, in samples
     apart: int  # small cells between two windows
@@ -76,7 +76,7 @@ def lay_grid(
         for first, n, length in zip(corner, windows, shape, strict=True)
     )
     side = math.gcd(MARGIN, stride)
-    base = bases(len(across) - 2, side)
+    base = lay_bases(len(across) - 2, side)
     return Grid(rows, down, columns, across, base, step == 1, side, stride // side, *windows)
 
 
@@ -91,6 +91,6 @@ def _taps(first: float, step: float, n: int, length: int) -> tuple[IndexArray, F
     return pixels.ravel(), (places - lower).astype(np.float32)
 
 
-def bases(width: int, side: int) -> IndexArray:
+def lay_bases(width: int, side: int) -> IndexArray:
     """Where the bins of the small cell begin that every sample of a row lies in."""
     return np.arange(width, dtype=np.uint32) // np.uint32(side) * np.uint32(ORIENTATIONS)

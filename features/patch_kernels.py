@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from visualwords.compiling import KERNEL, flat, kernel, local_array
+from visualwords.compiling import KERNEL, kernel, local
 
 from .image import FloatArray
-from .patch_grid import MARGIN, N_NUMBERS, ORIENTATIONS, Grid, IndexArray, bases
+from .lanes import moved, pointer
+from .patch_grid import MARGIN, N_NUMBERS, ORIENTATIONS, Grid, IndexArray, lay_bases
 from .patch_steps import (
     BAND,
     N_WINDOW,
@@ -39,7 +40,7 @@ STRIP = 64  # windows that are normalised together
 CLIP = np.float32(0.2)
 # Added (in squares) to the length of a window's votes: about what rounding to 8 bits causes.
 FLOOR = np.float32(0.1)
-BASE = bases(SAMPLES - 2, MARGIN)
+BASE = lay_bases(SAMPLES - 2, MARGIN)
 
 
 def describe_grid(images: FloatArray, grid: Grid, out: FloatArray, first: int) -> None:
@@ -102,35 +103,37 @@ def _describe_grid(
     first: int,
 ) -> None:
     """Resample and sum up the grid's samples a band of rows at a time; see :class:`.Grid`."""
-    pixels, numbers = flat(images), flat(out)
-    n_columns, size = np.uintp(images.shape[2]), np.uintp(images.shape[1] * images.shape[2])
-    n_rows, n, s = np.uintp(len(down)) - TWO, np.uintp(len(base)), np.uintp(side)
-    half, band, n_images = np.uintp(MARGIN) // s, np.uintp(BAND), np.uintp(len(images))
-    samples, votes, small, cells, lines = divided(made, np.uintp(ROWS), n, s)
+    size, n_columns = np.uintp(images.shape[1] * images.shape[2]), np.uintp(images.shape[2])
+    height, width, n_images = np.uintp(len(down)), np.uintp(len(across)), np.uintp(len(images))
+    n, s, band = width - TWO, np.uintp(side), np.uintp(BAND)
+    samples, votes, small, cells, lines, n_cells = divided(made, np.uintp(ROWS), n, s)
+    taps = (pointer(rows), height, pointer(down), pointer(columns), width, pointer(across))
     windows = (np.uintp(apart), np.uintp(n_down), np.uintp(n_across))
-    for image in range(n_images):
-        line = np.uintp(0)
-        for begin in range(NO, n_rows, band):
-            end = begin + band if begin + band < n_rows else n_rows
-            rows_of_image = (pixels, image * size, n_columns)
-            taps = (rows, down, columns, across)
-            resample(rows_of_image, taps, native, begin, end + TWO, samples)
-            sum_lines(samples, end - begin, s, base, bins, votes, small, line, cells, lines)
-            line += band // s * np.uintp(len(cells))
-        to = (np.uintp(first) + image * (np.uintp(len(out)) // n_images)) * N_WINDOW
-        gather(lines, half, windows, cells, numbers, to)
+    bases, numbers = pointer(base), pointer(bins)
+    for k in range(n_images):
+        image = (moved(pointer(images), k * size), n_columns)
+        line = lines
+        for begin in range(NO, height - TWO, band):
+            end = begin + band if begin + band < height - TWO else height - TWO
+            resample(image, taps, native, begin, end + TWO, samples)
+            sum_lines(samples, end - begin, n, s, bases, numbers, votes, small, line, n_cells)
+            line = moved(line, band // s * n_cells)
+        row = np.uintp(first) + k * (np.uintp(len(out)) // n_images)
+        to = moved(pointer(out), row * N_WINDOW)
+        gather(lines, np.uintp(MARGIN) // s, windows, cells, n_cells, to)
 
 
 @kernel
 def _describe_windows(image: Any, places: Any, base: Any, made: Any, bins: Any, out: Any) -> None:
     """Resample and sum up one window after the other."""
-    numbers = flat(out)
     n, side, rows = np.uintp(SAMPLES - 2), np.uintp(MARGIN), np.uintp(SAMPLES + 2)
-    samples, votes, small, cells, lines = divided(made, rows, n, side)
+    samples, votes, small, cells, lines, n_cells = divided(made, rows, n, side)
+    bases, numbers = pointer(base), pointer(bins)
     for w in range(np.uintp(len(places))):
         sample_window(image, places[w], samples)
-        sum_lines(samples, n, side, base, bins, votes, small, NO, cells, lines)
-        gather(lines, NEXT, (NEXT, NEXT, NEXT), cells, numbers, w * N_WINDOW)
+        sum_lines(samples, n, n, side, bases, numbers, votes, small, lines, n_cells)
+        to = moved(pointer(out), w * N_WINDOW)
+        gather(lines, NEXT, (NEXT, NEXT, NEXT), cells, n_cells, to)
 
 
 def halve(images: FloatArray) -> FloatArray:
@@ -158,7 +161,7 @@ def _halve(images: Any, halves: Any) -> None:
 @njit(**KERNEL, fastmath={"reassoc"})
 def normalize(rows: Any) -> None:
     """L2-Hys of every row in place: scale to unit length, clip at 0.2, scale again."""
-    scale = local_array(STRIP, np.float32)
+    scale = local(STRIP, np.float32)
     n = np.uintp(len(rows))
     strip, numbers = np.uintp(STRIP), np.uintp(N_NUMBERS)
     for first in range(NO, n, strip):

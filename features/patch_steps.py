@@ -1,6 +1,6 @@
 """Steps of the patch descriptor's kernels: samples -> orientation votes -> cells -> windows.
 
-Arrays are flat: LLVM takes half the time for loops over several rows of one.
+Arrays are given as pointers to their numbers, which compile sooner.
 """
 
 import math
@@ -10,6 +10,7 @@ import numpy as np
 
 from visualwords.compiling import multiply_add, part
 
+from .lanes import copy, moved, pointer
 from .patch_grid import BORDER, MARGIN, N_NUMBERS, ORIENTATIONS, WINDOW
 
 __all__ = [
@@ -45,7 +46,6 @@ BAND = 24  # rows of samples that are summed up while they are in a core's cache
 # Numba promotes what is not of its own width and makes up for negative indices: these never need.
 NO, NEXT, TWO, THREE = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(3)
 FOUR, N_CELL, N_WINDOW = np.uintp(4), np.uintp(ORIENTATIONS), np.uintp(N_NUMBERS)
-FIVE, SIX, SEVEN, EIGHT = np.uintp(5), np.uintp(6), np.uintp(7), np.uintp(8)
 LAST_BIN = np.int32(ORIENTATIONS - 1)
 # atan(r) in orientation bins for r in [0, 1]: least largest error (7e-7 bins) of seven odd terms.
 A0, A1, A2, A3, A4, A5, A6 = (
@@ -63,14 +63,17 @@ A0, A1, A2, A3, A4, A5, A6 = (
 def divided(made: Any, n_rows: Any, n: Any, side: Any) -> Any:
     """Cut ``made`` up: samples, votes, small, cells and lines of the functions below.
 
-    ``n`` is the number of samples of a row that vote.
+    ``n`` is the number of samples of a row that vote. Gives the numbers of a line as well.
     """
-    a = n_rows * (n + TWO)
-    b = a + TWO * n
-    c = b + n // side * N_CELL
-    d = c + (c - b) - (FOUR * (np.uintp(MARGIN) // side) - NEXT) * N_CELL
-    made[b:c] = ZERO
-    return made[:a], made[a:b], made[b:c], made[c:d], made[d:]
+    n_small = n // side * N_CELL
+    n_cells = n_small - (FOUR * (np.uintp(MARGIN) // side) - NEXT) * N_CELL
+    samples = pointer(made)
+    votes = moved(samples, n_rows * (n + TWO))
+    small = moved(votes, TWO * n)
+    cells = moved(small, n_small)
+    for c in range(n_small):
+        small[c] = ZERO
+    return samples, votes, small, cells, moved(cells, n_cells), n_cells
 
 
 @part
@@ -80,29 +83,28 @@ def resample(image: Any, taps: Any, native: bool, begin: Any, end: Any, samples:
     Parameters
     ----------
     image : tuple
-        A float32 array, where in it the image begins, and the number of its columns.
+        Where the image begins, and the number of its columns.
     taps : tuple
-        Rows, down, columns and across of :class:`.Grid`; ``native`` is its as well.
+        Rows, height, down, columns, width and across of :class:`.Grid`; ``native`` is its as well.
     begin, end : int
         The rows of samples.
     samples : float32 array
         Filled from the third row on. In the first two are the last rows of pixels, resampled, the
         rows after the samples are overwritten.
     """
-    pixels, at, n_columns = image
-    rows, down, columns, across = taps
-    width, height = np.uintp(len(across)), np.uintp(len(down))
+    pixels, n_columns = image
+    rows, height, down, columns, width, across = taps
     row = np.uintp(rows[begin])  # The first that is not resampled yet.
     to = TWO * width
     plain = np.uintp(BAND + 4) * width
     for u in range(begin, end):
         while row <= rows[height + u]:
-            place, line = (row & NEXT) * width, at + row * n_columns
+            place, line = (row & NEXT) * width, row * n_columns
             if native:  # The next pixel is the next sample's.
                 for c in range(width):
                     samples[plain + c] = pixels[line + columns[c]]
                 samples[plain + width] = pixels[line + columns[TWO * width - NEXT]]
-                weight = across[0]
+                weight = across[NO]
                 for c in range(width):
                     pixel, following = samples[plain + c], samples[plain + c + NEXT]
                     samples[place + c] = pixel + weight * (following - pixel)
@@ -145,14 +147,14 @@ def sample_window(image: Any, place: Any, samples: Any) -> None:
 def sum_lines(
     samples: Any,
     n_rows: Any,
+    n: Any,
     side: Any,
     base: Any,
     bins: Any,
     votes: Any,
     small: Any,
-    line: Any,
-    cells: Any,
     lines: Any,
+    n_cells: Any,
 ) -> None:
     """Let all samples vote for their two nearest orientations; sum the votes up along the rows.
 
@@ -160,24 +162,20 @@ def sum_lines(
     ----------
     samples : float32 array
         Rows of n + 2: two of other content, then one more than vote, before and after.
-    n_rows, side : int
-        Rows that vote, and of them those of a small cell.
+    n_rows, n, side : int
+        Rows that vote, samples of each that do, and samples that a small cell is wide and high.
     base : uint32 array of shape (n,)
         Where the bins of a sample's small cell begin.
     bins, votes : uint32 and float32 arrays of shape (2 * n,)
         Overwritten: the bin below of a row's samples, then that above, and their votes.
     small : float32 array
         The small cells of a row; zero before and after.
-    line : int
-        Where the first line begins.
-    cells : array
-        As long as a line is.
     lines : float32 array
-        Filled: four half cells of a row, of which small cells are parts, make up a cell.
+        Filled with lines of ``n_cells`` numbers: four half cells of a row, of which small cells are
+        parts, make up a cell.
     """
-    n, n_cells = np.uintp(len(base)), np.uintp(len(cells))
-    width, shift = n + TWO, np.uintp(MARGIN) // side * N_CELL
-    row = THREE * width
+    width, shift, n_small = n + TWO, np.uintp(MARGIN) // side * N_CELL, n // side * N_CELL
+    row, line = THREE * width, NO
     for b in range(n_rows):
         for u in range(n):
             # The angle, in bins, lies in [0, 9]; the centre of bin b is b + 1/2.
@@ -211,39 +209,13 @@ def sum_lines(
                 for c in range(n_cells):
                     outer, inner = small[o + c] + small[k + c], small[i + c] + small[j + c]
                     lines[line + c] += multiply_add(OUTER, outer, INNER * inner)
-            for c in range(np.uintp(len(small))):
+            for c in range(n_small):
                 small[c] = ZERO
             line += n_cells
 
 
 @part
-def _copy_cell(cells: Any, source: Any, out: Any, cell: Any) -> None:
-    """Copy nine numbers; all are read before one is written, so they move as vectors."""
-    (
-        out[cell],
-        out[cell + NEXT],
-        out[cell + TWO],
-        out[cell + THREE],
-        out[cell + FOUR],
-        out[cell + FIVE],
-        out[cell + SIX],
-        out[cell + SEVEN],
-        out[cell + EIGHT],
-    ) = (
-        cells[source],
-        cells[source + NEXT],
-        cells[source + TWO],
-        cells[source + THREE],
-        cells[source + FOUR],
-        cells[source + FIVE],
-        cells[source + SIX],
-        cells[source + SEVEN],
-        cells[source + EIGHT],
-    )
-
-
-@part
-def gather(lines: Any, half: Any, windows: Any, cells: Any, out: Any, first: Any) -> None:
+def gather(lines: Any, half: Any, windows: Any, cells: Any, width: Any, out: Any) -> None:
     """Put the cells of windows together, a row of cells of a row of windows at a time.
 
     Parameters
@@ -254,14 +226,13 @@ def gather(lines: Any, half: Any, windows: Any, cells: Any, out: Any, first: Any
         Small cells of half a cell.
     windows : (int, int, int)
         Small cells between two windows, windows down and across.
-    cells : float32 array of shape (numbers of a row of cells,)
-        Overwritten.
+    cells : float32 array of shape (width,)
+        Overwritten: numbers of a row of cells, as many as of a line.
     out : float32 array
-        Filled with the numbers of the windows from ``first`` on.
+        Filled with the numbers of the windows.
     """
     apart, n_down, n_across = windows
-    width, full = np.uintp(len(cells)), TWO * half
-    step = half * width
+    full, step = TWO * half, half * width
     for i in range(n_down * FOUR):
         for x in range(width):
             cells[x] = ZERO
@@ -272,7 +243,8 @@ def gather(lines: Any, half: Any, windows: Any, cells: Any, out: Any, first: Any
                 outer, inner = lines[a + x] + lines[d + x], lines[b + x] + lines[c + x]
                 cells[x] += multiply_add(OUTER, outer, INNER * inner)
             a += width
-        to = first + (i // FOUR * n_across * FOUR + i % FOUR) * FOUR * N_CELL
+        to = (i // FOUR * n_across * FOUR + i % FOUR) * FOUR * N_CELL
         for j in range(n_across * FOUR):
             source = (j // FOUR * apart + j % FOUR * full) * N_CELL
-            _copy_cell(cells, source, out, to + j // FOUR * N_WINDOW + j % FOUR * N_CELL)
+            cell = to + j // FOUR * N_WINDOW + j % FOUR * N_CELL
+            copy(cells, source, out, cell, ORIENTATIONS)

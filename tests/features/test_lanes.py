@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numba import njit
+from numba.core.errors import TypingError
 
 from visualwords.compiling import multiply_add
 from visualwords.features.lanes import (
@@ -176,3 +177,14 @@ def test_a_few_numbers_are_copied(count):
     expected = np.zeros(12)
     expected[2 : 2 + count] = source[3 : 3 + count]
     np.testing.assert_array_equal(out, expected)
+
+
+def test_pointers_point_at_arrays_without_gaps():
+    @njit
+    def second(array):
+        return pointer(array)[1]
+
+    numbers = np.arange(6.0).reshape(2, 3)
+    assert second(numbers) == 1
+    with pytest.raises(TypingError):
+        second(numbers.T)
