@@ -19,6 +19,7 @@ COARSER = 8
 PATIENCE = 4
 # Steps over the intercepts alone, of which each costs a small part of a pass over X.
 SETTLING = 20
+SETTLING_ROWS = 1 << 14
 
 
 class PrimalDual(Solver):
@@ -150,7 +151,7 @@ def _review(state: State, tol: float) -> State:
     certificate, W = _certify(state), state.W
     room = tol * certificate.value - (certificate.gap - certificate.intercepts)
     if progress.objective.fit_intercept and 0 <= room < certificate.intercepts:
-        W = settle_intercepts(progress.objective, W, progress.curvature.c, room / 4)
+        W = settle_intercepts(progress.objective, W, progress.curvature.c, room / 4, state.gradient)
         certificate = progress.objective.certify(W)
     reason = "the duality gap is within tol" if certificate.gap <= tol * certificate.value else ""
     progress.stuck = progress.stuck + 1 if state.stop else 0
@@ -190,11 +191,17 @@ def _aim(progress: _Progress, certificate: Certificate, tol: float) -> None:
     progress.curvature.measure(progress.pairs)
 
 
-def settle_intercepts(objective: Objective, W: Weights, curvature: float, room: float) -> Weights:
+def settle_intercepts(
+    objective: Objective,
+    W: Weights,
+    curvature: float,
+    room: float,
+    gradient: Weights | None = None,
+) -> Weights:
     """Bring the gradient by the intercepts near 0; the scores at ``W`` are all that it needs.
 
     Quasi-Newton steps by gradients alone: these resolve more than values, whose differences are
-    of second order.
+    of second order. Where the gradient at ``W`` is known, a sample of the rows tells its changes.
 
     Parameters
     ----------
@@ -204,7 +211,11 @@ def settle_intercepts(objective: Objective, W: Weights, curvature: float, room: 
         Of the mean loss by an intercept, by which the first step is divided.
     room : float
         What the intercepts may add to the gap.
+    gradient : ndarray of the shape of W, optional
+        At ``W``.
     """
+    if gradient is not None:
+        objective = objective.subset(sample(objective, SETTLING_ROWS, seed=0))
     alone = objective.replaced(
         X=np.empty((objective.n_samples, 0), objective.X.dtype),
         alpha=0.0,
@@ -213,18 +224,20 @@ def settle_intercepts(objective: Objective, W: Weights, curvature: float, room: 
     )
     radius = max(1.0, float(np.abs(W[:, -1]).max()))
     shift = best = np.zeros(alone.shape)
-    gradient, least, pairs = alone(shift)[1], np.inf, Pairs()
+    here = alone(shift)[1]
+    rest = 0.0 if gradient is None else gradient[:, -1:] - here
+    slope, least, pairs = here + rest, np.inf, Pairs()
     for _ in range(SETTLING):
-        error = radius * float(np.abs(gradient).sum())
+        error = radius * float(np.abs(slope).sum())
         if error < least:
             best, least = shift, error
         if least <= room:
             break
-        direction, factors = start_two_loop(gradient, pairs)
-        last = pairs[-1][1] if pairs else gradient
+        direction, factors = start_two_loop(slope, pairs)
+        last = pairs[-1][1] if pairs else slope
         step = -finish_two_loop(direction / curvature, last / curvature, pairs, factors)
-        before, shift = gradient, shift + step
-        gradient = alone(shift)[1]
-        if (step * (gradient - before)).sum() > 0:
-            pairs.append((step, gradient - before))
+        before, shift = slope, shift + step
+        slope = alone(shift)[1] + rest
+        if (step * (slope - before)).sum() > 0:
+            pairs.append((step, slope - before))
     return np.column_stack([W[:, :-1], W[:, -1:] + best])

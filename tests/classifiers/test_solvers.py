@@ -21,6 +21,7 @@ from visualwords.classifiers import (
     PrimalDual,
     SquaredHinge,
 )
+from visualwords.classifiers.primal_dual import settle_intercepts
 
 LOSSES = [Hinge(), SquaredHinge(), CrammerSinger(), OneVsRestHinge(), CrossEntropy()]
 # A solver, and how near to the optimum (relative to its value) it must come.
@@ -179,3 +180,16 @@ def test_first_steps_on_a_sample_do_not_change_the_optimum(blobs):
     longer = PrimalDual(tol=1e-5).minimize(objective, np.zeros(objective.shape))
     assert result.gap <= 1e-3 * result.value
     assert result.value <= longer.value * (1 + 1e-3)
+
+
+def test_intercepts_settle_by_the_gradient_of_all_rows_and_its_changes_on_a_sample(blobs):
+    X, y = blobs(n=60000, d=6, k=3)
+    objective = Objective(X, y, CrossEntropy(), 0.1, 3)
+    W = 0.3 * np.random.default_rng(0).normal(size=objective.shape)
+    gradient = objective(W)[1]
+    settled = settle_intercepts(objective, W, 0.1, 0.0, gradient)
+    assert_array_equal(settled[:, :-1], W[:, :-1])
+    before, after = (np.abs(objective(at)[1][:, -1]).sum() for at in (W, settled))
+    assert after < 0.02 * before
+    exact = settle_intercepts(objective, W, 0.1, 0.0)
+    assert np.abs(objective(exact)[1][:, -1]).sum() < 1e-9
