@@ -71,7 +71,8 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
     for at in range(0, votes, LANES):
         store(work, np.uintp(at), everywhere(np.float32(0)))
     for first in range(0, len(out), table[LENGTH]):
-        voted, window, slot, complete, to = 0, 0, 0, table[DEPTH], first
+        voted = np.intp(0)  # a literal 0 would compile what takes it twice
+        window, slot, complete, to = 0, 0, table[DEPTH], first
         for at in range(table[GROUPS], table[GROUPS] + 3 * table[N_GROUPS], 3):
             start, end, weights = table[at], table[at + 1], table[at + 2]
             while voted < end:
