@@ -164,8 +164,18 @@ class VisualVocabulary(
         ----------
         X : array of shape (n, d), or sequence of such arrays
         y : ignored
+
+        Raises
+        ------
+        ValueError
+            If ``n_words`` is no longer what the words were chosen for, besides what ``fit`` raises.
         """
         first = not hasattr(self, "words_")
+        if not first and len(self.words_) != self.n_words:
+            raise ValueError(
+                f"n_words is {self.n_words}, but {len(self.words_)} words were chosen before; "
+                "go on with as many, or choose anew with fit"
+            )
         data = self._descriptors(X, reset=first)
         labels = np.empty(data.n_rows, np.int32)
         distances = np.empty(data.n_rows, np.float64)

@@ -233,6 +233,13 @@ def test_partial_fit_keeps_running_means():
         assert vocabulary.n_iter_ == number + 1
 
 
+def test_partial_fit_refuses_another_number_of_words():
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    vocabulary = VisualVocabulary(n_words=5).partial_fit(X)
+    with pytest.raises(ValueError, match="n_words is 7, but 5 words were chosen before"):
+        vocabulary.set_params(n_words=7).partial_fit(X)
+
+
 def test_partial_fit_goes_on_from_fit():
     X = normal()
     vocabulary = VisualVocabulary(8, tol=0).fit(X)
