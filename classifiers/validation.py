@@ -9,7 +9,7 @@ from sklearn.utils import assert_all_finite, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
-from visualwords.threads import row_blocks
+from visualwords.threads import row_blocks, worker_threads
 
 from .matrix import is_source
 
@@ -20,8 +20,18 @@ BLOCK_ROWS = 512
 
 def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     """Check X by scikit-learn's rules; a source that is no array keeps being one."""
+    n_jobs = getattr(estimator, "n_jobs", None)
     if not is_source(X):
-        return validate_data(estimator, X, dtype=[np.float64, np.float32], reset=reset)
+        X = validate_data(
+            estimator,
+            X,
+            dtype=[np.float64, np.float32],
+            reset=reset,
+            ensure_all_finite=False,
+        )
+        if _broken_rows(X, n_jobs) is not None:
+            assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
+        return X
     if len(X.shape) != 2 or X.dtype not in (np.float32, np.float64):
         raise ValueError(
             "expected a two-dimensional source of float32 or float64 rows, got shape "
@@ -30,13 +40,27 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     if X.shape[0] == 0:
         raise ValueError(f"expected at least 1 row, got a source of shape {X.shape}")
     validate_data(estimator, X, skip_check_array=True, reset=reset)
-    for rows in row_blocks(X.shape[0], BLOCK_ROWS):
-        if not np.isfinite(X[rows]).all():
-            raise ValueError(
-                f"X has values that are not finite (NaN or infinity) in rows "
-                f"{rows.start} to {rows.stop - 1}"
-            )
+    rows = _broken_rows(X, n_jobs)
+    if rows is not None:
+        raise ValueError(
+            f"X has values that are not finite (NaN or infinity) in rows "
+            f"{rows.start} to {rows.stop - 1}"
+        )
     return X
+
+
+def _broken_rows(X: Any, n_jobs: int | None) -> slice | None:
+    """Find the first block of rows with a value that is not finite."""
+
+    def is_broken(rows: slice) -> bool:
+        block = X[rows]
+        with np.errstate(over="ignore", invalid="ignore"):  # a sum of finite numbers may overflow
+            return bool(not np.isfinite(block.sum()) and not np.isfinite(block).all())
+
+    blocks = row_blocks(X.shape[0], BLOCK_ROWS)
+    with worker_threads(n_jobs) as map_:
+        broken = zip(blocks, map_(is_broken, blocks), strict=True)
+        return next((rows for rows, found in broken if found), None)
 
 
 def check_training_data(
