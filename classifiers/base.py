@@ -23,7 +23,7 @@ from .objective import Objective
 from .primal_dual import settle_intercepts
 from .scaling import Scaling, Weights, column_scaling
 from .solvers import InTurn, Result, Solver, State
-from .validation import check_rows, check_training_data, row_weights
+from .validation import check_finite, check_rows, check_training_data, row_weights
 
 __all__ = ["LinearClassifier"]
 
@@ -91,7 +91,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If X and y do not fit together, values are missing or infinite, there is only one
             class, a parameter is out of range, or the solver cannot minimise the loss.
         """
-        X, y = check_training_data(self, X, y)
+        X, y = check_training_data(self, X, y, finite=not self.standardize)
         objective = self._objective(X, y, sample_weight, self.alpha)
         return self._minimize(objective, self._first_weights(objective))
 
@@ -207,6 +207,8 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         if self.standardize:
             scaling = column_scaling(X, weight, self.fit_intercept, self.n_jobs)
+            if not np.isfinite(scaling.mean).all():
+                check_finite(self, X)
             if self.standardize == "parts" and isinstance(X, ColumnStack):
                 scaling = scaling.balanced(X.widths)
         return Objective(
@@ -240,7 +242,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             ``coef_`` and ``intercept_``, for standardised columns with ``standardize``.
         """
         check_is_fitted(self)
-        X, y = check_training_data(self, X, y, reset=False)
+        X, y = check_training_data(self, X, y, reset=False, finite=not self.standardize)
         self._check_known(y)
         weight = row_weights(y, self.classes_, self.class_weight, sample_weight)
         objective = self._objective_over(X, y, weight, self.alpha)

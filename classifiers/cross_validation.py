@@ -54,7 +54,7 @@ class CrossValidated(LinearClassifier):
         """
         if len(self.alphas) == 0 or not min(self.alphas) > 0:
             raise ValueError(f"alphas must be numbers above 0, got {self.alphas!r}")
-        X, y = check_training_data(self, X, y)
+        X, y = check_training_data(self, X, y, finite=not self.standardize)
         objective = self._objective(X, y, sample_weight, max(self.alphas))
         with objective:
             models = self._search(objective)

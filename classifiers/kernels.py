@@ -24,7 +24,7 @@ from .tiles import (
     empty_tile,
 )
 
-__all__ = ["block_gradient", "block_scores", "packed_weights"]
+__all__ = ["block_gradient", "block_moments", "block_scores", "packed_weights"]
 
 # From so many classes on BLAS is faster; with AVX-512 only where their weights fill a core's second
 # cache.
@@ -112,6 +112,28 @@ def block_gradient(X: npt.NDArray[Any], slopes: npt.NDArray[Any]) -> npt.NDArray
     return out[:n_classes, :d]
 
 
+def block_moments(
+    X: npt.NDArray[Any], origin: npt.NDArray[Any], weights: npt.NDArray[Any]
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Compute ``weights @ (X - origin)`` and ``weights @ (X - origin)**2``.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    origin : ndarray of shape (n_features,), dtype of X
+    weights : ndarray of shape (n_groups, n), dtype of X
+        Most are 0 where there are several groups.
+
+    Returns
+    -------
+    first, second : ndarray of shape (n_groups, n_features)
+    """
+    first = np.zeros((len(weights), X.shape[1]), X.dtype)
+    second = np.zeros_like(first)
+    _add_moments(_numbers(X), _numbers(origin), _numbers(weights), first, second)
+    return first, second
+
+
 def _padded(a: npt.NDArray[Any], rows: int, columns: int) -> npt.NDArray[Any]:
     """Copy with zeros appended up to multiples of ``rows`` and ``columns``."""
     n, d = a.shape
@@ -173,3 +195,19 @@ def _add_gradient(X, n, d, S, out):  # type: ignore[no-untyped-def]
                         sums = add_outer(sums, X, x, np.uintp(d - j), S, s, stride)
                         x, s = x + np.uintp(d), s + np.uintp(1)
                 add_tile(sums, out, np.uintp(k) * width + np.uintp(j), width)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_moments(X, origin, weights, first, second):  # type: ignore[no-untyped-def]
+    """Add weighted sums of differences and of their squares; X and the weights are flat."""
+    d = np.uintp(len(origin))
+    n = np.uintp(len(weights)) // np.uintp(len(first))
+    for i in range(n):
+        x = X[i * d : (i + np.uintp(1)) * d]
+        for group in range(np.uintp(len(first))):
+            c = weights[group * n + i]
+            if c != 0 or len(first) == 1:  # what is not finite shows, whatever its weight
+                for j in range(d):
+                    difference = x[j] - origin[j]
+                    first[group, j] += c * difference
+                    second[group, j] += c * difference * difference

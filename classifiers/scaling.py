@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from visualwords.threads import row_blocks, worker_threads
 
+from .kernels import block_moments
 from .matrix import Source
 
 __all__ = ["Scaling", "StandardisedRows", "Weights", "column_scaling", "scalings_outside"]
@@ -110,7 +111,8 @@ def column_scaling(
     Returns
     -------
     Scaling
-        A constant column has scale 1.
+        A constant column has scale 1. The mean of a column with a value that is not finite is not
+        finite either.
     """
     weights = np.ones((1, X.shape[0])) if weight is None else weight[None]
     origin, first, second, total = _moments(X, weights, n_jobs)
@@ -143,11 +145,10 @@ def _moments(
     origin = np.asarray(X[0:1])[0]
 
     def moments(rows: slice) -> tuple[Any, Any, Any]:
-        block = X[rows] - origin
+        block = np.asarray(X[rows])
         c = weights[:, rows].astype(block.dtype)
-        sums = (c @ block).astype(np.float64)
-        np.square(block, out=block)
-        return sums, (c @ block).astype(np.float64), c.sum(axis=1, dtype=np.float64)
+        first, second = block_moments(block, origin, c)
+        return first.astype(np.float64), second.astype(np.float64), c.sum(axis=1, dtype=np.float64)
 
     with worker_threads(n_jobs) as map_:
         parts = list(map_(moments, row_blocks(X.shape[0], BLOCK_ROWS)))
@@ -155,7 +156,8 @@ def _moments(
 
 
 def _from_moments(origin: Any, first: Any, second: Any, total: float, centre: bool) -> Scaling:
-    shift = first / total
-    variance = np.maximum(second / total - shift**2, 0)
-    scale = np.where(variance > 1e-12 * second / total, np.sqrt(variance), 1.0)
-    return Scaling((shift + origin) * centre, np.where(scale > 0, scale, 1.0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        shift = first / total
+        variance = np.maximum(second / total - shift**2, 0)
+        scale = np.where(variance > 1e-12 * second / total, np.sqrt(variance), 1.0)
+        return Scaling((shift + origin) * centre, np.where(scale > 0, scale, 1.0))

@@ -13,40 +13,41 @@ from visualwords.threads import row_blocks, worker_threads
 
 from .matrix import is_source
 
-__all__ = ["check_rows", "check_training_data", "row_weights"]
+__all__ = ["check_finite", "check_rows", "check_training_data", "row_weights"]
 
 BLOCK_ROWS = 512
 
 
-def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
+def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, finite: bool = True) -> Any:
     """Check X by scikit-learn's rules; a source that is no array keeps being one."""
-    n_jobs = getattr(estimator, "n_jobs", None)
     if not is_source(X):
-        X = validate_data(
-            estimator,
-            X,
-            dtype=[np.float64, np.float32],
-            reset=reset,
-            ensure_all_finite=False,
-        )
-        if _broken_rows(X, n_jobs) is not None:
-            assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
-        return X
-    if len(X.shape) != 2 or X.dtype not in (np.float32, np.float64):
-        raise ValueError(
-            "expected a two-dimensional source of float32 or float64 rows, got shape "
-            f"{X.shape} and dtype {X.dtype}"
-        )
-    if X.shape[0] == 0:
-        raise ValueError(f"expected at least 1 row, got a source of shape {X.shape}")
-    validate_data(estimator, X, skip_check_array=True, reset=reset)
-    rows = _broken_rows(X, n_jobs)
-    if rows is not None:
-        raise ValueError(
-            f"X has values that are not finite (NaN or infinity) in rows "
-            f"{rows.start} to {rows.stop - 1}"
-        )
+        kinds = [np.float64, np.float32]
+        X = validate_data(estimator, X, dtype=kinds, reset=reset, ensure_all_finite=False)
+    else:
+        if len(X.shape) != 2 or X.dtype not in (np.float32, np.float64):
+            raise ValueError(
+                "expected a two-dimensional source of float32 or float64 rows, got shape "
+                f"{X.shape} and dtype {X.dtype}"
+            )
+        if X.shape[0] == 0:
+            raise ValueError(f"expected at least 1 row, got a source of shape {X.shape}")
+        validate_data(estimator, X, skip_check_array=True, reset=reset)
+    if finite:
+        check_finite(estimator, X)
     return X
+
+
+def check_finite(estimator: BaseEstimator, X: Any) -> None:
+    """Refuse rows with missing or infinite values."""
+    rows = _broken_rows(X, getattr(estimator, "n_jobs", None))
+    if rows is None:
+        return
+    if not is_source(X):
+        assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
+    raise ValueError(
+        f"X has values that are not finite (NaN or infinity) in rows "
+        f"{rows.start} to {rows.stop - 1}"
+    )
 
 
 def _broken_rows(X: Any, n_jobs: int | None) -> slice | None:
@@ -64,14 +65,14 @@ def _broken_rows(X: Any, n_jobs: int | None) -> slice | None:
 
 
 def check_training_data(
-    estimator: BaseEstimator, X: Any, y: Any, *, reset: bool = True
+    estimator: BaseEstimator, X: Any, y: Any, *, reset: bool = True, finite: bool = True
 ) -> tuple[Any, Any]:
     """Check X and y together; y is any kind of class labels."""
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
-    X = check_rows(estimator, X, reset=reset)
+    X = check_rows(estimator, X, reset=reset, finite=finite)
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name="y")
     try:

@@ -8,6 +8,7 @@ from visualwords.classifiers import CrossEntropy
 from visualwords.classifiers.kernels import (
     MANY_CLASSES,
     block_gradient,
+    block_moments,
     block_scores,
     packed_weights,
 )
@@ -58,6 +59,21 @@ def test_gradient_is_the_product(shape, dtype):
     assert gradient.dtype == dtype
     exact = slopes.T.astype(np.float64) @ X
     assert_allclose(gradient, exact, atol=3e-5 if dtype == np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("n_groups", [1, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_moments_are_the_weighted_sums_of_powers(n_groups, dtype):
+    rng = np.random.default_rng(5)
+    X, origin = rng.normal(size=(50, 21)).astype(dtype), rng.normal(size=21).astype(dtype)
+    groups = rng.integers(0, n_groups, 50) == np.arange(n_groups)[:, None]
+    weights = (rng.uniform(size=50) * groups).astype(dtype)
+    moments = block_moments(X, origin, weights)
+    differences = X.astype(np.float64) - origin
+    for power, sums in enumerate(moments, 1):
+        assert sums.dtype == dtype
+        exact = weights.astype(np.float64) @ differences**power
+        assert_allclose(sums, exact, atol=3e-5 if dtype == np.float32 else 1e-12)
 
 
 @pytest.mark.parametrize("row", [0, 12, 24])

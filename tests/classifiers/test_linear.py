@@ -290,6 +290,18 @@ def test_bad_sources(blobs):
         ColumnStack([])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("row", [0, 600])
+@pytest.mark.parametrize("stacked", [False, True])
+def test_standardised_columns_are_checked_even_in_rows_of_weight_0(blobs, value, row, stacked):
+    X, y = blobs(n=700, d=4)
+    X[row, 2] = value
+    X = ColumnStack([X[:, :2], X[:, 2:]]) if stacked else X
+    weight = np.where(np.arange(700) == row, 0, 1)
+    with pytest.raises(ValueError, match=f"rows {row // 512 * 512} to" if stacked else "NaN|infin"):
+        Softmax(standardize=True).fit(X, y, sample_weight=weight)
+
+
 def test_a_solver_that_ran_out_of_iterations_warns(blobs):
     with pytest.warns(ConvergenceWarning, match="raise max_iter or tol"):
         Softmax(solver=PrimalDual(tol=1e-9, max_iter=2)).fit(*blobs())
