@@ -15,6 +15,12 @@ __all__ = ["Curvature", "Spectrum", "column_gram", "sample", "sample_size", "sco
 
 MAX_COLUMNS = 2048
 GRAM_BLOCK = 1024
+# Columns whose squared correlations to the others add up to no more than this, but for noise, are
+# taken as uncorrelated: a sample's correlations would be a worse model.
+UNCORRELATED = 0.05
+# Least variance of a standardised column, as a part of the median: rare values may be on few of the
+# rows, or on none.
+LEAST_VARIANCE = 0.5
 # By what parts of itself the diagonal is raised, in turn, until the model is positive: with fewer
 # rows than columns and no penalty it is only when the rounding of the products is covered.
 MORE_DIAGONAL = (1e-12, 1e-9, 1e-6, 1e-3, 1.0)
@@ -184,7 +190,8 @@ def column_gram(
 
     The products are of rows less their mean, which is added in float64: columns far from zero would
     leave nothing of float32. What its rounding may have taken is added to the diagonal, so that the
-    matrix stays positive. None with more than ``MAX_COLUMNS`` columns. By default the rows are
+    matrix stays positive. Correlations that are noise are left out, and a standardised column keeps
+    a least variance. None with more than ``MAX_COLUMNS`` columns. By default the rows are
     :func:`sample_size`.
     """
     if objective.X.shape[1] > MAX_COLUMNS:
@@ -208,8 +215,30 @@ def column_gram(
     for product in objective.map(lambda block: block.T @ block, blocks):
         gram[:-1, :-1] += product
     gram /= len(rows)
-    rounding = 8 * float(np.finfo(rows.dtype).eps)
-    gram[np.diag_indices_from(gram)] *= 1 + rounding
+    covariance = gram[:-1, :-1]
+    if _squared_correlations(covariance, rows) <= UNCORRELATED:
+        covariance[:] = np.diag(covariance.diagonal())
+    diagonal = np.einsum("ii->i", covariance)
+    diagonal *= 1 + 8 * float(np.finfo(rows.dtype).eps)
+    if objective.scaling is not None:
+        np.maximum(diagonal, LEAST_VARIANCE * np.median(diagonal), out=diagonal)
     mean = np.append(mean, 1.0)
     gram += np.outer(mean, mean)
     return gram
+
+
+def _squared_correlations(
+    covariance: npt.NDArray[np.float64], rows: npt.NDArray[np.floating]
+) -> float:
+    """Sum of the squared correlations of a column to the others, on average, less their noise.
+
+    Of one that is 0, ``n`` rows show a square of ``mean of (z_j z_k)^2 / n`` on average, with ``z``
+    a row in standard units (J. Schaefer and K. Strimmer, A shrinkage approach to large-scale
+    covariance matrix estimation, Stat. Appl. Genet. Mol. Biol. 4, 2005).
+    """
+    variances = covariance.diagonal()
+    scale = np.divide(1, np.sqrt(variances), out=np.zeros_like(variances), where=variances > 0)
+    squares = ((covariance * scale[:, None] * scale) ** 2).sum() - np.count_nonzero(scale)
+    lengths = rows**2 @ (scale**2).astype(rows.dtype)
+    noise = (lengths @ lengths) / len(rows) ** 2
+    return float(squares - noise) / max(1, len(variances))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from visualwords.compiling import prefetch
+from visualwords.compiling import kernel, prefetch
 
 from .tiles import (
     TALL,
@@ -197,7 +197,7 @@ def _add_gradient(X, n, d, S, out):  # type: ignore[no-untyped-def]
                 add_tile(sums, out, np.uintp(k) * width + np.uintp(j), width)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def _add_moments(X, origin, weights, first, second):  # type: ignore[no-untyped-def]
     """Add weighted sums of differences and of their squares; X and the weights are flat."""
     d = np.uintp(len(origin))

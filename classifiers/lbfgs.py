@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from .matrix import Source
 from .objective import Objective, Weights
 from .solvers import Solver, State
 
@@ -13,7 +15,14 @@ __all__ = ["LBFGS", "Pairs", "finish_two_loop", "quasi_newton_step", "start_two_
 # Products of differences of gradients that are smaller would be 0, and be divided by.
 SMALLEST = 1e-250
 Pairs = list[tuple[Weights, Weights]]
-Evaluate = Callable[[Weights], tuple[float, Weights]]
+
+
+class Function(Protocol):
+    """What is minimised: it gives value and gradient, by sums in the dtype of ``X``."""
+
+    X: Source
+
+    def __call__(self, W: Weights, /) -> tuple[float, Weights]: ...
 
 
 class LBFGS(Solver):
@@ -53,23 +62,28 @@ class LBFGS(Solver):
 
 
 def quasi_newton_step(
-    objective: Objective,
+    objective: Function,
     state: State,
     pairs: Pairs,
     memory: int,
     precondition: Callable[[Weights], Weights] | None = None,
+    first: Callable[[State, Weights], State | None] | None = None,
 ) -> State:
     """Make a step of L-BFGS.
 
     Parameters
     ----------
-    objective : Objective
+    objective : callable
+        Such as an :class:`Objective`.
     state : State
     pairs : list of (difference of weights, difference of gradients)
     memory : int
         How many pairs to keep.
     precondition : callable, optional
         Multiplies a gradient by an approximate inverse of the Hessian.
+    first : callable, optional
+        Makes the step, given the state and a direction of descent, or gives None: then the step is
+        found by a line search.
 
     Returns
     -------
@@ -84,7 +98,8 @@ def quasi_newton_step(
     noise = abs(state.value) * float(np.finfo(objective.X.dtype).eps) / 100
     after = None
     if (state.gradient * direction).sum() < -noise:
-        after = _line_search(objective, state, direction, length, noise)
+        after = None if first is None else first(state, direction)
+        after = after or _line_search(objective, state, direction, length, noise)
     if after is None:
         return State(
             state.W, state.value, state.gradient, pairs, "no lower value in the direction of search"
@@ -155,7 +170,7 @@ class _Bracket:
 
 
 def _line_search(
-    evaluate: Evaluate, state: State, direction: Weights, length: float, noise: float
+    evaluate: Function, state: State, direction: Weights, length: float, noise: float
 ) -> State | None:
     """Find a step with enough decrease and a flatter slope; None if there is none.
 

@@ -7,6 +7,7 @@ import numpy as np
 from .curvature import Curvature, column_gram, sample
 from .lbfgs import Pairs, finish_two_loop, quasi_newton_step, start_two_loop
 from .objective import Certificate, Objective, Weights
+from .plane_search import plane_rows, search_plane
 from .solvers import Solver, State
 
 __all__ = ["PrimalDual", "settle_intercepts"]
@@ -17,6 +18,8 @@ ROWS_PER_COLUMN = 16
 COARSER = 8
 # How often in a row to begin L-BFGS anew when it finds no lower value.
 PATIENCE = 4
+# Part of what a search in a plane promised that makes it worth another one.
+KEPT = 0.5
 # Steps over the intercepts alone, of which each costs a small part of a pass over X.
 SETTLING = 20
 SETTLING_ROWS = 1 << 14
@@ -34,7 +37,10 @@ class PrimalDual(Solver):
        steps on finding that out. Here it starts from the Hessian ``c * X^T X / n + alpha``, whose
        first term is estimated on some rows; ``c`` is measured along the last step.
     3. *Coarse to fine*. The first steps are made on a sample of the rows.
-    4. *Precision*. Where sums in float32 show no lower value any more, they are taken in float64.
+    4. *Plane search*. Where X is large and the loss smooth, a step ends at the minimum in the plane
+       of the weights and L-BFGS's direction, found on some rows (:mod:`.plane_search`): as long as
+       all rows keep half of what these promise.
+    5. *Precision*. Where sums in float32 show no lower value any more, they are taken in float64.
 
     For a smooth loss the width is without meaning, and the gap is the squared norm of the
     gradient divided by ``2 * alpha``. Without a penalty there is no bound, and the solver stops
@@ -81,6 +87,7 @@ class PrimalDual(Solver):
         progress = _Progress(objective.smoothed(1.0), Curvature(gram, objective.alpha))
         if objective.loss.smooth:
             progress.target = self.tol / 3
+            progress.rows = plane_rows(objective, self.random_state + 1)
         n_coarse = max(ROWS_PER_COLUMN * objective.X.shape[1], 2048)
         if not W.any() and COARSER * n_coarse <= objective.n_samples:
             W = self._coarse(objective, W, n_coarse, progress)
@@ -92,15 +99,19 @@ class PrimalDual(Solver):
         """Solve for a sample, whose optimum is off by some per cent, to a gap of as much."""
         rows = objective.subset(sample(objective, n_rows, self.random_state))
         part = _Progress(rows.smoothed(1.0), progress.curvature)
+        if objective.loss.smooth:
+            part.rows = plane_rows(rows, self.random_state + 1)
         state = _evaluate(part, W)
         for _ in range(self.max_iter):
             state = self._step(state, max(self.tol, 0.02))
             if state.stop:
                 break
         progress.objective = objective.smoothed(part.width)
-        progress.pairs = part.pairs
-        if not objective.loss.smooth:
-            progress.width, progress.target = part.width, part.target
+        if objective.loss.smooth:
+            # The sample's own curvature, which the pairs tell, is a worse model than the columns'.
+            progress.curvature.measure(part.pairs)
+        else:
+            progress.width, progress.target, progress.pairs = part.width, part.target, part.pairs
         return state.W
 
     def step(self, objective: Objective, state: State) -> State:
@@ -110,11 +121,17 @@ class PrimalDual(Solver):
     def _step(self, state: State, tol: float) -> State:
         progress: _Progress = state.memory
         after = quasi_newton_step(
-            progress.objective, state, progress.pairs, self.memory, progress.curvature.inverse
+            progress.objective,
+            state,
+            progress.pairs,
+            self.memory,
+            progress.curvature.inverse,
+            progress.search,
         )
         progress.pairs, after.memory = after.memory, progress
         if after.stop and progress.objective.X.dtype != np.float64:
             progress.objective, progress.pairs = progress.objective.in_double(), []
+            progress.rows = None
             return _evaluate(progress, after.W)
         if after.stop or _distance(progress.objective, after) <= progress.target * after.value:
             return _review(after, tol)
@@ -130,7 +147,19 @@ class _Progress:
     width: float = 1.0
     target: float = 0.02
     pairs: Pairs = field(default_factory=list)
+    rows: Objective | None = None
     stuck: int = 0
+
+    def search(self, state: State, direction: Weights) -> State | None:
+        """Make a step by a search in a plane on some rows, while these can tell of all."""
+        if self.rows is None:
+            return None
+        W, promise = search_plane(self.rows, state, direction)
+        value, gradient = self.objective(W)
+        kept = (state.value - value) / promise if promise > 0 else 0.0
+        if not kept >= KEPT:
+            self.rows = None
+        return State(W, value, gradient) if kept > 1e-4 else None
 
 
 def _evaluate(progress: _Progress, W: Weights) -> State:

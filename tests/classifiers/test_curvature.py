@@ -58,6 +58,36 @@ def test_column_gram_of_all_rows_is_the_weighted_mean_product(blobs):
     assert not np.allclose(column_gram(objective, 0, 20), exact, rtol=1e-2)
 
 
+def covariance_seen(X):
+    objective = Objective(X, np.arange(len(X)) % 2, CrossEntropy(), 0.1, 2)
+    gram = column_gram(objective, 0)
+    mean = gram[-1, :-1]
+    return gram[:-1, :-1] - np.outer(mean, mean)
+
+
+def test_correlations_that_are_noise_are_left_out():
+    rng = np.random.default_rng(4)
+    X = rng.normal(3, np.arange(1, 41), size=(20000, 40))
+    seen = covariance_seen(X)
+    assert_allclose(seen, np.diag(seen.diagonal()), atol=1e-9)
+    assert_allclose(seen.diagonal(), np.arange(1, 41) ** 2, rtol=0.2)
+    # A chain: the squared correlations of a column add up to 2 / 3.
+    chain = 0.5 ** np.abs(np.arange(40)[:, None] - np.arange(40))
+    seen = covariance_seen(X / np.arange(1, 41) @ np.linalg.cholesky(chain).T)
+    assert_allclose(seen, chain, atol=0.15)
+
+
+def test_a_standardised_column_of_which_the_rows_show_nothing_keeps_a_variance():
+    X = np.random.default_rng(5).normal(size=(20000, 6))
+    X[:, 4] = np.arange(20000) == 17
+    objective = Objective(
+        X, np.arange(20000) % 2, CrossEntropy(), 0.1, 2, scaling=column_scaling(X, None, True, 1)
+    )
+    variances = column_gram(objective, 0).diagonal()[:-1]
+    assert_allclose(np.delete(variances, 4), 1, atol=0.2)
+    assert 0.4 < variances[4] < 0.6
+
+
 @pytest.mark.parametrize("centre", [True, False])
 def test_scalings_outside_groups_are_those_of_the_other_rows(blobs, centre):
     X, _ = blobs(n=300, d=5)

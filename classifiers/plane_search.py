@@ -1,0 +1,111 @@
+"""Steps in the plane of the weights and a direction, each class for itself.
+
+A line search needs a pass over X for every length that it tries, and lengthens or shortens the
+step of all classes alike. Few directions are seen well on some rows: the plane is spanned by the
+weights ``w_k`` of the classes and their directions ``d_k``, every class may move along all of them,
+and in it
+
+    (objective of some rows)(W) + <gradient of all rows - gradient of some rows, W>
+
+is minimised, whose gradient where the step begins is that of all rows. Its bend is that of the loss
+itself, where the preconditioner knows only a mean over the rows.
+
+References
+----------
+G. Narkiss and M. Zibulevsky, Sequential subspace optimization method for large-scale unconstrained
+problems, Technion CCIT 559 (2005). O. Shamir, N. Srebro and T. Zhang, Communication-efficient
+distributed optimization using an approximate Newton-type method, ICML 2014 (the correction).
+"""
+
+import numpy as np
+
+from .curvature import Curvature, column_gram, sample
+from .lbfgs import quasi_newton_step
+from .objective import Objective, Weights
+from .solvers import State
+
+__all__ = ["plane_rows", "search_plane"]
+
+# Rows to search on: for a column of X, if these are a small part of all; for a weight in the plane,
+# and at least, if these are no large part.
+ROWS_PER_COLUMN, ROWS_PER_WEIGHT, MIN_ROWS = 12, 10, 2048
+SMALL_PART, LARGE_PART = 8, 4
+# Steps of a search, at most and mostly.
+MAX_STEPS, MOSTLY = 15, 8
+# Part of its first gradient at which a search ends.
+NEAR = 0.03
+# Singular values that are no more than this part of the largest are noise.
+NOISE = 1e-3
+
+
+def plane_rows(objective: Objective, seed: int) -> Objective | None:
+    """Draw rows to search on; None where a search would be as dear as a pass over all rows."""
+    (n_classes, width), n = objective.shape, objective.n_samples
+    directions = 2 * n_classes
+    enough = max(ROWS_PER_WEIGHT * n_classes * directions, MIN_ROWS)
+    n_rows = max(min(ROWS_PER_COLUMN * width, n // SMALL_PART), enough)
+    cost = MOSTLY * n_rows * directions
+    if directions >= width or cost > n * width or LARGE_PART * n_rows > n:
+        return None
+    return objective.subset(sample(objective, n_rows, seed))
+
+
+def search_plane(rows: Objective, state: State, direction: Weights) -> tuple[Weights, float]:
+    """Find the minimum in the plane, about.
+
+    Parameters
+    ----------
+    rows : Objective
+        Of some rows.
+    state : State
+        Weights, and value and gradient over all rows.
+    direction : ndarray of shape (n_classes, n_features + 1)
+
+    Returns
+    -------
+    W : ndarray of shape (n_classes, n_features + 1)
+    promise : float
+        How much lower the objective is there, as far as some rows can tell.
+    """
+    assert state.gradient is not None
+    basis = _basis(np.concatenate([state.W, direction])[:, :-1])
+    columns = rows.replaced(offset=None).scores(np.column_stack([basis, np.zeros(len(basis))]))
+    plane = rows.replaced(X=np.ascontiguousarray(columns), scaling=None)
+    start, gradient = (
+        np.column_stack([a[:, :-1] @ basis.T, a[:, -1]]) for a in (state.W, state.gradient)
+    )
+    value, of_rows = plane(start)
+    corrected = _Tilted(plane, gradient - of_rows)
+    inside = first = State(start, value + corrected.height(start), gradient, [])
+    inverse = Curvature(column_gram(plane, seed=0), plane.alpha).inverse
+    near = NEAR * np.linalg.norm(gradient)
+    for _ in range(MAX_STEPS):
+        inside = quasi_newton_step(corrected, inside, inside.memory, MAX_STEPS, inverse)
+        assert inside.gradient is not None
+        if inside.stop or np.linalg.norm(inside.gradient) <= near:
+            break
+    change = inside.W - start
+    W = state.W + np.column_stack([change[:, :-1] @ basis, change[:, -1]])
+    return W, first.value - inside.value
+
+
+class _Tilted:
+    """An objective plus a linear function of the weights."""
+
+    def __init__(self, objective: Objective, slope: Weights) -> None:
+        self.objective, self.slope, self.X = objective, slope, objective.X
+
+    def __call__(self, W: Weights) -> tuple[float, Weights]:
+        value, gradient = self.objective(W)
+        return value + self.height(W), gradient + self.slope
+
+    def height(self, W: Weights) -> float:
+        return float((self.slope * W).sum())
+
+
+def _basis(rows: Weights) -> Weights:
+    """Orthonormal rows that span, but for noise, those that are given."""
+    lengths = np.linalg.norm(rows, axis=1)
+    units = rows[lengths > 0] / lengths[lengths > 0, None]
+    _, sizes, basis = np.linalg.svd(units, full_matrices=False)
+    return np.asarray(basis[sizes > NOISE * sizes.max(initial=0)])
