@@ -11,7 +11,8 @@ from .base import LinearClassifier
 from .curvature import Spectrum, column_gram, sample, sample_size
 from .linear import LinearSVM, Softmax
 from .objective import Objective
-from .path import Model, Models
+from .path import Models
+from .path_model import Model
 from .scaling import Scaling, scalings_outside
 from .solvers import Solver
 from .validation import check_training_data

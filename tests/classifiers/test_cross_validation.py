@@ -16,7 +16,8 @@ from visualwords.classifiers import (
     SoftmaxCV,
 )
 from visualwords.classifiers.curvature import Spectrum
-from visualwords.classifiers.path import Model, Models
+from visualwords.classifiers.path import Models
+from visualwords.classifiers.path_model import Model
 from visualwords.classifiers.scaling import column_scaling
 
 PAIRS = [
