@@ -330,6 +330,17 @@ def test_sizes_that_are_no_numbers_are_refused(sizes):
         DensePatches(sizes, 4).describe(np.zeros((20, 20)))
 
 
+@pytest.mark.parametrize("given", [np.float32, np.array, lambda size: [np.float32(size)]])
+def test_numbers_of_any_kind_are_the_same_sizes(given):
+    """To the last bit: a float32 would be computed with as one, and kept for the float as well."""
+    size, stride = float(np.float32(12.3)), float(np.float32(4.1))
+    alike = (size, stride) if isinstance(given(size), list) else ([size], [stride])
+    values, positions = DensePatches(given(size), given(stride)).describe(np.eye(41))
+    expected_values, expected_positions = DensePatches(*alike).describe(np.eye(41))
+    assert_array_equal(values, expected_values)
+    assert_array_equal(positions, expected_positions)
+
+
 def test_positions_may_be_changed():
     patches, image = DensePatches(8, 8), np.zeros((16, 16))
     patches.describe(image)[1][:] = -1
