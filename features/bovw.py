@@ -163,7 +163,7 @@ or DescribedImages
             self.n_words, random_state=self.random_state, n_jobs=self.n_jobs
         ).fit(sample)
         del self.vocabulary_.labels_  # As large as the sample, and nobody knows its rows.
-        self.n_features_out_ = self.n_words * n_regions(self.pyramid_levels)
+        self.n_features_out_ = self._length()
         if self.norm == "tfidf":
             self.idf_ = self._inverse_frequencies(described)
         return self
@@ -279,8 +279,12 @@ or DescribedImages
             )
         return self.patches
 
+    def _length(self) -> int:
+        """Numbers an image by the parameters; small integers of NumPy would overflow."""
+        return int(self.n_words) * n_regions(self.pyramid_levels)
+
     def _coder(self) -> Coder:
-        self._check_fitted_length(self.n_words * n_regions(self.pyramid_levels))
+        self._check_fitted_length(self._length())
         return make_coder(self.assignment, self.vocabulary_.words_, self.n_neighbors, self.beta)
 
     def _described(self, images: Any) -> Images | PatchDescriptors:

@@ -269,6 +269,15 @@ def test_wrong_parameters_are_named(images, parameters, words):
         BagOfVisualWords(**parameters).fit(images)
 
 
+def test_whole_numbers_of_any_kind_are_the_same_parameters(images):
+    """Though a product of small ones overflows."""
+    small = {"n_words": np.uint8(20), "pyramid_levels": np.uint8(4)}
+    expected = BagOfVisualWords(20, pyramid_levels=4, patches=PATCHES).fit_transform(images)
+    bag = BagOfVisualWords(**small, patches=PATCHES).fit(images)
+    assert_array_equal(bag.transform(images), expected)
+    assert len(bag.get_feature_names_out()) == expected.shape[1] == 20 * (1 + 4 + 16 + 64)
+
+
 def test_patches_of_another_kind_are_refused(images):
     with pytest.raises(TypeError, match="patches to be DensePatches, KeypointPatches or None"):
         BagOfVisualWords(n_words=2, patches="sift").fit(images)
