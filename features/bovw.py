@@ -152,7 +152,7 @@ or DescribedImages
             If a parameter is out of its range, or the images have fewer patches than words.
         """
         self._check_parameters()
-        described = self._described(self._check_training(images))
+        described = self._check_training(images)
         sample = self.sample(described)
         if len(sample) < self.n_words:
             raise ValueError(
@@ -181,7 +181,7 @@ or DescribedImages
         ndarray of shape (n, n_features_out_), float32
         """
         check_is_fitted(self)
-        described = self._described(images)
+        described = self._check_collection(images)
         if isinstance(described, PatchDescriptors):
             self._check_length(described)
         coder = self._coder()
@@ -212,7 +212,7 @@ or DescribedImages
         -------
         ndarray of shape (at most max_descriptors, 144), float32
         """
-        described = self._described(images)
+        described = self._check_collection(images)
         quotas = _quotas(len(described), self.max_descriptors)
 
         def choose(block: slice) -> list[FloatArray]:
@@ -287,13 +287,11 @@ or DescribedImages
         self._check_fitted_length(self._length())
         return make_coder(self.assignment, self.vocabulary_.words_, self.n_neighbors, self.beta)
 
-    def _described(self, images: Any) -> Images | PatchDescriptors:
+    def _check_collection(self, images: Any) -> Any:
         """Give the descriptors where they are known, else the images."""
         if isinstance(images, DescribedImages):
-            images = images.descriptors
-        if not isinstance(images, PatchDescriptors):
-            return check_images(images)
-        return images
+            return images.descriptors
+        return images if isinstance(images, PatchDescriptors) else check_images(images)
 
     def _check_length(self, descriptors: PatchDescriptors) -> None:
         expected, given = self.vocabulary_.words_.shape[1], descriptors.values.shape[1]

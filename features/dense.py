@@ -15,7 +15,6 @@ from .image import (
     Images,
     as_stack,
     check_image,
-    check_images,
     naming_image,
     stacks,
 )
@@ -26,6 +25,7 @@ from .patches import (
     N_COORDINATES,
     PatchDescriptors,
     Patches,
+    check_undescribed,
     halved,
     halvings,
     unit_gray,
@@ -123,7 +123,7 @@ class DensePatches(Patches):
         PatchDescriptors
             Image by image; the patches of one do not depend on the others.
         """
-        images = check_images(images)
+        images = check_undescribed(images)
         if not isinstance(images, np.ndarray) or len(images) == 0:
             return super().transform(images)
         # Of an array it is known where every descriptor belongs: joining parts takes as long again.

@@ -310,6 +310,14 @@ def test_wrong_parameters_are_named(patch_size, stride, error, words):
         DensePatches(patch_size, stride).transform([np.zeros((20, 20))])
 
 
+@pytest.mark.parametrize("patches", [DensePatches(8, 8), KeypointPatches()])
+def test_descriptors_are_not_described_again(patches):
+    described = DensePatches(8, 8).transform(np.zeros((3, 16, 16)))
+    for call in (patches.transform, patches.fit, lambda X: DescribedImages(X, described)):
+        with pytest.raises(TypeError, match="expected images, got PatchDescriptors"):
+            call(described)
+
+
 def test_a_bad_image_is_named():
     with pytest.raises(ValueError, match=r"image 1: .*not finite"):
         DensePatches().transform([np.zeros((9, 9)), np.full((9, 9), np.nan)])
