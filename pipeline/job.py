@@ -259,11 +259,11 @@ class Run:
             return self._finish()
 
     def predict(self, images: Sequence[str]) -> Iterator[Prediction]:
-        """Give the class of images by the softmax classifier on all features."""
-        reader = self._reader()
-        names = list(self._read("train.json", "matrices")["matrices"])
-        features = [load_estimator(self._model(name)) for name in names]
-        model = load_estimator(self._model(model_name("Softmax", feature_sets(names)[-1])))
+        """Give the class of images by the softmax classifier on all features.
+
+        Another job may be at work in the folder: its results are not seen before they are whole.
+        """
+        reader, features, model = self._load_for_prediction()
         for image in images:
             try:
                 pixels = [reader.decode(read_bytes(image))]
@@ -274,6 +274,22 @@ class Run:
             probabilities = model.predict_proba(row)[0]
             best = int(probabilities.argmax())
             yield Prediction(image, str(model.classes_[best]), float(probabilities[best]))
+
+    def _load_for_prediction(self) -> tuple[Reader, list[ImageFeature], Any]:
+        """Load reader, features and classifier of one job, or none.
+
+        A lock would keep predictions waiting for a job that replaces nothing before its end. But
+        whatever a job replaces, it removes ``train.json`` before it writes the first file: if that
+        is still what it was, all that was read in between belongs to it.
+        """
+        before = self._find("train.json").read_bytes()
+        names = list(self._read("train.json", "matrices")["matrices"])
+        reader = self._reader()
+        features = [load_estimator(self._model(name)) for name in names]
+        model = load_estimator(self._model(model_name("Softmax", feature_sets(names)[-1])))
+        if self._find("train.json").read_bytes() != before:
+            raise ValueError(f"{self.folder}: a job replaces the models just now; predict again")
+        return reader, features, model
 
     def _model(self, name: str) -> Path:
         return self.folder / "models" / f"{name}.npz"

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -185,6 +187,25 @@ def test_one_job_at_a_time_writes_to_a_folder(crops, test_crops, folder):
         assert prediction.failure is None
     assert (models_of(folder), scores_of(folder)) == before
     run.train(alpha=0.5)
+
+
+def test_a_prediction_is_never_by_models_of_two_jobs(crops, test_crops, folder):
+    """A job with other words begins and ends while predict waits for a file, here at a pipe."""
+    image = str(test_crops / "rocket" / "00.jpg")
+    words = folder / "models" / "words.npz"
+    data = words.read_bytes()
+    words.unlink()
+    os.mkfifo(words)
+    with ThreadPoolExecutor(1) as pool:
+        predicted = pool.submit(lambda: list(Run(folder, n_jobs=1).predict([image])))
+        with words.open("wb") as pipe:  # which opens when predict does
+            Run(folder, n_jobs=1).run(settings(crops, test_crops, seed=1))
+            pipe.write(data)
+        with pytest.raises(ValueError, match="a job replaces the models just now; predict again"):
+            predicted.result()
+    assert words.read_bytes() != data
+    (prediction,) = Run(folder, n_jobs=1).predict([image])
+    assert prediction.failure is None
 
 
 def test_other_test_images_leave_the_counts_and_failures_of_the_training_images(crops, tmp_path):
