@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -94,13 +95,24 @@ def test_leftovers_of_a_killed_process_are_removed_and_others_are_not(tmp_path):
     assert foreign.exists()
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+@pytest.fixture
+def small_files():
+    """No file of more than 1,000 bytes can be written: the disk is full, to a process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_write_that_fails_leaves_the_old_file_and_names_it(tmp_path):
     file = tmp_path / "x"
     write_atomically(file, b"old")
-    monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(file, b"new")
+    with pytest.raises(OSError, match="File too large") as failure:
+        write_atomically(file, bytes(2000))
+    assert failure.value.filename == str(file)
     assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_the_key_changes_with_whatever_changes_the_numbers_and_with_nothing_else():
