@@ -58,21 +58,52 @@ def test_every_image_must_be_a_row_or_a_failure(matrix):
         matrix.write(0, np.zeros((5, 2), np.float32), {})
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "record"])
-def test_a_damaged_shard_counts_as_missing(matrix, damage):
-    assert matrix.missing() == []
-    file = matrix.folder / "00001.npy"
+def flip(file, place):
     data = bytearray(file.read_bytes())
-    if damage == "flip":
-        data[-1] ^= 1
-        file.write_bytes(data)
-    elif damage == "truncate":
-        file.write_bytes(data[:-1])
-    elif damage == "remove":
-        file.unlink()
-    else:
-        (matrix.folder / "00001.json").write_text("{")
-    assert matrix.missing() == [1]
+    data[place] ^= 1
+    file.write_bytes(data)
+
+
+def replace(file, old, new):
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def swap(folder, *suffixes):
+    for suffix in suffixes:
+        first, second = folder / f"00000{suffix}", folder / f"00001{suffix}"
+        first.rename(folder / "aside")
+        second.rename(first)
+        (folder / "aside").rename(second)
+
+
+# What happens to the files, and the shards that are no more what was written.
+DAMAGES = {
+    "flipped": (lambda folder: flip(folder / "00001.npy", -1), [1]),
+    "flipped header": (lambda folder: flip(folder / "00001.npy", 20), [1]),
+    "truncated": (lambda folder: os.truncate(folder / "00001.npy", 5000), [1]),
+    "emptied": (lambda folder: os.truncate(folder / "00001.npy", 0), [1]),
+    "removed": (lambda folder: (folder / "00001.npy").unlink(), [1]),
+    "rows swapped": (lambda folder: swap(folder, ".npy"), [0, 1]),
+    "shards swapped": (lambda folder: swap(folder, ".npy", ".json"), [0, 1]),
+    "record truncated": (lambda folder: os.truncate(folder / "00001.json", 1), [1]),
+    "record of another kind": (lambda folder: (folder / "00001.json").write_text("7"), [1]),
+    "another image failed": (lambda folder: replace(folder / "00000.json", '"3"', '"7"'), [0]),
+    "another matrix's": (lambda folder: folder.rename(folder.with_name("other")), [0, 1, 2]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_shard_counts_as_missing_and_is_never_read(matrix, damage):
+    assert matrix.missing() == []
+    do, missing = DAMAGES[damage]
+    do(matrix.folder)
+    if not matrix.folder.exists():
+        matrix = StoredMatrix(matrix.folder.with_name("other"), N_IMAGES)
+    assert matrix.missing() == missing
+    with pytest.raises(ValueError, match=r"missing or damaged .*`visualwords extract` makes it"):
+        matrix.load()
 
 
 def test_the_manifest_says_what_the_matrix_is(matrix):
