@@ -49,8 +49,8 @@ def check_training_data(
         )
     X = check_rows(estimator, X, reset=reset)
     y = column_or_1d(y, warn=True)
-    assert_all_finite(y, input_name="y")
     try:
+        assert_all_finite(y, input_name="y")
         check_classification_targets(y)
     except TypeError as error:
         raise ValueError(

@@ -1,6 +1,7 @@
 """Input that is legal but odd, and input that is refused with a sentence."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -69,7 +70,7 @@ def test_alpha_out_of_range(estimator, alpha):
 
 
 @by_estimator
-@pytest.mark.parametrize("labels", [["a", 1, 2.5], ["a", "b", None]])
+@pytest.mark.parametrize("labels", [["a", 1, 2.5], ["a", "b", None], ["a", "b", pd.NA]])
 def test_labels_that_cannot_be_sorted(estimator, labels):
     with pytest.raises(ValueError, match="y has labels that cannot be sorted"):
         clone(estimator).fit(X, np.array(labels, object)[Y])
