@@ -1,5 +1,6 @@
 """What is checked before a classifier learns or predicts, by scikit-learn's rules."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,15 @@ from visualwords.threads import row_blocks
 
 from .matrix import is_source
 
-__all__ = ["check_rows", "check_training_data", "row_weights"]
+__all__ = ["check_penalty", "check_rows", "check_training_data", "row_weights"]
 
 BLOCK_ROWS = 512
+
+
+def check_penalty(alpha: Any) -> None:
+    """Check the strength of an L2 penalty."""
+    if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
+        raise ValueError(f"alpha must be at least 0, and a finite number, got {alpha!r}")
 
 
 def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:

@@ -67,6 +67,17 @@ def test_alpha_of_any_kind_of_number(estimator):
 def test_alpha_out_of_range(estimator, alpha):
     with pytest.raises(ValueError, match="alpha must be at least 0, and a finite number, got"):
         clone(estimator).set_params(alpha=alpha).fit(X, Y)
+    by_parts = clone(estimator).set_params(alpha=alpha, solver=SGD())
+    with pytest.raises(ValueError, match="alpha must be at least 0, and a finite number, got"):
+        by_parts.partial_fit(X, Y, classes=range(3))
+
+
+@by_estimator
+def test_one_class_is_none(estimator):
+    with pytest.raises(ValueError, match="needs at least 2 classes in y, got 1 class: 0"):
+        clone(estimator).fit(X, 0 * Y)
+    with pytest.raises(ValueError, match=r"needs at least 2 classes, got classes=\[0\]"):
+        clone(estimator).set_params(solver=SGD()).partial_fit(X, 0 * Y, classes=[0])
 
 
 @by_estimator
