@@ -245,8 +245,12 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         X, y = check_training_data(self, X, y, reset=False)
         self._check_known(y)
         weight = row_weights(y, self.classes_, self.class_weight, sample_weight)
-        objective = self._objective_over(X, y, weight, self.alpha)
+        objective = self._objective_over(X, y, weight, self._penalty())
         return objective, self._first_weights(objective)
+
+    def _penalty(self) -> float:
+        """Strength of the penalty that the model was learned with."""
+        return self.alpha
 
     def _seeded_solver(self, objective: Objective) -> Solver:
         """Copy the solver, with the estimator's random state where that is given."""

@@ -1,6 +1,7 @@
 """``LinearSVMCV`` and ``SoftmaxCV``: the penalty chosen by cross-validation."""
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -30,6 +31,7 @@ class CrossValidated(LinearClassifier):
     alphas: Sequence[float]
     cv: int
     tol: float
+    alpha_: float
     solver: Solver | None = None
     warm_start: bool = False
 
@@ -50,11 +52,10 @@ class CrossValidated(LinearClassifier):
         Raises
         ------
         ValueError
-            As :meth:`LinearClassifier.fit`; and if a penalty is not above 0, or a class has fewer
-            rows than there are folds.
+            As :meth:`LinearClassifier.fit`; and if a penalty is not above 0, ``cv`` is no whole
+            number, or a class has fewer rows than there are folds.
         """
-        if len(self.alphas) == 0 or not min(self.alphas) > 0:
-            raise ValueError(f"alphas must be numbers above 0, got {self.alphas!r}")
+        _check_penalties(self.alphas)
         X, y = check_training_data(self, X, y)
         objective = self._objective(X, y, sample_weight, max(self.alphas))
         with objective:
@@ -62,6 +63,9 @@ class CrossValidated(LinearClassifier):
         best = int(self.scores_.mean(axis=1).argmax())
         self.alpha_ = float(self.alphas[best])
         return self._minimize(objective.replaced(alpha=self.alpha_), models[best].W)
+
+    def _penalty(self) -> float:
+        return self.alpha_
 
     def _search(self, objective: Objective) -> list[Model]:
         """Score all penalties on all folds; give the models that learned from all rows."""
@@ -93,16 +97,22 @@ class CrossValidated(LinearClassifier):
 
     def _folds(self, labels: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         fewest = int(np.bincount(labels).min())
-        if not 2 <= self.cv <= fewest:
+        if not (isinstance(self.cv, Integral) and 2 <= self.cv <= fewest):
             raise ValueError(
-                f"cv must be from 2 to the number of rows of the smallest class, {fewest}; "
-                f"got {self.cv!r}"
+                "cv must be a whole number from 2 to the number of rows of the smallest class, "
+                f"{fewest}; got {self.cv!r}"
             )
         splitter = StratifiedKFold(self.cv, shuffle=True, random_state=self.random_state or 0)
         folds = np.empty(len(labels), np.intp)
         for fold, (_, rows) in enumerate(splitter.split(labels, labels)):
             folds[rows] = fold
         return folds
+
+
+def _check_penalties(alphas: Sequence[float]) -> None:
+    numbers = isinstance(alphas, Sequence | np.ndarray) and np.ndim(alphas) == 1 and len(alphas)
+    if not (numbers and all(isinstance(alpha, Real) and 0 < alpha < np.inf for alpha in alphas)):
+        raise ValueError(f"alphas must be numbers above 0, got {alphas!r}")
 
 
 class LinearSVMCV(CrossValidated, LinearSVM):

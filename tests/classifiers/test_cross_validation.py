@@ -66,13 +66,29 @@ def test_same_bits_for_any_number_of_threads_and_weights_count(blobs):
     [
         ({"alphas": [0.1, 0.0]}, "alphas must be numbers above 0"),
         ({"alphas": []}, "alphas must be numbers above 0"),
-        ({"cv": 1}, "cv must be from 2 to"),
-        ({"cv": 1000}, "cv must be from 2 to"),
+        ({"alphas": 0.1}, "alphas must be numbers above 0, got 0.1"),
+        ({"alphas": ["a"]}, "alphas must be numbers above 0"),
+        ({"alphas": "0.1"}, "alphas must be numbers above 0"),
+        ({"alphas": [np.nan]}, "alphas must be numbers above 0"),
+        ({"alphas": [0.1, np.inf]}, "alphas must be numbers above 0"),
+        ({"cv": 1}, "cv must be a whole number from 2 to"),
+        ({"cv": 1000}, "cv must be a whole number from 2 to"),
+        ({"cv": None}, "cv must be a whole number from 2 to .* got None"),
+        ({"cv": StratifiedKFold(3)}, "cv must be a whole number from 2 to"),
     ],
 )
 def test_bad_parameters(blobs, change, message):
     with pytest.raises(ValueError, match=message):
         SoftmaxCV(**change).fit(*blobs())
+
+
+@pytest.mark.parametrize(("search", "single"), PAIRS)
+def test_the_objective_is_that_of_the_best_penalty(blobs, search, single):
+    X, y = blobs(n=500)
+    model = clone(search).fit(X, y)
+    objective, W = model.objective(X, y)
+    alone = clone(single).set_params(alpha=model.alpha_).fit(X, y)
+    assert objective(W)[0] == pytest.approx(alone.loss_curve_[-1], rel=2e-3)
 
 
 @pytest.mark.parametrize("standardize", [False, True])
