@@ -85,7 +85,7 @@ def row_weights(
         if not of_class.min() >= 0:
             raise ValueError(f"class_weight must not be negative, got {class_weight!r}")
         weight = weight * of_class[np.searchsorted(classes, y)]
-    if not weight.sum() > 0:
+    if not weight.any():
         raise ValueError("sample_weight is zero for all rows: there is nothing to learn from")
     # Only ratios matter. By a power of two, which costs no digit, float32 can hold them.
     return np.ldexp(weight, -np.frexp(weight.max())[1])
