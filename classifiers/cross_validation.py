@@ -69,7 +69,7 @@ class CrossValidated(LinearClassifier):
 
     def _search(self, objective: Objective) -> list[Model]:
         """Score all penalties on all folds; give the models that learned from all rows."""
-        folds, seed = self._folds(objective.y), self.random_state or 0
+        folds, seed = self._folds(objective.y, objective.sample_weight), self.random_state or 0
         spectrum = Spectrum(column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1]))
         everything = Models(objective, folds, spectrum)
         models = everything.of_all_rows(self.alphas)
@@ -95,7 +95,9 @@ class CrossValidated(LinearClassifier):
         of_folds = weight * (folds == np.arange(self.cv)[:, None])
         return list(scalings_outside(objective.X, of_folds, self.fit_intercept, self.n_jobs))
 
-    def _folds(self, labels: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    def _folds(
+        self, labels: npt.NDArray[np.intp], weight: npt.NDArray[np.float64] | None
+    ) -> npt.NDArray[np.intp]:
         fewest = int(np.bincount(labels).min())
         if not (isinstance(self.cv, Integral) and 2 <= self.cv <= fewest):
             raise ValueError(
@@ -106,6 +108,10 @@ class CrossValidated(LinearClassifier):
         folds = np.empty(len(labels), np.intp)
         for fold, (_, rows) in enumerate(splitter.split(labels, labels)):
             folds[rows] = fold
+        if not np.bincount(folds, weight).all():
+            raise ValueError(
+                f"cv={self.cv}: there are folds whose rows all have weight 0; take fewer folds"
+            )
         return folds
 
 
@@ -137,7 +143,8 @@ class LinearSVMCV(CrossValidated, LinearSVM):
     alpha_ : float
         The penalty with the best mean score.
     scores_ : ndarray of shape (n_alphas, cv)
-        Accuracy of each penalty on each fold.
+        Accuracy of each penalty on each fold, where rows count by their weights: with
+        ``class_weight="balanced"`` all classes count alike.
     classes_, coef_, intercept_, gap_, n_iter_, loss_curve_
         As in :class:`LinearSVM`, for ``alpha_`` and all rows.
 
@@ -199,7 +206,8 @@ class SoftmaxCV(CrossValidated, Softmax):
     alpha_ : float
         The penalty with the best mean score.
     scores_ : ndarray of shape (n_alphas, cv)
-        Accuracy of each penalty on each fold.
+        Accuracy of each penalty on each fold, where rows count by their weights: with
+        ``class_weight="balanced"`` all classes count alike.
     classes_, coef_, intercept_, gap_, n_iter_, loss_curve_
         As in :class:`Softmax`, for ``alpha_`` and all rows.
 
