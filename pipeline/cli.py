@@ -134,6 +134,9 @@ def evaluate(
     jobs: Jobs = -1,
 ) -> None:
     """Score the trained classifiers of a run."""
+    if test is None and cache is not None:
+        message = "is for the matrices of --test; the run knows where its own are"
+        raise typer.BadParameter(message, param_hint="--cache")
     job = _open(folder, cache, jobs)
     job.evaluate(test)
     if test is not None:
@@ -144,7 +147,7 @@ def evaluate(
 @app.command()
 def predict(
     folder: RunFolder,
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files.")],
 ) -> None:
     """Print the class of each image and its probability."""
     failed = False
@@ -190,6 +193,7 @@ def _run(folder: Path, cache: Path | None, jobs: int, settings: Any) -> None:
     job.run(settings)
     _report_images(job)
     _report_scores(job)
+    console.print(f"matrices   {job.cache}", soft_wrap=True)
 
 
 def _report_images(job: Any) -> None:
@@ -218,7 +222,6 @@ def _report_scores(job: Any) -> None:
     console.print(table)
     console.print(f"metrics    {job.folder / 'metrics.json'}", soft_wrap=True)
     console.print(f"models     {job.folder / 'models'}", soft_wrap=True)
-    console.print(f"matrices   {job.cache}", soft_wrap=True)
 
 
 def _complain(message: str) -> None:

@@ -76,6 +76,16 @@ def test_other_test_images_are_counted_and_told_of(run_folder, crops, tmp_path, 
     assert "36 images are both in the training and in the test set" in output
 
 
+def test_evaluation_names_no_store_but_that_of_other_test_images(run_folder, tmp_path, capsys):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    assert call("evaluate", folder) == 0
+    output = capsys.readouterr().out
+    assert str(folder / "models") in output
+    assert str(folder / "cache") not in output
+    assert call("evaluate", folder, "--cache", tmp_path / "store") == 2
+    assert "is for the matrices of --test" in capsys.readouterr().err
+
+
 def test_extraction_tells_which_results_it_removes(run_folder, crops, test_crops, tmp_path, capsys):
     folder = shutil.copytree(run_folder, tmp_path / "run")
     arguments = ("extract", crops, "--test", test_crops, "--out", folder, "--words", 8)
