@@ -96,7 +96,7 @@ class CrossValidated(LinearClassifier):
         return list(scalings_outside(objective.X, of_folds, self.fit_intercept, self.n_jobs))
 
     def _folds(
-        self, labels: npt.NDArray[np.intp], weight: npt.NDArray[np.float64] | None
+        self, labels: npt.NDArray[np.intp], weight: npt.NDArray[Any] | None
     ) -> npt.NDArray[np.intp]:
         fewest = int(np.bincount(labels).min())
         if not (isinstance(self.cv, Integral) and 2 <= self.cv <= fewest):

@@ -19,7 +19,7 @@ __all__ = ["check_penalty", "check_rows", "check_training_data", "row_weights"]
 BLOCK_ROWS = 512
 
 
-def check_penalty(alpha: Any) -> None:
+def check_penalty(alpha: float) -> None:
     """Check the strength of an L2 penalty."""
     if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
         raise ValueError(f"alpha must be at least 0, and a finite number, got {alpha!r}")
