@@ -93,6 +93,20 @@ def test_a_negative_class_weight(estimator):
         clone(estimator).set_params(class_weight={0: -1}).fit(X, Y)
 
 
+@by_estimator
+def test_rows_of_a_class_without_weight_are_as_if_they_were_not_there(estimator):
+    model = clone(estimator).set_params(class_weight={0: 0}).fit(X, Y)
+    known = Y > 0
+    alone = clone(estimator).fit(X[known], Y[known])
+    assert_array_equal(model.predict(X[known]), alone.predict(X[known]))
+
+
+@by_estimator
+def test_a_negative_sample_weight(estimator):
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        clone(estimator).fit(X, Y, np.where(Y > 1, -1.0, 1.0))
+
+
 @pytest.mark.parametrize("solver", [SGD, Adam])
 @pytest.mark.parametrize("state", [None, -1, np.random.RandomState(0)])
 def test_minibatches_need_a_whole_number_as_a_seed(solver, state):

@@ -79,11 +79,15 @@ def test_norms(images, norm, definition):
     assert_allclose(bag.transform(images)[3], definition(counts), rtol=1e-6)
 
 
-def test_tfidf_weighs_words_by_how_few_images_have_them(images):
+@pytest.mark.parametrize("chosen", [slice(None), slice(11, 14)], ids=["many", "few"])
+def test_tfidf_weighs_words_by_how_few_images_have_them(images, chosen):
+    images = images[chosen]
     bag = BagOfVisualWords(n_words=30, patches=PATCHES, norm="tfidf").fit(images)
     counts = np.array([brute_force_counts(bag, PATCHES.describe(image)[0]) for image in images])
-    idf = np.log(len(images) / np.maximum((counts > 0).sum(axis=0), 1))
-    assert idf.max() > idf.min()
+    found = (counts > 0).sum(axis=0)
+    assert found.min() < found.max()
+    assert (found.min() == 1) == (len(images) == 3)
+    idf = np.log(len(images) / np.maximum(found, 1))
     expected = counts / counts.sum(axis=1, keepdims=True) * idf
     assert_allclose(bag.transform(images), expected, rtol=1e-6)
 

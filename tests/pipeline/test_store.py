@@ -41,6 +41,20 @@ def test_rows_come_back_by_any_slice(matrix):
         np.testing.assert_array_equal(loaded[rows], expected[rows])
 
 
+def test_rows_are_read_by_contiguous_slices_alone(matrix):
+    with pytest.raises(IndexError, match="got step 2"):
+        matrix.load()[::2]
+
+
+def test_a_matrix_may_be_of_failures_alone(tmp_path):
+    stored = StoredMatrix(tmp_path / "hue" / "key", 2)
+    stored.write(0, np.empty((0, 0), np.float32), {0: "why", 1: "why"})
+    loaded = stored.load()
+    assert loaded.shape == (0, 0)
+    assert loaded[:].shape == (0, 0)
+    assert loaded.failures == {0: "why", 1: "why"}
+
+
 def test_rows_within_a_shard_are_read_from_the_map_not_copied(matrix):
     assert isinstance(matrix.load()[10:20].base, np.memmap | np.ndarray)
     assert not matrix.load()[10:20].flags.owndata
