@@ -188,6 +188,8 @@ def test_one_job_at_a_time_writes_to_a_folder(crops, test_crops, folder):
         assert prediction.failure is None
     assert (models_of(folder), scores_of(folder)) == before
     run.train(alpha=0.5)
+    with alone_in(folder), pytest.raises(ValueError, match="another job is at work"):
+        run.train(alpha=0.5)
 
 
 @pytest.fixture(scope="module")
