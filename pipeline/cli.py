@@ -42,10 +42,11 @@ Cache = Annotated[
     Path | None, typer.Option(help="Feature store to share between runs (RUN/cache).")
 ]
 Jobs = Annotated[int, typer.Option(help="Worker threads; -1: all cores.")]
-HueBins = Annotated[int, typer.Option(min=1, help="Bins of the hue histogram.")]
+HueBins = Annotated[int, typer.Option(min=1, max=4096, help="Bins of the hue histogram.")]
 Words = Annotated[int, typer.Option(min=2, help="Visual words.")]
 ImageSize = Annotated[
-    int | None, typer.Option(min=16, help="Side that images have for HOG (from TRAIN: 16 to 64).")
+    int | None,
+    typer.Option(min=16, max=512, help="Side that images have for HOG (from TRAIN: 16 to 64)."),
 ]
 Alpha = Annotated[float | None, typer.Option(min=0.0, help="L2 penalty (the classifiers' own).")]
 Seed = Annotated[

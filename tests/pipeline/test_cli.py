@@ -174,6 +174,9 @@ def test_wrong_usage_is_told_apart(capsys):
     assert "--jobs" in capsys.readouterr().err
     assert call("run", "TRAIN", "--out", "OUT", "--seed", 2**32) == 2
     assert "Usage" in capsys.readouterr().err
+    for option, value in (("--hue-bins", 4097), ("--image-size", 100_000)):
+        assert call("run", "TRAIN", "--out", "OUT", option, value) == 2
+        assert option in capsys.readouterr().err
 
 
 def test_version(capsys):
