@@ -1,5 +1,6 @@
 """The command line: ``visualwords demo | run | extract | train | evaluate | predict``."""
 
+import os
 import sys
 import warnings
 from io import TextIOWrapper
@@ -235,6 +236,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="surrogateescape")
     # What a decoder finds wrong with a file is told with the file's name, as its failure.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     try:
         typer.main.get_command(app)(arguments, prog_name="visualwords")
     except OSError as error:

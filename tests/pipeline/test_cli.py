@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -109,13 +110,17 @@ def test_a_decoder_has_no_say_of_its_own_on_the_screen(run_folder, tmp_path):
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "cut.tif")
     data = (tmp_path / "cut.tif").read_bytes()
     (tmp_path / "cut.tif").write_bytes(data[:-10])
-    command = [sys.executable, "-m", "visualwords.pipeline", "predict"]
+    cv2.imwrite(str(tmp_path / "bad.tif"), np.zeros((40, 40, 3), np.uint16))  # OpenCV decodes it
+    data = (tmp_path / "bad.tif").read_bytes()
+    (tmp_path / "bad.tif").write_bytes(data[:8] + bytes([255] * 20) + data[28:])
+    command = [sys.executable, "-m", "visualwords.pipeline", "predict", str(run_folder)]
     result = subprocess.run(
-        [*command, str(run_folder), "cut.tif"], capture_output=True, text=True, cwd=tmp_path
+        [*command, "cut.tif", "bad.tif"], capture_output=True, text=True, cwd=tmp_path
     )
     assert result.returncode == 1
-    assert result.stderr.startswith("error: cut.tif: damaged")
-    assert result.stderr.count("\n") == 1
+    first, second = result.stderr.splitlines()
+    assert first.startswith("error: cut.tif: damaged")
+    assert second.startswith("error: bad.tif: damaged")
 
 
 def test_names_that_are_not_utf_8_are_printed_byte_by_byte(run_folder, test_crops, tmp_path):
