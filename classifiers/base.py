@@ -3,7 +3,6 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -23,7 +22,13 @@ from .objective import Objective
 from .primal_dual import settle_intercepts
 from .scaling import Scaling, Weights, column_scaling
 from .solvers import InTurn, Result, Solver, State
-from .validation import check_finite, check_rows, check_training_data, row_weights
+from .validation import (
+    check_finite,
+    check_penalty,
+    check_rows,
+    check_training_data,
+    row_weights,
+)
 
 __all__ = ["LinearClassifier"]
 
@@ -129,7 +134,8 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the first call names no classes or y has a label that is not among them.
+            If the first call names no classes, or less than two; if y has a label that is not
+            among them, or a parameter is out of range.
         """
         if self.standardize:
             raise ValueError("partial_fit cannot standardize: scale the columns of X beforehand")
@@ -137,12 +143,15 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             raise ValueError(
                 "partial_fit cannot balance the classes: give class_weight a dict of weights"
             )
+        check_penalty(self.alpha)
         first = not hasattr(self, "coef_")
         if first and classes is None:
             raise ValueError("the first call of partial_fit needs the argument classes")
         X, y = check_training_data(self, X, y, reset=first)
         if classes is not None:
             self.classes_ = np.unique(classes) if first else self.classes_
+            if len(self.classes_) < 2:
+                raise ValueError(f"partial_fit needs at least 2 classes, got classes={classes!r}")
             if not np.array_equal(self.classes_, np.unique(classes)):
                 raise ValueError(f"classes changed between calls: they were {self.classes_!r}")
         self._check_known(y)
@@ -178,8 +187,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _objective(self, X: Source, y: Any, sample_weight: Any, alpha: float) -> Objective:
         """Learn the classes and make the objective of the rows."""
-        if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
-            raise ValueError(f"alpha must be at least 0, and a finite number, got {alpha!r}")
+        check_penalty(alpha)
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(
@@ -245,8 +253,12 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         X, y = check_training_data(self, X, y, reset=False, finite=not self.standardize)
         self._check_known(y)
         weight = row_weights(y, self.classes_, self.class_weight, sample_weight)
-        objective = self._objective_over(X, y, weight, self.alpha)
+        objective = self._objective_over(X, y, weight, self._penalty())
         return objective, self._first_weights(objective)
+
+    def _penalty(self) -> float:
+        """Strength of the penalty that the model was learned with."""
+        return self.alpha
 
     def _seeded_solver(self, objective: Objective) -> Solver:
         """Copy the solver, with the estimator's random state where that is given."""

@@ -1,6 +1,7 @@
 """``LinearSVMCV`` and ``SoftmaxCV``: the penalty chosen by cross-validation."""
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +12,8 @@ from .base import LinearClassifier
 from .curvature import Spectrum, column_gram, sample, sample_size
 from .linear import LinearSVM, Softmax
 from .objective import Objective
-from .path import Model, Models
+from .path import Models
+from .path_model import Model
 from .scaling import Scaling, scalings_outside
 from .solvers import Solver
 from .validation import check_training_data
@@ -29,6 +31,7 @@ class CrossValidated(LinearClassifier):
     alphas: Sequence[float]
     cv: int
     tol: float
+    alpha_: float
     solver: Solver | None = None
     warm_start: bool = False
 
@@ -49,11 +52,10 @@ class CrossValidated(LinearClassifier):
         Raises
         ------
         ValueError
-            As :meth:`LinearClassifier.fit`; and if a penalty is not above 0, or a class has fewer
-            rows than there are folds.
+            As :meth:`LinearClassifier.fit`; and if a penalty is not above 0, ``cv`` is no whole
+            number, or a class has fewer rows than there are folds.
         """
-        if len(self.alphas) == 0 or not min(self.alphas) > 0:
-            raise ValueError(f"alphas must be numbers above 0, got {self.alphas!r}")
+        _check_penalties(self.alphas)
         X, y = check_training_data(self, X, y, finite=not self.standardize)
         objective = self._objective(X, y, sample_weight, max(self.alphas))
         with objective:
@@ -62,9 +64,12 @@ class CrossValidated(LinearClassifier):
         self.alpha_ = float(self.alphas[best])
         return self._minimize(objective.replaced(alpha=self.alpha_), models[best].W)
 
+    def _penalty(self) -> float:
+        return self.alpha_
+
     def _search(self, objective: Objective) -> list[Model]:
         """Score all penalties on all folds; give the models that learned from all rows."""
-        folds, seed = self._folds(objective.y), self.random_state or 0
+        folds, seed = self._folds(objective.y, objective.sample_weight), self.random_state or 0
         spectrum = Spectrum(column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1]))
         everything = Models(objective, folds, spectrum)
         models = everything.of_all_rows(self.alphas)
@@ -90,18 +95,30 @@ class CrossValidated(LinearClassifier):
         of_folds = weight * (folds == np.arange(self.cv)[:, None])
         return list(scalings_outside(objective.X, of_folds, self.fit_intercept, self.n_jobs))
 
-    def _folds(self, labels: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    def _folds(
+        self, labels: npt.NDArray[np.intp], weight: npt.NDArray[Any] | None
+    ) -> npt.NDArray[np.intp]:
         fewest = int(np.bincount(labels).min())
-        if not 2 <= self.cv <= fewest:
+        if not (isinstance(self.cv, Integral) and 2 <= self.cv <= fewest):
             raise ValueError(
-                f"cv must be from 2 to the number of rows of the smallest class, {fewest}; "
-                f"got {self.cv!r}"
+                "cv must be a whole number from 2 to the number of rows of the smallest class, "
+                f"{fewest}; got {self.cv!r}"
             )
         splitter = StratifiedKFold(self.cv, shuffle=True, random_state=self.random_state or 0)
         folds = np.empty(len(labels), np.intp)
         for fold, (_, rows) in enumerate(splitter.split(labels, labels)):
             folds[rows] = fold
+        if not np.bincount(folds, weight).all():
+            raise ValueError(
+                f"cv={self.cv}: there are folds whose rows all have weight 0; take fewer folds"
+            )
         return folds
+
+
+def _check_penalties(alphas: Sequence[float]) -> None:
+    numbers = isinstance(alphas, Sequence | np.ndarray) and np.ndim(alphas) == 1 and len(alphas)
+    if not (numbers and all(isinstance(alpha, Real) and 0 < alpha < np.inf for alpha in alphas)):
+        raise ValueError(f"alphas must be numbers above 0, got {alphas!r}")
 
 
 class LinearSVMCV(CrossValidated, LinearSVM):
@@ -126,7 +143,8 @@ class LinearSVMCV(CrossValidated, LinearSVM):
     alpha_ : float
         The penalty with the best mean score.
     scores_ : ndarray of shape (n_alphas, cv)
-        Accuracy of each penalty on each fold.
+        Accuracy of each penalty on each fold, where rows count by their weights: with
+        ``class_weight="balanced"`` all classes count alike.
     classes_, coef_, intercept_, gap_, n_iter_, loss_curve_
         As in :class:`LinearSVM`, for ``alpha_`` and all rows.
 
@@ -188,7 +206,8 @@ class SoftmaxCV(CrossValidated, Softmax):
     alpha_ : float
         The penalty with the best mean score.
     scores_ : ndarray of shape (n_alphas, cv)
-        Accuracy of each penalty on each fold.
+        Accuracy of each penalty on each fold, where rows count by their weights: with
+        ``class_weight="balanced"`` all classes count alike.
     classes_, coef_, intercept_, gap_, n_iter_, loss_curve_
         As in :class:`Softmax`, for ``alpha_`` and all rows.
 

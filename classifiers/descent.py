@@ -28,6 +28,15 @@ class GradientDescent(Solver):
     References
     ----------
     CS231n, Optimization, "Gradient Descent".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from visualwords.classifiers import Softmax
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = Softmax(standardize=True, solver=GradientDescent(0.5)).fit(X, y)
+    >>> model.gap_ < 1e-6
+    True
     """
 
     def __init__(self, learning_rate: float = 0.1, max_iter: int = 1000, tol: float = 1e-5) -> None:
@@ -143,6 +152,14 @@ class SGD(MinibatchSolver):
     ----------
     I. Sutskever et al., On the importance of initialization and momentum in deep learning, ICML
     2013. CS231n, Neural Networks 3, "Parameter updates".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from visualwords.classifiers import Softmax
+    >>> X, y = load_iris(return_X_y=True)
+    >>> Softmax(standardize=True, solver=SGD(0.1, batch_size=16)).fit(X, y).score(X, y) > 0.9
+    True
     """
 
     def __init__(
@@ -205,6 +222,14 @@ class Adam(MinibatchSolver):
     References
     ----------
     D. Kingma and J. Ba, Adam: a method for stochastic optimization, ICLR 2015, algorithm 1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from visualwords.classifiers import Softmax
+    >>> X, y = load_iris(return_X_y=True)
+    >>> Softmax(standardize=True, solver=Adam(0.1, batch_size=16)).fit(X, y).score(X, y) > 0.9
+    True
     """
 
     def __init__(

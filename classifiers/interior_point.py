@@ -30,7 +30,6 @@ LEAST_MU = 1e-30
 ROUNDING = 1e-15
 
 Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool]
 
 
 class InteriorPoint(Solver):

@@ -51,12 +51,19 @@ def random_directions(
     -------
     ndarray of shape (count, n_classes, n_features + 1)
 
+    Raises
+    ------
+    ValueError
+        If there are no weights for so many orthogonal directions.
+
     Examples
     --------
     >>> u, v = random_directions(np.zeros((3, 5)))
     >>> round(float((u * u).sum()), 9), abs(round(float((u * v).sum()), 9))
     (1.0, 0.0)
     """
+    if not 0 < count <= W.size:
+        raise ValueError(f"count must be from 1 to the number of weights, {W.size}, got {count!r}")
     normal = check_random_state(random_state).normal(size=(count, W.size))
     orthonormal, _ = np.linalg.qr(normal.T)
     return np.ascontiguousarray(orthonormal.T).reshape(count, *W.shape)

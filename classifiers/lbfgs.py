@@ -43,6 +43,15 @@ class LBFGS(Solver):
     ----------
     J. Nocedal and S. Wright, Numerical Optimization, 2006, algorithms 7.4 and 7.5. A. Lewis and
     M. Overton, Nonsmooth optimization via quasi-Newton methods, Math. Programming 141 (2013).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from visualwords.classifiers import Softmax
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = Softmax(standardize=True, solver=LBFGS(tol=1e-9)).fit(X, y)
+    >>> model.gap_ < 1e-6
+    True
     """
 
     converges = True

@@ -41,6 +41,9 @@ Labels = npt.NDArray[np.intp]
 class Loss(ABC):
     """Base of the losses."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     @property
     def smooth(self) -> bool:
         """Whether the gradient exists everywhere; ``values_and_grad`` gives a subgradient else."""

@@ -12,7 +12,6 @@ loss bends are more than the weights; elsewhere the duality gap, a bound, decide
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,11 +21,11 @@ from visualwords.threads import row_blocks
 
 from .curvature import Spectrum, sample, score_hessian
 from .kernels import block_gradient, block_scores, packed_weights
-from .lbfgs import Pairs, finish_two_loop, start_two_loop
 from .objective import Objective, Weights
+from .path_model import Model, choose_directions
 from .scaling import Scaling
 
-__all__ = ["Model", "Models"]
+__all__ = ["Models"]
 
 # Smoothing of a hinge: it costs less than the models' tolerance.
 WIDTH = 0.1
@@ -47,74 +46,6 @@ NONE_HELD_OUT = -1
 Sums = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 # The rows of a fold (or all), and which models see them.
 Groups = dict[int, npt.NDArray[np.intp]]
-
-
-@dataclass
-class Model:
-    """One of many models over the same rows, and where its optimization stands.
-
-    Parameters
-    ----------
-    alpha : float
-    held_out : int
-        The fold whose rows it does not see.
-    scaling : Scaling or None
-    W : ndarray of shape (n_classes, n_features + 1)
-    by_scores : ndarray of shape (n_classes, n_classes)
-        Mean Hessian of the loss by the scores, about.
-    few_rows : bool
-        Whether rows are too few to trust a step's promise; so until :meth:`Models.measure`.
-    """
-
-    alpha: float
-    held_out: int
-    scaling: Scaling | None
-    W: Weights
-    by_scores: npt.NDArray[np.float64]
-    few_rows: bool = True
-    value: float = np.inf
-    gradient: Weights | None = None
-    pairs: Pairs = field(default_factory=list)
-    moved: bool = False
-    direction: Weights | None = None
-    length: float = 1.0
-    promise: float = np.inf
-    done: bool = False
-
-    def without(self, fold: int, scaling: Scaling | None) -> "Model":
-        """Make the model that holds out a fold and begins with what this one learned."""
-        W = self.trial()
-        if self.scaling is not None and scaling is not None:
-            W = scaling.standardised(self.scaling.raw(W))
-        return Model(self.alpha, fold, scaling, W, self.by_scores, self.few_rows, pairs=self.pairs)
-
-    def again(self) -> "Model":
-        """Make the model that begins with what this one learned, on other rows."""
-        return self.without(self.held_out, self.scaling)
-
-    def trial(self) -> Weights:
-        """Weights to evaluate next; of a model that is done, the weights."""
-        return self.W if self.direction is None else self.W + self.length * self.direction
-
-    def judge(self, value: float, gradient: Weights) -> None:
-        """Accept the trial when it is low enough, else try half the step."""
-        if self.direction is not None and self.gradient is not None:
-            slope = float((self.gradient * self.direction).sum())
-            if value > self.value + 1e-4 * self.length * slope + 1e-9 * abs(self.value):
-                self.length /= 2
-                self.done = self.length < 1e-6
-                return
-        self.accept(value, gradient)
-
-    def accept(self, value: float, gradient: Weights) -> None:
-        """Move to the trial."""
-        if self.direction is not None and self.gradient is not None:
-            s, t = self.length * self.direction, gradient - self.gradient
-            if (s * t).sum() > 0:
-                self.pairs = [*self.pairs[-9:], (s, t)]
-                self.moved = True
-        self.W, self.value, self.gradient = self.trial(), value, gradient
-        self.direction, self.length = None, 1.0
 
 
 class Models:
@@ -193,7 +124,7 @@ class Models:
         """
         rows = sample(self.objective, MEASURED_ROWS, seed)
         part = self.objective.subset(rows).replaced(scaling=None)
-        scores = part.scores(np.concatenate([_raw(model, model.trial()) for model in models]))
+        scores = part.scores(np.concatenate([model.raw_trial() for model in models]))
         n_weights = self.objective.n_classes * self.objective.X.shape[1]
         hessians = [
             score_hessian(part.loss, of_model, part.y, part.sample_weight, WIDTH)
@@ -302,7 +233,7 @@ class Models:
 
     def _stacks(self, models: list[Model], groups: Groups) -> list[tuple[Any, Any]]:
         """Trial weights of each group's models as one matrix, packed, and their intercepts."""
-        weights = np.stack([_raw(model, model.trial()) for model in models], axis=1)
+        weights = np.stack([model.raw_trial() for model in models], axis=1)
         stacks = []
         for places in groups.values():
             stack = weights[:, places].astype(self.objective.X.dtype)
@@ -360,7 +291,7 @@ class Models:
         waiting = [m for m in models if not m.done and m.direction is None]
         waiting = [model for model in waiting if model.gradient is not None]
         if waiting:
-            _choose_directions(waiting, self.spectrum)
+            choose_directions(waiting, self.spectrum)
         for model in waiting:
             model.done = self._is_near(model, tol)
             if model.done and (self.kinks or model.few_rows):
@@ -373,29 +304,3 @@ class Models:
             return False
         gap = float((model.gradient[:, :-1] ** 2).sum()) / (2 * model.alpha)
         return gap <= GAP * tol * model.value or not model.few_rows
-
-
-def _raw(model: Model, W: Weights) -> Weights:
-    return W if model.scaling is None else model.scaling.raw(W)
-
-
-def _choose_directions(models: list[Model], spectrum: Spectrum) -> None:
-    """Directions of L-BFGS, and half their slopes.
-
-    The last difference tells the scale of the Hessian's model along the way that a model went; one
-    that has not moved yet is going elsewhere.
-    """
-    gradients = [model.gradient for model in models if model.gradient is not None]
-    starts = [start_two_loop(g, m.pairs) for m, g in zip(models, gradients, strict=True)]
-    moved = [model for model in models if model.moved]
-    solved = spectrum.inverse(
-        np.stack([*(start for start, _ in starts), *(model.pairs[-1][1] for model in moved)]),
-        np.array([model.alpha for model in (*models, *moved)]),
-        np.stack([model.by_scores for model in (*models, *moved)]),
-    )
-    scaled = {id(model): last for model, last in zip(moved, solved[len(models) :], strict=True)}
-    for model, gradient, (_, factors), start in zip(
-        models, gradients, starts, solved, strict=False
-    ):
-        model.direction = -finish_two_loop(start, scaled.get(id(model)), model.pairs, factors)
-        model.promise = -0.5 * float((gradient * model.direction).sum())

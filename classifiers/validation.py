@@ -1,5 +1,6 @@
 """What is checked before a classifier learns or predicts, by scikit-learn's rules."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,15 @@ from visualwords.threads import row_blocks, worker_threads
 
 from .matrix import is_source
 
-__all__ = ["check_finite", "check_rows", "check_training_data", "row_weights"]
+__all__ = ["check_finite", "check_penalty", "check_rows", "check_training_data", "row_weights"]
 
 BLOCK_ROWS = 512
+
+
+def check_penalty(alpha: float) -> None:
+    """Check the strength of an L2 penalty."""
+    if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
+        raise ValueError(f"alpha must be at least 0, and a finite number, got {alpha!r}")
 
 
 def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, finite: bool = True) -> Any:
@@ -74,8 +81,8 @@ def check_training_data(
         )
     X = check_rows(estimator, X, reset=reset, finite=finite)
     y = column_or_1d(y, warn=True)
-    assert_all_finite(y, input_name="y")
     try:
+        assert_all_finite(y, input_name="y")
         check_classification_targets(y)
     except TypeError as error:
         raise ValueError(
@@ -103,7 +110,7 @@ def row_weights(
         if not of_class.min() >= 0:
             raise ValueError(f"class_weight must not be negative, got {class_weight!r}")
         weight = weight * of_class[np.searchsorted(classes, y)]
-    if not weight.sum() > 0:
+    if not weight.any():
         raise ValueError("sample_weight is zero for all rows: there is nothing to learn from")
     # Only ratios matter. By a power of two, which costs no digit, float32 can hold them.
     return np.ldexp(weight, -np.frexp(weight.max())[1])

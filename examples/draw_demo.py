@@ -70,4 +70,6 @@ def draw_hues(image: np.ndarray) -> Image.Image:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -85,4 +85,6 @@ def dot(draw, centre, colour, radius=3):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     main(Path(sys.argv[1]))

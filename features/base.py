@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from visualwords.threads import even_blocks, worker_threads
 
-from .image import FloatArray, Image, Images, check_image, check_images, naming_image
+from .image import FloatArray, Image, Images, check_image, naming_image
+from .patches import check_undescribed
 
 __all__ = ["ImageFeature"]
 
@@ -81,7 +82,7 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         ndarray of shape (n, n_features_out_), float32
         """
         check_is_fitted(self)
-        images = check_images(images)
+        images = self._check_collection(images)
         rows = np.empty((len(images), self.n_features_out_), np.float32)
 
         def describe_block(block: slice) -> None:
@@ -111,8 +112,12 @@ class ImageFeature(TransformerMixin, BaseEstimator):
                 f"an image, {self.n_features_out_} in fit; call fit again"
             )
 
-    def _check_training(self, images: Images) -> Images:
-        images = check_images(images)
+    def _check_collection(self, images: Any) -> Any:
+        """Check what is to be described; its images are checked one by one later."""
+        return check_undescribed(images)
+
+    def _check_training(self, images: Any) -> Any:
+        images = self._check_collection(images)
         if len(images) == 0:
             raise ValueError(f"{type(self).__name__}.fit needs at least one image, got none")
         return images

@@ -152,7 +152,7 @@ or DescribedImages
             If a parameter is out of its range, or the images have fewer patches than words.
         """
         self._check_parameters()
-        described = self._described(self._check_training(images))
+        described = self._check_training(images)
         sample = self.sample(described)
         if len(sample) < self.n_words:
             raise ValueError(
@@ -163,7 +163,7 @@ or DescribedImages
             self.n_words, random_state=self.random_state, n_jobs=self.n_jobs
         ).fit(sample)
         del self.vocabulary_.labels_  # As large as the sample, and nobody knows its rows.
-        self.n_features_out_ = self.n_words * n_regions(self.pyramid_levels)
+        self.n_features_out_ = self._length()
         if self.norm == "tfidf":
             self.idf_ = self._inverse_frequencies(described)
         return self
@@ -181,7 +181,7 @@ or DescribedImages
         ndarray of shape (n, n_features_out_), float32
         """
         check_is_fitted(self)
-        described = self._described(images)
+        described = self._check_collection(images)
         if isinstance(described, PatchDescriptors):
             self._check_length(described)
         coder = self._coder()
@@ -212,7 +212,7 @@ or DescribedImages
         -------
         ndarray of shape (at most max_descriptors, 144), float32
         """
-        described = self._described(images)
+        described = self._check_collection(images)
         quotas = _quotas(len(described), self.max_descriptors)
 
         def choose(block: slice) -> list[FloatArray]:
@@ -279,17 +279,19 @@ or DescribedImages
             )
         return self.patches
 
+    def _length(self) -> int:
+        """Numbers an image by the parameters; small integers of NumPy would overflow."""
+        return int(self.n_words) * n_regions(self.pyramid_levels)
+
     def _coder(self) -> Coder:
-        self._check_fitted_length(self.n_words * n_regions(self.pyramid_levels))
+        self._check_fitted_length(self._length())
         return make_coder(self.assignment, self.vocabulary_.words_, self.n_neighbors, self.beta)
 
-    def _described(self, images: Any) -> Images | PatchDescriptors:
+    def _check_collection(self, images: Any) -> Any:
         """Give the descriptors where they are known, else the images."""
         if isinstance(images, DescribedImages):
-            images = images.descriptors
-        if not isinstance(images, PatchDescriptors):
-            return check_images(images)
-        return images
+            return images.descriptors
+        return images if isinstance(images, PatchDescriptors) else check_images(images)
 
     def _check_length(self, descriptors: PatchDescriptors) -> None:
         expected, given = self.vocabulary_.words_.shape[1], descriptors.values.shape[1]

@@ -24,7 +24,7 @@ PATCHES_AT_A_TIME = 64
 
 def n_regions(levels: int) -> int:
     """Regions of a pyramid: 1 + 4 + 16 + ..."""
-    return (4**levels - 1) // 3
+    return (4 ** int(levels) - 1) // 3
 
 
 def regions_of(positions: FloatArray, shapes: npt.NDArray[np.int64], levels: int) -> RegionArray:

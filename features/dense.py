@@ -15,7 +15,6 @@ from .image import (
     Images,
     as_stack,
     check_image,
-    check_images,
     naming_image,
     stacks,
 )
@@ -26,6 +25,7 @@ from .patches import (
     N_COORDINATES,
     PatchDescriptors,
     Patches,
+    check_undescribed,
     halved,
     halvings,
     unit_gray,
@@ -123,7 +123,7 @@ class DensePatches(Patches):
         PatchDescriptors
             Image by image; the patches of one do not depend on the others.
         """
-        images = check_images(images)
+        images = check_undescribed(images)
         if not isinstance(images, np.ndarray) or len(images) == 0:
             return super().transform(images)
         # Of an array it is known where every descriptor belongs: joining parts takes as long again.
@@ -160,8 +160,11 @@ class DensePatches(Patches):
 
 
 def _hashable(name: str, sizes: Sizes | None) -> Sizes | None:
-    """Give several numbers as a tuple; one as it is."""
-    if sizes is None or isinstance(sizes, NUMBER):
+    """Give several numbers as a tuple, and NumPy's as Python's.
+
+    To a cache a float32 is the float that equals it, but what is computed with it is another.
+    """
+    if sizes is None or type(sizes) in (int, float):
         return sizes
     return tuple(_positive(name, sizes))
 
@@ -197,15 +200,17 @@ def _default_samples(size: float, shorter: float) -> int:
 
 def _positive(name: str, numbers: Sizes) -> list[float]:
     """Give one or several positive numbers as a list."""
+    if isinstance(numbers, np.ndarray):
+        numbers = numbers.tolist()
     if isinstance(numbers, NUMBER):  # The usual case, first: it takes long to ask for a sequence.
         values = [numbers]
     else:
-        values = list(numbers) if isinstance(numbers, Sequence | np.ndarray) else []
+        values = list(numbers) if isinstance(numbers, Sequence) else []
     if not values or not all(isinstance(value, NUMBER) for value in values):
         raise TypeError(f"expected {name} to be a number or several, got {numbers!r}")
     if not all(0 < value < math.inf for value in values):
         raise ValueError(f"expected {name} to be positive, got {numbers!r}")
-    return values
+    return [float(value) for value in values]
 
 
 class _Placed(NamedTuple):

@@ -1,5 +1,6 @@
 """Histograms of hue: ``hue_histogram`` and ``HueHistogram``."""
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
@@ -126,7 +127,7 @@ def hue_histogram(
     ):
         plan = USUAL_PLAN
     else:
-        plan = _plan(n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm)
+        plan = _find_plan(n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm)
     if (  # An 8-bit RGB image that is not empty is sound; so that a small one costs little.
         type(image) is ndarray
         and image.dtype is UINT8
@@ -139,6 +140,13 @@ def hue_histogram(
         plan.describe_uint8(image, plan.of_uint8, out)
         return out
     return _describe_one(image, plan)
+
+
+def _find_plan(*parameters: Any) -> _Plan:
+    try:
+        return _plan(*parameters)
+    except TypeError:  # A list or an array cannot be looked up: it is refused by its name.
+        return _plan.__wrapped__(*parameters)
 
 
 @lru_cache(maxsize=256, typed=True)
@@ -158,14 +166,15 @@ def _plan(
             raise ValueError(
                 f"{name} must be a whole number from 1 to {hue_kernels.MOST}, got {count!r}"
             )
+    sides = [int(count) for count in counts.values()]  # NumPy's small integers would overflow.
     codes = [
-        *counts.values(),
+        *sides,
         _code("weight", weight, WEIGHTS),
         _code("soft", soft, (False, True)),
         _code("achromatic", achromatic, ACHROMATIC),
         _code("norm", norm, NORMS),
     ]
-    length = n_bins * saturation_bins * value_bins + codes[hue_kernels.ACHROMATIC]
+    length = math.prod(sides) + codes[hue_kernels.ACHROMATIC]
     only_hue = weight is None and saturation_bins == value_bins == 1
     few = only_hue and not soft and n_bins <= hue_kernels.FEW
     return _Plan(
@@ -301,7 +310,7 @@ class HueHistogram(ImageFeature):
             _describe(stack.reshape(-1, *stack.shape[2:]), plan, out[rows].reshape(-1))
 
     def _plan(self) -> _Plan:
-        return _plan(
+        return _find_plan(
             self.n_bins,
             self.saturation_bins,
             self.value_bins,

@@ -6,7 +6,9 @@ columns a block (:func:`as_blocks`). LLVM does not find the instruction by itsel
 named; elsewhere LLVM gets plain vectors, whose sums are the same.
 """
 
+from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -75,45 +77,31 @@ def _multiply(context: Any, rows: Any, row: Any, blocks: Any, block: Any, produc
         n_pairs = builder.extract_value(arrays[1].shape, 1)
         width = builder.extract_value(arrays[2].shape, 1)
         size = n_pairs.type
-        zero, one = ir.Constant(size, 0), ir.Constant(size, 1)
         rows = [builder.add(values[1], ir.Constant(size, k)) for k in range(ROWS)]
         starts = [builder.mul(row, n_pairs) for row in rows]
         begin = builder.mul(values[3], builder.mul(n_pairs, ir.Constant(size, 2 * WORDS)))
-
         pairwise = _pairwise(context, builder)
-        before = builder.block
-        loop = builder.append_basic_block("pairs")
-        after = builder.append_basic_block("done")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        pair = builder.phi(size)
-        pair.add_incoming(zero, before)
-        totals = [builder.phi(INTS) for _ in range(ROWS * WORDS // LANES)]
-        place = builder.add(begin, builder.mul(pair, ir.Constant(size, 2 * WORDS)))
-        factors = [
-            table.load(builder.add(place, ir.Constant(size, 2 * k)), SHORTS)
-            for k in range(0, WORDS, LANES)
-        ]
-        grown = []
-        for i, start in enumerate(starts):
-            shorts = _repeated(builder, pairs.load(builder.add(start, pair), INT))
-            for j, words in enumerate(factors):
-                total = totals[i * len(factors) + j]
-                grown.append(builder.add(total, pairwise(shorts, words)))
-        for total, sum_ in zip(totals, grown, strict=True):
-            total.add_incoming(INTS(None), before)
-            total.add_incoming(sum_, loop)
-        following = builder.add(pair, one)
-        pair.add_incoming(following, loop)
-        builder.cbranch(builder.icmp_signed("<", following, n_pairs), loop, after)
 
-        builder.position_at_end(after)
+        def grown(pair: Any, totals: list[Any]) -> list[Any]:
+            place = builder.add(begin, builder.mul(pair, ir.Constant(size, 2 * WORDS)))
+            factors = [
+                table.load(builder.add(place, ir.Constant(size, 2 * k)), SHORTS)
+                for k in range(0, WORDS, LANES)
+            ]
+            shorts = [
+                _repeated(builder, pairs.load(builder.add(start, pair), INT)) for start in starts
+            ]
+            products = [pairwise(*both) for both in product(shorts, factors)]
+            return [builder.add(*both) for both in zip(totals, products, strict=True)]
+
+        totals = _sums_over(builder, n_pairs, ROWS * WORDS // LANES, grown)
         first = builder.mul(values[3], ir.Constant(size, WORDS))
-        for i, row in enumerate(rows):
-            start = builder.add(builder.mul(row, width), first)
-            for j in range(len(factors)):
-                at = builder.add(start, ir.Constant(size, j * LANES))
-                sums.store(grown[i * len(factors) + j], at)
+        places = [
+            builder.add(builder.add(builder.mul(row, width), first), ir.Constant(size, k))
+            for row, k in product(rows, range(0, WORDS, LANES))
+        ]
+        for total, place in zip(totals, places, strict=True):
+            sums.store(total, place)
         return context.get_dummy_value()
 
     return types.void(rows, row, blocks, block, products), generate
@@ -139,6 +127,29 @@ class _Memory:
 
     def store(self, value: Any, place: Any) -> None:
         self.builder.store(value, self._address(place, value.type), align=4)
+
+
+def _sums_over(
+    builder: Any, n: Any, n_sums: int, grown: Callable[[Any, list[Any]], list[Any]]
+) -> list[Any]:
+    """Give the sums, from zeros on, that grow for each of 0, 1, ... n - 1, and at least for 0."""
+    before = builder.block
+    loop = builder.append_basic_block("loop")
+    after = builder.append_basic_block("after")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    counter = builder.phi(n.type)
+    totals = [builder.phi(INTS) for _ in range(n_sums)]
+    sums = grown(counter, totals)
+    following = builder.add(counter, ir.Constant(n.type, 1))
+    counter.add_incoming(ir.Constant(n.type, 0), before)
+    counter.add_incoming(following, loop)
+    for total, sum_ in zip(totals, sums, strict=True):
+        total.add_incoming(INTS(None), before)
+        total.add_incoming(sum_, loop)
+    builder.cbranch(builder.icmp_signed("<", following, n), loop, after)
+    builder.position_at_end(after)
+    return sums
 
 
 def _repeated(builder: Any, pair: Any) -> Any:

@@ -178,7 +178,7 @@ class DescribedImages(Sequence[Image]):
     """
 
     def __init__(self, images: Images, descriptors: PatchDescriptors) -> None:
-        self.images = check_images(images)
+        self.images = check_undescribed(images)
         self.descriptors = descriptors
         if len(self.images) != len(descriptors):
             raise ValueError(
@@ -207,6 +207,19 @@ class DescribedImages(Sequence[Image]):
 
     def __repr__(self) -> str:
         return f"DescribedImages({len(self)} images, {len(self.descriptors.values)} patches)"
+
+
+def check_undescribed(images: Any) -> Images:
+    """Check that a collection is one of images (:func:`check_images`), not of descriptors.
+
+    The (patches, 144) array of an image would pass for a grey image.
+    """
+    if isinstance(images, PatchDescriptors):
+        raise TypeError(
+            "expected images, got PatchDescriptors, which only BagOfVisualWords takes; give a "
+            "union of features DescribedImages(images, descriptors)"
+        )
+    return check_images(images)
 
 
 def _chosen(key: Any, n: int) -> Any:
@@ -255,7 +268,7 @@ class Patches(TransformerMixin, BaseEstimator):
         images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
         y : ignored
         """
-        check_images(images)
+        check_undescribed(images)
         return self
 
     def transform(self, images: Images) -> PatchDescriptors:
@@ -270,7 +283,7 @@ class Patches(TransformerMixin, BaseEstimator):
         PatchDescriptors
             Image by image; the patches of one do not depend on the others.
         """
-        images = check_images(images)
+        images = check_undescribed(images)
 
         def describe_block(block: slice) -> PatchDescriptors:
             return self.describe_block(images[block], block.start)

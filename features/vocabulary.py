@@ -132,7 +132,7 @@ class VisualVocabulary(
                 f"n_samples={data.n_rows} descriptors are too few for n_words={self.n_words}; "
                 "give more descriptors or ask for fewer words"
             )
-        return first_words(data, self.n_words, check_random_state(self.random_state), map_)
+        return first_words(data, int(self.n_words), check_random_state(self.random_state), map_)
 
     def _lloyd(self, data: DescriptorBlocks, words: FloatArray, map_: Any) -> None:
         labels = np.empty(data.n_rows, np.int32)

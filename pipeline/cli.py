@@ -1,5 +1,6 @@
 """The command line: ``visualwords demo | run | extract | train | evaluate | predict``."""
 
+import os
 import sys
 import warnings
 from io import TextIOWrapper
@@ -42,10 +43,11 @@ Cache = Annotated[
     Path | None, typer.Option(help="Feature store to share between runs (RUN/cache).")
 ]
 Jobs = Annotated[int, typer.Option(help="Worker threads; -1: all cores.")]
-HueBins = Annotated[int, typer.Option(min=1, help="Bins of the hue histogram.")]
+HueBins = Annotated[int, typer.Option(min=1, max=4096, help="Bins of the hue histogram.")]
 Words = Annotated[int, typer.Option(min=2, help="Visual words.")]
 ImageSize = Annotated[
-    int | None, typer.Option(min=16, help="Side that images have for HOG (from TRAIN: 16 to 64).")
+    int | None,
+    typer.Option(min=16, max=512, help="Side that images have for HOG (from TRAIN: 16 to 64)."),
 ]
 Alpha = Annotated[float | None, typer.Option(min=0.0, help="L2 penalty (the classifiers' own).")]
 Seed = Annotated[
@@ -134,6 +136,9 @@ def evaluate(
     jobs: Jobs = -1,
 ) -> None:
     """Score the trained classifiers of a run."""
+    if test is None and cache is not None:
+        message = "is for the matrices of --test; the run knows where its own are"
+        raise typer.BadParameter(message, param_hint="--cache")
     job = _open(folder, cache, jobs)
     job.evaluate(test)
     if test is not None:
@@ -144,7 +149,7 @@ def evaluate(
 @app.command()
 def predict(
     folder: RunFolder,
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files.")],
 ) -> None:
     """Print the class of each image and its probability."""
     failed = False
@@ -190,6 +195,7 @@ def _run(folder: Path, cache: Path | None, jobs: int, settings: Any) -> None:
     job.run(settings)
     _report_images(job)
     _report_scores(job)
+    console.print(f"matrices   {job.cache}", soft_wrap=True)
 
 
 def _report_images(job: Any) -> None:
@@ -218,7 +224,6 @@ def _report_scores(job: Any) -> None:
     console.print(table)
     console.print(f"metrics    {job.folder / 'metrics.json'}", soft_wrap=True)
     console.print(f"models     {job.folder / 'models'}", soft_wrap=True)
-    console.print(f"matrices   {job.cache}", soft_wrap=True)
 
 
 def _complain(message: str) -> None:
@@ -231,6 +236,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="surrogateescape")
     # What a decoder finds wrong with a file is told with the file's name, as its failure.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     try:
         typer.main.get_command(app)(arguments, prog_name="visualwords")
     except OSError as error:

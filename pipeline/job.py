@@ -40,13 +40,13 @@ from .reader import ImageError, Reader, read_bytes
 from .scan import Scan, ScanIndex, scan
 from .settings import Settings
 from .stages import Stages
-from .store import alone_in, remove_leftovers, write_atomically
+from .store import alone_in, key_of, remove_leftovers, write_atomically
 from .train import (
     RECORD,
     Split,
     evaluate,
     feature_sets,
-    model_name,
+    load_model,
     model_names,
     train,
     without_scores,
@@ -162,10 +162,10 @@ class Run:
     def _extract_test(self, test: str) -> tuple[dict[str, bytes], Extractor]:
         """Compute the feature matrices of other test images, as the run's own were."""
         self._check_outside(test)
-        reader, train = self._reader(), self._read("train.json", "classes", "matrices")
+        reader, classes = self._reader(), self._read("train.json", "classes")["classes"]
+        features = self._load_features(reader)
         extractor = Extractor(self.cache, reader, self.stages, self.n_jobs)
-        scans = self._scan({"test": Dataset.open(test, train["classes"])}, reader)
-        features = {name: load_estimator(self._model(name)) for name in train["matrices"]}
+        scans = self._scan({"test": Dataset.open(test, classes)}, reader)
         return self._transform(extractor, features, scans), extractor
 
     def _check_outside(self, *images: str | None) -> None:
@@ -259,11 +259,11 @@ class Run:
             return self._finish()
 
     def predict(self, images: Sequence[str]) -> Iterator[Prediction]:
-        """Give the class of images by the softmax classifier on all features."""
-        reader = self._reader()
-        names = list(self._read("train.json", "matrices")["matrices"])
-        features = [load_estimator(self._model(name)) for name in names]
-        model = load_estimator(self._model(model_name("Softmax", feature_sets(names)[-1])))
+        """Give the class of images by the softmax classifier on all features.
+
+        Another job may be at work in the folder: its results are not seen before they are whole.
+        """
+        reader, features, model = self._load_for_prediction()
         for image in images:
             try:
                 pixels = [reader.decode(read_bytes(image))]
@@ -274,6 +274,37 @@ class Run:
             probabilities = model.predict_proba(row)[0]
             best = int(probabilities.argmax())
             yield Prediction(image, str(model.classes_[best]), float(probabilities[best]))
+
+    def _load_for_prediction(self) -> tuple[Reader, list[ImageFeature], Any]:
+        """Load reader, features and classifier of one job, or none.
+
+        A lock would keep predictions waiting for a job that replaces nothing before its end. But
+        whatever a job replaces, it removes ``train.json`` before it writes the first file: if that
+        is still what it was, all that was read in between belongs to it.
+        """
+        before = self._find("train.json").read_bytes()
+        reader = self._reader()
+        features = self._load_features(reader)
+        n_features = sum(feature.n_features_out_ for feature in features.values())
+        together = feature_sets(list(features))[-1]
+        model = load_model(self.folder / "models", "Softmax", together, n_features)
+        if self._find("train.json").read_bytes() != before:
+            raise ValueError(f"{self.folder}: a job replaces the models just now; predict again")
+        return reader, list(features.values()), model
+
+    def _load_features(self, reader: Reader) -> dict[str, ImageFeature]:
+        """Load the features by which the matrices of the training images were made, no others."""
+        train = self._read("train.json", "matrices", "digests")
+        features = {}
+        for name, folder in train["matrices"].items():
+            found = features[name] = load_estimator(self._model(name))
+            is_feature = isinstance(found, ImageFeature)
+            if not is_feature or key_of(found, train["digests"], reader) != Path(folder).name:
+                raise ValueError(
+                    f"{self._model(name)}: not what the training images were described by, but of "
+                    "other settings or another version; `visualwords run` makes all anew"
+                )
+        return features
 
     def _model(self, name: str) -> Path:
         return self.folder / "models" / f"{name}.npz"

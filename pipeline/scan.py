@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -63,14 +64,15 @@ class ScanIndex:
     """What earlier scans found, by path; valid while a file's size and times are the same.
 
     A log of JSON lines to which each scan appends: a job killed while writing loses at most its
-    last line.
+    last line. A line begins with a checksum of the rest: with a wrong digest an image would be
+    refused as changed, by this job and by all to come.
     """
 
     def __init__(self, folder: Path, reader: Reader) -> None:
         self._path = folder / f"index-v{READER_VERSION}-{reader.max_pixels}.jsonl"
         self._entries: dict[str, tuple[Signature, Entry]] = {}
         if self._path.exists():
-            for line in self._path.read_bytes().splitlines():
+            for line in self._path.read_text("ascii", "replace").splitlines():
                 self._remember(line)
 
     def find(self, source: Source, signature: Signature | None) -> Entry | None:
@@ -85,7 +87,7 @@ class ScanIndex:
         meanwhile is new to the next scan.
         """
         lines = [
-            json.dumps([str(source), signature, *vars(entry).values()])
+            _sealed(json.dumps([str(source), signature, *vars(entry).values()]))
             for source, signature, entry in found
             if signature and entry.digest != UNREADABLE
         ]
@@ -96,12 +98,22 @@ class ScanIndex:
         for line in lines:
             self._remember(line)
 
-    def _remember(self, line: bytes | str) -> None:
-        try:
-            path, signature, digest, rows, columns, failure = json.loads(line)
-        except ValueError:  # blank, or cut off when a job was killed
-            return
-        self._entries[path] = (signature, Entry(digest, rows, columns, failure))
+    def _remember(self, line: str) -> None:
+        text = _unsealed(line)
+        if text is not None:
+            path, signature, *entry = json.loads(text)
+            self._entries[path] = (signature, Entry(*entry))
+
+
+def _sealed(text: str) -> str:
+    """Put the checksum of a JSON list before its first item."""
+    return f"[{zlib.crc32(text.encode())}, {text[1:]}"
+
+
+def _unsealed(line: str) -> str | None:
+    """Give the list without its checksum; None if that is wrong, the line blank or cut off."""
+    text = "[" + line.partition(", ")[2]
+    return text if line == _sealed(text) else None
 
 
 def _signature(source: Source) -> Signature | None:

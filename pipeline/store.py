@@ -5,10 +5,10 @@ bytes, the feature's parameters and learned state, and the versions of the featu
 the reader: whatever could change a number changes the key, and nothing else does.
 
 The rows are cut into shards. A shard is ``00000.npy`` (float32) and, written after it,
-``00000.json`` with its checksum and the images that failed; a shard without its JSON does not
-exist. ``manifest.json``, written last, says that the matrix is whole. Every file is written under
-a temporary name, flushed to the disk and renamed, so a job killed at any moment leaves whole shards
-and no half ones, and the next job goes on from there.
+``00000.json`` with the images that failed and a checksum over both files, the key and the shard's
+number; a shard without its JSON does not exist. ``manifest.json``, written last, says that the
+matrix is whole. Every file is written under a temporary name, flushed to the disk and renamed, so a
+job killed at any moment leaves whole shards and no half ones, and the next job goes on from there.
 """
 
 import fcntl
@@ -49,11 +49,16 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that, at any moment, it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        # Where the disk is full, what fits of the file would take the last of it.
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager
@@ -161,12 +166,12 @@ class StoredMatrix:
         data = buffer.getvalue()
         write_atomically(self._matrix_file(shard), data)
         record = {
-            "crc32": zlib.crc32(data),
             "rows": rows.shape[0],
             "columns": rows.shape[1],
             "failures": {str(image): reason for image, reason in sorted(failures.items())},
             "retry": sorted(retry),
         }
+        record["crc32"] = self._checksum(shard, record, data)
         write_atomically(self._record_file(shard), json.dumps(record, indent=1).encode())
 
     def commit(self, feature: ImageFeature, reader: Reader) -> None:
@@ -184,7 +189,7 @@ class StoredMatrix:
     def load(self) -> "FeatureMatrix":
         """Map the whole matrix into memory, read-only."""
         try:
-            records = [self._record(shard) for shard in range(self._n_shards)]
+            records = [self._sound_record(shard) for shard in range(self._n_shards)]
             blocks = [
                 np.load(self._matrix_file(shard), mmap_mode="r", allow_pickle=False)
                 for shard, record in enumerate(records)
@@ -201,14 +206,28 @@ class StoredMatrix:
 
     def _is_sound(self, shard: int) -> bool:
         try:
-            record = self._record(shard)
-            data = self._matrix_file(shard).read_bytes()
-            return not record["retry"] and zlib.crc32(data) == record["crc32"]
-        except (OSError, ValueError, KeyError):
+            return not self._sound_record(shard)["retry"]
+        except (OSError, ValueError):
             return False
 
+    def _sound_record(self, shard: int) -> dict[str, Any]:
+        """Read a shard's record; a ValueError unless it and the rows are what was written here."""
+        record = self._record(shard)
+        written = record.pop("crc32", None)
+        data = np.memmap(self._matrix_file(shard), np.uint8, "r")
+        if written != self._checksum(shard, record, data):
+            raise ValueError(f"{self._matrix_file(shard).name} has a wrong checksum")
+        return record
+
+    def _checksum(self, shard: int, record: Mapping[str, Any], data: Any) -> int:
+        """CRC-32 of the rows, after that of what is said of them and of where they belong."""
+        said = json.dumps([self.folder.name, shard, record], sort_keys=True)
+        return zlib.crc32(data, zlib.crc32(said.encode()))
+
     def _record(self, shard: int) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads(self._record_file(shard).read_bytes())
+        record = json.loads(self._record_file(shard).read_bytes())
+        if not isinstance(record, dict):
+            raise ValueError(f"{self._record_file(shard).name} is of another kind")
         return record
 
     def _matrix_file(self, shard: int) -> Path:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -25,7 +25,7 @@ __all__ = [
     "Split",
     "evaluate",
     "feature_sets",
-    "load_models",
+    "load_model",
     "model_name",
     "model_names",
     "train",
@@ -170,12 +170,22 @@ def train(
     return models, report
 
 
-def load_models(
-    folder: Path, features: Sequence[str]
-) -> Iterator[tuple[str, tuple[str, ...], Any]]:
-    """Load the saved models: classifier, feature set, model."""
-    for names, name in product(feature_sets(features), CLASSIFIERS):
-        yield name, names, load_estimator(folder / f"{model_name(name, names)}.npz")
+def load_model(folder: Path, classifier: str, features: Sequence[str], n_features: int) -> Any:
+    """Load a saved classifier for matrices of ``n_features`` columns.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, damaged, or of a classifier of other matrices.
+    """
+    file = folder / f"{model_name(classifier, features)}.npz"
+    model = load_estimator(file)
+    if getattr(model, "n_features_in_", None) != n_features:
+        raise ValueError(
+            f"{file}: not learned from {n_features} numbers an image, as the features give; "
+            "`visualwords train` makes it anew"
+        )
+    return model
 
 
 def evaluate(
@@ -197,8 +207,9 @@ def evaluate(
     scores: dict[str, Any] = {name: {"by_features": {}} for name in CLASSIFIERS}
     predictions: dict[str, Labels] = {}
     with stages.stage("evaluate", len(split.labels)) as stage:
-        for name, names, model in load_models(folder, list(split.matrices)):
-            predicted = model.predict(split.columns(names))
+        for names, name in product(feature_sets(list(split.matrices)), CLASSIFIERS):
+            X = split.columns(names)
+            predicted = load_model(folder, name, names, X.shape[1]).predict(X)
             accuracy = float(accuracy_score(split.labels, predicted))
             scores[name]["by_features"]["+".join(names)] = accuracy
             scores[name]["test_accuracy"] = accuracy

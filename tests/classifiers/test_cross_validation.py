@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
+from sklearn.utils.class_weight import compute_sample_weight
 
 from visualwords.classifiers import (
     CrossEntropy,
@@ -16,7 +17,8 @@ from visualwords.classifiers import (
     SoftmaxCV,
 )
 from visualwords.classifiers.curvature import Spectrum
-from visualwords.classifiers.path import Model, Models
+from visualwords.classifiers.path import Models
+from visualwords.classifiers.path_model import Model
 from visualwords.classifiers.scaling import column_scaling
 
 PAIRS = [
@@ -60,18 +62,59 @@ def test_same_bits_for_any_number_of_threads_and_weights_count(blobs):
     assert_allclose(weighted.scores_, one.scores_, atol=0.1)
 
 
+def test_classes_are_weighted_in_the_scores_as_in_training(blobs):
+    X, y = blobs(n=3000)
+    rare = (y > 0) | (np.arange(3000) % 8 == 0)
+    X, y = X[rare], y[rare]
+    search = SoftmaxCV([0.01, 1.0], cv=3, class_weight="balanced", tol=1e-4).fit(X, y)
+    weight = compute_sample_weight("balanced", y)
+    expected, unweighted = np.empty((2, 2, 3))
+    folds = StratifiedKFold(3, shuffle=True, random_state=0).split(X, y)
+    for fold, (train, test) in enumerate(folds):
+        for i, alpha in enumerate(search.alphas):
+            alone = Softmax(alpha).fit(X[train], y[train], weight[train])
+            expected[i, fold] = alone.score(X[test], y[test], weight[test])
+            unweighted[i, fold] = alone.score(X[test], y[test])
+    assert_allclose(search.scores_, expected, atol=0.01)
+    assert np.abs(expected - unweighted).max() > 0.03
+
+
+def test_folds_without_any_weight_are_refused(blobs):
+    X, y = blobs(n=300)
+    weight = np.zeros(300)
+    weight[[np.argmax(y == k) for k in range(3)]] = 1
+    with pytest.raises(ValueError, match="cv=5: there are folds whose rows all have weight 0"):
+        SoftmaxCV().fit(X, y, weight)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"alphas": [0.1, 0.0]}, "alphas must be numbers above 0"),
         ({"alphas": []}, "alphas must be numbers above 0"),
-        ({"cv": 1}, "cv must be from 2 to"),
-        ({"cv": 1000}, "cv must be from 2 to"),
+        ({"alphas": 0.1}, "alphas must be numbers above 0, got 0.1"),
+        ({"alphas": ["a"]}, "alphas must be numbers above 0"),
+        ({"alphas": "0.1"}, "alphas must be numbers above 0"),
+        ({"alphas": [np.nan]}, "alphas must be numbers above 0"),
+        ({"alphas": [0.1, np.inf]}, "alphas must be numbers above 0"),
+        ({"cv": 1}, "cv must be a whole number from 2 to"),
+        ({"cv": 1000}, "cv must be a whole number from 2 to"),
+        ({"cv": None}, "cv must be a whole number from 2 to .* got None"),
+        ({"cv": StratifiedKFold(3)}, "cv must be a whole number from 2 to"),
     ],
 )
 def test_bad_parameters(blobs, change, message):
     with pytest.raises(ValueError, match=message):
         SoftmaxCV(**change).fit(*blobs())
+
+
+@pytest.mark.parametrize(("search", "single"), PAIRS)
+def test_the_objective_is_that_of_the_best_penalty(blobs, search, single):
+    X, y = blobs(n=500)
+    model = clone(search).fit(X, y)
+    objective, W = model.objective(X, y)
+    alone = clone(single).set_params(alpha=model.alpha_).fit(X, y)
+    assert objective(W)[0] == pytest.approx(alone.loss_curve_[-1], rel=2e-3)
 
 
 @pytest.mark.parametrize("standardize", [False, True])

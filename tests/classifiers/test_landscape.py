@@ -84,6 +84,12 @@ def test_random_directions_are_orthonormal_and_seeded():
     assert not np.array_equal(rows, random_directions(W, 4, random_state=2).reshape(4, -1))
 
 
+@pytest.mark.parametrize("count", [0, 16])
+def test_more_directions_than_weights_are_refused(count):
+    with pytest.raises(ValueError, match=f"count must be from 1 to .*, 15, got {count}"):
+        random_directions(np.zeros((3, 5)), count)
+
+
 def hinge_breakpoints(scores, changes, y, start, stop):
     """Where 1 + s_k - s_y + t (c_k - c_y) is zero."""
     found = []

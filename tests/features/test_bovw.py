@@ -79,11 +79,15 @@ def test_norms(images, norm, definition):
     assert_allclose(bag.transform(images)[3], definition(counts), rtol=1e-6)
 
 
-def test_tfidf_weighs_words_by_how_few_images_have_them(images):
+@pytest.mark.parametrize("chosen", [slice(None), slice(11, 14)], ids=["many", "few"])
+def test_tfidf_weighs_words_by_how_few_images_have_them(images, chosen):
+    images = images[chosen]
     bag = BagOfVisualWords(n_words=30, patches=PATCHES, norm="tfidf").fit(images)
     counts = np.array([brute_force_counts(bag, PATCHES.describe(image)[0]) for image in images])
-    idf = np.log(len(images) / np.maximum((counts > 0).sum(axis=0), 1))
-    assert idf.max() > idf.min()
+    found = (counts > 0).sum(axis=0)
+    assert found.min() < found.max()
+    assert (found.min() == 1) == (len(images) == 3)
+    idf = np.log(len(images) / np.maximum(found, 1))
     expected = counts / counts.sum(axis=1, keepdims=True) * idf
     assert_allclose(bag.transform(images), expected, rtol=1e-6)
 
@@ -267,6 +271,15 @@ def test_feature_names(bag, images):
 def test_wrong_parameters_are_named(images, parameters, words):
     with pytest.raises(ValueError, match=words):
         BagOfVisualWords(**parameters).fit(images)
+
+
+def test_whole_numbers_of_any_kind_are_the_same_parameters(images):
+    """Though a product of small ones overflows."""
+    small = {"n_words": np.uint8(20), "pyramid_levels": np.uint8(4)}
+    expected = BagOfVisualWords(20, pyramid_levels=4, patches=PATCHES).fit_transform(images)
+    bag = BagOfVisualWords(**small, patches=PATCHES).fit(images)
+    assert_array_equal(bag.transform(images), expected)
+    assert len(bag.get_feature_names_out()) == expected.shape[1] == 20 * (1 + 4 + 16 + 64)
 
 
 def test_patches_of_another_kind_are_refused(images):

@@ -16,7 +16,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
 from visualwords.classifiers import LinearSVM
-from visualwords.features import HOG, BagOfVisualWords, DensePatches, HueHistogram, ImageFeature
+from visualwords.features import (
+    HOG,
+    BagOfVisualWords,
+    DensePatches,
+    DescribedImages,
+    HueHistogram,
+    ImageFeature,
+)
 
 PATCHES = DensePatches(patch_size=16, stride=8)
 
@@ -232,6 +239,18 @@ def test_what_is_not_a_collection_is_refused(feature, case):
     for call in (feature.transform, clone(feature).fit):
         with pytest.raises(error, match=message):
             call(images)
+
+
+def test_descriptors_are_no_images_but_may_come_with_them(feature):
+    described = PATCHES.transform(IMAGES[:5])
+    rows = feature.transform(IMAGES[:5])
+    assert_array_equal(feature.transform(DescribedImages(IMAGES[:5], described)), rows)
+    if isinstance(feature, BagOfVisualWords):
+        assert_array_equal(feature.transform(described), rows)
+        return
+    for call in (feature.transform, clone(feature).fit):
+        with pytest.raises(TypeError, match=r"expected images, got PatchDescriptors.*DescribedIm"):
+            call(described)
 
 
 NAN = np.full((32, 32, 3), np.nan)

@@ -1,5 +1,6 @@
 """Hue histograms against whole-number arithmetic, fractions and scikit-image."""
 
+import re
 from fractions import Fraction
 from itertools import product
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_array_equal
 from skimage import color, data
 
 from visualwords.features import HueHistogram, hue_histogram
@@ -229,6 +231,8 @@ def test_names_tell_where_the_bins_begin():
         {"n_bins": 10.0},
         {"n_bins": True},
         {"n_bins": 4097},
+        {"n_bins": [10]},
+        {"weight": ["chroma"]},
         {"saturation_bins": -1},
         {"value_bins": "2"},
         {"weight": "value"},
@@ -241,10 +245,21 @@ def test_errors_name_the_parameter_and_its_value(parameters):
     ((name, value),) = parameters.items()
     image = np.zeros((2, 2, 3), np.uint8)
     hue_histogram(image)
-    with pytest.raises(ValueError, match=f"{name} must be .*got {value!r}"):
+    message = f"{name} must be .*got {re.escape(repr(value))}"
+    with pytest.raises(ValueError, match=message):
         hue_histogram(image, **parameters)
-    with pytest.raises(ValueError, match=f"{name} must be .*got {value!r}"):
+    with pytest.raises(ValueError, match=message):
         HueHistogram(**parameters).fit([image])
+
+
+def test_the_length_may_be_more_than_its_factors_can_hold():
+    parameters = {"n_bins": np.uint8(100), "saturation_bins": np.uint8(4)}
+    image = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
+    feature = HueHistogram(**parameters).fit([image])
+    expected = hue_histogram(image, n_bins=100, saturation_bins=4)
+    assert_array_equal(hue_histogram(image, **parameters), expected)
+    assert_array_equal(feature.transform([image]), [expected])
+    assert len(feature.get_feature_names_out()) == 400
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -76,6 +77,16 @@ def test_other_test_images_are_counted_and_told_of(run_folder, crops, tmp_path, 
     assert "36 images are both in the training and in the test set" in output
 
 
+def test_evaluation_names_no_store_but_that_of_other_test_images(run_folder, tmp_path, capsys):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    assert call("evaluate", folder) == 0
+    output = capsys.readouterr().out
+    assert str(folder / "models") in output
+    assert str(folder / "cache") not in output
+    assert call("evaluate", folder, "--cache", tmp_path / "store") == 2
+    assert "is for the matrices of --test" in capsys.readouterr().err
+
+
 def test_extraction_tells_which_results_it_removes(run_folder, crops, test_crops, tmp_path, capsys):
     folder = shutil.copytree(run_folder, tmp_path / "run")
     arguments = ("extract", crops, "--test", test_crops, "--out", folder, "--words", 8)
@@ -99,13 +110,17 @@ def test_a_decoder_has_no_say_of_its_own_on_the_screen(run_folder, tmp_path):
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "cut.tif")
     data = (tmp_path / "cut.tif").read_bytes()
     (tmp_path / "cut.tif").write_bytes(data[:-10])
-    command = [sys.executable, "-m", "visualwords.pipeline", "predict"]
+    cv2.imwrite(str(tmp_path / "bad.tif"), np.zeros((40, 40, 3), np.uint16))  # OpenCV decodes it
+    data = (tmp_path / "bad.tif").read_bytes()
+    (tmp_path / "bad.tif").write_bytes(data[:8] + bytes([255] * 20) + data[28:])
+    command = [sys.executable, "-m", "visualwords.pipeline", "predict", str(run_folder)]
     result = subprocess.run(
-        [*command, str(run_folder), "cut.tif"], capture_output=True, text=True, cwd=tmp_path
+        [*command, "cut.tif", "bad.tif"], capture_output=True, text=True, cwd=tmp_path
     )
     assert result.returncode == 1
-    assert result.stderr.startswith("error: cut.tif: damaged")
-    assert result.stderr.count("\n") == 1
+    first, second = result.stderr.splitlines()
+    assert first.startswith("error: cut.tif: damaged")
+    assert second.startswith("error: bad.tif: damaged")
 
 
 def test_names_that_are_not_utf_8_are_printed_byte_by_byte(run_folder, test_crops, tmp_path):
@@ -164,6 +179,9 @@ def test_wrong_usage_is_told_apart(capsys):
     assert "--jobs" in capsys.readouterr().err
     assert call("run", "TRAIN", "--out", "OUT", "--seed", 2**32) == 2
     assert "Usage" in capsys.readouterr().err
+    for option, value in (("--hue-bins", 4097), ("--image-size", 100_000)):
+        assert call("run", "TRAIN", "--out", "OUT", option, value) == 2
+        assert option in capsys.readouterr().err
 
 
 def test_version(capsys):

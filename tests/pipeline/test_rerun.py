@@ -2,13 +2,16 @@
 
 import csv
 import json
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from visualwords.features import HueHistogram
 from visualwords.pipeline.job import Run, Settings
 from visualwords.pipeline.store import alone_in
 
@@ -185,6 +188,68 @@ def test_one_job_at_a_time_writes_to_a_folder(crops, test_crops, folder):
         assert prediction.failure is None
     assert (models_of(folder), scores_of(folder)) == before
     run.train(alpha=0.5)
+    with alone_in(folder), pytest.raises(ValueError, match="another job is at work"):
+        run.train(alpha=0.5)
+
+
+@pytest.fixture(scope="module")
+def other(crops, test_crops, tmp_path_factory):
+    """A run with other words, as many, and another number of hues; read-only."""
+    run = Run(tmp_path_factory.mktemp("other"), n_jobs=1)
+    run.run(settings(crops, test_crops, seed=1, hue_bins=3))
+    return run.folder
+
+
+ALL = "Softmax-hue+hog+words.npz"
+STRANGERS = {
+    "other words": ("words.npz", "words.npz", r"models/words\.npz: not what the training images"),
+    "other hues": ("hue.npz", "hue.npz", r"models/hue\.npz: not what the training images"),
+    "a classifier": (ALL, "hue.npz", r"models/hue\.npz: not what the training images"),
+    "another classifier": (ALL, ALL, r"words\.npz: not learned from \d+ numbers an image"),
+    "a feature": ("hog.npz", ALL, r"words\.npz: not learned from \d+ numbers an image"),
+}
+
+
+@pytest.mark.parametrize("case", STRANGERS)
+def test_models_of_another_run_are_told_by_their_file(crops, folder, other, test_crops, case):
+    source, target, message = STRANGERS[case]
+    shutil.copy(other / "models" / source, folder / "models" / target)
+    run = Run(folder, n_jobs=1)
+    image = str(test_crops / "rocket" / "00.jpg")
+    for command in (lambda: list(run.predict([image])), lambda: run.evaluate(str(crops))):
+        with pytest.raises(ValueError, match=message):
+            command()
+
+
+def test_a_new_version_of_a_feature_does_not_describe_for_old_models(
+    crops, folder, test_crops, monkeypatch
+):
+    monkeypatch.setattr(HueHistogram, "kernel_version", HueHistogram.kernel_version + 1)
+    run = Run(folder, n_jobs=1)
+    image = str(test_crops / "rocket" / "00.jpg")
+    for command in (lambda: list(run.predict([image])), lambda: run.evaluate(str(crops))):
+        with pytest.raises(ValueError, match="of other settings or another version"):
+            command()
+    run.evaluate()
+
+
+def test_a_prediction_is_never_by_models_of_two_jobs(crops, test_crops, folder):
+    """A job with other words begins and ends while predict waits for a file, here at a pipe."""
+    image = str(test_crops / "rocket" / "00.jpg")
+    words = folder / "models" / "words.npz"
+    data = words.read_bytes()
+    words.unlink()
+    os.mkfifo(words)
+    with ThreadPoolExecutor(1) as pool:
+        predicted = pool.submit(lambda: list(Run(folder, n_jobs=1).predict([image])))
+        with words.open("wb") as pipe:  # which opens when predict does
+            Run(folder, n_jobs=1).run(settings(crops, test_crops, seed=1))
+            pipe.write(data)
+        with pytest.raises(ValueError, match="a job replaces the models just now; predict again"):
+            predicted.result()
+    assert words.read_bytes() != data
+    (prediction,) = Run(folder, n_jobs=1).predict([image])
+    assert prediction.failure is None
 
 
 def test_other_test_images_leave_the_counts_and_failures_of_the_training_images(crops, tmp_path):

@@ -99,6 +99,20 @@ def test_an_index_cut_off_by_a_kill_is_still_used(folder, tmp_path):
     assert scan_folder(folder, tmp_path / "cache").read == 0
 
 
+def test_a_damaged_index_is_not_believed(folder, tmp_path):
+    """Wherever a byte is another one: in digests, shapes, times, or between the lines."""
+    first = scan_folder(folder, tmp_path / "cache")
+    (index,) = (tmp_path / "cache").glob("index-*")
+    data = index.read_bytes()
+    for place in range(0, len(data), 3):
+        index.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        second = scan_folder(folder, tmp_path / "cache")
+        assert second.digests == first.digests
+        np.testing.assert_array_equal(second.shapes, first.shapes)
+    index.write_bytes(b"7\n\xff\n[]\n" + data)
+    assert scan_folder(folder, tmp_path / "cache").read == 0
+
+
 def test_the_pixel_cap_is_part_of_what_an_index_knows(folder, tmp_path):
     assert scan_folder(folder, tmp_path / "cache").failures == {}
     assert len(scan_folder(folder, tmp_path / "cache", max_pixels=10).failures) == 3

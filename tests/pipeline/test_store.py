@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -40,6 +41,20 @@ def test_rows_come_back_by_any_slice(matrix):
         np.testing.assert_array_equal(loaded[rows], expected[rows])
 
 
+def test_rows_are_read_by_contiguous_slices_alone(matrix):
+    with pytest.raises(IndexError, match="got step 2"):
+        matrix.load()[::2]
+
+
+def test_a_matrix_may_be_of_failures_alone(tmp_path):
+    stored = StoredMatrix(tmp_path / "hue" / "key", 2)
+    stored.write(0, np.empty((0, 0), np.float32), {0: "why", 1: "why"})
+    loaded = stored.load()
+    assert loaded.shape == (0, 0)
+    assert loaded[:].shape == (0, 0)
+    assert loaded.failures == {0: "why", 1: "why"}
+
+
 def test_rows_within_a_shard_are_read_from_the_map_not_copied(matrix):
     assert isinstance(matrix.load()[10:20].base, np.memmap | np.ndarray)
     assert not matrix.load()[10:20].flags.owndata
@@ -57,21 +72,52 @@ def test_every_image_must_be_a_row_or_a_failure(matrix):
         matrix.write(0, np.zeros((5, 2), np.float32), {})
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "record"])
-def test_a_damaged_shard_counts_as_missing(matrix, damage):
-    assert matrix.missing() == []
-    file = matrix.folder / "00001.npy"
+def flip(file, place):
     data = bytearray(file.read_bytes())
-    if damage == "flip":
-        data[-1] ^= 1
-        file.write_bytes(data)
-    elif damage == "truncate":
-        file.write_bytes(data[:-1])
-    elif damage == "remove":
-        file.unlink()
-    else:
-        (matrix.folder / "00001.json").write_text("{")
-    assert matrix.missing() == [1]
+    data[place] ^= 1
+    file.write_bytes(data)
+
+
+def replace(file, old, new):
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def swap(folder, *suffixes):
+    for suffix in suffixes:
+        first, second = folder / f"00000{suffix}", folder / f"00001{suffix}"
+        first.rename(folder / "aside")
+        second.rename(first)
+        (folder / "aside").rename(second)
+
+
+# What happens to the files, and the shards that are no more what was written.
+DAMAGES = {
+    "flipped": (lambda folder: flip(folder / "00001.npy", -1), [1]),
+    "flipped header": (lambda folder: flip(folder / "00001.npy", 20), [1]),
+    "truncated": (lambda folder: os.truncate(folder / "00001.npy", 5000), [1]),
+    "emptied": (lambda folder: os.truncate(folder / "00001.npy", 0), [1]),
+    "removed": (lambda folder: (folder / "00001.npy").unlink(), [1]),
+    "rows swapped": (lambda folder: swap(folder, ".npy"), [0, 1]),
+    "shards swapped": (lambda folder: swap(folder, ".npy", ".json"), [0, 1]),
+    "record truncated": (lambda folder: os.truncate(folder / "00001.json", 1), [1]),
+    "record of another kind": (lambda folder: (folder / "00001.json").write_text("7"), [1]),
+    "another image failed": (lambda folder: replace(folder / "00000.json", '"3"', '"7"'), [0]),
+    "another matrix's": (lambda folder: folder.rename(folder.with_name("other")), [0, 1, 2]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_shard_counts_as_missing_and_is_never_read(matrix, damage):
+    assert matrix.missing() == []
+    do, missing = DAMAGES[damage]
+    do(matrix.folder)
+    if not matrix.folder.exists():
+        matrix = StoredMatrix(matrix.folder.with_name("other"), N_IMAGES)
+    assert matrix.missing() == missing
+    with pytest.raises(ValueError, match=r"missing or damaged .*`visualwords extract` makes it"):
+        matrix.load()
 
 
 def test_the_manifest_says_what_the_matrix_is(matrix):
@@ -94,13 +140,24 @@ def test_leftovers_of_a_killed_process_are_removed_and_others_are_not(tmp_path):
     assert foreign.exists()
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+@pytest.fixture
+def small_files():
+    """No file of more than 1,000 bytes can be written: the disk is full, to a process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_write_that_fails_leaves_the_old_file_and_names_it(tmp_path):
     file = tmp_path / "x"
     write_atomically(file, b"old")
-    monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(file, b"new")
+    with pytest.raises(OSError, match="File too large") as failure:
+        write_atomically(file, bytes(2000))
+    assert failure.value.filename == str(file)
     assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_the_key_changes_with_whatever_changes_the_numbers_and_with_nothing_else():

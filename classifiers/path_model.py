@@ -1,0 +1,108 @@
+"""One of many models over the same rows: its steps of L-BFGS, apart from the passes over ``X``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from .curvature import Spectrum
+from .lbfgs import Pairs, finish_two_loop, start_two_loop
+from .objective import Weights
+from .scaling import Scaling
+
+__all__ = ["Model", "choose_directions"]
+
+
+@dataclass
+class Model:
+    """One of many models over the same rows, and where its optimization stands.
+
+    Parameters
+    ----------
+    alpha : float
+    held_out : int
+        The fold whose rows it does not see.
+    scaling : Scaling or None
+    W : ndarray of shape (n_classes, n_features + 1)
+    by_scores : ndarray of shape (n_classes, n_classes)
+        Mean Hessian of the loss by the scores, about.
+    few_rows : bool
+        Whether rows are too few to trust a step's promise; so until :meth:`Models.measure`.
+    """
+
+    alpha: float
+    held_out: int
+    scaling: Scaling | None
+    W: Weights
+    by_scores: npt.NDArray[np.float64]
+    few_rows: bool = True
+    value: float = np.inf
+    gradient: Weights | None = None
+    pairs: Pairs = field(default_factory=list)
+    moved: bool = False
+    direction: Weights | None = None
+    length: float = 1.0
+    promise: float = np.inf
+    done: bool = False
+
+    def without(self, fold: int, scaling: Scaling | None) -> "Model":
+        """Make the model that holds out a fold and begins with what this one learned."""
+        W = self.trial()
+        if self.scaling is not None and scaling is not None:
+            W = scaling.standardised(self.scaling.raw(W))
+        return Model(self.alpha, fold, scaling, W, self.by_scores, self.few_rows, pairs=self.pairs)
+
+    def again(self) -> "Model":
+        """Make the model that begins with what this one learned, on other rows."""
+        return self.without(self.held_out, self.scaling)
+
+    def trial(self) -> Weights:
+        """Weights to evaluate next; of a model that is done, the weights."""
+        return self.W if self.direction is None else self.W + self.length * self.direction
+
+    def raw_trial(self) -> Weights:
+        """Weights to evaluate next, for X as it came."""
+        return self.trial() if self.scaling is None else self.scaling.raw(self.trial())
+
+    def judge(self, value: float, gradient: Weights) -> None:
+        """Accept the trial when it is low enough, else try half the step."""
+        if self.direction is not None and self.gradient is not None:
+            slope = float((self.gradient * self.direction).sum())
+            if value > self.value + 1e-4 * self.length * slope + 1e-9 * abs(self.value):
+                self.length /= 2
+                self.done = self.length < 1e-6
+                return
+        self.accept(value, gradient)
+
+    def accept(self, value: float, gradient: Weights) -> None:
+        """Move to the trial."""
+        if self.direction is not None and self.gradient is not None:
+            s, t = self.length * self.direction, gradient - self.gradient
+            if (s * t).sum() > 0:
+                self.pairs = [*self.pairs[-9:], (s, t)]
+                self.moved = True
+        self.W, self.value, self.gradient = self.trial(), value, gradient
+        self.direction, self.length = None, 1.0
+
+
+def choose_directions(models: Sequence[Model], spectrum: Spectrum) -> None:
+    """Directions of L-BFGS, and half their slopes.
+
+    The last difference tells the scale of the Hessian's model along the way that a model went; one
+    that has not moved yet is going elsewhere.
+    """
+    gradients = [model.gradient for model in models if model.gradient is not None]
+    starts = [start_two_loop(g, m.pairs) for m, g in zip(models, gradients, strict=True)]
+    moved = [model for model in models if model.moved]
+    solved = spectrum.inverse(
+        np.stack([*(start for start, _ in starts), *(model.pairs[-1][1] for model in moved)]),
+        np.array([model.alpha for model in (*models, *moved)]),
+        np.stack([model.by_scores for model in (*models, *moved)]),
+    )
+    scaled = {id(model): last for model, last in zip(moved, solved[len(models) :], strict=True)}
+    for model, gradient, (_, factors), start in zip(
+        models, gradients, starts, solved, strict=False
+    ):
+        model.direction = -finish_two_loop(start, scaled.get(id(model)), model.pairs, factors)
+        model.promise = -0.5 * float((gradient * model.direction).sum())
