@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -140,20 +141,24 @@ def test_leftovers_of_a_killed_process_are_removed_and_others_are_not(tmp_path):
     assert foreign.exists()
 
 
-@pytest.fixture
+@contextmanager
 def small_files():
-    """No file of more than 1,000 bytes can be written: the disk is full, to a process."""
+    """No file of more than 1,000 bytes can be written: the disk is full, to a process.
+
+    That goes for what pytest prints too, so it is for the writing alone.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_write_that_fails_leaves_the_old_file_and_names_it(tmp_path):
     file = tmp_path / "x"
     write_atomically(file, b"old")
-    with pytest.raises(OSError, match="File too large") as failure:
+    with pytest.raises(OSError, match="File too large") as failure, small_files():
         write_atomically(file, bytes(2000))
     assert failure.value.filename == str(file)
     assert file.read_bytes() == b"old"
