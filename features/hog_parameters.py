@@ -36,14 +36,18 @@ class Parameters(NamedTuple):
 
 
 def checked(p: Parameters) -> Parameters:
-    """Check the parameters, and fill in the stride."""
+    """Check the parameters, fill in the stride and make numbers those of Python, of any size."""
     if p.convention not in CONVENTIONS:
         raise ValueError(f"convention must be one of {CONVENTIONS}, got {p.convention!r}")
     if p.norm not in NORMS:
         raise ValueError(f"block_norm must be one of {NORMS}, got {p.norm!r}")
-    check_counts("orientations", (p.orientations,), 1)
-    check_counts("pixels_per_cell", p.cell, 2)
-    check_counts("cells_per_block", p.block, 2)
+    stride = p.cell if p.stride is None else p.stride
+    p = p._replace(
+        orientations=check_counts("orientations", (p.orientations,), 1)[0],
+        cell=check_counts("pixels_per_cell", p.cell, 2),
+        block=check_counts("cells_per_block", p.block, 2),
+        stride=check_counts("block_stride", stride, 2),
+    )
     if p.orientations < 2 and p.convention in ("dalal", "opencv"):
         raise ValueError("orientations must be at least 2, since votes are shared between two bins")
     if p.signed and p.convention not in ("dalal", "opencv"):
@@ -52,27 +56,35 @@ def checked(p: Parameters) -> Parameters:
         raise ValueError('transform_sqrt=True is not for "cs231n"')
     if p.norm != "L2-Hys" and p.convention not in ("dalal", "skimage"):
         raise ValueError(f'block_norm={p.norm!r} is for "dalal" and "skimage"')
-    stride = p.cell if p.stride is None else p.stride
-    check_counts("block_stride", stride, 2)
-    if p.convention in CONVENTIONS_OF_CELLS and (p.block, stride) != ((2, 2), p.cell):
+    assert p.stride is not None
+    if p.convention in CONVENTIONS_OF_CELLS and (p.block, p.stride) != ((2, 2), p.cell):
         raise ValueError(
             f"{p.convention!r} has no blocks of its own: leave cells_per_block and block_stride out"
         )
-    if p.convention == "skimage" and (stride[0] % p.cell[0] or stride[1] % p.cell[1]):
+    if p.convention == "skimage" and (p.stride[0] % p.cell[0] or p.stride[1] % p.cell[1]):
         raise ValueError(
             f'with convention="skimage" block_stride must be a multiple of pixels_per_cell '
-            f"{p.cell}, got {stride}"
+            f"{p.cell}, got {p.stride}"
         )
-    return p._replace(stride=stride)
+    return p
 
 
-def check_counts(name: str, values: Any, length: int) -> None:
-    """Check that a parameter is ``length`` whole numbers above 0."""
+def check_counts(name: str, values: Any, length: int) -> tuple[Any, ...]:
+    """Check that a parameter is ``length`` whole numbers above 0 and give these as int.
+
+    8.0 is one: in the caches of what is planned it is the same as 8.
+    """
     several = isinstance(values, Sequence | np.ndarray) and len(values) == length
-    if not (several and all(isinstance(v, int | np.integer) and v > 0 for v in values)):
+    if not (several and all(_is_count(v) for v in values)):
         what = "a whole number" if length == 1 else "two whole numbers (rows, columns)"
         got = values[0] if length == 1 else values
         raise ValueError(f"{name} must be {what} above 0, got {got!r}")
+    return tuple(int(v) for v in values)
+
+
+def _is_count(value: Any) -> bool:
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    return is_number and not isinstance(value, bool) and value > 0 and value % 1 == 0
 
 
 def check_size(size: tuple[int, ...], cell: tuple[int, int], block: tuple[int, int]) -> None:

@@ -1,7 +1,6 @@
 """What HOG computes once for a size of image: where every pixel votes, and with what weight."""
 
 from functools import lru_cache
-from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,14 +66,14 @@ def find_plan(
     """Plan for images of ``size``, made once (:func:`make_plan`); pairs may be lists or arrays."""
     rest = convention, stride, norm, signed, root, only_cells
     try:
-        return make_plan(size, is_float, index(orientations), cell, block, *rest)
+        return make_plan(size, is_float, orientations, cell, block, *rest)
     except TypeError:  # a list or an array cannot be looked up
         check_counts("orientations", (orientations,), 1)
         cell, block, stride = (
             tuple(p) if isinstance(p, list | np.ndarray) else p for p in (cell, block, stride)
         )
         rest = convention, stride, norm, signed, root, only_cells
-        return make_plan(size, is_float, index(orientations), cell, block, *rest)
+        return make_plan(size, is_float, orientations, cell, block, *rest)
 
 
 @lru_cache(maxsize=256)
@@ -102,7 +101,7 @@ def make_plan(
     has_blocks = not only_cells and convention not in CONVENTIONS_OF_CELLS
     check_size(size[:2], p.cell, p.block if has_blocks else (1, 1))
     windows = [_windows(p, axis, size[axis], has_blocks) for axis in (0, 1)]
-    n_bins = orientations * (2 if convention == "uoctti" else 1)
+    n_bins = p.orientations * (2 if convention == "uoctti" else 1)
     cells = (len(windows[0].first), len(windows[1].first), n_bins)
     blocks = _blocks(p, cells) if has_blocks else Blocks(cells[:2], (1, 1), (1, 1))
     shape = blocks.shape(p) if has_blocks else cells if only_cells else _shape_of_cells(p, cells)

@@ -125,7 +125,7 @@ class KeypointPatches(Patches):
 
     def _places(self, gray: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Centre, side and angle of the strongest keypoints, strongest first."""
-        found = DETECTORS[self.detector](gray, self.n_keypoints)
+        found = DETECTORS[self.detector](gray, int(self.n_keypoints))
         if self.patch_size is not None:
             found[:, 2] = self.patch_size
         if not self.oriented:
@@ -133,7 +133,7 @@ class KeypointPatches(Patches):
         # Several angles at one point are several keypoints of SIFT, but one upright patch.
         found = found[np.lexsort((*found[:, 3::-1].T, -found[:, 4]))]
         _, first = np.unique(found[:, :4], axis=0, return_index=True)
-        places = found[np.sort(first), :4][: self.n_keypoints]
+        places = found[np.sort(first), :4][: int(self.n_keypoints)]
         places[:, :2] += 0.5
         places[:, 3] *= DEGREE
         return places

@@ -1,7 +1,6 @@
 """HOG against its owners, and against the definitions spelled out in float64."""
 
 import os
-import re
 from pathlib import Path
 
 import cv2
@@ -428,126 +427,6 @@ def test_opencv_cells_are_by_rows():
     upper = PHOTOGRAPHS[1].copy()
     upper[16:] = upper[15]
     assert not hog_cells(upper, convention="opencv")[3:, :, 4].any()
-
-
-@pytest.mark.parametrize(
-    ("orientations", "cell"), [(9, (8, 8)), (9, (10, 10)), (15, (31, 27)), (6, (2, 5))]
-)
-def test_picture_is_that_of_skimage(orientations, cell):
-    image = skimage.data.camera()[:70, :80]
-    _, expected = skimage_hog(image, orientations, cell, (1, 1), visualize=True)
-    found = hog_image(image, orientations=orientations, pixels_per_cell=cell, convention="skimage")
-    rows, columns = found.shape
-    np.testing.assert_allclose(found, expected[:rows, :columns], atol=1e-4)
-    assert not expected[rows:].any()
-    assert not expected[:, columns:].any()
-
-
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_cells_too_thin_for_lines_are_drawn_as_points(convention):
-    for cell in ((1, 1), (1, 8), (8, 1)):
-        parameters = {"pixels_per_cell": cell, "convention": convention}
-        image = PHOTOGRAPHS[0][:16, :24]
-        picture = hog_image(image, **parameters)
-        assert picture.shape == image.shape
-        cells = hog_cells(image, **parameters).sum(2)
-        points = picture[cell[0] // 2 :: cell[0], cell[1] // 2 :: cell[1]]
-        np.testing.assert_allclose(points, cells, rtol=1e-5)
-        np.testing.assert_allclose(picture.sum(), cells.sum(), rtol=1e-5)
-
-
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_picture_of_every_convention(convention):
-    assert hog_image(PHOTOGRAPHS[0], convention=convention).max() > 0
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"convention": "lowe"}, "convention must be one of"),
-        ({"orientations": 0}, "orientations must be a whole number above 0"),
-        ({"orientations": 1}, "orientations must be at least 2"),
-        ({"pixels_per_cell": (8, 0)}, "pixels_per_cell must be two whole numbers"),
-        ({"cells_per_block": (2, 2, 2)}, "cells_per_block must be two whole numbers"),
-        ({"block_stride": (0, 8)}, "block_stride must be two whole numbers"),
-        ({"block_norm": "L3"}, "block_norm must be one of"),
-        ({"convention": "opencv", "block_norm": "L1"}, "block_norm"),
-        ({"convention": "skimage", "signed": True}, "signed=True is for"),
-        ({"convention": "skimage", "block_stride": (4, 8)}, "multiple of pixels_per_cell"),
-        ({"convention": "uoctti", "cells_per_block": (3, 3)}, "no blocks of its own"),
-        ({"convention": "cs231n", "transform_sqrt": True}, "not for"),
-        (
-            {"pixels_per_cell": (17, 8)},
-            "an image of 33x40 pixels is too small: a block needs 34x16",
-        ),
-    ],
-)
-def test_errors_name_the_parameter(parameters, message):
-    with pytest.raises(ValueError, match=message):
-        hog(PHOTOGRAPHS[52], **parameters)
-
-
-@pytest.mark.parametrize("name", ["pixels_per_cell", "cells_per_block", "block_stride"])
-def test_one_number_is_not_enough_for_rows_and_columns(name):
-    message = re.escape(f"{name} must be two whole numbers (rows, columns) above 0, got 8")
-    functions = [hog, hog_cells, hog_image] if name == "pixels_per_cell" else [hog]
-    for function in functions:
-        with pytest.raises(ValueError, match=message):
-            function(PHOTOGRAPHS[0], **{name: 8})
-    with pytest.raises(ValueError, match=message):
-        HOG(**{name: 8}).fit(PHOTOGRAPHS[:1])
-
-
-@pytest.mark.parametrize("size", [32, (32,), (32, 32, 3), (32.5, 32), (0, 32), "ab"])
-def test_a_size_is_two_whole_numbers(size):
-    message = f"image_size must be two whole numbers (rows, columns) above 0, got {size!r}"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        HOG(image_size=size).fit(PHOTOGRAPHS[:1])
-
-
-def test_what_was_asked_before_does_not_count():
-    hog(PHOTOGRAPHS[0], orientations=8)
-    with pytest.raises(ValueError, match=r"orientations must be .* got 8\.0"):
-        hog(PHOTOGRAPHS[0], orientations=8.0)
-
-
-def test_lists_do_as_parameters():
-    image = PHOTOGRAPHS[0]
-    as_lists = HOG(pixels_per_cell=[4, 4], block_stride=[8, 8], image_size=[32, 32])
-    expected = hog(image, pixels_per_cell=(4, 4), block_stride=(8, 8))
-    np.testing.assert_array_equal(as_lists.fit_transform([image])[0], expected)
-    as_arrays = hog(image, pixels_per_cell=np.array([4, 4]), block_stride=np.array([8, 8]))
-    np.testing.assert_array_equal(as_arrays, expected)
-
-
-def test_image_size_makes_mixed_images_alike():
-    mixed = PHOTOGRAPHS[:6]
-    assert HOG(image_size=(32, 32)).fit_transform(mixed).shape == (6, 324)
-    with pytest.raises(ValueError, match=r"image 1: expected 32x32 pixels as in fit, got"):
-        HOG().fit_transform(mixed)
-
-
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_names_say_where_a_number_is_from(convention):
-    """A gradient in one place only shows in the numbers whose names say so."""
-    image = np.zeros((32, 48), np.uint8)
-    image[18:22, 34:38] = 200
-    feature = HOG(convention=convention).fit([image])
-    names = feature.get_feature_names_out()
-    named = set(names[feature.transform([image])[0] > 0])
-    assert len(set(names)) == len(names) == feature.n_features_out_
-    if convention in ("uoctti", "cs231n"):
-        assert any(name.startswith("hog_cell2_4") for name in named)
-        assert not any(name.startswith(("hog_cell0", "hog_cell2_1")) for name in named)
-    else:
-        assert any(name.startswith("hog_block1_3_cell1_1_angle") for name in named)
-        assert not any(name.startswith(("hog_block0_", "hog_block1_0")) for name in named)
-
-
-def test_descriptor_shape_gives_axes():
-    feature = HOG().fit([np.zeros((32, 48), np.uint8)])
-    assert feature.descriptor_shape_ == (3, 5, 2, 2, 9)
-    assert feature.image_size_ == (32, 48)
 
 
 def save_opencv_references():
