@@ -259,7 +259,7 @@ class HOG(ImageFeature):
     (5, 324)
     """
 
-    kernel_version: ClassVar[int] = 5
+    kernel_version: ClassVar[int] = 6
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 

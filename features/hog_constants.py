@@ -62,15 +62,13 @@ def arctangent_in_bins(p: Parameters) -> npt.NDArray[np.float64]:
 
 
 def ends_of_bins(p: Parameters) -> npt.NDArray[np.float32] | None:
-    """Cosines and sines of the ends of bins, where a pixel votes for one bin only."""
+    """Cotangents of the ends of bins, where a pixel votes for one bin only."""
     if p.convention not in ("skimage", "uoctti"):
         return None
     if p.convention == "uoctti":
         ends = (np.arange(p.orientations // 2) + 0.5) * np.pi / p.orientations
     else:
         ends = np.arange(1, p.orientations // 2 + 1) * np.pi / p.orientations
-    # Rounded, so that the sine and cosine of 45 degrees are equal and the cosine of 90 is zero, and
-    # by the addition not a negative one, whose bits compare otherwise.
-    directions = np.column_stack([np.cos(ends), np.sin(ends)]).round(12) + 0.0
-    spare = np.tile([-1.0, 0.0], (-len(ends) % 4, 1))
-    return np.concatenate([directions, spare]).ravel().astype(np.float32)
+    # Rounded, so that the cotangent of 45 degrees is one and that of 90 is zero.
+    cotangents = (np.cos(ends) / np.sin(ends)).round(12)
+    return np.append(cotangents, [-1.0] * (-len(ends) % 4)).astype(np.float32)

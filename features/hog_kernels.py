@@ -10,7 +10,6 @@ from .hog_pixels import load_rows, vote_hard, vote_soft
 from .hog_pooling import pool_columns, pool_rows_hard, pool_rows_soft
 from .lanes import (
     LANES,
-    copy,
     everywhere,
     keep,
     least,
@@ -19,6 +18,7 @@ from .lanes import (
     pointer,
     square_root,
     store,
+    store_first,
     total,
 )
 
@@ -29,14 +29,15 @@ __all__ = ["SETTINGS", "describe", "normalize_cells"]
 # norm; number of windows; number of blocks; from one block to the next in windows, and in numbers
 # of a descriptor; rows of windows in a block, and cells; rows of votes that are kept. Then where
 # things are: groups of windows, and how many; columns of windows; cells of a block; in the working
-# memory the sums of rows for a group's first and second window, histograms, a block and votes; its
-# size; of it the numbers of a row of pixels, and of a histogram; numbers of a descriptor.
+# memory the sums of rows for a group's first and second window, histograms, blocks, what these are
+# multiplied by, and votes; its size; of it the numbers of a row of pixels, and of a histogram;
+# numbers of a descriptor.
 IMAGE, CHANNELS, ROOT, BINS, TURN, ENDS, NORM = 0, 2, 3, 4, 5, 6, 7
 WINDOWS, BLOCKS, STEP = 8, 10, 12
 STRIDES, DEPTH, CELLS, RING, GROUPS, N_GROUPS, COLUMNS, LIST = 14, 16, 17, 18, 19, 20, 21, 22
-SUMS, MORE, HISTOGRAMS, BLOCK, VOTES, SIZE, ROOM, CELL, LENGTH, SETTINGS = range(23, 33)
+SUMS, MORE, HISTOGRAMS, BLOCK, FACTORS, VOTES, SIZE, ROOM, CELL, LENGTH, SETTINGS = range(23, 34)
 ANGLES = 5  # where they begin in the constants, after those of the norm
-BAND = 16  # rows that are loaded, and then vote, at a time
+BAND = 32  # rows that are loaded, and then vote, at a time
 L1, L1_SQRT, L2, L2_HYS, NONE = range(5)
 
 
@@ -52,7 +53,7 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
     table : int64 array
         Settings. Of each group of windows: its first row of pixels, the row behind its last, and
         where its weights are in the constants. Of each column of windows: what pool_columns says.
-        Of each cell of a block, in the order of the descriptor: its row and column of windows.
+        Where the histograms of a block are, for each place of its first row: see the plan.
     constants : float32 array
         The numbers that the norm needs; those of :func:`.vote_soft`; weights.
     ends : float32 array or None
@@ -65,11 +66,13 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
     rows, columns, channels, root = table[IMAGE], table[IMAGE + 1], table[CHANNELS], table[ROOT]
     bins, turn, ring, n_columns = table[BINS], table[TURN], table[RING], table[WINDOWS + 1]
     sums, more, votes, room, cell = table[SUMS], table[MORE], table[VOTES], table[ROOM], table[CELL]
-    memory = np.empty(table[SIZE], np.float32)
-    work = pointer(memory)
+    memory = np.empty(table[SIZE] + LANES, np.float32)
+    # Lanes that lie across two lines of the cache take twice as long.
+    work = moved(pointer(memory), (-memory.ctypes.data // 4) % LANES)
     # What lies beyond rows and bins has no weight, but must be numbers.
     for at in range(0, votes, LANES):
         store(work, np.uintp(at), everywhere(np.float32(0)))
+    in_order = len(out) if table[STRIDES + 1] == table[CELLS] * bins else 0
     for first in range(0, len(out), table[LENGTH]):
         voted = np.intp(0)  # a literal 0 would compile what takes it twice
         window, slot, complete, to = 0, 0, table[DEPTH], first
@@ -103,82 +106,95 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
                     )  # fmt: skip
                     window, slot = window + 1, slot + 1 if slot + 1 < table[DEPTH] else 0
                 if window == complete:
-                    _write_blocks(work, slot, settings, numbers, target, to)
+                    _write_blocks(work, slot, settings, numbers, target, to, in_order)
                     complete, to = complete + table[STEP], to + table[STRIDES]
         source = moved(source, rows * columns * channels)
     keep(memory)
 
 
 @inner
-def _write_blocks(work: Any, first: int, table: Any, constants: Any, out: Any, to: int) -> None:
-    """Normalise and write a row of blocks; ``first`` is where the first of its histograms are."""
-    bins, norm, depth, n_columns = table[BINS], table[NORM], table[DEPTH], table[WINDOWS + 1]
-    histograms, block, cell = table[HISTOGRAMS], table[BLOCK], table[CELL]
-    step, end = table[STEP + 1] * cell, block + table[CELLS] * cell
-    size, limit = table[CELLS] * bins, everywhere(constants[4])
-    for _ in range(table[BLOCKS + 1]):
-        sums = everywhere(np.float32(0))
-        place = block
-        for at in range(table[LIST], table[LIST] + 2 * table[CELLS], 2):
-            row = first + table[at] - (depth if first + table[at] >= depth else 0)
-            i = histograms + (row * n_columns + table[at + 1]) * cell
-            for part in range(0, cell, LANES):
-                numbers = load(work, np.uintp(i + part))
-                store(work, np.uintp(place), numbers)
-                sums = multiply_add(numbers, numbers, sums) if norm >= L2 else sums + numbers
-                place += LANES
-        histograms += step
-        factor = _factor(total(sums), norm, constants[0], constants[1])
-        if norm == L2_HYS:
-            sums = everywhere(np.float32(0))
-            for at in range(block, end, LANES):
-                numbers = least(load(work, np.uintp(at)) * everywhere(factor), limit)
+def _write_blocks(
+    work: Any, first: int, table: Any, constants: Any, out: Any, to: int, in_order: int
+) -> None:
+    """Normalise and write a row of blocks, each step for all of them: a step waits for its results.
+
+    ``first`` is the place of the first row of histograms. If blocks are written ``in_order`` it is
+    where the last of all ends, else 0.
+    """
+    norm, factors, block, n = table[NORM], table[FACTORS], table[BLOCK], table[BLOCKS + 1]
+    _gather(work, first, table, factors)
+    _invert(work, factors, n, norm, constants[0], constants[1])
+    length = table[CELLS] * table[CELL]
+    if norm == L2_HYS:
+        for b in range(n):
+            factor, squares = everywhere(work[factors + b]), everywhere(np.float32(0))
+            for at in range(block, block + length, LANES):
+                numbers = least(load(work, np.uintp(at)) * factor, everywhere(constants[4]))
                 store(work, np.uintp(at), numbers)
-                sums = multiply_add(numbers, numbers, sums)
-            factor = _factor(total(sums), norm, constants[2], constants[3])
-        _write_block(work, block, factor, norm == L1_SQRT, bins, out, to, to + size)
+                squares = multiply_add(numbers, numbers, squares)
+            work[factors + b] = total(squares)
+            block += length
+        _invert(work, factors, n, norm, constants[2], constants[3])
+    elif norm == L1_SQRT:
+        for b in range(n):
+            factor = everywhere(work[factors + b])
+            for at in range(block, block + length, LANES):
+                store(work, np.uintp(at), square_root(load(work, np.uintp(at)) * factor))
+            work[factors + b] = 1
+            block += length
+    block, bins, size = table[BLOCK], table[BINS], table[CELLS] * table[BINS]
+    for b in range(n):
+        factor = everywhere(work[factors + b])
+        _write_block(work, block, factor, bins, out, to, to + size, max(to + size, in_order))
         to += table[STRIDES + 1]
+        block += length
 
 
 @inlined
-def _factor(summed: Any, norm: int, add: Any, plus: Any) -> Any:
-    """Give what a block is multiplied by."""
-    if norm == NONE:
-        return np.float32(1)
-    return np.float32(1) / ((np.sqrt(summed + add) if norm >= L2 else summed) + plus)
+def _gather(work: Any, first: int, table: Any, sums: int) -> None:
+    """Copy the histograms of each block side by side, and write their sums, or those of squares."""
+    histograms, place, cell = table[HISTOGRAMS], table[BLOCK], table[CELL]
+    listed, step = table[LIST] + first * table[CELLS], table[STEP + 1] * cell
+    for b in range(table[BLOCKS + 1]):
+        values, squares = everywhere(np.float32(0)), everywhere(np.float32(0))
+        for at in range(listed, listed + table[CELLS]):
+            i = histograms + table[at]
+            for part in range(0, cell, LANES):
+                numbers = load(work, np.uintp(i + part))
+                store(work, np.uintp(place), numbers)
+                values = values + numbers
+                squares = multiply_add(numbers, numbers, squares)
+                place += LANES
+        work[sums + b] = total(squares) if table[NORM] >= L2 else total(values)
+        histograms += step
+
+
+@inlined
+def _invert(work: Any, sums: int, n: int, norm: int, add: Any, plus: Any) -> None:
+    """Write what blocks are multiplied by in place of their sums."""
+    one, add, plus = everywhere(np.float32(1)), everywhere(add), everywhere(plus)
+    for at in range(np.uintp(sums), np.uintp(sums + n), np.uintp(LANES)):
+        summed = load(work, at)
+        root = square_root(summed + add) if norm >= L2 else summed
+        store(work, at, one if norm == NONE else one / (root + plus))
 
 
 @inlined
 def _write_block(
-    work: Any, place: int, factor: Any, root: bool, bins: int, out: Any, to: int, end: int
+    work: Any, place: int, factor: Any, bins: int, out: Any, to: int, end: int, limit: int
 ) -> None:
-    """Write the histograms of a block, times ``factor``, to ``out[to:end]`` side by side."""
+    """Write the histograms of a block, times ``factor``, to ``out[to:end]`` side by side.
+
+    What lies behind, up to ``limit``, is not written yet.
+    """
     for cell in range(to, end, bins):
         for at in range(cell, cell + bins, LANES):
-            numbers = load(work, np.uintp(place)) * everywhere(factor)
-            numbers = square_root(numbers) if root else numbers
-            if at + LANES <= end:  # The next cell writes over what is too many.
+            numbers = load(work, np.uintp(place)) * factor
+            if at + LANES <= limit:  # The next cell writes over what is too many.
                 store(out, np.uintp(at), numbers)
             else:
-                store(work, np.uintp(place), numbers)
-                _copy_few(work, np.uintp(place), out, np.uintp(at), end - at)
+                store_first(out, np.uintp(at), numbers, limit - at)
             place += LANES
-
-
-@inlined
-def _copy_few(source: Any, i: Any, target: Any, o: Any, n: int) -> None:
-    """Copy less than LANES numbers."""
-    if n & 8:
-        copy(source, i, target, o, 8)
-        i, o = i + np.uintp(8), o + np.uintp(8)
-    if n & 4:
-        copy(source, i, target, o, 4)
-        i, o = i + np.uintp(4), o + np.uintp(4)
-    if n & 2:
-        copy(source, i, target, o, 2)
-        i, o = i + np.uintp(2), o + np.uintp(2)
-    if n & 1:
-        copy(source, i, target, o, 1)
 
 
 @kernel

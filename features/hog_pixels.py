@@ -21,7 +21,6 @@ from .lanes import (
     split_colours,
     square_root,
     store,
-    store_integers,
     where,
 )
 
@@ -115,14 +114,11 @@ def vote_soft(
     a3, a4 = everywhere(constants[at + 3]), everywhere(constants[at + 4])
     a5, a6 = everywhere(constants[at + 5]), everywhere(constants[at + 6])
     zero, tiny = everywhere(np.float32(0)), everywhere(np.float32(1e-30))
-    half = everywhere(np.float32(0.5))
-    circle = everywhere(np.float32(bins))
-    half_turn = everywhere(np.float32(bins) / np.float32(turn))
-    quarter_turn = half_turn * half
-    # Where y counts as pointing up: the sign of the slope matters if unsigned, y's own if signed.
-    never = np.float32(-np.inf)
-    up_unsigned = everywhere(never if turn == 2 else np.float32(0))
-    up_signed = everywhere(np.float32(0) if turn == 2 else never)
+    # Angles are kept less half a bin, so that the floor is the bin below.
+    half_bin, circle = everywhere(np.float32(0.5)), everywhere(np.float32(bins))
+    before_circle = everywhere(np.float32(bins - 1))
+    before_half_turn = everywhere(np.float32(bins) / np.float32(turn) - np.float32(1))
+    before_quarter_turn = everywhere(np.float32(bins) / np.float32(2 * turn) - np.float32(1))
     pitch, down, here = np.uintp(room - 2 * LANES), np.uintp(channels * room), np.uintp(LANES)
     skip = np.uintp(ring) * pitch
     to, limit = np.uintp(votes) + np.uintp(start % ring) * pitch, np.uintp(votes) + skip
@@ -140,11 +136,15 @@ def vote_soft(
             high = multiply_add(
                 multiply_add(a6, s2, multiply_add(a5, s, a4)), s2, multiply_add(a3, s, a2)
             )
-            angle = multiply_add(high, s2, multiply_add(a1, s, a0)) * t
-            angle = where(steep, quarter_turn - angle, angle)
-            angle = where((gx < zero) ^ (gy < up_unsigned), half_turn - angle, angle)
-            angle = where(gy < up_signed, circle - angle, angle)
-            angle = angle - half
+            slope = multiply_add(high, s2, multiply_add(a1, s, a0))
+            angle = multiply_add(slope, t, zero - half_bin)
+            angle = where(steep, before_quarter_turn - angle, angle)
+            backwards = gx < zero
+            if turn == 1:
+                backwards = backwards ^ (gy < zero)
+            angle = where(backwards, before_half_turn - angle, angle)
+            if turn == 2:
+                angle = where(gy < zero, before_circle - angle, angle)
             below_ = floor(angle)
             whole = square_root(multiply_add(across, across, along * along))
             upper = (angle - below_) * whole
@@ -152,7 +152,7 @@ def vote_soft(
             store(work, place, whole - upper)
             store(work, place + skip, upper)
             lower_bin = where(below_ < zero, below_ + circle, below_)
-            store_integers(work, place + skip + skip, integers_of(lower_bin))
+            store(work, place + skip + skip, integers_of(lower_bin))
         to = to + pitch if to + pitch < limit else np.uintp(votes)
 
 
@@ -165,19 +165,22 @@ def vote_hard(
 
     It is the bin of as many ends of bins as their angle has passed.
 
-    Products of the gradient with directions decide, not an arctangent, so that gradients of whole
-    numbers that lie exactly on an end fall on one side always: into the bin that begins there if
-    unsigned, into the bin that ends there if signed. Angles are taken to the first quadrant, and
-    the bins mirrored; which of the products count as passed if equal is then a matter of the bits
-    of floats, which compare as those of integers do.
+    The angle has passed an end where ``along * cotangent - across``, rounded once where the
+    processor can, is not negative: no arctangent, so that gradients of whole numbers that lie
+    exactly on an end fall on one side always: into the bin that begins there if unsigned, into the
+    bin that ends there if signed. Angles are taken to the first quadrant, and the bins mirrored;
+    whether 0 counts as passed is then a matter of the bits of floats, which compare as those of
+    integers do.
 
     Parameters are those of :func:`vote_soft`, except for
 
     ends : pointer to float32
-        Cosine and sine of each of ``n_ends`` angles in the first quadrant where a bin ends and
-        another begins; in fours, those to spare being of an angle that no gradient passes.
+        Cotangent of each of ``n_ends`` angles in the first quadrant, in rising order, where a bin
+        ends and another begins; in fours, with -1 for those to spare, which no gradient passes.
     """
     zero, none = everywhere(np.float32(0)), everywhere(np.int32(0))
+    one, two = everywhere(np.int32(1)), everywhere(np.int32(2))
+    three, four = everywhere(np.int32(3)), everywhere(np.int32(4))
     at_end = everywhere(np.int32(turn - 2))
     # If signed, of two bins with the same claim the lower: of four bins the one that begins there.
     at_end_mirrored = everywhere(np.int32(0 if bins == 4 else 1 - turn))
@@ -193,26 +196,21 @@ def vote_hard(
         for i in range(here, here + pitch, np.uintp(LANES)):
             gx, gy = _gradient(work, i, down, np.uintp(channels), np.uintp(room))
             across, along, mirrored = magnitude(gx), magnitude(gy), gx * gy < zero
-            less = where(mirrored, at_end_mirrored, at_end)
+            least, minus = where(mirrored, at_end_mirrored, at_end), zero - across
             passed = none
-            for k in range(0, 2 * n_ends, 8):
-                passed = _count_passed(across, along, less, ends, k, passed)
-                passed = _count_passed(across, along, less, ends, k + 2, passed)
-                passed = _count_passed(across, along, less, ends, k + 4, passed)
-                passed = _count_passed(across, along, less, ends, k + 6, passed)
+            for k in range(0, n_ends, 4):
+                past1 = bits_of(multiply_add(along, everywhere(ends[k]), minus)) > least
+                past2 = bits_of(multiply_add(along, everywhere(ends[k + 1]), minus)) > least
+                past3 = bits_of(multiply_add(along, everywhere(ends[k + 2]), minus)) > least
+                past4 = bits_of(multiply_add(along, everywhere(ends[k + 3]), minus)) > least
+                one_or_two = where(past2, two, where(past1, one, none))
+                passed = passed + where(past4, four, where(past3, three, one_or_two))
             place = where(mirrored, last - passed, passed)
-            backwards = (gy < zero) | ((gy == zero) & (gx < zero))
-            place = where(backwards, place + behind, place)
-            place = where(place < circle, place, place - circle)
+            if turn == 2:
+                backwards = (gy < zero) | ((gy == zero) & (gx < zero))
+                place = where(backwards, place + behind, place)
+                place = where(place < circle, place, place - circle)
             at = i + ahead
             store(work, at, square_root(across * across + along * along))
-            store_integers(work, at + skip + skip, place)
+            store(work, at + skip + skip, place)
         to = to + pitch if to + pitch < limit else np.uintp(votes)
-
-
-@inlined
-def _count_passed(across: Any, along: Any, less: Any, ends: Any, k: int, passed: Any) -> Any:
-    """Count one more where a gradient in the first quadrant has passed an end of bins."""
-    nearest = bits_of(across * everywhere(ends[k + 1])) + less
-    beyond = bits_of(along * everywhere(ends[k])) > nearest
-    return where(beyond, passed + everywhere(np.int32(1)), passed)

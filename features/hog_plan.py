@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import hog_kernels as kernels
+from .hog_bins import BINS_AT_ONCE
 from .hog_constants import arctangent_in_bins, constants_of_norm, ends_of_bins, scale_of_pixels
 from .hog_parameters import (
     CONVENTIONS_OF_CELLS,
@@ -16,7 +17,6 @@ from .hog_parameters import (
     check_size,
     checked,
 )
-from .hog_pooling import BINS_AT_ONCE
 from .lanes import LANES
 
 __all__ = ["Plan", "find_plan"]
@@ -114,12 +114,12 @@ def make_plan(
     lists = [
         _rows(groups, scale**0.5 if takes_roots else scale, numbers),
         _columns(windows[1], numbers),
-        blocks.places(p),
+        blocks.places(p, cells[1], _whole(n_bins, LANES)),
     ]
     settings = np.zeros(kernels.SETTINGS, np.int64)
     settings[kernels.IMAGE : kernels.ROOT] = whole
     settings[kernels.ROOT] = takes_roots
-    settings[kernels.ENDS] = 0 if ends is None else len(ends) // 2
+    settings[kernels.ENDS] = 0 if ends is None else len(ends)
     settings[kernels.NORM] = NORMS.index(p.norm) if has_blocks else kernels.NONE
     settings[kernels.RING] = _most_rows(groups) + kernels.BAND
     settings[kernels.N_GROUPS] = len(groups.first)
@@ -158,12 +158,16 @@ class Blocks(NamedTuple):
             shape = (shape[1], shape[0], shape[3], shape[2])
         return (*shape, p.orientations)
 
-    def places(self, p: Parameters) -> npt.NDArray[np.int64]:
-        """Give the row and the column of the cells of a block, as a descriptor lists them."""
-        places = np.array(list(np.ndindex(*self.cells)))
-        if p.convention == "opencv":
-            places = places.reshape(*self.cells, 2).swapaxes(0, 1)
-        return places.ravel()
+    def places(self, p: Parameters, columns: int, cell: int) -> npt.NDArray[np.int64]:
+        """Give where the histograms of a block are, as a descriptor lists them.
+
+        Rows of windows are kept in as many places as a block has rows, each in that of the one that
+        is needed no more: there is a list for each place of the first.
+        """
+        rows, cols = np.indices(self.cells)
+        turned = (np.arange(self.cells[0])[:, None, None] + rows) % self.cells[0]
+        places = (turned * columns + cols) * cell
+        return (places.swapaxes(1, 2) if p.convention == "opencv" else places).ravel()
 
 
 def _blocks(p: Parameters, cells: tuple[int, int, int]) -> Blocks:
@@ -190,6 +194,7 @@ def _lay_out_blocks(
     if p.convention == "opencv" and has_blocks:
         strides = (block, blocks.number[0] * block)
     settings[kernels.BINS] = cells[2]
+    settings[kernels.CELL] = _whole(cells[2], LANES)
     settings[kernels.TURN] = 2 if p.signed or p.convention == "uoctti" else 1
     settings[kernels.WINDOWS : kernels.BLOCKS] = cells[:2]
     settings[kernels.BLOCKS : kernels.STEP] = blocks.number
@@ -203,20 +208,21 @@ def _lay_out_blocks(
 def _lay_out_memory(settings: npt.NDArray[np.int64], by_two: bool) -> None:
     """Set where things are in the working memory of the kernels."""
     room = _whole(settings[kernels.IMAGE + 1], LANES) + 2 * LANES
-    cell = _whole(settings[kernels.BINS], LANES)
     # As many bins as are worked on at once, for rows and for columns, and one more.
-    sums = (_whole(settings[kernels.BINS], 4 * BINS_AT_ONCE) + 1) * room
+    sums = (max(_whole(settings[kernels.BINS], n) for n in (4, BINS_AT_ONCE)) + 1) * room
+    columns, cell = settings[kernels.WINDOWS + 1], settings[kernels.CELL]
+    blocks = settings[kernels.BLOCKS + 1]
     sizes = {
         kernels.SUMS: (kernels.BAND + 2) * settings[kernels.CHANNELS] * room,
         kernels.MORE: sums,
         kernels.HISTOGRAMS: sums if by_two else 0,
-        kernels.BLOCK: settings[kernels.DEPTH] * settings[kernels.WINDOWS + 1] * cell,
-        kernels.VOTES: settings[kernels.CELLS] * cell,
+        kernels.BLOCK: settings[kernels.DEPTH] * columns * cell,
+        kernels.FACTORS: blocks * settings[kernels.CELLS] * cell,
+        kernels.VOTES: _whole(blocks, LANES),
         kernels.SIZE: 3 * settings[kernels.RING] * (room - 2 * LANES),
     }
     settings[list(sizes)] = np.cumsum(list(sizes.values()))
     settings[kernels.ROOM] = room
-    settings[kernels.CELL] = cell
 
 
 def _whole(number: int, step: int) -> int:

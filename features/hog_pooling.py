@@ -11,20 +11,10 @@ import numpy as np
 
 from visualwords.compiling import inner, multiply_add
 
-from .lanes import (
-    LANES,
-    add_where,
-    everywhere,
-    load,
-    load_integers,
-    store,
-    store_four_totals,
-    where,
-)
+from .hog_bins import BINS_AT_ONCE, add_votes, no_votes, share_votes, store_sums
+from .lanes import LANES, everywhere, load, load_integers, store, store_four_totals
 
-__all__ = ["BINS_AT_ONCE", "pool_columns", "pool_rows_hard", "pool_rows_soft"]
-
-BINS_AT_ONCE = 3  # as many as registers hold the sums of
+__all__ = ["pool_columns", "pool_rows_hard", "pool_rows_soft"]
 
 
 @inner
@@ -43,43 +33,30 @@ def pool_rows_soft(
     constants : pointer to float32
         From ``weights`` on the weights of each row in the two windows.
     """
-    zero, one, three = everywhere(np.float32(0)), everywhere(np.int32(1)), np.uintp(BINS_AT_ONCE)
+    zero = everywhere(np.float32(0))
     pitch = room - 2 * LANES
     n, row, wide, high = np.uintp(bins), np.uintp(pitch), np.uintp(room), np.uintp(ring * pitch)
     begin, limit = np.uintp(votes + start % ring * pitch), np.uintp(votes) + high
     first, last = np.uintp(weights), np.uintp(weights + 2 * (end - start))
     for x in range(np.uintp(0), row, np.uintp(LANES)):
-        a, b = np.uintp(sums) + x, np.uintp(more) + x
+        at, other = np.uintp(sums) + x, np.uintp(more) + x
         below = everywhere(np.int32(bins - 1))  # The bin below the first is the last.
-        for k in range(np.uintp(0), n, three):
+        for k in range(np.uintp(0), n, np.uintp(BINS_AT_ONCE)):
             bin0 = everywhere(np.int32(k))
-            bin1, bin2 = bin0 + one, bin0 + one + one
-            a0, a1, a2, b0, b1, b2 = zero, zero, zero, zero, zero, zero
+            a, b = no_votes(), no_votes()
             i = begin + x
             for w in range(first, last, np.uintp(2)):
-                lower, upper = load(work, i), load(work, i + high)
                 place = load_integers(work, i + high + high)
-                is0, is1, is2 = place == bin0, place == bin1, place == bin2
-                v0 = add_where(where(is0, lower, zero), place == below, upper)
-                v1 = add_where(where(is1, lower, zero), is0, upper)
-                v2 = add_where(where(is2, lower, zero), is1, upper)
-                weight = everywhere(constants[w])
-                a0 = multiply_add(v0, weight, a0)
-                a1 = multiply_add(v1, weight, a1)
-                a2 = multiply_add(v2, weight, a2)
-                weight = everywhere(constants[w + np.uintp(1)])
-                b0 = multiply_add(v0, weight, b0)
-                b1 = multiply_add(v1, weight, b1)
-                b2 = multiply_add(v2, weight, b2)
+                a, b = share_votes(
+                    a, b, place - bin0, place == below, load(work, i), load(work, i + high),
+                    everywhere(constants[w]), everywhere(constants[w + np.uintp(1)]),
+                )  # fmt: skip
                 i += row
                 i = i - high if i >= limit else i
-            store(work, a, a0)
-            store(work, a + wide, a1)
-            store(work, a + wide + wide, a2)
-            store(work, b, b0)
-            store(work, b + wide, b1)
-            store(work, b + wide + wide, b2)
-            a, b, below = a + three * wide, b + three * wide, bin2
+            store_sums(work, at, wide, a)
+            store_sums(work, other, wide, b)
+            at, other = at + np.uintp(BINS_AT_ONCE) * wide, other + np.uintp(BINS_AT_ONCE) * wide
+            below = everywhere(np.int32(k + np.uintp(BINS_AT_ONCE - 1)))
         # A bin to spare has taken what goes from the last bin to the one above, the first.
         store(work, np.uintp(sums) + n * wide + x, zero)
         store(work, np.uintp(more) + n * wide + x, zero)
@@ -91,30 +68,23 @@ def pool_rows_hard(
     weights: int, bins: int, sums: int, room: int,
 ) -> None:  # fmt: skip
     """Sum rows as :func:`pool_rows_soft` does, of pixels that vote for one bin each."""
-    zero, three = everywhere(np.float32(0)), np.uintp(BINS_AT_ONCE)
     pitch = room - 2 * LANES
     n, row, wide, high = np.uintp(bins), np.uintp(pitch), np.uintp(room), np.uintp(ring * pitch)
     begin, limit = np.uintp(votes + start % ring * pitch), np.uintp(votes) + high
     first, last = np.uintp(weights), np.uintp(weights + end - start)
     for x in range(np.uintp(0), row, np.uintp(LANES)):
         at = np.uintp(sums) + x
-        for b in range(np.uintp(0), n, three):
-            b0 = everywhere(np.int32(b))
-            b1, b2 = b0 + everywhere(np.int32(1)), b0 + everywhere(np.int32(2))
-            s0, s1, s2 = zero, zero, zero
+        for k in range(np.uintp(0), n, np.uintp(BINS_AT_ONCE)):
+            bin0, totals = everywhere(np.int32(k)), no_votes()
             i = begin + x
             for w in range(first, last):
-                vote = load(work, i) * everywhere(constants[w])
                 place = load_integers(work, i + high + high)
-                s0 = add_where(s0, place == b0, vote)
-                s1 = add_where(s1, place == b1, vote)
-                s2 = add_where(s2, place == b2, vote)
+                weight = everywhere(constants[w])
+                totals = add_votes(totals, place - bin0, load(work, i), weight)
                 i += row
                 i = i - high if i >= limit else i
-            store(work, at, s0)
-            store(work, at + wide, s1)
-            store(work, at + wide + wide, s2)
-            at += three * wide
+            store_sums(work, at, wide, totals)
+            at += np.uintp(BINS_AT_ONCE) * wide
 
 
 @inner

@@ -20,7 +20,6 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 
 __all__ = [
     "LANES",
-    "add_where",
     "bits_of",
     "copy",
     "everywhere",
@@ -36,8 +35,8 @@ __all__ = [
     "split_colours",
     "square_root",
     "store",
+    "store_first",
     "store_four_totals",
-    "store_integers",
     "total",
     "where",
 ]
@@ -182,7 +181,7 @@ def load(context: Any, array: Any, place: Any) -> Any:
 
 @intrinsic
 def load_integers(context: Any, array: Any, place: Any) -> Any:
-    """Load int32 lanes that :func:`store_integers` stored in float32 memory."""
+    """Load int32 lanes that :func:`store` stored in float32 memory."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         at = _place(builder, values, integers.vector)
@@ -193,26 +192,32 @@ def load_integers(context: Any, array: Any, place: Any) -> Any:
 
 @intrinsic
 def store(context: Any, array: Any, place: Any, lanes: Any) -> Any:
-    """Store float32 lanes from a number of float32 memory on."""
+    """Store float32 or int32 lanes, bit for bit, from a number of float32 memory on."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        at = _place(builder, values, floats.vector)
+        at = _place(builder, values, signature.args[2].vector)
         builder.store(values[2], at, align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.uintp, floats), generate
+    return types.void(array, types.uintp, lanes), generate
 
 
 @intrinsic
-def store_integers(context: Any, array: Any, place: Any, lanes: Any) -> Any:
-    """Store int32 lanes, bit for bit, in float32 memory."""
+def store_first(context: Any, array: Any, place: Any, lanes: Any, count: Any) -> Any:
+    """Store the first ``count`` of float32 lanes from a number of float32 memory on."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        at = _place(builder, values, integers.vector)
-        builder.store(values[2], at, align=4)
+        number = builder.trunc(values[3], INT)
+        chosen = builder.icmp_signed("<", _order(list(range(LANES))), _spread(builder, number))
+        at = _place(builder, values, floats.vector)
+        kinds = [floats.vector, at.type, INT, mask.vector]
+        kind = ir.FunctionType(ir.VoidType(), kinds)
+        name = f"llvm.masked.store.v{LANES}f32.p0"
+        masked_store = get_or_insert_function(builder.module, kind, name)
+        builder.call(masked_store, [values[2], at, ir.Constant(INT, 4), chosen])
         return context.get_dummy_value()
 
-    return types.void(array, types.uintp, integers), generate
+    return types.void(array, types.uintp, floats, types.intp), generate
 
 
 @intrinsic(prefer_literal=True)
@@ -226,18 +231,6 @@ def copy(context: Any, source: Any, start: Any, target: Any, to: Any, count: Any
         return context.get_dummy_value()
 
     return types.void(source, types.uintp, target, types.uintp, count), generate
-
-
-@intrinsic
-def add_where(context: Any, sums: Any, chosen: Any, more: Any) -> Any:
-    """Add to the lanes that are chosen."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        nothing = ir.Constant(floats.vector, [0.0] * LANES)
-        addend = builder.select(values[1], values[2], nothing)
-        return builder.fadd(values[0], addend, flags=("nsz",))
-
-    return floats(floats, mask, floats), generate
 
 
 @intrinsic

@@ -8,7 +8,6 @@ from numba.core.errors import TypingError
 from visualwords.compiling import multiply_add
 from visualwords.features.lanes import (
     LANES,
-    add_where,
     bits_of,
     copy,
     everywhere,
@@ -24,8 +23,8 @@ from visualwords.features.lanes import (
     split_colours,
     square_root,
     store,
+    store_first,
     store_four_totals,
-    store_integers,
     total,
     where,
 )
@@ -66,7 +65,6 @@ def run(compute, *arrays):
         (njit(lambda a, b: where((a < b) ^ (a < a), a, b)), np.minimum(A, B)),
         (njit(lambda a, b: where((a < b) & (a == b), a, b)), B),
         (njit(lambda a, b: where((a < b) | (a == b), a, b)), np.minimum(A, B)),
-        (njit(lambda a, b: add_where(a, b > a, b)), np.where(B > A, A + B, A)),
     ],
 )
 def test_two_vectors(compute, expected):
@@ -108,10 +106,10 @@ def test_integers_keep_their_bits():
     @njit
     def call(a, kept, out):
         whole = integers_of(load(pointer(a), 0) * everywhere(np.float32(1000)))
-        store_integers(pointer(kept), 0, whole + everywhere(np.int32(1)))
+        store(pointer(kept), 0, whole + everywhere(np.int32(1)))
         again = load_integers(pointer(kept), 0)
         both = where(again == whole + everywhere(np.int32(1)), again, whole)
-        store_integers(pointer(out), 0, both)
+        store(pointer(out), 0, both)
 
     kept, out = np.empty((2, LANES), np.float32)
     call(A, kept, out)
@@ -120,10 +118,21 @@ def test_integers_keep_their_bits():
     np.testing.assert_array_equal(out.view(np.int32), expected)
 
 
+@pytest.mark.parametrize("count", [0, 1, LANES - 1, LANES])
+def test_the_first_lanes_are_stored(count):
+    @njit
+    def call(a, out, count):
+        store_first(pointer(out), 1, load(pointer(a), 0), count)
+
+    out = np.zeros(LANES + 2, np.float32)
+    call(A, out, count)
+    np.testing.assert_array_equal(out, [0, *A[:count], *np.zeros(LANES + 1 - count)])
+
+
 def test_bits_of_positive_numbers_are_in_their_order():
     @njit
     def call(a, out):
-        store_integers(pointer(out), 0, bits_of(magnitude(load(pointer(a), 0))))
+        store(pointer(out), 0, bits_of(magnitude(load(pointer(a), 0))))
 
     out = np.empty(LANES, np.float32)
     call(A, out)
