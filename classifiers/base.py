@@ -162,6 +162,7 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         objective = self._objective_over(X, y, weight, self.alpha)
         solver = self._seeded_solver(objective)
         assert isinstance(solver, MinibatchSolver)
+        solver.check_parameters()
         solver.check(objective)
         if solver.schedule == "cosine":
             solver.set_params(schedule="constant")

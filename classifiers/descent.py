@@ -1,7 +1,6 @@
 """Gradient descent: with all rows (``GradientDescent``) or a few at a time (``SGD``, ``Adam``)."""
 
 from abc import abstractmethod
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -67,15 +66,9 @@ class MinibatchSolver(Solver):
     random_state: int
 
     def check(self, objective: Objective) -> None:
-        """Check the parameters that a mistake is easy in."""
+        """Refuse a schedule that is none; see :class:`Solver`."""
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {SCHEDULES}, got {self.schedule!r}")
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size!r}")
-        if not (isinstance(self.random_state, Integral) and self.random_state >= 0):
-            raise ValueError(
-                f"random_state must be a whole number of at least 0, got {self.random_state!r}"
-            )
 
     def start(self, objective: Objective, W: Weights) -> State:
         """Begin without evaluating the objective at all rows, but at one minibatch."""

@@ -12,7 +12,7 @@ CS231n, Optimization: Stochastic Gradient Descent, strategies 1 and 2.
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from sklearn.utils import check_random_state
 from visualwords.threads import row_blocks
 
 from .objective import Objective, Weights
-from .solvers import Solver, State
+from .solvers import RULES, Rule, Solver, State
 
 __all__ = ["RandomLocalSearch", "RandomSearch"]
 
@@ -42,10 +42,8 @@ class Search(Solver):
     scale: float
     random_state: Any
 
-    def check(self, objective: Objective) -> None:
-        """Refuse a scale that is not positive; see :class:`Solver`."""
-        if not self.scale > 0:
-            raise ValueError(f"scale must be greater than 0, got {self.scale!r}")
+    # scikit-learn's kinds of random states do, and its function checks them.
+    rules: ClassVar[dict[str, Rule]] = {k: v for k, v in RULES.items() if k != "random_state"}
 
     def start(self, objective: Objective, W: Weights) -> State:
         """Evaluate the first weights; see :class:`Solver`."""

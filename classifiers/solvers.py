@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,9 +12,25 @@ from sklearn.base import BaseEstimator, clone
 from .losses import CrammerSinger, Hinge, OneVsRestHinge, PiecewiseLinear, SquaredHinge
 from .objective import Objective, Weights
 
-__all__ = ["InTurn", "Result", "Solver", "State", "check_penalised_hinge"]
+__all__ = ["RULES", "InTurn", "Result", "Rule", "Solver", "State", "check_penalised_hinge"]
 
 HINGES = (Hinge, CrammerSinger, OneVsRestHinge, SquaredHinge)
+
+# What the parameters of that name must be, for every optimizer that has one.
+Rule = tuple[type, Callable[[Any], bool], str]
+RULES: dict[str, Rule] = {
+    "max_iter": (Integral, lambda v: v >= 0, "a whole number of at least 0"),
+    "batch_size": (Integral, lambda v: v >= 1, "a whole number of at least 1"),
+    "memory": (Integral, lambda v: v >= 1, "a whole number of at least 1"),
+    "random_state": (Integral, lambda v: v >= 0, "a whole number of at least 0"),
+    "tol": (Real, lambda v: v >= 0, "a number of at least 0"),
+    "learning_rate": (Real, lambda v: 0 < v < np.inf, "a finite number above 0"),
+    "scale": (Real, lambda v: 0 < v < np.inf, "a finite number above 0"),
+    "momentum": (Real, lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    "beta1": (Real, lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    "beta2": (Real, lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    "epsilon": (Real, lambda v: 0 < v < np.inf, "a finite number above 0"),
+}
 
 
 @dataclass
@@ -84,6 +101,14 @@ class Solver(BaseEstimator):
     max_iter: int
     # Whether to expect it to stop by itself before max_iter.
     converges: ClassVar[bool] = False
+    rules: ClassVar[dict[str, Rule]] = RULES
+
+    def check_parameters(self) -> None:
+        """Refuse a parameter that is not what it must be, by name."""
+        for name, value in self.get_params(deep=False).items():
+            kind, holds, what = self.rules.get(name, (object, bool, ""))
+            if what and not (isinstance(value, kind) and holds(value)):
+                raise ValueError(f"{name} must be {what}, got {value!r}")
 
     def check(self, objective: Objective) -> None:
         """Refuse, with a sentence, an objective that this optimizer cannot minimise."""
@@ -99,6 +124,7 @@ class Solver(BaseEstimator):
 
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:
         """Give the state at ``W`` and after each step: the loop of all optimizers."""
+        self.check_parameters()
         self.check(objective)
         with objective:
             state = self.start(objective, W.copy())
@@ -177,6 +203,7 @@ class InTurn(Solver):
 
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:
         """Give the states of all in turn, at last the best of their last; see :class:`Solver`."""
+        self.check_parameters()
         last: list[State] = []
         with objective:
             for solver in map(clone, self.solvers):

@@ -92,5 +92,5 @@ def test_it_learns_within_an_estimator(blobs, search):
 @pytest.mark.parametrize("search", SEARCHES)
 def test_a_scale_of_zero_is_refused(blobs, search):
     X, y = blobs(n=30)
-    with pytest.raises(ValueError, match="scale must be greater than 0, got 0"):
+    with pytest.raises(ValueError, match="scale must be a finite number above 0, got 0"):
         LinearSVM(solver=search(scale=0)).fit(X, y)

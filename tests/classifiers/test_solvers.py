@@ -19,9 +19,11 @@ from visualwords.classifiers import (
     Objective,
     OneVsRestHinge,
     PrimalDual,
+    RandomSearch,
     SquaredHinge,
 )
 from visualwords.classifiers.primal_dual import settle_intercepts
+from visualwords.classifiers.solvers import InTurn
 
 LOSSES = [Hinge(), SquaredHinge(), CrammerSinger(), OneVsRestHinge(), CrossEntropy()]
 # A solver, and how near to the optimum (relative to its value) it must come.
@@ -151,7 +153,21 @@ def test_a_loss_that_cannot_be_smoothed_is_refused_at_once(blobs):
 
 @pytest.mark.parametrize(
     ("solver", "message"),
-    [(SGD(schedule="linear"), "schedule must be one of"), (Adam(batch_size=0), "batch_size must")],
+    [
+        (SGD(schedule="linear"), "schedule must be one of"),
+        (SGD(learning_rate=0), "learning_rate must be a finite number above 0, got 0"),
+        (SGD(momentum=1.0), "momentum must be at least 0 and below 1, got 1.0"),
+        (Adam(batch_size=0), "batch_size must be a whole number of at least 1, got 0"),
+        (Adam(beta2=np.nan), "beta2 must be at least 0 and below 1, got nan"),
+        (Adam(epsilon=0.0), "epsilon must be a finite number above 0, got 0.0"),
+        (LBFGS(max_iter=2.5), "max_iter must be a whole number of at least 0, got 2.5"),
+        (LBFGS(memory=0), "memory must be a whole number of at least 1, got 0"),
+        (PrimalDual(tol=-1e-3), "tol must be a number of at least 0, got -0.001"),
+        (PrimalDual(tol="auto"), "tol must be a number of at least 0, got 'auto'"),
+        (DualAscent(random_state=-1), "random_state must be a whole number of at least 0, got -1"),
+        (InTurn([LBFGS()], tol=np.nan), "tol must be a number of at least 0, got nan"),
+        (RandomSearch(scale=0), "scale must be a finite number above 0, got 0"),
+    ],
 )
 def test_bad_parameters_of_solvers(blobs, solver, message):
     objective = problem(blobs, Hinge())
