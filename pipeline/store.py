@@ -17,6 +17,7 @@ import io
 import json
 import os
 import socket
+import threading
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,7 +49,8 @@ FloatArray = npt.NDArray[np.float32]
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that, at any moment, it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
+    writer = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"
+    temporary = path.with_name(f".{path.name}.{writer}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -81,7 +83,7 @@ def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of processes of this machine that are no more."""
     mark = f".{socket.gethostname()}-"
     for path in folder.rglob(f".*{mark}*.tmp"):
-        process = path.name.rpartition(mark)[2].removesuffix(".tmp")
+        process = path.name.rpartition(mark)[2].removesuffix(".tmp").partition("-")[0]
         if process.isdigit() and not _is_alive(int(process)):
             path.unlink(missing_ok=True)
 

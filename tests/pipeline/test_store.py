@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -139,6 +140,17 @@ def test_leftovers_of_a_killed_process_are_removed_and_others_are_not(tmp_path):
     assert not dead.exists()
     assert alive.exists()
     assert foreign.exists()
+
+
+def test_threads_that_write_one_file_do_not_meet(tmp_path):
+    def write(number):
+        write_atomically(tmp_path / "x", bytes([number]) * 10_000)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(64)))
+    (file,) = tmp_path.iterdir()
+    assert len(set(file.read_bytes())) == 1
+    assert file.stat().st_size == 10_000
 
 
 @contextmanager
