@@ -1,6 +1,9 @@
 """Alternating repeats, so that a machine whose speed swings treats both sides alike."""
 
+import os
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -33,3 +36,14 @@ def _time(seconds: float) -> str:
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"
     return f"{seconds / 1e-9:.3g} ns"
+
+
+def cifar_folder() -> Path:
+    """Folder of CIFAR-10's images; without it the program ends and says what to do."""
+    folder = Path(os.environ.get("VISUALWORDS_DATA", ""), "cifar10")
+    if not folder.is_dir():
+        sys.exit(
+            f"no folder {folder}: set VISUALWORDS_DATA to the folder that holds "
+            "cifar10/{train,test}/CLASS/*.png"
+        )
+    return folder

@@ -6,9 +6,7 @@ the course's assignments do; its figures for the searches are only reached when 
 for step sizes are of an unnamed loss, whose order of magnitude is the cross-entropy's then.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -28,7 +26,7 @@ from visualwords.classifiers.scaling import Scaling
 from visualwords.pipeline.dataset import Dataset
 from visualwords.pipeline.reader import Reader, read_bytes
 
-from .harness import race, row
+from .harness import cifar_folder, race, row
 
 N_JOBS = 2
 STEPS = 10.0 ** np.arange(-10, 0)
@@ -57,7 +55,7 @@ def report():
 
 def pixels(split):
     """The raw pixels of a split, float32, and the classes' numbers."""
-    data = Dataset.from_folder(Path(os.environ["VISUALWORDS_DATA"]) / "cifar10" / split)
+    data = Dataset.from_folder(cifar_folder() / split)
     reader = Reader()
     with ThreadPoolExecutor(N_JOBS) as pool:
         images = list(pool.map(lambda path: reader.decode(read_bytes(path)), data.sources))

@@ -36,7 +36,7 @@ from visualwords.classifiers import (
 )
 from visualwords.features import HOG, BagOfVisualWords, HueHistogram
 
-from .harness import race, row
+from .harness import cifar_folder, race, row
 
 CACHE = Path(tempfile.gettempdir()) / "visualwords-benchmarks"
 ALPHA = 0.01
@@ -347,7 +347,7 @@ def cifar(columns: int) -> tuple[Any, Any, Any, Any]:
 
 
 def _describe_cifar(folder: Path) -> None:
-    root = Path(os.environ["VISUALWORDS_DATA"]) / "cifar10"
+    root = cifar_folder()
     features = [HueHistogram(n_jobs=JOBS), HOG(n_jobs=JOBS), BagOfVisualWords(n_jobs=JOBS)]
     for split in ("train", "test"):
         files = sorted((root / split).glob("*/*.png"))
