@@ -37,6 +37,8 @@ class Dataset:
         Sorted.
     unlabelled : tuple of str
         Names of images that lie outside any class folder: found, but of no use.
+    empty : tuple of str
+        Class folders without a file: they are no classes.
     """
 
     names: tuple[str, ...]
@@ -44,6 +46,7 @@ class Dataset:
     labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
     unlabelled: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -87,19 +90,16 @@ class Dataset:
             )
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
         stray = [e.name for e in entries if not e.is_dir() and e.suffix.lower() in IMAGE_SUFFIXES]
-        rows = [
-            (path, class_folder.name)
-            for class_folder in entries
-            if class_folder.is_dir()
-            for path in sorted(_files_below(class_folder))
-        ]
+        files = {entry.name: sorted(_files_below(entry)) for entry in entries if entry.is_dir()}
+        rows = [(path, name) for name, paths in files.items() for path in paths]
         if not rows:
             raise DatasetError(
                 f"{folder}: no files in class folders; expected {folder}/CLASS/IMAGE"
             )
         names = [path.relative_to(folder).as_posix() for path, _ in rows]
         sources = [path for path, _ in rows]
-        return cls._build(names, sources, [label for _, label in rows], stray)
+        dataset = cls._build(names, sources, [label for _, label in rows], stray)
+        return replace(dataset, empty=tuple(name for name in files if not files[name]))
 
     @classmethod
     def from_csv(cls, manifest: Path | str) -> dict[str, "Dataset"]:

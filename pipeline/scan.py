@@ -163,7 +163,9 @@ def scan(
                 entries[i] = entry
             stage.advance(len(task))
         result = _collect(dataset, [entry for entry in entries if entry is not None], len(new))
-        stage.summary = f"{len(dataset)} images, {len(new)} read, {len(result.failures)} refused"
+        empty = f"; nothing in {', '.join(dataset.empty)}" if dataset.empty else ""
+        counts = f"{len(dataset)} images, {len(new)} read, {len(result.failures)} refused"
+        stage.summary = counts + empty
     return result
 
 

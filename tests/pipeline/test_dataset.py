@@ -32,6 +32,15 @@ def test_image_beside_the_class_folders_is_kept_as_unlabelled(folder):
     assert len(dataset) == 4
 
 
+def test_a_class_folder_without_files_is_no_class_but_is_named(folder):
+    touch(folder / "owl" / ".DS_Store")
+    (folder / "yak" / "young").mkdir(parents=True)
+    dataset = Dataset.from_folder(folder)
+    assert dataset.empty == ("owl", "yak")
+    assert not set(dataset.empty) & set(dataset.classes)
+    assert len(dataset) == 4
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -1,8 +1,10 @@
 import hashlib
+import io
 import os
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from visualwords.pipeline.dataset import Dataset
 from visualwords.pipeline.reader import Reader
@@ -36,6 +38,14 @@ def test_digests_shapes_and_failures(folder, tmp_path):
     for i in range(3):
         pixels = Reader().decode(found.dataset.sources[i].read_bytes())
         assert found.shapes[i].tolist() == list(pixels.shape[:2])
+
+
+def test_a_class_folder_without_files_is_told(folder, tmp_path):
+    (folder / "owl").mkdir()
+    output = io.StringIO()
+    stages = Stages(Console(file=output, width=100))
+    scan(Dataset.from_folder(folder), Reader(), ScanIndex(tmp_path, Reader()), stages, 1)
+    assert "refused; nothing in owl " in output.getvalue()
 
 
 def test_a_second_scan_reads_nothing_and_finds_the_same(folder, tmp_path):
