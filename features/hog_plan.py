@@ -257,11 +257,21 @@ def _rows(groups: Windows, scale: float, numbers: list[npt.NDArray[Any]]) -> npt
 
 
 def _columns(windows: Windows, numbers: list[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
-    """Give first column, and beginning and end of the weights of each window: LANES, or more."""
-    padded = [np.pad(w, (0, -len(w) % LANES)) for w in windows.weights]
+    """Give first column, and beginning and end of the weights of each window: LANES, or more.
+
+    A window begins some columns sooner, with weights of 0, where its lanes then lie in one line of
+    the cache and are no more.
+    """
+    firsts, padded = [], []
+    for first, w in zip(*windows, strict=True):
+        before = first % LANES
+        if _whole(before + len(w), LANES) > _whole(len(w), LANES):
+            before = 0
+        firsts.append(first - before)
+        padded.append(np.pad(w, (before, -(before + len(w)) % LANES)))
     places = _added(padded, numbers)
     ends = [place + len(w) for place, w in zip(places, padded, strict=True)]
-    return np.column_stack([windows.first, places, ends]).ravel()
+    return np.column_stack([firsts, places, ends]).ravel()
 
 
 def _added(arrays: list[npt.NDArray[np.float64]], numbers: list[npt.NDArray[Any]]) -> list[int]:
