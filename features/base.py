@@ -19,7 +19,7 @@ __all__ = ["ImageFeature"]
 
 # A block, which one thread describes, is of at most so many images and pixels: what it holds of
 # float64 images, and of small ones in a list, is copied.
-IMAGES_PER_BLOCK = 256
+IMAGES_PER_BLOCK = 512
 PIXELS_PER_BLOCK = 2**22
 
 
