@@ -64,9 +64,11 @@ def find_plan(
     only_cells: bool = False,
 ) -> Plan:
     """Plan for images of ``size``, made once (:func:`make_plan`); pairs may be lists or arrays."""
-    rest = convention, stride, norm, signed, root, only_cells
     try:
-        return make_plan(size, is_float, orientations, cell, block, *rest)
+        return make_plan(
+            size, is_float, orientations, cell, block, convention, stride, norm, signed, root,
+            only_cells,
+        )  # fmt: skip
     except TypeError:  # a list or an array cannot be looked up
         check_counts("orientations", (orientations,), 1)
         cell, block, stride = (
