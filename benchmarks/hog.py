@@ -66,8 +66,11 @@ def measured(image: np.ndarray, calls: int, images: int) -> dict[str, float]:
         many = HOG(convention=convention).fit(stack[:1])
         contestants[f"HOG {convention}"] = partial(many.transform, stack)
     seconds = race(contestants)
-    times = {"skimage": calls} | {n: images for n in seconds if n.startswith("HOG")}
-    return {name: s / times.get(name, OFTEN * calls) for name, s in seconds.items()}
+
+    def described(name: str) -> int:
+        return images if name.startswith("HOG") else calls if name == "skimage" else OFTEN * calls
+
+    return {name: s / described(name) for name, s in seconds.items()}
 
 
 def print_rows(seconds: dict[str, float], size: int) -> None:

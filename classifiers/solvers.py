@@ -105,9 +105,10 @@ class Solver(BaseEstimator):
 
     def check_parameters(self) -> None:
         """Refuse a parameter that is not what it must be, by name."""
-        for name, value in self.get_params(deep=False).items():
-            kind, holds, what = self.rules.get(name, (object, bool, ""))
-            if what and not (isinstance(value, kind) and holds(value)):
+        parameters = self.get_params(deep=False)
+        for name in (name for name in parameters if name in self.rules):
+            value, (kind, holds, what) = parameters[name], self.rules[name]
+            if not (isinstance(value, kind) and holds(value)):
                 raise ValueError(f"{name} must be {what}, got {value!r}")
 
     def check(self, objective: Objective) -> None:

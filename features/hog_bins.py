@@ -11,8 +11,8 @@ from .lanes import LANES, floats, integers
 
 __all__ = ["BINS_AT_ONCE", "add_votes", "no_votes", "share_votes", "store_sums"]
 
-# As many as registers hold the sums of, for two windows, beside what else a loop needs: 9 of the 32
-# registers of AVX-512, 3 of 16.
+# As many as registers hold the sums of, for two windows, beside what else a loop needs: AVX-512 has
+# 32 registers, others 16.
 BINS_AT_ONCE = 9 if LANES == 16 else 3
 
 Sums = types.UniTuple(floats, BINS_AT_ONCE)
