@@ -75,7 +75,9 @@ def local(context: Any, count: Any, dtype: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         number = context.get_data_type(dtype.dtype)
-        return cgutils.alloca_once(builder, number, count.literal_value)
+        place = cgutils.alloca_once(builder, number, count.literal_value)
+        place.align = 64
+        return place
 
     return types.CPointer(dtype.dtype)(count, dtype), generate
 

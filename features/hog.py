@@ -6,9 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from . import hog_kernels
 from .base import ImageFeature
-from .hog_course import course_cells
 from .hog_parameters import bin_angles, check_counts
 from .hog_plan import Plan, find_plan
 from .image import (
@@ -21,7 +19,6 @@ from .image import (
     resize_stack,
     stacks,
 )
-from .lanes import LANES
 
 __all__ = ["HOG", "hog", "hog_cells"]
 
@@ -135,51 +132,8 @@ def hog(
         transform_sqrt,
     )
     out = np.empty(plan.length, FLOAT32)
-    _describe(image, plan, out)
+    plan.describe(image.ravel(), out)
     return out
-
-
-def _describe(images: Image, plan: Plan, out: FloatArray) -> None:
-    """Write the descriptors of an image or a stack to ``out``, whose axes are run together."""
-    pixels = images.ravel()
-    if not pixels.flags.carray:  # Of read-only arrays numba makes another, slower type.
-        pixels = pixels.copy()
-    if plan.is_plain:
-        hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
-    else:
-        _describe_specially(pixels, plan, out)
-
-
-def _describe_specially(pixels: Image, plan: Plan, out: FloatArray) -> None:
-    """Describe where more is to do than one call of the kernel."""
-    if plan.refuses_negative:
-        _check_not_negative(pixels)
-    if plan.parameters.convention == "cs231n":
-        _describe_course(pixels, plan, out)
-        return
-    if plan.size[1] < LANES:  # The kernel loads as many pixels at once.
-        pixels = np.append(pixels, np.zeros(LANES * plan.size[2], pixels.dtype))
-    if plan.parameters.convention == "uoctti" and not plan.only_cells:
-        sums = np.empty((len(out) // plan.length, *plan.cells), np.float32)
-        hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, sums.reshape(-1))
-        hog_kernels.normalize_cells(sums, plan.constants, out.reshape(len(sums), -1))
-    else:
-        hog_kernels.describe(pixels, plan.table, plan.constants, plan.ends, out)
-
-
-def _check_not_negative(pixels: Image) -> None:
-    if pixels.min() < 0:
-        raise ValueError("transform_sqrt needs pixels that are not negative")
-
-
-def _describe_course(pixels: Image, plan: Plan, out: FloatArray) -> None:
-    """Write the descriptors of images by the course's own code."""
-    cells = np.empty((len(out) // plan.length, *plan.cells))
-    cell = np.array(plan.parameters.cell)
-    for image, means in zip(pixels.reshape(-1, *plan.size), cells, strict=True):
-        course_cells(image, cell, means)
-    listed = cells if plan.only_cells else cells.swapaxes(1, 2)
-    out.reshape(listed.shape)[:] = listed
 
 
 def hog_cells(
@@ -224,7 +178,7 @@ def hog_cells(
         True,
     )
     out = np.empty(plan.length, FLOAT32)
-    _describe(image, plan, out)
+    plan.describe(image.ravel(), out)
     return out.reshape(plan.shape)
 
 
@@ -323,7 +277,7 @@ class HOG(ImageFeature):
         plan = self._plan(image.shape, image.itemsize > 1)
         self._check_fitted_length(plan.length)
         out = np.empty(plan.length, FLOAT32)
-        _describe(image, plan, out)
+        plan.describe(image.ravel(), out)
         return out
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
@@ -334,11 +288,12 @@ class HOG(ImageFeature):
                 stack = resize_stack(stack, size)
             plan = self._plan(stack.shape[1:], stack.itemsize > 1)
             self._check_fitted_length(plan.length)
-            if plan.refuses_negative:
-                for number, image in enumerate(stack, first + rows.start):
-                    with naming_image(number):
-                        _check_not_negative(image)
-            _describe(stack, plan, out[rows].reshape(-1))
+            try:
+                plan.describe(stack.ravel(), out[rows].reshape(-1))
+            except ValueError:  # Describing them one by one tells whose pixels were refused.
+                for row, image in enumerate(stack, rows.start):
+                    with naming_image(first + row):
+                        plan.describe(image.ravel(), out[row])
 
     def _target(self, size: tuple[int, ...]) -> tuple[int, int]:
         """Give the size that ``fit`` settled for images of ``size``, if they may be resized."""

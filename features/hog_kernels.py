@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+from numba import types
 
-from visualwords.compiling import inlined, inner, kernel, multiply_add
+from visualwords.compiling import inlined, inner, kernel, local, multiply_add
 
 from .hog_pixels import load_rows, vote_hard, vote_soft
 from .hog_pooling import pool_columns, pool_rows_hard, pool_rows_soft
@@ -35,21 +36,20 @@ __all__ = ["SETTINGS", "describe", "normalize_cells"]
 IMAGE, CHANNELS, ROOT, BINS, TURN, ENDS, NORM = 0, 2, 3, 4, 5, 6, 7
 WINDOWS, BLOCKS, STEP = 8, 10, 12
 STRIDES, DEPTH, CELLS, RING, GROUPS, N_GROUPS, COLUMNS, LIST = 14, 16, 17, 18, 19, 20, 21, 22
-SUMS, MORE, HISTOGRAMS, BLOCK, FACTORS, VOTES, SIZE, ROOM, CELL, LENGTH, SETTINGS = range(23, 34)
+SUMS, MORE, HISTOGRAMS, BLOCK, FACTORS, VOTES, SIZE, ROOM, CELL, LENGTH = range(23, 33)
+CLEAN, SETTINGS = 33, 34
 ANGLES = 5  # where they begin in the constants, after those of the norm
+ON_STACK = 3 * 4096  # numbers of working memory that a call has at hand
 BAND = 32  # rows that are loaded, and then vote, at a time
 L1, L1_SQRT, L2, L2_HYS, NONE = range(5)
 
 
 @kernel
-def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> None:
+def describe(table: Any, constants: Any, ends: Any, pixels: Any, out: Any) -> None:
     """Write the descriptors of images, or the histograms of their cells, to ``out``.
 
     Parameters
     ----------
-    pixels : uint8 or float32 array
-        Images of shape (rows, columns, channels), their axes run together; if they have fewer
-        columns than LANES, as many numbers more as these have channels.
     table : int64 array
         Settings. Of each group of windows: its first row of pixels, the row behind its last, and
         where its weights are in the constants. Of each column of windows: what pool_columns says.
@@ -58,6 +58,9 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
         The numbers that the norm needs; those of :func:`.vote_soft`; weights.
     ends : float32 array or None
         As in :func:`.vote_hard`. None: votes are shared between bins, and windows go by two.
+    pixels : uint8 or float32 array
+        Images of shape (rows, columns, channels), their axes run together; if they have fewer
+        columns than LANES, as many numbers more as these have channels.
     out : float32 array
         Their numbers, image after image.
     """
@@ -66,11 +69,13 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
     rows, columns, channels, root = table[IMAGE], table[IMAGE + 1], table[CHANNELS], table[ROOT]
     bins, turn, ring, n_columns = table[BINS], table[TURN], table[RING], table[WINDOWS + 1]
     sums, more, votes, room, cell = table[SUMS], table[MORE], table[VOTES], table[ROOM], table[CELL]
-    memory = np.empty(table[SIZE] + LANES, np.float32)
-    # Lanes that lie across two lines of the cache take twice as long.
-    work = moved(pointer(memory), (-memory.ctypes.data // 4) % LANES)
+    work = local(ON_STACK, np.float32)
+    if table[SIZE] > ON_STACK:
+        memory = np.empty(table[SIZE] + LANES, np.float32)
+        # Lanes that lie across two lines of the cache take twice as long.
+        work = moved(pointer(memory), (-memory.ctypes.data // 4) % LANES)
     # What lies beyond rows and bins has no weight, but must be numbers.
-    for at in range(0, votes, LANES):
+    for at in range(table[CLEAN], table[BLOCK], LANES):
         store(work, np.uintp(at), everywhere(np.float32(0)))
     in_order = len(out) if table[STRIDES + 1] == table[CELLS] * bins else 0
     for first in range(0, len(out), table[LENGTH]):
@@ -109,7 +114,20 @@ def describe(pixels: Any, table: Any, constants: Any, ends: Any, out: Any) -> No
                     _write_blocks(work, slot, settings, numbers, target, to, in_order)
                     complete, to = complete + table[STEP], to + table[STRIDES]
         source = moved(source, rows * columns * channels)
-    keep(memory)
+    if table[SIZE] > ON_STACK:
+        keep(memory)
+
+
+def way_in(is_float: bool, has_ends: bool) -> Any:
+    """Give :func:`describe` for such arguments, past numba's dispatcher, which looks at them first.
+
+    It takes no other arrays than C-contiguous ones of these types, and does not check that.
+    """
+    pixels = types.float32[::1] if is_float else types.uint8[::1]
+    ends = types.float32[::1] if has_ends else types.none
+    return describe.compile(
+        (types.int64[::1], types.float32[::1], ends, pixels, types.float32[::1])
+    )
 
 
 @inner

@@ -173,7 +173,7 @@ def load(context: Any, array: Any, place: Any) -> Any:
         kind = ir.IntType(8) if signature.args[0].dtype == types.uint8 else FLOAT
         vector = ir.VectorType(kind, LANES)
         at = _place(builder, values, vector)
-        lanes = builder.load(at, align=1 if kind != FLOAT else 4)
+        lanes = builder.load(at, align=1)  # Pixels of a user's array may lie anywhere.
         return lanes if kind == FLOAT else builder.uitofp(lanes, floats.vector)
 
     return floats(array, types.uintp), generate
@@ -335,7 +335,7 @@ def split_colours(context: Any, array: Any, place: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kind = ir.IntType(8) if signature.args[0].dtype == types.uint8 else FLOAT
         at = _place(builder, values, ir.VectorType(kind, 3 * LANES))
-        pixels = builder.load(at, align=1 if kind != FLOAT else 4)
+        pixels = builder.load(at, align=1)
         colours = []
         for channel in range(3):
             order = _order(list(range(channel, 3 * LANES, 3)))
