@@ -142,7 +142,7 @@ def _lay_out_memory(settings: npt.NDArray[np.int64], by_two: bool) -> None:
     }
     settings[list(sizes)] = np.cumsum(list(sizes.values()))
     settings[kernels.ROOM] = room
-    settings[kernels.CLEAN] = 0 if settings[kernels.IMAGE + 1] % LANES else settings[kernels.SUMS]
+    settings[kernels.ZEROS] = 0 if settings[kernels.IMAGE + 1] % LANES else settings[kernels.SUMS]
 
 
 def _whole(number: int, step: int) -> int:

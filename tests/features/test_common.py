@@ -157,6 +157,9 @@ LAYOUTS = {
     "columns reversed": lambda images: images[:, :, ::-1].copy()[:, :, ::-1],
     "every other pixel": lambda images: images.repeat(2, axis=1).repeat(2, axis=2)[:, ::2, ::2],
     "channels first": lambda images: np.moveaxis(np.moveaxis(images, 3, 1).copy(), 1, 3),
+    "between numbers": lambda images: np.frombuffer(
+        bytearray(1) + images.tobytes(), images.dtype, offset=1
+    ).reshape(images.shape),
     "objects": lambda images: np.array([*images, None], object)[:-1],
 }
 
