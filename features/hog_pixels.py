@@ -71,20 +71,26 @@ def load_rows(
 @inlined
 def _gradient(work: Any, here: Any, down: Any, channels: Any, plane: Any) -> Any:
     """Give the gradients of LANES pixels: a pixel's longest, the first of equally long channels."""
-    one = np.uintp(1)
-    gx = load(work, here + one) - load(work, here - one)
-    gy = load(work, here + down) - load(work, here - down)
-    if channels > one:
-        squared = gx * gx + gy * gy
-        for _ in range(one, channels):
-            here += plane
-            x = load(work, here + one) - load(work, here - one)
-            y = load(work, here + down) - load(work, here - down)
-            other = x * x + y * y
-            longer = other > squared
-            gx, gy = where(longer, x, gx), where(longer, y, gy)
-            squared = where(longer, other, squared)
+    gx, gy = _differences(work, here, down)
+    if channels > np.uintp(1):
+        gx, gy = _longer(gx, gy, *_differences(work, here + plane, down))
+        gx, gy = _longer(gx, gy, *_differences(work, here + plane + plane, down))
     return gx, gy
+
+
+@inlined
+def _differences(work: Any, here: Any, down: Any) -> Any:
+    one = np.uintp(1)
+    return (
+        load(work, here + one) - load(work, here - one),
+        load(work, here + down) - load(work, here - down),
+    )
+
+
+@inlined
+def _longer(gx: Any, gy: Any, x: Any, y: Any) -> Any:
+    longer = x * x + y * y > gx * gx + gy * gy
+    return where(longer, x, gx), where(longer, y, gy)
 
 
 @inner
