@@ -18,6 +18,7 @@ from .lanes import (
     integers_of,
     load,
     magnitude,
+    moved,
     split_colours,
     square_root,
     store,
@@ -69,22 +70,19 @@ def load_rows(
 
 
 @inlined
-def _gradient(work: Any, here: Any, down: Any, channels: Any, plane: Any) -> Any:
+def _gradient(row: Any, above: Any, below: Any, x: Any, channels: Any, plane: Any) -> Any:
     """Give the gradients of LANES pixels: a pixel's longest, the first of equally long channels."""
-    gx, gy = _differences(work, here, down)
+    gx, gy = _differences(row, above, below, x)
     if channels > np.uintp(1):
-        gx, gy = _longer(gx, gy, *_differences(work, here + plane, down))
-        gx, gy = _longer(gx, gy, *_differences(work, here + plane + plane, down))
+        gx, gy = _longer(gx, gy, *_differences(row, above, below, x + plane))
+        gx, gy = _longer(gx, gy, *_differences(row, above, below, x + plane + plane))
     return gx, gy
 
 
 @inlined
-def _differences(work: Any, here: Any, down: Any) -> Any:
+def _differences(row: Any, above: Any, below: Any, x: Any) -> Any:
     one = np.uintp(1)
-    return (
-        load(work, here + one) - load(work, here - one),
-        load(work, here + down) - load(work, here - down),
-    )
+    return load(row, x + one) - load(row, x - one), load(below, x) - load(above, x)
 
 
 @inlined
@@ -125,14 +123,16 @@ def vote_soft(
     before_circle = everywhere(np.float32(bins - 1))
     before_half_turn = everywhere(np.float32(bins) / np.float32(turn) - np.float32(1))
     before_quarter_turn = everywhere(np.float32(bins) / np.float32(2 * turn) - np.float32(1))
-    pitch, down, here = np.uintp(room - 2 * LANES), np.uintp(channels * room), np.uintp(LANES)
-    skip = np.uintp(ring) * pitch
-    to, limit = np.uintp(votes) + np.uintp(start % ring) * pitch, np.uintp(votes) + skip
+    pitch, down = room - 2 * LANES, channels * room
+    above = moved(work, LANES)
+    row, below = moved(above, down), moved(above, 2 * down)
+    slot = start % ring
     for _ in range(start, end):
-        here += down
-        ahead = to - here
-        for i in range(here, here + pitch, np.uintp(LANES)):
-            gx, gy = _gradient(work, i, down, np.uintp(channels), np.uintp(room))
+        first = moved(work, votes + slot * pitch)
+        second = moved(first, ring * pitch)
+        third = moved(second, ring * pitch)
+        for x in range(np.uintp(0), np.uintp(pitch), np.uintp(LANES)):
+            gx, gy = _gradient(row, above, below, x, np.uintp(channels), np.uintp(room))
             across, along = magnitude(gx), magnitude(gy)
             steep = along > across
             larger, smaller = where(steep, along, across), where(steep, across, along)
@@ -154,12 +154,12 @@ def vote_soft(
             below_ = floor(angle)
             whole = square_root(multiply_add(across, across, along * along))
             upper = (angle - below_) * whole
-            place = i + ahead
-            store(work, place, whole - upper)
-            store(work, place + skip, upper)
+            store(first, x, whole - upper)
+            store(second, x, upper)
             lower_bin = where(below_ < zero, below_ + circle, below_)
-            store(work, place + skip + skip, integers_of(lower_bin))
-        to = to + pitch if to + pitch < limit else np.uintp(votes)
+            store(third, x, integers_of(lower_bin))
+        above, row, below = row, below, moved(below, down)
+        slot = slot + 1 if slot + 1 < ring else 0
 
 
 @inner
@@ -193,14 +193,16 @@ def vote_hard(
     circle = everywhere(np.int32(bins))
     last = everywhere(np.int32(bins - 1 if turn == 1 else bins // 2))
     behind = everywhere(np.int32(bins // 2 if turn == 2 else 0))
-    pitch, down, here = np.uintp(room - 2 * LANES), np.uintp(channels * room), np.uintp(LANES)
-    skip = np.uintp(ring) * pitch
-    to, limit = np.uintp(votes) + np.uintp(start % ring) * pitch, np.uintp(votes) + skip
+    pitch, down = room - 2 * LANES, channels * room
+    above = moved(work, LANES)
+    row, below = moved(above, down), moved(above, 2 * down)
+    slot = start % ring
     for _ in range(start, end):
-        here += down
-        ahead = to - here
-        for i in range(here, here + pitch, np.uintp(LANES)):
-            gx, gy = _gradient(work, i, down, np.uintp(channels), np.uintp(room))
+        first = moved(work, votes + slot * pitch)
+        second = moved(first, ring * pitch)
+        third = moved(second, ring * pitch)
+        for x in range(np.uintp(0), np.uintp(pitch), np.uintp(LANES)):
+            gx, gy = _gradient(row, above, below, x, np.uintp(channels), np.uintp(room))
             across, along, mirrored = magnitude(gx), magnitude(gy), gx * gy < zero
             least, minus = where(mirrored, at_end_mirrored, at_end), zero - across
             passed = none
@@ -216,7 +218,7 @@ def vote_hard(
                 backwards = (gy < zero) | ((gy == zero) & (gx < zero))
                 place = where(backwards, place + behind, place)
                 place = where(place < circle, place, place - circle)
-            at = i + ahead
-            store(work, at, square_root(across * across + along * along))
-            store(work, at + skip + skip, place)
-        to = to + pitch if to + pitch < limit else np.uintp(votes)
+            store(first, x, square_root(across * across + along * along))
+            store(third, x, place)
+        above, row, below = row, below, moved(below, down)
+        slot = slot + 1 if slot + 1 < ring else 0
