@@ -9,10 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from visualwords.compiling import inner, multiply_add
+from visualwords.compiling import inner
 
-from .hog_bins import BINS_AT_ONCE, add_votes, no_votes, share_votes, store_sums
-from .lanes import LANES, everywhere, load, load_integers, store, store_four_totals
+from .hog_bins import (
+    BINS_AT_ONCE,
+    add_rows,
+    add_votes,
+    no_votes,
+    share_votes,
+    store_sums,
+    totals,
+)
+from .lanes import LANES, everywhere, load, load_integers, store, store_first
 
 __all__ = ["pool_columns", "pool_rows_hard", "pool_rows_soft"]
 
@@ -97,26 +105,24 @@ def pool_columns(
     Parameters
     ----------
     work : pointer to float32
-        From ``sums`` on those of rows, ``room`` numbers for each bin, in fours of bins. The
+        From ``sums`` on those of rows, ``room`` numbers for each bin, and for bins to spare. The
         histograms go to ``to`` and after, ``pitch`` numbers for each window.
     table : pointer to int64
         From ``at`` on for each window its first column; where its weights begin in the constants;
         and where they end, after a multiple of LANES.
     """
-    zero, wide, lanes = everywhere(np.float32(0)), np.uintp(room), np.uintp(LANES)
+    wide, lanes, n, end_of_cell = np.uintp(room), np.uintp(LANES), np.uintp(bins), np.uintp(pitch)
     for _ in range(n_windows):
         column = np.uintp(sums + table[at])
         begin, end = np.uintp(table[at + 1]), np.uintp(table[at + 2])
         at += 3
-        for b in range(np.uintp(0), np.uintp(bins), np.uintp(4)):
-            s0, s1, s2, s3 = zero, zero, zero, zero
-            i = column + b * wide
+        for b in range(np.uintp(0), n, np.uintp(BINS_AT_ONCE)):
+            votes, i = no_votes(), column + b * wide
             for w in range(begin, end, lanes):
-                weight = load(constants, w)
-                s0 = multiply_add(load(work, i), weight, s0)
-                s1 = multiply_add(load(work, i + wide), weight, s1)
-                s2 = multiply_add(load(work, i + wide + wide), weight, s2)
-                s3 = multiply_add(load(work, i + wide + wide + wide), weight, s3)
+                votes = add_rows(votes, work, i, wide, load(constants, w))
                 i += lanes
-            store_four_totals(work, np.uintp(to) + b, s0, s1, s2, s3)
+            if b + lanes <= end_of_cell:
+                store(work, np.uintp(to) + b, totals(votes))
+            else:
+                store_first(work, np.uintp(to) + b, totals(votes), end_of_cell - b)
         to += pitch

@@ -36,7 +36,6 @@ __all__ = [
     "square_root",
     "store",
     "store_first",
-    "store_four_totals",
     "total",
     "where",
 ]
@@ -285,47 +284,17 @@ def bits_of(context: Any, x: Any) -> Any:
 
 @intrinsic
 def total(context: Any, x: Any) -> Any:
-    """Sum the lanes: halves are added until one is left."""
+    """Sum the lanes: the upper half is added to the lower, until one is left."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.extract_element(_folded(builder, values[0], 1), ir.Constant(INT, 0))
+        vector, half = values[0], LANES // 2
+        while half:
+            lower, upper = (_order(list(range(start, start + half))) for start in (0, half))
+            parts = [builder.shuffle_vector(vector, vector, order) for order in (lower, upper)]
+            vector, half = builder.fadd(*parts), half // 2
+        return builder.extract_element(vector, ir.Constant(INT, 0))
 
     return types.float32(floats), generate
-
-
-def _folded(builder: Any, vector: Any, width: int) -> Any:
-    """Add the upper half of a vector to the lower, until ``width`` numbers are left."""
-    half = vector.type.count // 2
-    while half >= width:
-        lower, upper = (_order(list(range(start, start + half))) for start in (0, half))
-        parts = [builder.shuffle_vector(vector, vector, order) for order in (lower, upper)]
-        vector, half = builder.fadd(*parts), half // 2
-    return vector
-
-
-@intrinsic
-def store_four_totals(context: Any, array: Any, place: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Store the totals of four vectors side by side.
-
-    In each four lanes they are brought together first, which x86 does in one instruction a step.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        def shuffled(x: Any, y: Any, four: tuple[int, ...]) -> Any:
-            places = [k if k < 4 else k - 4 + LANES for k in four]
-            fours = [place + at for at in range(0, LANES, 4) for place in places]
-            return builder.shuffle_vector(x, y, _order(fours))
-
-        def paired(x: Any, y: Any) -> Any:
-            return builder.fadd(shuffled(x, y, (0, 4, 1, 5)), shuffled(x, y, (2, 6, 3, 7)))
-
-        ab, cd = paired(*values[2:4]), paired(*values[4:6])
-        sums = builder.fadd(shuffled(ab, cd, (0, 1, 4, 5)), shuffled(ab, cd, (2, 3, 6, 7)))
-        sums = _folded(builder, sums, 4)
-        builder.store(sums, _place(builder, values, sums.type), align=4)
-        return context.get_dummy_value()
-
-    return types.void(array, types.uintp, floats, floats, floats, floats), generate
 
 
 @intrinsic

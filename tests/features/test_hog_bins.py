@@ -6,12 +6,14 @@ from numba import njit
 
 from visualwords.features.hog_bins import (
     BINS_AT_ONCE,
+    add_rows,
     add_votes,
     no_votes,
     share_votes,
     store_sums,
+    totals,
 )
-from visualwords.features.lanes import LANES, load, load_integers, pointer
+from visualwords.features.lanes import LANES, load, load_integers, pointer, store
 
 RNG = np.random.default_rng(0)
 LOWER, UPPER, OF_A, OF_B = RNG.random((4, 5, LANES), np.float32)
@@ -79,3 +81,20 @@ def test_votes_are_shared_with_the_bin_above(last):
             above = 0 if at == last else at + 1 if at >= 0 else BINS_AT_ONCE
             expected[above, lane] += weight * UPPER[row, lane]
         np.testing.assert_allclose(stored(sums), expected[:-1], rtol=1e-6)
+
+
+def test_weighted_rows_of_all_bins_are_summed():
+    @njit
+    def call(rows, weights, out):
+        sums = no_votes()
+        for k in range(len(weights)):
+            place = k * LANES
+            sums = add_rows(sums, pointer(rows), place, 5 * LANES, load(pointer(weights[k]), 0))
+        store(pointer(out), 0, totals(sums))
+
+    rows = RNG.random((BINS_AT_ONCE, 5, LANES), np.float32)
+    out = np.full(LANES, np.nan, np.float32)
+    call(rows.ravel(), OF_A, out)
+    expected = np.zeros(LANES)
+    expected[:BINS_AT_ONCE] = (rows.astype(float) * OF_A).sum(axis=(1, 2))
+    np.testing.assert_allclose(out, expected, rtol=1e-6)

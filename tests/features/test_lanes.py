@@ -24,7 +24,6 @@ from visualwords.features.lanes import (
     square_root,
     store,
     store_first,
-    store_four_totals,
     total,
     where,
 )
@@ -137,24 +136,6 @@ def test_bits_of_positive_numbers_are_in_their_order():
     out = np.empty(LANES, np.float32)
     call(A, out)
     np.testing.assert_array_equal(np.argsort(out.view(np.int32)), np.argsort(np.abs(A)))
-
-
-def test_four_totals_lie_side_by_side():
-    @njit
-    def call(a, b, c, d, out):
-        store_four_totals(
-            pointer(out),
-            1,
-            load(pointer(a), 0),
-            load(pointer(b), 0),
-            load(pointer(c), 0),
-            load(pointer(d), 0),
-        )
-
-    out = np.zeros(6, np.float32)
-    call(A, B, C, D, out)
-    sums = [x.sum(dtype=float) for x in (A, B, C, D)]
-    np.testing.assert_allclose(out, [0, *sums, 0], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
