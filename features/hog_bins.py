@@ -142,9 +142,9 @@ def totals(context: Any, sums: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         parts = [*unpack_tuple(builder, values[0]), *[NOTHING] * (LANES - BINS_AT_ONCE)]
-        for lower, upper in (((0, 4, 1, 5), (2, 6, 3, 7)), ((0, 1, 4, 5), (2, 3, 6, 7))):
+        for low, high in (((0, 4, 1, 5), (2, 6, 3, 7)), ((0, 1, 4, 5), (2, 3, 6, 7))):
             pairs = zip(parts[::2], parts[1::2], strict=True)
-            parts = [_added(builder, x, y, 4, lower, upper) for x, y in pairs]
+            parts = [_added(builder, x, y, 4, low, high) for x, y in pairs]
         width = LANES
         while len(parts) > 1:
             half, apart = width // 2, len(parts) // 2

@@ -30,13 +30,13 @@ __all__ = ["SETTINGS", "describe", "normalize_cells", "way_in"]
 # norm; number of windows; number of blocks; from one block to the next in windows, and in numbers
 # of a descriptor; rows of windows in a block, and cells; rows of votes that are kept. Then where
 # things are: groups of windows, and how many; columns of windows; cells of a block; in the working
-# memory the sums of rows for a group's first and second window, histograms, blocks, what these are
+# memory histograms, the sums of rows for a group's first and second window, blocks, what these are
 # multiplied by, and votes; its size; of it the numbers of a row of pixels, and of a histogram;
-# numbers of a descriptor; in the working memory what must be zero first, up to the blocks.
+# numbers of a descriptor; in the working memory what is zero first, up to the sums.
 IMAGE, CHANNELS, ROOT, BINS, TURN, ENDS, NORM = 0, 2, 3, 4, 5, 6, 7
 WINDOWS, BLOCKS, STEP = 8, 10, 12
 STRIDES, DEPTH, CELLS, RING, GROUPS, N_GROUPS, COLUMNS, LIST = 14, 16, 17, 18, 19, 20, 21, 22
-SUMS, MORE, HISTOGRAMS, BLOCK, FACTORS, VOTES, SIZE, ROOM, CELL, LENGTH = range(23, 33)
+HISTOGRAMS, SUMS, MORE, BLOCK, FACTORS, VOTES, SIZE, ROOM, CELL, LENGTH = range(23, 33)
 ZEROS, SETTINGS = 33, 34
 ANGLES = 5  # where they begin in the constants, after those of the norm
 ON_STACK = 12 * 1024  # numbers of working memory: for a small image no other is asked for
@@ -69,12 +69,13 @@ def describe(table: Any, constants: Any, ends: Any, pixels: Any, out: Any) -> No
     rows, columns, channels, root = table[IMAGE], table[IMAGE + 1], table[CHANNELS], table[ROOT]
     bins, turn, ring, n_columns = table[BINS], table[TURN], table[RING], table[WINDOWS + 1]
     sums, more, votes, room, cell = table[SUMS], table[MORE], table[VOTES], table[ROOM], table[CELL]
+    pitch = room - 2 * LANES
     work = local(ON_STACK, np.float32)
     if table[SIZE] > ON_STACK:
         memory = np.empty(table[SIZE] + LANES, np.float32)
         work = moved(pointer(memory), (-memory.ctypes.data // 4) % LANES)
-    # Of bins to spare there are no votes; what lies beyond rows has no weight, but must be numbers.
-    for at in range(table[ZEROS], table[BLOCK], LANES):
+    # There are no bins to spare in histograms; pixels to spare have no weight, but are numbers.
+    for at in range(table[ZEROS], sums, LANES):
         store(work, np.uintp(at), everywhere(np.float32(0)))
     in_order = len(out) if table[STRIDES + 1] == table[CELLS] * bins else 0
     for first in range(0, len(out), table[LENGTH]):
@@ -97,15 +98,15 @@ def describe(table: Any, constants: Any, ends: Any, pixels: Any, out: Any) -> No
                 voted = last
             if ends is None:
                 pool_rows_soft(
-                    work, votes, ring, start, end, numbers, weights, bins, sums, more, room
+                    work, votes, ring, start, end, numbers, weights, bins, sums, more, pitch
                 )
             else:
-                pool_rows_hard(work, votes, ring, start, end, numbers, weights, bins, sums, room)
-            for pooled in range(sums, table[HISTOGRAMS], more - sums):
+                pool_rows_hard(work, votes, ring, start, end, numbers, weights, bins, sums, pitch)
+            for pooled in range(sums, table[BLOCK], more - sums):
                 if window < table[WINDOWS]:
                     begin = table[HISTOGRAMS] + slot * n_columns * cell
                     pool_columns(
-                        work, pooled, room, bins, settings, table[COLUMNS], n_columns, numbers,
+                        work, pooled, pitch, bins, settings, table[COLUMNS], n_columns, numbers,
                         begin, cell,
                     )  # fmt: skip
                     window, slot = window + 1, slot + 1 if slot + 1 < table[DEPTH] else 0

@@ -28,7 +28,7 @@ __all__ = ["pool_columns", "pool_rows_hard", "pool_rows_soft"]
 @inner
 def pool_rows_soft(
     work: Any, votes: int, ring: int, start: int, end: int, constants: Any,
-    weights: int, bins: int, sums: int, more: int, room: int,
+    weights: int, bins: int, sums: int, more: int, pitch: int,
 ) -> None:  # fmt: skip
     """Sum the rows ``start..end`` of votes for each bin and column of pixels, for two windows.
 
@@ -37,13 +37,12 @@ def pool_rows_soft(
     work : pointer to float32
         From ``votes`` on those of ``ring`` rows, as :func:`.hog_pixels.vote_soft` writes them: row
         y at ``y % ring``. From ``sums`` on, and from ``more`` on for the second window,
-        ``room`` numbers for each bin, and for bins to spare up to a multiple of BINS_AT_ONCE.
+        ``pitch`` numbers for each bin, and for bins to spare up to a multiple of BINS_AT_ONCE.
     constants : pointer to float32
         From ``weights`` on the weights of each row in the two windows.
     """
     zero = everywhere(np.float32(0))
-    pitch = room - 2 * LANES
-    n, row, wide, high = np.uintp(bins), np.uintp(pitch), np.uintp(room), np.uintp(ring * pitch)
+    n, row, high = np.uintp(bins), np.uintp(pitch), np.uintp(ring * pitch)
     begin, limit = np.uintp(votes + start % ring * pitch), np.uintp(votes) + high
     first, last = np.uintp(weights), np.uintp(weights + 2 * (end - start))
     for x in range(np.uintp(0), row, np.uintp(LANES)):
@@ -61,23 +60,22 @@ def pool_rows_soft(
                 )  # fmt: skip
                 i += row
                 i = i - high if i >= limit else i
-            store_sums(work, at, wide, a)
-            store_sums(work, other, wide, b)
-            at, other = at + np.uintp(BINS_AT_ONCE) * wide, other + np.uintp(BINS_AT_ONCE) * wide
+            store_sums(work, at, row, a)
+            store_sums(work, other, row, b)
+            at, other = at + np.uintp(BINS_AT_ONCE) * row, other + np.uintp(BINS_AT_ONCE) * row
             below = everywhere(np.int32(k + np.uintp(BINS_AT_ONCE - 1)))
         # A bin to spare has taken what goes from the last bin to the one above, the first.
-        store(work, np.uintp(sums) + n * wide + x, zero)
-        store(work, np.uintp(more) + n * wide + x, zero)
+        store(work, np.uintp(sums) + n * row + x, zero)
+        store(work, np.uintp(more) + n * row + x, zero)
 
 
 @inner
 def pool_rows_hard(
     work: Any, votes: int, ring: int, start: int, end: int, constants: Any,
-    weights: int, bins: int, sums: int, room: int,
+    weights: int, bins: int, sums: int, pitch: int,
 ) -> None:  # fmt: skip
     """Sum rows as :func:`pool_rows_soft` does, of pixels that vote for one bin each."""
-    pitch = room - 2 * LANES
-    n, row, wide, high = np.uintp(bins), np.uintp(pitch), np.uintp(room), np.uintp(ring * pitch)
+    n, row, high = np.uintp(bins), np.uintp(pitch), np.uintp(ring * pitch)
     begin, limit = np.uintp(votes + start % ring * pitch), np.uintp(votes) + high
     first, last = np.uintp(weights), np.uintp(weights + end - start)
     for x in range(np.uintp(0), row, np.uintp(LANES)):
@@ -91,38 +89,38 @@ def pool_rows_hard(
                 totals = add_votes(totals, place - bin0, load(work, i), weight)
                 i += row
                 i = i - high if i >= limit else i
-            store_sums(work, at, wide, totals)
-            at += np.uintp(BINS_AT_ONCE) * wide
+            store_sums(work, at, row, totals)
+            at += np.uintp(BINS_AT_ONCE) * row
 
 
 @inner
 def pool_columns(
-    work: Any, sums: int, room: int, bins: int, table: Any, at: int, n_windows: int,
-    constants: Any, to: int, pitch: int,
+    work: Any, sums: int, pitch: int, bins: int, table: Any, at: int, n_windows: int,
+    constants: Any, to: int, cell: int,
 ) -> None:  # fmt: skip
     """Sum the columns of pixels of each window, and write its histogram.
 
     Parameters
     ----------
     work : pointer to float32
-        From ``sums`` on those of rows, ``room`` numbers for each bin, and for bins to spare. The
-        histograms go to ``to`` and after, ``pitch`` numbers for each window.
+        From ``sums`` on those of rows, ``pitch`` numbers for each bin, and for bins to spare. The
+        histograms go to ``to`` and after, ``cell`` numbers for each window.
     table : pointer to int64
         From ``at`` on for each window its first column; where its weights begin in the constants;
         and where they end, after a multiple of LANES.
     """
-    wide, lanes, n, end_of_cell = np.uintp(room), np.uintp(LANES), np.uintp(bins), np.uintp(pitch)
+    row, lanes, n, end_of_cell = np.uintp(pitch), np.uintp(LANES), np.uintp(bins), np.uintp(cell)
     for _ in range(n_windows):
         column = np.uintp(sums + table[at])
         begin, end = np.uintp(table[at + 1]), np.uintp(table[at + 2])
         at += 3
         for b in range(np.uintp(0), n, np.uintp(BINS_AT_ONCE)):
-            votes, i = no_votes(), column + b * wide
+            votes, i = no_votes(), column + b * row
             for w in range(begin, end, lanes):
-                votes = add_rows(votes, work, i, wide, load(constants, w))
+                votes = add_rows(votes, work, i, row, load(constants, w))
                 i += lanes
             if b + lanes <= end_of_cell:
                 store(work, np.uintp(to) + b, totals(votes))
             else:
                 store_first(work, np.uintp(to) + b, totals(votes), end_of_cell - b)
-        to += pitch
+        to += cell

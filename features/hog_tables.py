@@ -75,7 +75,7 @@ def tables(layout: Layout) -> Tables:
     scale = layout.scale**0.5 if layout.takes_roots else layout.scale
     lists = [
         _rows(groups, scale, numbers),
-        _columns(columns, numbers),
+        _columns(columns, _whole(layout.size[1], LANES), numbers),
         layout.blocks.places(p, layout.cells[1], _whole(layout.cells[2], LANES)),
     ]
     settings = np.zeros(kernels.SETTINGS, np.int64)
@@ -126,23 +126,22 @@ def _lay_out_blocks(settings: npt.NDArray[np.int64], layout: Layout) -> None:
 
 def _lay_out_memory(settings: npt.NDArray[np.int64], by_two: bool) -> None:
     """Set where things are in the working memory of the kernels."""
-    room = _whole(settings[kernels.IMAGE + 1], LANES) + 2 * LANES
-    # As many bins as are worked on at once, for rows and for columns, and one more.
-    sums = (max(_whole(settings[kernels.BINS], n) for n in (4, BINS_AT_ONCE)) + 1) * room
-    columns, cell = settings[kernels.WINDOWS + 1], settings[kernels.CELL]
-    blocks = settings[kernels.BLOCKS + 1]
+    columns, cell = settings[kernels.IMAGE + 1], settings[kernels.CELL]
+    pitch = _whole(columns, LANES)
+    sums = (_whole(settings[kernels.BINS], BINS_AT_ONCE) + 1) * pitch
+    windows, blocks = settings[kernels.WINDOWS + 1], settings[kernels.BLOCKS + 1]
     sizes = {
-        kernels.SUMS: (kernels.BAND + 2) * settings[kernels.CHANNELS] * room,
+        kernels.HISTOGRAMS: (kernels.BAND + 2) * settings[kernels.CHANNELS] * (pitch + 2 * LANES),
+        kernels.SUMS: settings[kernels.DEPTH] * windows * cell,
         kernels.MORE: sums,
-        kernels.HISTOGRAMS: sums if by_two else 0,
-        kernels.BLOCK: settings[kernels.DEPTH] * columns * cell,
+        kernels.BLOCK: sums if by_two else 0,
         kernels.FACTORS: blocks * settings[kernels.CELLS] * cell,
         kernels.VOTES: _whole(blocks, LANES),
-        kernels.SIZE: 3 * settings[kernels.RING] * (room - 2 * LANES),
+        kernels.SIZE: 3 * settings[kernels.RING] * pitch,
     }
     settings[list(sizes)] = np.cumsum(list(sizes.values()))
-    settings[kernels.ROOM] = room
-    settings[kernels.ZEROS] = 0 if settings[kernels.IMAGE + 1] % LANES else settings[kernels.SUMS]
+    settings[kernels.ROOM] = pitch + 2 * LANES
+    settings[kernels.ZEROS] = 0 if columns < pitch else settings[kernels.HISTOGRAMS]
 
 
 def _whole(number: int, step: int) -> int:
@@ -176,17 +175,19 @@ def _rows(groups: Windows, scale: float, numbers: list[npt.NDArray[Any]]) -> npt
     return np.column_stack([groups.first, ends, places]).ravel()
 
 
-def _columns(windows: Windows, numbers: list[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
+def _columns(
+    windows: Windows, pitch: int, numbers: list[npt.NDArray[Any]]
+) -> npt.NDArray[np.int64]:
     """Give first column, and beginning and end of the weights of each window: LANES, or more.
 
     A window begins some columns sooner, with weights of 0, where its lanes then lie in one line of
-    the cache and are no more.
+    the cache and are no more, and where they would go beyond the ``pitch`` of rows.
     """
     firsts, padded = [], []
     for first, w in zip(*windows, strict=True):
         before = first % LANES
         if _whole(before + len(w), LANES) > _whole(len(w), LANES):
-            before = 0
+            before = max(first + _whole(len(w), LANES) - pitch, 0)
         firsts.append(first - before)
         padded.append(np.pad(w, (before, -(before + len(w)) % LANES)))
     places = _added(padded, numbers)
