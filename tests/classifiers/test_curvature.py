@@ -81,28 +81,25 @@ def test_a_standardised_column_of_which_the_rows_show_nothing_keeps_a_variance()
     X = np.random.default_rng(5).normal(size=(20000, 6))
     X[:, 4] = np.arange(20000) == 17
     objective = Objective(
-        X, np.arange(20000) % 2, CrossEntropy(), 0.1, 2, scaling=column_scaling(X, None, True, 1)
+        X, np.arange(20000) % 2, CrossEntropy(), 0.1, 2, scaling=column_scaling(X, None, 1)
     )
     variances = column_gram(objective, 0).diagonal()[:-1]
     assert_allclose(np.delete(variances, 4), 1, atol=0.2)
     assert 0.4 < variances[4] < 0.6
 
 
-@pytest.mark.parametrize("centre", [True, False])
-def test_scalings_outside_groups_are_those_of_the_other_rows(blobs, centre):
+def test_scalings_outside_groups_are_those_of_the_other_rows(blobs):
     X, _ = blobs(n=300, d=5)
     X[:, 2] = 7
     rng = np.random.default_rng(3)
     groups = rng.integers(0, 3, 300) == np.arange(3)[:, None]
     weights = rng.uniform(size=300) * groups
-    for weight, scaling in zip(
-        weights, scalings_outside(X, weights, centre, n_jobs=2), strict=True
-    ):
+    for weight, scaling in zip(weights, scalings_outside(X, weights, n_jobs=2), strict=True):
         outside = weights.sum(axis=0) - weight
         mean = np.average(X, axis=0, weights=outside)
         deviation = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=outside))
         deviation[2] = 1
-        assert_allclose(scaling.mean, mean * centre)
+        assert_allclose(scaling.mean, mean)
         assert_allclose(scaling.scale, deviation)
-        alone = column_scaling(X, outside, centre, n_jobs=1)
+        alone = column_scaling(X, outside, n_jobs=1)
         assert_allclose(scaling.scale, alone.scale)
