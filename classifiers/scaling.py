@@ -94,6 +94,8 @@ class Scaling:
 class StandardisedRows:
     """A source of the rows of another in float64, converted whenever they are read.
 
+    Blocks are C-contiguous: sums over them are the same bits however X lies in memory.
+
     Parameters
     ----------
     X : source of shape (n, n_features)
@@ -110,8 +112,8 @@ class StandardisedRows:
 
     def __getitem__(self, rows: slice) -> npt.NDArray[np.float64]:
         if self.scaling is None:
-            return np.asarray(self.X[rows], np.float64)
-        block = np.asarray(self.X[rows]) - self.scaling.mean
+            return np.asarray(self.X[rows], np.float64, order="C")
+        block = np.subtract(self.X[rows], self.scaling.mean, order="C")
         block /= self.scaling.scale
         return block
 

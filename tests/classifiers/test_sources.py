@@ -27,6 +27,19 @@ def test_same_bits_for_any_number_of_threads_and_any_kind_of_matrix(blobs, estim
         assert_array_equal(two.decision_function(matrix), scores)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [300, 5000])
+@pytest.mark.parametrize("estimator", [LinearSVM(0.01), Softmax(0.01), SoftmaxCV([0.1, 1], cv=2)])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_how_a_matrix_lies_in_memory_does_not_count(blobs, estimator, n, dtype, standardize):
+    X, y = blobs(n=n, d=40, dtype=dtype)
+    expected = clone(estimator).set_params(standardize=standardize).fit(X, y)
+    for same in (np.asfortranarray(X), X[::-1, ::-1].copy()[::-1, ::-1]):
+        found = clone(expected).fit(same, y)
+        assert_array_equal(found.coef_, expected.coef_)
+        assert_array_equal(found.decision_function(same), expected.decision_function(X))
+
+
 class Recording:
     """A source that remembers how many rows were asked for at a time."""
 
