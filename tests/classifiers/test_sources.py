@@ -3,8 +3,10 @@
 import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from visualwords.classifiers import ColumnStack, LinearSVM, Softmax, SoftmaxCV
@@ -94,6 +96,10 @@ def test_bad_sources(blobs):
         ColumnStack([X, X[1:]])
     with pytest.raises(ValueError, match="at least one matrix"):
         ColumnStack([])
+    for part in (pd.DataFrame(X), csr_array(blobs()[0]), X.tolist()):
+        message = f"other sources of rows, got a {type(part).__name__}; make an array of it first"
+        with pytest.raises(TypeError, match=message):
+            ColumnStack([X, part])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
