@@ -46,6 +46,16 @@ def test_softmax_is_multinomial_logistic_regression(blobs, n_classes, fit_interc
         intercept, peer.intercept_ - (n_classes > 2) * peer.intercept_.mean(), atol=1e-4
     )
     assert_allclose(ours.predict_proba(X), peer.predict_proba(X), atol=1e-4)
+    assert_allclose(ours.predict_log_proba(X), peer.predict_log_proba(X), rtol=1e-3, atol=1e-4)
+
+
+def test_logarithms_of_probabilities_below_the_least_number(blobs):
+    X, y = blobs(k=2)
+    model = Softmax(0.02).fit(X, y)
+    odds = model.decision_function(1e5 * X)
+    found = model.predict_log_proba(1e5 * X)
+    assert_allclose(found, -np.logaddexp(0, np.column_stack([odds, -odds])), atol=1e-9)
+    assert found.min() < -1000
 
 
 def test_standardisation_inside_equals_a_standard_scaler_before(blobs):
