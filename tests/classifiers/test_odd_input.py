@@ -1,6 +1,7 @@
 """Input that is legal but odd, and input that is refused with a sentence."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,9 @@ from visualwords.classifiers import (
     SGD,
     Adam,
     ColumnStack,
+    CrossEntropy,
     LinearSVM,
+    Objective,
     Softmax,
     SoftmaxCV,
 )
@@ -171,3 +174,24 @@ def test_a_negative_sample_weight(estimator):
 def test_minibatches_need_a_whole_number_as_a_seed(solver, state):
     with pytest.raises(ValueError, match="random_state must be a whole number of at least 0, got"):
         Softmax(solver=solver(random_state=state)).fit(X, Y)
+
+
+@by_dtype
+@pytest.mark.parametrize("labels", [Y + 1, Y - 1, 10**9 * Y, Y[:-1], Y.astype(float), Y.tolist()])
+def test_labels_of_an_objective_are_numbers_of_classes(dtype, labels):
+    message = "y must be an array of 150 integers, one for each row, from 0 to n_classes - 1 = 2"
+    with pytest.raises(ValueError, match=message):
+        Objective(X.astype(dtype), labels, CrossEntropy(), 0.1, 3)
+
+
+@by_dtype
+def test_weights_of_an_objective_have_its_shape(dtype):
+    objective = Objective(X.astype(dtype), Y, CrossEntropy(), 0.1, 3)
+    for shape in ((2, 5), (3, 4), (3, 6), (15,)):
+        calls = [objective, objective.value]
+        calls += [partial(solver.minimize, objective) for solver in (SGD(), LBFGS())]
+        for call in calls:
+            with pytest.raises(ValueError, match=r"weights must have shape \(3, 5\), a column for"):
+                call(np.zeros(shape))
+    with pytest.raises(ValueError, match=r"weights must have shape \(7, 5\), a column for each"):
+        objective.scores(np.zeros((7, 4)))
