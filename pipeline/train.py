@@ -190,14 +190,15 @@ def load_model(folder: Path, classifier: str, features: Sequence[str], n_feature
     Raises
     ------
     ValueError
-        If the file is missing, damaged, or of a classifier of other matrices.
+        If the file is missing, damaged, or of another classifier or other matrices.
     """
     file = folder / f"{model_name(classifier, features)}.npz"
     model = load_estimator(file)
-    if getattr(model, "n_features_in_", None) != n_features:
+    is_one = type(model) is CLASSIFIERS[classifier]
+    if not is_one or getattr(model, "n_features_in_", None) != n_features:
         raise ValueError(
-            f"{file}: not learned from {n_features} numbers an image, as the features give; "
-            "`visualwords train` makes it anew"
+            f"{file}: not a {classifier} learned from {n_features} numbers an image, as the "
+            "features give; `visualwords train` makes it anew"
         )
     return model
 
