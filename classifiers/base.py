@@ -23,10 +23,11 @@ from .primal_dual import settle_intercepts
 from .scaling import Scaling, Weights, column_scaling
 from .solvers import InTurn, Result, Solver, State
 from .validation import (
-    check_finite,
+    LARGEST,
     check_penalty,
     check_rows,
     check_training_data,
+    check_values,
     row_weights,
 )
 
@@ -93,8 +94,9 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X and y do not fit together, values are missing or infinite, there is only one
-            class, a parameter is out of range, or the solver cannot minimise the loss.
+            If X and y do not fit together, values are missing, infinite or too large (beyond
+            1e15 in float32, 1e50 in float64), there is only one class, a parameter is out of range,
+            or the solver cannot minimise the loss.
         """
         X, y = check_training_data(self, X, y, finite=not self.standardize)
         objective = self._objective(X, y, sample_weight, self.alpha)
@@ -209,17 +211,6 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _objective_over(
         self, X: Source, y: Any, weight: npt.NDArray[np.float64] | None, alpha: float
     ) -> Objective:
-        scaling = None
-        if self.standardize not in (False, True, "parts"):
-            raise ValueError(
-                f"standardize must be False, True or 'parts', got {self.standardize!r}"
-            )
-        if self.standardize:
-            scaling = column_scaling(X, weight, self.fit_intercept, self.n_jobs)
-            if not np.isfinite(scaling.mean).all():
-                check_finite(self, X)
-            if self.standardize == "parts" and isinstance(X, ColumnStack):
-                scaling = scaling.balanced(X.widths)
         return Objective(
             X,
             np.searchsorted(self.classes_, y),
@@ -228,9 +219,24 @@ class LinearClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             len(self.classes_),
             sample_weight=weight,
             fit_intercept=self.fit_intercept,
-            scaling=scaling,
+            scaling=self._scaling(X, weight),
             n_jobs=self.n_jobs,
         )
+
+    def _scaling(self, X: Source, weight: npt.NDArray[np.float64] | None) -> Scaling | None:
+        if self.standardize not in (False, True, "parts"):
+            raise ValueError(
+                f"standardize must be False, True or 'parts', got {self.standardize!r}"
+            )
+        if not self.standardize:
+            return None
+        scaling = column_scaling(X, weight, self.n_jobs)
+        least = 1 / len(X) if weight is None else weight.min() / weight.sum()
+        if not (scaling.bounds(least) <= LARGEST[X.dtype]).all():
+            check_values(self, X)
+        if self.standardize == "parts" and isinstance(X, ColumnStack):
+            scaling = scaling.balanced(X.widths)
+        return scaling if self.fit_intercept else scaling.uncentred()
 
     def objective(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Objective, Weights]:
         """Give what ``fit`` minimises over some rows, and the learned weights as its argument.

@@ -93,7 +93,8 @@ class CrossValidated(LinearClassifier):
             return [None] * self.cv
         weight = 1.0 if objective.sample_weight is None else objective.sample_weight
         of_folds = weight * (folds == np.arange(self.cv)[:, None])
-        return list(scalings_outside(objective.X, of_folds, self.fit_intercept, self.n_jobs))
+        scalings = scalings_outside(objective.X, of_folds, self.n_jobs)
+        return [scaling if self.fit_intercept else scaling.uncentred() for scaling in scalings]
 
     def _folds(
         self, labels: npt.NDArray[np.intp], weight: npt.NDArray[Any] | None

@@ -7,7 +7,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from visualwords.threads import row_blocks
 
 from .lbfgs import Pairs
-from .losses import Labels, Loss, Scores
+from .losses import CrossEntropy, Labels, Loss, Scores
 from .matrix import take_rows
 from .objective import Objective, Weights
 
@@ -159,7 +159,11 @@ class Spectrum:
 def score_hessian(
     loss: Loss, scores: Scores, y: Labels, weight: npt.NDArray[np.floating] | None, step: float
 ) -> npt.NDArray[np.float64]:
-    """Mean Hessian of a loss by the scores, by differences of its gradients.
+    """Mean Hessian of a loss by the scores.
+
+    That of the cross-entropy is the mean of ``diag(p) - p p^T`` with the probabilities ``p``, one
+    product for any number of classes. Of another loss, differences of gradients are taken, one for
+    each class.
 
     Parameters
     ----------
@@ -176,6 +180,10 @@ def score_hessian(
     """
     n_classes = scores.shape[1]
     share = np.full(len(y), 1 / len(y)) if weight is None else weight / weight.sum()
+    if type(loss) is CrossEntropy:
+        p = loss.values_and_grad(scores, y)[1].astype(np.float64)
+        p[np.arange(len(y)), y] += 1
+        return np.asarray(np.diag(share @ p) - (share[:, None] * p).T @ p)
     hessian = np.empty((n_classes, n_classes))
     for k, shift in enumerate(step * np.eye(n_classes, dtype=scores.dtype)):
         above, below = (loss.values_and_grad(scores + s, y)[1] for s in (shift, -shift))

@@ -342,8 +342,10 @@ def _shares(objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[
 
 def centring(objective: Objective, share: npt.NDArray[np.float64]) -> Scaling:
     """Give the scaling that only centres the columns, and not even that without intercepts."""
-    centre = column_scaling(objective.X, share, objective.fit_intercept, objective.n_jobs).mean
-    return Scaling(centre, np.ones(len(centre)))
+    centre, ones = np.zeros(objective.X.shape[1]), np.ones(objective.X.shape[1])
+    if objective.fit_intercept:
+        centre = column_scaling(objective.X, share, objective.n_jobs).mean
+    return Scaling(centre, ones)
 
 
 def derivatives_by_scores(slopes: Slopes, y: npt.NDArray[np.intp], coupled: bool) -> Slopes:

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 import numpy.typing as npt
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 from .base import LinearClassifier
 from .dual import DualAscent
@@ -229,3 +229,16 @@ class Softmax(LinearClassifier):
         ndarray of shape (n_samples, n_classes)
         """
         return softmax(self._scores(X), axis=1)
+
+    def predict_log_proba(self, X: Any) -> npt.NDArray[Any]:
+        """Logarithm of the probability of each class, also where that is too small for a number.
+
+        Parameters
+        ----------
+        X : array-like or source of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        return log_softmax(self._scores(X), axis=1)

@@ -50,6 +50,8 @@ class ColumnStack:
 
     Raises
     ------
+    TypeError
+        If a part is no array and no source, such as a data frame or a sparse matrix.
     ValueError
         If there are no parts, one is not two-dimensional, or their lengths differ.
 
@@ -65,6 +67,12 @@ class ColumnStack:
         self._whole: npt.NDArray[Any] | None = None
         if not self.parts:
             raise ValueError("ColumnStack needs at least one matrix, got none")
+        for part in self.parts:
+            if not (isinstance(part, np.ndarray) or is_source(part)):
+                raise TypeError(
+                    "ColumnStack needs arrays, memory maps or other sources of rows, got a "
+                    f"{type(part).__name__}; make an array of it first"
+                )
         shapes = [part.shape for part in self.parts]
         if any(len(shape) != 2 for shape in shapes) or len({shape[0] for shape in shapes}) != 1:
             raise ValueError(

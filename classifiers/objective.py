@@ -11,6 +11,7 @@ blocks in float64 and in the order of the blocks, so the result does not depend 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -31,10 +32,6 @@ T = TypeVar("T")
 
 # A block is large against what a call from Python costs, small against the third cache.
 BLOCK_BYTES = 1 << 22
-ARGUMENTS = (
-    *("X", "y", "loss", "alpha", "n_classes"),
-    *("sample_weight", "fit_intercept", "scaling", "offset", "n_jobs"),
-)
 
 
 @dataclass(frozen=True)
@@ -87,6 +84,11 @@ class Objective:
         Added to the scores.
     n_jobs : int or None
 
+    Raises
+    ------
+    ValueError
+        If y is not such numbers, one for each row; later, if weights have another shape.
+
     Examples
     --------
     >>> from visualwords.classifiers.losses import CrossEntropy
@@ -111,6 +113,7 @@ class Objective:
         offset: npt.NDArray[np.floating] | None = None,
         n_jobs: int | None = None,
     ) -> None:
+        _check_labels(y, X.shape[0], n_classes)
         self.X, self.y, self.loss, self.alpha, self.n_classes = X, y, loss, float(alpha), n_classes
         self.sample_weight, self.fit_intercept = sample_weight, fit_intercept
         self.scaling, self.offset, self.n_jobs = scaling, offset, n_jobs
@@ -176,6 +179,7 @@ class Objective:
         -------
         ndarray of shape (n, m), dtype of X; contiguous along the examples
         """
+        self._check_weights(W, len(W))
         scores = np.empty((len(W), self.n_samples), self.X.dtype)
 
         def keep(of_block: npt.NDArray[Any], y: Labels, X: npt.NDArray[Any], rows: slice) -> None:
@@ -192,6 +196,7 @@ class Objective:
         -------
         ndarray of shape (n,), float64
         """
+        self._check_weights(W, self.n_classes)
         values = list(self._blocks(W, lambda s, y, X, rows: self.loss.values(s, y)))
         return np.concatenate(values).astype(np.float64)
 
@@ -250,9 +255,8 @@ class Objective:
 
     def replaced(self, **changes: Any) -> "Objective":
         """Make an objective that differs in some arguments; it uses the threads of this one."""
-        arguments = {name: getattr(self, name) for name in ARGUMENTS}
-        other = Objective(**(arguments | changes))
-        other._map = self._map
+        other = copy(self)
+        vars(other).update(changes, _threads=ExitStack())
         other._total = self._total * len(other.y) / len(self.y)
         return other
 
@@ -260,6 +264,7 @@ class Objective:
         self, W: Weights, functions: Sequence[Callable[[Any, Labels], Any]]
     ) -> tuple[list[float], Weights]:
         """Means of the losses and of further functions of (scores, y), and the gradient."""
+        self._check_weights(W, self.n_classes)
         sums, by_intercept = np.zeros(1 + len(functions)), np.zeros(self.n_classes)
         by_coef = np.zeros((self.n_classes, self.X.shape[1]))
         compute = partial(self._sums, functions)
@@ -294,6 +299,15 @@ class Objective:
         intercepts = gradients.sum(axis=0, dtype=np.float64)
         return sums.sum(axis=1, dtype=np.float64), block_gradient(X, gradients), intercepts
 
+    def _check_weights(self, W: Weights, n_rows: int) -> None:
+        """Refuse weights that a kernel, which checks nothing, would read beyond."""
+        shape = n_rows, self.X.shape[1] + 1
+        if W.shape != shape:
+            raise ValueError(
+                f"weights must have shape {shape}, a column for each feature and the last for the "
+                f"intercepts; got shape {W.shape}"
+            )
+
     def _blocks(self, W: Weights, function: Callable[..., T]) -> Iterator[T]:
         """Apply a function of (scores, y, X, rows) to every block of rows, in order."""
         weights = W if self.scaling is None else self.scaling.raw(W)
@@ -318,3 +332,13 @@ class Objective:
             return
         with worker_threads(self.n_jobs) as map_:
             yield from map_(function, items)
+
+
+def _check_labels(y: Labels, n_rows: int, n_classes: int) -> None:
+    """Refuse labels that a kernel, which checks nothing, would write beyond."""
+    of_kind = isinstance(y, np.ndarray) and y.dtype.kind in "iu" and y.shape == (n_rows,)
+    if not of_kind or (n_rows and not 0 <= y.min() <= y.max() < n_classes):
+        raise ValueError(
+            f"y must be an array of {n_rows} integers, one for each row, from 0 to n_classes - 1 = "
+            f"{n_classes - 1}; make them of labels by np.unique(labels, return_inverse=True)"
+        )

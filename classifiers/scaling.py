@@ -53,6 +53,29 @@ class Scaling:
         shares = np.array(widths) / np.sum(widths)
         return Scaling(self.mean, self.scale * np.repeat(np.sqrt(shares * len(widths)), widths))
 
+    def uncentred(self) -> "Scaling":
+        """Scale the columns only."""
+        return Scaling(np.zeros_like(self.mean), self.scale)
+
+    def bounds(self, share: float) -> npt.NDArray[np.float64]:
+        """Bound the absolute values of each column, in rows that have a share of the weight.
+
+        Of values of the variance ``v``, none that has the share ``p`` of the weight is farther from
+        the mean than ``sqrt(v / p)``.
+
+        Parameters
+        ----------
+        share : float
+            The least weight of a row, divided by the sum of all.
+
+        Examples
+        --------
+        >>> Scaling(np.array([-2.0]), np.array([1.0])).bounds(0.25).tolist()
+        [4.0]
+        """
+        with np.errstate(divide="ignore"):
+            return np.abs(self.mean) + self.scale / np.sqrt(share)
+
     def raw(self, W: Weights) -> Weights:
         """Weights for ``X`` that give the scores of weights ``W`` for standardised columns."""
         coef = W[:, :-1] / self.scale
@@ -71,6 +94,8 @@ class Scaling:
 class StandardisedRows:
     """A source of the rows of another in float64, converted whenever they are read.
 
+    Blocks are C-contiguous: sums over them are the same bits however X lies in memory.
+
     Parameters
     ----------
     X : source of shape (n, n_features)
@@ -87,14 +112,14 @@ class StandardisedRows:
 
     def __getitem__(self, rows: slice) -> npt.NDArray[np.float64]:
         if self.scaling is None:
-            return np.asarray(self.X[rows], np.float64)
-        block = np.asarray(self.X[rows]) - self.scaling.mean
+            return np.asarray(self.X[rows], np.float64, order="C")
+        block = np.subtract(self.X[rows], self.scaling.mean, order="C")
         block /= self.scaling.scale
         return block
 
 
 def column_scaling(
-    X: Source, weight: npt.NDArray[np.float64] | None, centre: bool, n_jobs: int | None
+    X: Source, weight: npt.NDArray[np.float64] | None, n_jobs: int | None
 ) -> Scaling:
     """Compute mean and standard deviation of the columns, in one pass.
 
@@ -104,23 +129,21 @@ def column_scaling(
     ----------
     X : source of shape (n, n_features)
     weight : ndarray of shape (n,), optional
-    centre : bool
-        When False the mean is given as 0: columns are only scaled.
     n_jobs : int or None
 
     Returns
     -------
     Scaling
-        A constant column has scale 1. The mean of a column with a value that is not finite is not
-        finite either.
+        A constant column has scale 1. Where a value is not finite the mean is not finite either,
+        where squares of values overflow the scale.
     """
     weights = np.ones((1, X.shape[0])) if weight is None else weight[None]
     origin, first, second, total = _moments(X, weights, n_jobs)
-    return _from_moments(origin, first[0], second[0], total[0], centre)
+    return _from_moments(origin, first[0], second[0], total[0])
 
 
 def scalings_outside(
-    X: Source, weights: npt.NDArray[np.float64], centre: bool, n_jobs: int | None
+    X: Source, weights: npt.NDArray[np.float64], n_jobs: int | None
 ) -> list[Scaling]:
     """Compute :func:`column_scaling` by the rows outside each group of rows, in one pass.
 
@@ -129,13 +152,12 @@ def scalings_outside(
     X : source of shape (n, n_features)
     weights : ndarray of shape (n_groups, n)
         Weight of each row in each group; a row is in one group.
-    centre : bool
     n_jobs : int or None
     """
     origin, *moments = _moments(X, weights, n_jobs)
     first, second, total = (moment.sum(axis=0) - moment for moment in moments)
     groups = zip(first, second, total, strict=True)
-    return [_from_moments(origin, *of_group, centre) for of_group in groups]
+    return [_from_moments(origin, *of_group) for of_group in groups]
 
 
 def _moments(
@@ -155,9 +177,9 @@ def _moments(
     return origin, *(sum(column) for column in zip(*parts, strict=True))
 
 
-def _from_moments(origin: Any, first: Any, second: Any, total: float, centre: bool) -> Scaling:
+def _from_moments(origin: Any, first: Any, second: Any, total: float) -> Scaling:
     with np.errstate(over="ignore", invalid="ignore"):
         shift = first / total
         variance = np.maximum(second / total - shift**2, 0)
-        scale = np.where(variance > 1e-12 * second / total, np.sqrt(variance), 1.0)
-        return Scaling((shift + origin) * centre, np.where(scale > 0, scale, 1.0))
+        varies = (variance > 1e-12 * second / total) | ~np.isfinite(second)
+        return Scaling(shift + origin, np.where(varies, np.sqrt(variance), 1.0))

@@ -33,11 +33,19 @@ def cross_entropy(scores: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Any, A
     -------
     values : ndarray of shape (n,)
     gradients : ndarray of shape (n, n_classes), contiguous along the examples
+
+    Raises
+    ------
+    IndexError
+        If y are not such numbers.
     """
     slopes = np.array(scores.T, order="C")
     largest = slopes.max(axis=0)
     values, sums = np.empty_like(largest), np.empty_like(largest)
-    _softmax(slopes, np.ascontiguousarray(y, np.intp).view(np.uintp), largest, values, sums)
+    own = np.ascontiguousarray(y, np.intp).view(np.uintp)
+    if own.shape != largest.shape or not _softmax(slopes, own, largest, values, sums):
+        n_classes, n = slopes.shape
+        raise IndexError(f"expected {n} classes from 0 to {n_classes - 1}, got {y!r}")
     return values, slopes.T
 
 
@@ -45,15 +53,21 @@ def cross_entropy(scores: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Any, A
 def _softmax(p, y, largest, values, sums):  # type: ignore[no-untyped-def]
     """Turn scores, a row for each class, into derivatives, and give the losses.
 
+    False, and nothing done, if a label is beyond the classes.
+
     Sums are of the classes but the example's own: where its score is far above all others, the loss
     and the derivative are what the others add to 1, of which ``1 + sum`` would keep nothing.
     """
-    n = np.uintp(p.shape[1])
+    n, n_classes, known = np.uintp(p.shape[1]), np.uintp(p.shape[0]), True
+    for i in range(n):
+        known &= y[i] < n_classes
+    if not known:
+        return False
     for i in range(n):
         values[i] = largest[i] - p[y[i], i]
         p[y[i], i] = -np.inf
         sums[i] = 0
-    for k in range(np.uintp(p.shape[0])):
+    for k in range(n_classes):
         for i in range(n):
             e = _exp(p[k, i] - largest[i])
             p[k, i] = e
@@ -64,11 +78,12 @@ def _softmax(p, y, largest, values, sums):  # type: ignore[no-untyped-def]
         values[i] += _log_of_one_and(total - ONE if values[i] > 0 else others)
         sums[i] = total
         largest[i] = others / total
-    for k in range(np.uintp(p.shape[0])):
+    for k in range(n_classes):
         for i in range(n):
             p[k, i] /= sums[i]
     for i in range(n):
         p[y[i], i] = -largest[i]
+    return True
 
 
 @njit(**INNER, forceinline=True, fastmath={"contract"})

@@ -14,9 +14,18 @@ from visualwords.threads import row_blocks, worker_threads
 
 from .matrix import is_source
 
-__all__ = ["check_finite", "check_penalty", "check_rows", "check_training_data", "row_weights"]
+__all__ = [
+    "LARGEST",
+    "check_penalty",
+    "check_rows",
+    "check_training_data",
+    "check_values",
+    "row_weights",
+]
 
 BLOCK_ROWS = 512
+# What is summed in float32 are squares; in float64, solvers go up to sixth powers.
+LARGEST = {np.dtype(np.float32): 1e15, np.dtype(np.float64): 1e50}
 
 
 def check_penalty(alpha: float) -> None:
@@ -40,30 +49,36 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, finite: bool = 
             raise ValueError(f"expected at least 1 row, got a source of shape {X.shape}")
         validate_data(estimator, X, skip_check_array=True, reset=reset)
     if finite:
-        check_finite(estimator, X)
+        check_values(estimator, X)
     return X
 
 
-def check_finite(estimator: BaseEstimator, X: Any) -> None:
-    """Refuse rows with missing or infinite values."""
-    rows = _broken_rows(X, getattr(estimator, "n_jobs", None))
+def check_values(estimator: BaseEstimator, X: Any) -> None:
+    """Refuse rows with missing, infinite or too large values."""
+    largest = LARGEST[X.dtype]
+    rows = _broken_rows(X, largest, getattr(estimator, "n_jobs", None))
     if rows is None:
         return
+    where = f"in rows {rows.start} to {rows.stop - 1}"
+    if np.isfinite(X[rows]).all():
+        raise ValueError(
+            f"X has values beyond {largest:g}, too large to compute with in {X.dtype}, {where}; "
+            "scale its columns, e.g. with sklearn.preprocessing.MaxAbsScaler"
+        )
     if not is_source(X):
         assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
-    raise ValueError(
-        f"X has values that are not finite (NaN or infinity) in rows "
-        f"{rows.start} to {rows.stop - 1}"
-    )
+    raise ValueError(f"X has values that are not finite (NaN or infinity) {where}")
 
 
-def _broken_rows(X: Any, n_jobs: int | None) -> slice | None:
-    """Find the first block of rows with a value that is not finite."""
+def _broken_rows(X: Any, largest: float, n_jobs: int | None) -> slice | None:
+    """Find the first block of rows with a value that is not finite or too large."""
 
     def is_broken(rows: slice) -> bool:
         block = X[rows]
-        with np.errstate(over="ignore", invalid="ignore"):  # a sum of finite numbers may overflow
-            return bool(not np.isfinite(block.sum()) and not np.isfinite(block).all())
+        with np.errstate(over="ignore", invalid="ignore"):  # a sum of squares may overflow
+            if np.linalg.norm(block) <= largest:  # takes half as long as to look at each value
+                return False
+            return not (np.abs(block) <= largest).all()
 
     blocks = row_blocks(X.shape[0], BLOCK_ROWS)
     with worker_threads(n_jobs) as map_:

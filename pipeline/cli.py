@@ -230,15 +230,21 @@ def _complain(message: str) -> None:
     errors.print(f"error: {message}", style="red", soft_wrap=True)
 
 
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    errors.print(f"warning: {message}", style="yellow", soft_wrap=True)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is 0 only when the job did what was asked."""
     if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be UTF-8
         sys.stdout.reconfigure(errors="surrogateescape")
-    # What a decoder finds wrong with a file is told with the file's name, as its failure.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     try:
-        typer.main.get_command(app)(arguments, prog_name="visualwords")
+        with warnings.catch_warnings():
+            # What a decoder finds wrong with a file is told with the file's name, as its failure.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            warnings.showwarning = _warn
+            typer.main.get_command(app)(arguments, prog_name="visualwords")
     except OSError as error:
         what = error.strerror or str(error)
         _complain(f"{error.filename}: {what}" if error.filename else what)

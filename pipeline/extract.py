@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from ..features.base import ImageFeature
 from .dataset import DatasetError, Source
-from .persist import load_estimator, save_estimator
+from .persist import decode_estimator, save_estimator
 from .reader import ImageError, Reader, read_bytes
 from .scan import Scan, digest_of
 from .stages import Stage, Stages
-from .store import FeatureMatrix, StoredMatrix, key_of, write_atomically
+from .store import FeatureMatrix, StoredMatrix, key_of, read_sealed, write_sealed
 
 __all__ = ["Extraction", "Extractor"]
 
@@ -199,8 +199,9 @@ class Extractor:
         with self.stages.stage("learn", len(new)) as stage:
             for name in new:
                 feature = features[name].set_params(n_jobs=self.n_jobs).fit(sample)
-                write_atomically(files[name], save_estimator(feature.set_params(n_jobs=None)))
-                learned[name] = load_estimator(files[name])
+                data = save_estimator(feature.set_params(n_jobs=None))
+                write_sealed(files[name], data)
+                learned[name] = decode_estimator(data)
                 stage.advance(1)
             stage.summary = f"{', '.join(new) or 'nothing new'}: {sample.decoded} images decoded"
         self.decoded += sample.decoded
@@ -281,8 +282,8 @@ class Extractor:
 
 def _learned_before(file: Path) -> Any:
     try:
-        return load_estimator(file)
-    except ValueError:  # not there, or damaged
+        return decode_estimator(read_sealed(file))
+    except (OSError, ValueError):  # not there, or not what was written
         return None
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
-__all__ = ["describe_estimator", "load_estimator", "save_estimator"]
+__all__ = ["decode_estimator", "describe_estimator", "load_estimator", "save_estimator"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -61,11 +61,19 @@ def load_estimator(path: Path) -> Any:
             f"{path}: no such file; were `visualwords extract` and `train` done?"
         ) from error
     try:
+        return decode_estimator(data)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def decode_estimator(data: bytes) -> Any:
+    """Make of the bytes that :func:`save_estimator` gave the estimator; a ValueError of others."""
+    try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return _decode(json.loads(arrays.pop("json").tobytes()), arrays)
     except Exception as error:  # zipfile, numpy and json raise all kinds on a damaged file
-        raise ValueError(f"{path}: not a saved estimator, or damaged: {error}") from error
+        raise ValueError(f"not a saved estimator, or damaged: {error}") from error
 
 
 def _encode(value: Any, arrays: Arrays) -> Any:

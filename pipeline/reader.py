@@ -7,6 +7,7 @@ what a file may be        what becomes of it
 ========================  ====================================================================
 format                    told by the first bytes, never by the name: JPEG, PNG, GIF, BMP,
                           WebP, TIFF; anything else is refused
+more than 1 GiB           refused unread
 more than ``max_pixels``  refused from the header, before a decoder runs
 truncated or damaged      refused: JPEG by the decoder's own warnings, PNG by the checksum of
                           every chunk, the others by the decoder's errors
@@ -23,6 +24,7 @@ larger than ``max_side``  resampled by area averaging so that the longer side is
 """
 
 import io
+import stat
 import struct
 import zlib
 from dataclasses import dataclass
@@ -52,6 +54,10 @@ READER_VERSION = 2
 
 ByteImage = npt.NDArray[np.uint8]
 
+# Twice the pixels of the largest image in 16-bit RGBA. A file is read whole, and a video or an
+# archive among the images need not fit into memory.
+MAX_BYTES = 1 << 30
+
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 EXIF_ORIENTATION = 0x0112
 
@@ -70,13 +76,16 @@ class Header:
 
 
 def read_bytes(path: Path | str) -> bytes:
-    """Read a whole file; anything but a readable, non-empty regular file is an ``ImageError``."""
+    """Read a whole regular file; an ``ImageError`` if it cannot be read, is empty or too large."""
     path = Path(path)
     try:
-        if path.is_dir():
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise ImageError("a folder, expected an image file")
-        if path.exists() and not path.is_file():  # a pipe or a device would block or never end
+        if not stat.S_ISREG(status.st_mode):  # a pipe or a device would block or never end
             raise ImageError("not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"{status.st_size} bytes are more than the limit of {MAX_BYTES}")
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror or error}") from error

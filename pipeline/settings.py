@@ -1,5 +1,6 @@
 """What a run is asked to do, and what follows from it: data sets and features."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ __all__ = ["Settings"]
 
 DEFAULT_TEST_SIZE = 0.2
 HOG_SIDES = (16, 64)
+
+# What lies beside a folder ``train``. Taken for classes, splits would be learned and scored, too.
+SPLITS = frozenset({"test", "val", "valid", "validation"})
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Settings:
             splits = Dataset.from_csv(source)
         else:
             splits = {"": Dataset.from_folder(source)}
+            _check_no_splits(source, splits[""].classes)
         classes = next(iter(splits.values())).classes
         if len(classes) < 2:
             raise DatasetError(f"{source}: expected at least two classes, got only {classes[0]!r}")
@@ -92,6 +97,16 @@ class Settings:
             "hog": HOG(image_size=(side, side)),
             "words": BagOfVisualWords(n_words=self.words, random_state=self.seed),
         }
+
+
+def _check_no_splits(folder: Path, classes: Sequence[str]) -> None:
+    """Refuse the parent of the folders that were meant."""
+    tests = sorted(set(classes) - {"train"})
+    if 0 < len(tests) < len(classes) and SPLITS.issuperset(tests):
+        raise DatasetError(
+            f"{folder}: its folders are splits, not classes; give them apart: "
+            f"{folder / 'train'} --test {folder / tests[0]}"
+        )
 
 
 def _hog_side(train: Scan) -> int:

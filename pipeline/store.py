@@ -9,6 +9,8 @@ The rows are cut into shards. A shard is ``00000.npy`` (float32) and, written af
 number; a shard without its JSON does not exist. ``manifest.json``, written last, says that the
 matrix is whole. Every file is written under a temporary name, flushed to the disk and renamed, so a
 job killed at any moment leaves whole shards and no half ones, and the next job goes on from there.
+
+What a feature learned lies in ``<store>/learned/<key>.npz``, its checksum in a JSON file beside it.
 """
 
 import fcntl
@@ -36,8 +38,10 @@ __all__ = [
     "StoredMatrix",
     "alone_in",
     "key_of",
+    "read_sealed",
     "remove_leftovers",
     "write_atomically",
+    "write_sealed",
 ]
 
 SHARD_ROWS = 1024
@@ -61,6 +65,34 @@ def write_atomically(path: Path, data: bytes) -> None:
         # Where the disk is full, what fits of the file would take the last of it.
         temporary.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_sealed(path: Path, data: bytes) -> None:
+    """Write a file and, after it, a ``.json`` with a checksum over its name and bytes."""
+    write_atomically(path, data)
+    seal = {"crc32": _checksum(path.name, data)}
+    write_atomically(path.with_suffix(".json"), json.dumps(seal).encode())
+
+
+def read_sealed(path: Path) -> bytes:
+    """Read a file; a ValueError unless it is what :func:`write_sealed` wrote under this name."""
+    seal = _read_record(path.with_suffix(".json"))
+    data = path.read_bytes()
+    if seal.get("crc32") != _checksum(path.name, data):
+        raise ValueError(f"{path.name} has a wrong checksum")
+    return data
+
+
+def _checksum(said: Any, data: Any) -> int:
+    """CRC-32 of bytes, after that of what is said of them: a JSON value."""
+    return zlib.crc32(data, zlib.crc32(json.dumps(said, sort_keys=True).encode()))
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    record = json.loads(path.read_bytes())
+    if not isinstance(record, dict):
+        raise ValueError(f"{path.name} is of another kind")
+    return record
 
 
 @contextmanager
@@ -223,14 +255,10 @@ class StoredMatrix:
 
     def _checksum(self, shard: int, record: Mapping[str, Any], data: Any) -> int:
         """CRC-32 of the rows, after that of what is said of them and of where they belong."""
-        said = json.dumps([self.folder.name, shard, record], sort_keys=True)
-        return zlib.crc32(data, zlib.crc32(said.encode()))
+        return _checksum([self.folder.name, shard, record], data)
 
     def _record(self, shard: int) -> dict[str, Any]:
-        record = json.loads(self._record_file(shard).read_bytes())
-        if not isinstance(record, dict):
-            raise ValueError(f"{self._record_file(shard).name} is of another kind")
-        return record
+        return _read_record(self._record_file(shard))
 
     def _matrix_file(self, shard: int) -> Path:
         return self.folder / f"{shard:05d}.npy"

@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from ..classifiers import ColumnStack, LinearSVM, Softmax
@@ -156,7 +159,8 @@ def train(
             X = split.columns(names)
             for name, classifier in CLASSIFIERS.items():
                 start = perf_counter()
-                model = classifier(**parameters).fit(X, split.labels)
+                with _naming(model_name(name, names)):
+                    model = classifier(**parameters).fit(X, split.labels)
                 report[name] = {
                     "alpha": model.alpha,
                     "n_features": X.shape[1],
@@ -170,20 +174,31 @@ def train(
     return models, report
 
 
+@contextmanager
+def _naming(model: str) -> Iterator[None]:
+    """Let a solver's warnings say which of the models they are about."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        yield
+    for warning in caught:
+        warnings.warn(f"{model}: {warning.message}", warning.category, stacklevel=4)
+
+
 def load_model(folder: Path, classifier: str, features: Sequence[str], n_features: int) -> Any:
     """Load a saved classifier for matrices of ``n_features`` columns.
 
     Raises
     ------
     ValueError
-        If the file is missing, damaged, or of a classifier of other matrices.
+        If the file is missing, damaged, or of another classifier or other matrices.
     """
     file = folder / f"{model_name(classifier, features)}.npz"
     model = load_estimator(file)
-    if getattr(model, "n_features_in_", None) != n_features:
+    is_one = type(model) is CLASSIFIERS[classifier]
+    if not is_one or getattr(model, "n_features_in_", None) != n_features:
         raise ValueError(
-            f"{file}: not learned from {n_features} numbers an image, as the features give; "
-            "`visualwords train` makes it anew"
+            f"{file}: not a {classifier} learned from {n_features} numbers an image, as the "
+            "features give; `visualwords train` makes it anew"
         )
     return model
 

@@ -124,7 +124,7 @@ def test_models_that_hold_out_a_fold_start_with_the_sums_of_the_rows_they_see(bl
     folds, weight = rng.integers(0, 3, 300), rng.uniform(0, 2, 300)
 
     def scaling(seen):
-        return column_scaling(X, weight * seen, True, 1) if standardize else None
+        return column_scaling(X, weight * seen, 1) if standardize else None
 
     objective = Objective(X, y, CrossEntropy(), 0.1, 4, sample_weight=weight)
     models = [

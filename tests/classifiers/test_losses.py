@@ -130,3 +130,12 @@ def test_smoothed_crammer_singer_of_large_losses(dtype, size):
     scores = np.array([[0, 1, 1, 1, 0.5]]) * size
     _, gradients = CrammerSinger(1e-3).values_and_grad(scores.astype(dtype), np.array([0]))
     assert_allclose(gradients, [[-1, 1 / 3, 1 / 3, 1 / 3, 0]], rtol=1e-6)
+
+
+@by_loss
+@by_dtype
+@pytest.mark.parametrize("y", [[0, 3], [10**9, 1], [-(10**9), 2]])
+def test_labels_beyond_the_classes_are_refused(loss, dtype, y):
+    for function in (loss.values, loss.values_and_grad):
+        with pytest.raises(IndexError):
+            function(np.zeros((2, 3), dtype), np.array(y))

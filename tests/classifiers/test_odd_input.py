@@ -1,13 +1,27 @@
 """Input that is legal but odd, and input that is refused with a sentence."""
 
+import warnings
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
 
-from visualwords.classifiers import LBFGS, SGD, Adam, LinearSVM, Softmax
+from visualwords.classifiers import (
+    LBFGS,
+    SGD,
+    Adam,
+    ColumnStack,
+    CrossEntropy,
+    LinearSVM,
+    Objective,
+    Softmax,
+    SoftmaxCV,
+)
 
 X, Y = load_iris(return_X_y=True)
 by_estimator = pytest.mark.parametrize(
@@ -24,6 +38,54 @@ def test_columns_of_huge_numbers(loss, fit_intercept):
     assert 0 <= huge.gap_ <= 1e-3 * huge.loss_curve_[-1]
     free = clone(model).set_params(alpha=1e-9).fit(X, Y)
     assert huge.loss_curve_[-1] == pytest.approx(free.loss_curve_[-1], rel=3e-3)
+
+
+LARGEST = {np.float32: 1e15, np.float64: 1e50}
+by_dtype = pytest.mark.parametrize("dtype", LARGEST)
+
+
+@by_estimator
+@by_dtype
+@pytest.mark.parametrize("standardize", [False, True])
+def test_columns_of_the_largest_numbers(estimator, dtype, standardize):
+    """A solver may fall short of its tolerance and say so, but nothing overflows."""
+    largest = (X / np.abs(X).max(axis=0) * LARGEST[dtype] * (1 - 1e-6)).astype(dtype)
+    model = clone(estimator).set_params(standardize=standardize)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(largest, Y)
+    assert model.score(largest, Y) > 0.9
+
+
+# What is added to the first column of iris, in units of the largest allowed; and weights of rows.
+FIRST = np.arange(len(Y)) == 0
+TOO_LARGE = {
+    "one value": (2.0 * FIRST, None),
+    "one value beyond squares": (1e16 * FIRST, None),
+    "one negative value": (-2.0 * FIRST[::-1], None),
+    "one value of hardly any weight": (2.0 * FIRST, np.where(FIRST, 1e-9, 1.0)),
+    "one value without weight": (2.0 * FIRST, 1.0 - FIRST),
+    "half the column": (2.0 * (np.arange(len(Y)) % 2), None),
+    "a constant column": (np.full(len(Y), 2.0), None),
+}
+
+
+@by_dtype
+@pytest.mark.parametrize("kind", TOO_LARGE)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False, "parts"])
+def test_too_large_numbers_are_refused(dtype, kind, standardize, fit_intercept):
+    added, weight = TOO_LARGE[kind]
+    A = X.astype(dtype)
+    A[:, 1] += added.astype(dtype) * dtype(LARGEST[dtype])
+    message = rf"X has values beyond {LARGEST[dtype]:g}".replace("+", r"\+")
+    for make in (Softmax, SoftmaxCV):
+        model = make(standardize=standardize, fit_intercept=fit_intercept)
+        for data in (A, ColumnStack([A[:, :2], A[:, 2:]])):
+            with pytest.raises(ValueError, match=message + r".* in rows 0 to 149; scale its col"):
+                model.fit(data, Y, weight)
+        with pytest.raises(ValueError, match=message):
+            model.fit(X.astype(dtype), Y).predict(A)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -112,3 +174,24 @@ def test_a_negative_sample_weight(estimator):
 def test_minibatches_need_a_whole_number_as_a_seed(solver, state):
     with pytest.raises(ValueError, match="random_state must be a whole number of at least 0, got"):
         Softmax(solver=solver(random_state=state)).fit(X, Y)
+
+
+@by_dtype
+@pytest.mark.parametrize("labels", [Y + 1, Y - 1, 10**9 * Y, Y[:-1], Y.astype(float), Y.tolist()])
+def test_labels_of_an_objective_are_numbers_of_classes(dtype, labels):
+    message = "y must be an array of 150 integers, one for each row, from 0 to n_classes - 1 = 2"
+    with pytest.raises(ValueError, match=message):
+        Objective(X.astype(dtype), labels, CrossEntropy(), 0.1, 3)
+
+
+@by_dtype
+def test_weights_of_an_objective_have_its_shape(dtype):
+    objective = Objective(X.astype(dtype), Y, CrossEntropy(), 0.1, 3)
+    for shape in ((2, 5), (3, 4), (3, 6), (15,)):
+        calls = [objective, objective.value]
+        calls += [partial(solver.minimize, objective) for solver in (SGD(), LBFGS())]
+        for call in calls:
+            with pytest.raises(ValueError, match=r"weights must have shape \(3, 5\), a column for"):
+                call(np.zeros(shape))
+    with pytest.raises(ValueError, match=r"weights must have shape \(7, 5\), a column for each"):
+        objective.scores(np.zeros((7, 4)))

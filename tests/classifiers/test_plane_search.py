@@ -42,7 +42,7 @@ def value_and_gradient(W, Z, y):
 @pytest.mark.parametrize("standardize", [False, True])
 def test_the_step_ends_at_the_minimum_in_the_plane(standardize):
     X, y = problem(n=8000)
-    scaling = column_scaling(X, None, True, 1) if standardize else None
+    scaling = column_scaling(X, None, 1) if standardize else None
     Z = (X - X.mean(axis=0)) / X.std(axis=0) if standardize else X
     objective = Objective(X, y, CrossEntropy(), ALPHA, 3, scaling=scaling)
     rng = np.random.default_rng(1)
@@ -86,7 +86,7 @@ def test_rows_are_drawn_only_where_a_search_costs_less_than_a_pass():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_few_passes_lead_to_the_optimum_of_many_rows(dtype):
     X, y = problem(dtype=dtype)
-    scaling = column_scaling(X, None, True, 1)
+    scaling = column_scaling(X, None, 1)
     objective = Objective(X, y, CrossEntropy(), ALPHA, 3, scaling=scaling)
     result = PrimalDual(tol=1e-4).minimize(objective, np.zeros(objective.shape))
     assert result.n_iter <= 4  # 7 by line searches

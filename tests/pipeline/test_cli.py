@@ -123,6 +123,17 @@ def test_a_decoder_has_no_say_of_its_own_on_the_screen(run_folder, tmp_path):
     assert second.startswith("error: bad.tif: damaged")
 
 
+def test_a_warning_is_a_line_that_names_the_model(run_folder, tmp_path):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    command = [sys.executable, "-m", "visualwords.pipeline", "train", str(folder)]
+    result = subprocess.run([*command, "--alpha", "1e-7"], capture_output=True, text=True)
+    assert result.returncode == 0
+    first, *others = result.stderr.splitlines()
+    assert first.startswith("warning: Softmax-hog: PrimalDual stopped after max_iter=1000")
+    for line in others:
+        assert line.startswith("warning: Softmax-hue+hog+words: PrimalDual stopped after")
+
+
 def test_names_that_are_not_utf_8_are_printed_byte_by_byte(run_folder, test_crops, tmp_path):
     name = os.fsdecode(b"caf\xe9.jpg")
     shutil.copy(test_crops / "rocket" / "00.jpg", tmp_path / name)

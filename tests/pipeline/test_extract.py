@@ -236,15 +236,51 @@ def test_nothing_to_learn_from_is_told_with_a_reason(tmp_path):
         Extractor(tmp_path, Reader(), Stages(), 1).fit(features(), found, seed=0)
 
 
-def test_what_was_learned_is_learned_again_when_its_file_is_damaged(crops, tmp_path):
+def words_of_two_seeds():
+    return {f"words{seed}": BagOfVisualWords(n_words=4, random_state=seed) for seed in (0, 1)}
+
+
+def swap(first, second):
+    data = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(data)
+
+
+def edit(file):
+    """Save other words, in a file that is whole."""
+    with np.load(file) as arrays:
+        edited = {name: array + (array.dtype == np.float32) for name, array in arrays.items()}
+    np.savez(file, **edited)
+
+
+# What happens to what was learned for two seeds, and how many of the two are learned again.
+DAMAGES = {
+    "emptied": (lambda files, seals: files[0].write_bytes(b""), 1),
+    "truncated": (lambda files, seals: files[0].write_bytes(files[0].read_bytes()[:-30]), 1),
+    "edited": (lambda files, seals: edit(files[0]), 1),
+    "removed": (lambda files, seals: files[0].unlink(), 1),
+    "swapped": (lambda files, seals: swap(*files), 2),
+    "swapped with their seals": (lambda files, seals: (swap(*files), swap(*seals)), 2),
+    "seal truncated": (lambda files, seals: seals[0].write_bytes(b""), 1),
+    "seal of another kind": (lambda files, seals: seals[0].write_text("[7]"), 1),
+    "seal removed": (lambda files, seals: seals[0].unlink(), 1),
+    "nothing": (lambda files, seals: None, 0),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_was_learned_is_learned_again_unless_it_is_what_was_written(crops, tmp_path, damage):
     dataset = Dataset.from_folder(crops)
-    work(dataset, tmp_path)
-    files = sorted((tmp_path / "learned").iterdir())
-    sound = [file.read_bytes() for file in files]
-    for file in files:
-        file.write_bytes(file.read_bytes()[:50])
-    _, extractor = work(dataset, tmp_path)
-    assert [file.read_bytes() for file in files] == sound
+    first, _ = work(dataset, tmp_path, words_of_two_seeds())
+    files, seals = (sorted((tmp_path / "learned").glob(f"*.{kind}")) for kind in ("npz", "json"))
+    sound = [file.read_bytes() for file in (*files, *seals)]
+    do, n_learned = DAMAGES[damage]
+    do(files, seals)
+    times = [file.stat().st_mtime_ns for file in files if file.exists()]
+    again, extractor = work(dataset, tmp_path, words_of_two_seeds())
+    assert [file.read_bytes() for file in (*files, *seals)] == sound
+    assert len({file.stat().st_mtime_ns for file in files} - set(times)) == n_learned
+    assert again.folders == first.folders
     assert set(extractor.worker_seconds) == set(), "the matrices are those of before"
 
 

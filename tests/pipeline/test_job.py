@@ -197,6 +197,15 @@ def test_classes_without_training_images_are_refused(crops, tmp_path):
         Run(tmp_path / "run", n_jobs=1).run(settings(images, test=str(images)))
 
 
+@pytest.mark.parametrize("test", ["test", "val"])
+def test_a_folder_of_splits_is_no_folder_of_classes(crops, test_crops, tmp_path, test):
+    shutil.copytree(crops, tmp_path / "data" / "train")
+    shutil.copytree(test_crops, tmp_path / "data" / test)
+    message = f"data: its folders are splits, not classes; .*/train --test .*/data/{test}$"
+    with pytest.raises(DatasetError, match=message):
+        Run(tmp_path / "run").run(Settings(str(tmp_path / "data")))
+
+
 def test_classes_without_usable_test_images(crops, tmp_path):
     tests = shutil.copytree(crops, tmp_path / "tests")
     for file in (tests / "coffee").iterdir():

@@ -179,11 +179,14 @@ def test_what_is_not_a_readable_file_is_named(tmp_path):
     (tmp_path / "empty.jpg").touch()
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "broken.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "video.mp4").touch()
+    os.truncate(tmp_path / "video.mp4", 2**30 + 1)
     for name, reason in [
         ("empty.jpg", "empty"),
         ("pipe.jpg", "regular file"),
         ("broken.jpg", "No such file"),
         (".", "a folder, expected an image file"),
+        ("video.mp4", "1073741825 bytes are more than the limit of 1073741824"),
     ]:
         with pytest.raises(ImageError, match=reason):
             read_bytes(tmp_path / name)

@@ -205,8 +205,8 @@ STRANGERS = {
     "other words": ("words.npz", "words.npz", r"models/words\.npz: not what the training images"),
     "other hues": ("hue.npz", "hue.npz", r"models/hue\.npz: not what the training images"),
     "a classifier": (ALL, "hue.npz", r"models/hue\.npz: not what the training images"),
-    "another classifier": (ALL, ALL, r"words\.npz: not learned from \d+ numbers an image"),
-    "a feature": ("hog.npz", ALL, r"words\.npz: not learned from \d+ numbers an image"),
+    "another classifier": (ALL, ALL, r"words\.npz: not a Softmax learned from \d+ numbers"),
+    "a feature": ("hog.npz", ALL, r"words\.npz: not a Softmax learned from \d+ numbers an image"),
 }
 
 
@@ -218,6 +218,15 @@ def test_models_of_another_run_are_told_by_their_file(crops, folder, other, test
     image = str(test_crops / "rocket" / "00.jpg")
     for command in (lambda: list(run.predict([image])), lambda: run.evaluate(str(crops))):
         with pytest.raises(ValueError, match=message):
+            command()
+
+
+def test_a_classifier_of_another_kind_is_told_by_its_file(crops, folder, test_crops):
+    shutil.copy(folder / "models" / ALL.replace("Softmax", "LinearSVM"), folder / "models" / ALL)
+    run = Run(folder, n_jobs=1)
+    image = str(test_crops / "rocket" / "00.jpg")
+    for command in (lambda: list(run.predict([image])), run.evaluate):
+        with pytest.raises(ValueError, match=r"words\.npz: not a Softmax learned from"):
             command()
 
 
