@@ -46,27 +46,28 @@ def load_rows(
     """
     n, lanes, plane = np.uintp(columns), np.uintp(LANES), np.uintp(room)
     second, last_but_one = np.uintp(min(1, columns - 1)), np.uintp(max(columns - 2, 0))
-    row = lanes
+    row = moved(work, LANES)
     for y in range(start - 1, end + 1):
         inside = abs(y) if y < rows else 2 * rows - 2 - y
-        first = np.uintp(min(max(inside, 0), rows - 1) * columns * channels)
+        source = moved(pixels, min(max(inside, 0), rows - 1) * columns * channels)
         for x in range(np.uintp(0), n, lanes):
             # The last lanes overlap others, so as to end with the row; if narrow, they go beyond.
             at: Any = x if n < lanes else min(x, n - lanes)
             if channels == 1:
-                store(work, row + at, load(pixels, first + at))
+                store(row, at, _rooted(load(source, at), root))
             else:
-                red, green, blue = split_colours(pixels, first + np.uintp(3) * at)
-                store(work, row + at, red)
-                store(work, row + at + plane, green)
-                store(work, row + at + plane + plane, blue)
+                red, green, blue = split_colours(source, np.uintp(3) * at)
+                store(row, at, _rooted(red, root))
+                store(row, at + plane, _rooted(green, root))
+                store(row, at + plane + plane, _rooted(blue, root))
         for _ in range(channels):
-            if root:
-                for x in range(row, row + n, lanes):
-                    store(work, x, square_root(load(work, x)))
-            work[row - np.uintp(1)] = work[row + second]
-            work[row + n] = work[row + last_but_one]
-            row += plane
+            row[-1], row[n] = row[second], row[last_but_one]
+            row = moved(row, room)
+
+
+@inlined
+def _rooted(numbers: Any, root: bool) -> Any:
+    return square_root(numbers) if root else numbers
 
 
 @inlined
