@@ -116,9 +116,10 @@ def pool_columns(
         at += 3
         for b in range(np.uintp(0), n, np.uintp(BINS_AT_ONCE)):
             votes, i = no_votes(), column + b * row
-            for w in range(begin, end, lanes):
+            w = begin
+            while w < end:
                 votes = add_rows(votes, work, i, row, load(constants, w))
-                i += lanes
+                i, w = i + lanes, w + lanes
             if b + lanes <= end_of_cell:
                 store(work, np.uintp(to) + b, totals(votes))
             else:
