@@ -178,12 +178,13 @@ def _gather(work: Any, first: int, table: Any, sums: int) -> None:
         values, squares = everywhere(np.float32(0)), everywhere(np.float32(0))
         for at in range(listed, listed + table[CELLS]):
             i = histograms + table[at]
-            for part in range(0, cell, LANES):
-                numbers = load(work, np.uintp(i + part))
+            end = i + cell
+            while i < end:
+                numbers = load(work, np.uintp(i))
                 store(work, np.uintp(place), numbers)
                 values = values + numbers
                 squares = multiply_add(numbers, numbers, squares)
-                place += LANES
+                i, place = i + LANES, place + LANES
         work[sums + b] = total(squares) if table[NORM] >= L2 else total(values)
         histograms += step
 
@@ -207,13 +208,14 @@ def _write_block(
     What lies behind, up to ``limit``, is not written yet.
     """
     for cell in range(to, end, bins):
-        for at in range(cell, cell + bins, LANES):
+        at = cell
+        while at < cell + bins:
             numbers = load(work, np.uintp(place)) * factor
             if at + LANES <= limit:  # The next cell writes over what is too many.
                 store(out, np.uintp(at), numbers)
             else:
                 store_first(out, np.uintp(at), numbers, limit - at)
-            place += LANES
+            at, place = at + LANES, place + LANES
 
 
 @kernel
