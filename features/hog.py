@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .base import ImageFeature
 from .hog_parameters import bin_angles, check_counts
-from .hog_plan import Plan, find_plan
+from .hog_plan import Plan, find_plan, make_plan
 from .image import (
     FloatArray,
     Image,
@@ -119,7 +119,7 @@ def hog(
     (496,)
     """
     image = check_image(image)
-    plan = find_plan(
+    parameters = (
         image.shape,
         image.itemsize > 1,
         orientations,
@@ -131,6 +131,10 @@ def hog(
         signed,
         transform_sqrt,
     )
+    try:
+        plan = make_plan(*parameters)
+    except TypeError:  # A list or an array cannot be looked up.
+        plan = find_plan(*parameters)
     out = np.empty(plan.length, FLOAT32)
     plan.describe(image.ravel(), out)
     return out

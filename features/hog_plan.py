@@ -13,7 +13,7 @@ from .hog_tables import Blocks, Layout, blocks_of, tables
 from .hog_windows import windows_along
 from .lanes import LANES
 
-__all__ = ["Plan", "find_plan"]
+__all__ = ["Plan", "find_plan", "make_plan"]
 
 
 class Plan(NamedTuple):
@@ -42,19 +42,13 @@ def find_plan(
     root: bool | None,
     only_cells: bool = False,
 ) -> Plan:
-    """Plan for images of ``size``, made once (:func:`make_plan`); pairs may be lists or arrays."""
-    try:
-        return make_plan(
-            size, is_float, orientations, cell, block, convention, stride, norm, signed, root,
-            only_cells,
-        )  # fmt: skip
-    except TypeError:  # a list or an array cannot be looked up
-        check_counts("orientations", (orientations,), 1)
-        cell, block, stride = (
-            tuple(p) if isinstance(p, list | np.ndarray) else p for p in (cell, block, stride)
-        )
-        rest = convention, stride, norm, signed, root, only_cells
-        return make_plan(size, is_float, orientations, cell, block, *rest)
+    """Give :func:`make_plan` pairs that may be lists or arrays, which cannot be looked up."""
+    check_counts("orientations", (orientations,), 1)
+    cell, block, stride = (
+        tuple(p) if isinstance(p, list | np.ndarray) else p for p in (cell, block, stride)
+    )
+    rest = convention, stride, norm, signed, root, only_cells
+    return make_plan(size, is_float, orientations, cell, block, *rest)
 
 
 @lru_cache(maxsize=256)
@@ -72,6 +66,8 @@ def make_plan(
     only_cells: bool = False,
 ) -> Plan:
     """Plan for images of ``size`` = (rows, columns[, channels]): descriptors, or cells' histograms.
+
+    It is made once for the same parameters.
 
     Raises
     ------
