@@ -11,6 +11,7 @@ from .hog_pixels import load_rows, vote_hard, vote_soft
 from .hog_pooling import pool_columns, pool_rows_hard, pool_rows_soft
 from .lanes import (
     LANES,
+    as_floats,
     everywhere,
     keep,
     least,
@@ -32,30 +33,31 @@ __all__ = ["SETTINGS", "describe", "normalize_cells", "way_in"]
 # things are: groups of windows, and how many; columns of windows; cells of a block; in the working
 # memory histograms, the sums of rows for a group's first and second window, blocks, what these are
 # multiplied by, and votes; its size; of it the numbers of a row of pixels, and of a histogram;
-# numbers of a descriptor; in the working memory what is zero first, up to the sums.
+# numbers of a descriptor; in the working memory what is zero first, up to the sums; where the
+# numbers begin in the table.
 IMAGE, CHANNELS, ROOT, BINS, TURN, ENDS, NORM = 0, 2, 3, 4, 5, 6, 7
 WINDOWS, BLOCKS, STEP = 8, 10, 12
 STRIDES, DEPTH, CELLS, RING, GROUPS, N_GROUPS, COLUMNS, LIST = 14, 16, 17, 18, 19, 20, 21, 22
 HISTOGRAMS, SUMS, MORE, BLOCK, FACTORS, VOTES, SIZE, ROOM, CELL, LENGTH = range(23, 33)
-ZEROS, SETTINGS = 33, 34
-ANGLES = 5  # where they begin in the constants, after those of the norm
+ZEROS, NUMBERS, SETTINGS = 33, 34, 35
+ANGLES = 5  # where those of the angles begin in the numbers, after those of the norm
 ON_STACK = 12 * 1024  # numbers of working memory: for a small image no other is asked for
 BAND = 32  # rows that are loaded, and then vote, at a time
 L1, L1_SQRT, L2, L2_HYS, NONE = range(5)
 
 
 @kernel
-def describe(table: Any, constants: Any, ends: Any, pixels: Any, out: Any) -> None:
+def describe(table: Any, ends: Any, pixels: Any, out: Any) -> None:
     """Write the descriptors of images, or the histograms of their cells, to ``out``.
 
     Parameters
     ----------
     table : int64 array
         Settings. Of each group of windows: its first row of pixels, the row behind its last, and
-        where its weights are in the constants. Of each column of windows: what pool_columns says.
-        Where the histograms of a block are, for each place of its first row: see the plan.
-    constants : float32 array
-        The numbers that the norm needs; those of :func:`.vote_soft`; weights.
+        where its weights are in the numbers. Of each column of windows: what pool_columns says.
+        Where the histograms of a block are, for each place of its first row: see the plan. And as
+        float32 the numbers: those that the norm needs; those of :func:`.vote_soft`; weights. An
+        array of their own would take a hundredth of the time of a small image.
     ends : float32 array or None
         As in :func:`.vote_hard`. None: votes are shared between bins, and windows go by two.
     pixels : uint8 or float32 array
@@ -65,7 +67,8 @@ def describe(table: Any, constants: Any, ends: Any, pixels: Any, out: Any) -> No
         Their numbers, image after image.
     """
     source, target = pointer(pixels), pointer(out)
-    settings, numbers = pointer(table), pointer(constants)
+    settings = pointer(table)
+    numbers = as_floats(moved(settings, table[NUMBERS]))
     rows, columns, channels, root = table[IMAGE], table[IMAGE + 1], table[CHANNELS], table[ROOT]
     bins, turn, ring, n_columns = table[BINS], table[TURN], table[RING], table[WINDOWS + 1]
     sums, more, votes, room, cell = table[SUMS], table[MORE], table[VOTES], table[ROOM], table[CELL]
@@ -126,9 +129,7 @@ def way_in(is_float: bool, has_ends: bool) -> Any:
     """
     pixels = types.float32[::1] if is_float else types.uint8[::1]
     ends = types.float32[::1] if has_ends else types.none
-    return describe.compile(
-        (types.int64[::1], types.float32[::1], ends, pixels, types.float32[::1])
-    )
+    return describe.compile((types.int64[::1], ends, pixels, types.float32[::1]))
 
 
 @inner
@@ -229,7 +230,7 @@ def normalize_cells(cells: Any, constants: Any, out: Any) -> None:
     ----------
     cells : float32 array of shape (images, rows, columns, 2 n directions)
     constants : float32 array
-        As in :func:`describe`.
+        The numbers that the norm needs.
     out : float32 array of shape (images, numbers)
     """
     rows, columns, directions = cells.shape[1:]

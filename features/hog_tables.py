@@ -62,7 +62,6 @@ class Tables(NamedTuple):
     """The first arguments of the kernel, :func:`.hog_kernels.describe`."""
 
     table: npt.NDArray[np.int64]
-    constants: npt.NDArray[np.float32]
     ends: npt.NDArray[np.float32] | None
 
 
@@ -90,8 +89,9 @@ def tables(layout: Layout) -> Tables:
     )
     _lay_out_blocks(settings, layout)
     _lay_out_memory(settings, ends is None)
-    constants = np.concatenate(numbers).astype(np.float32)
-    return Tables(np.concatenate([settings, *lists]), constants, ends)
+    settings[kernels.NUMBERS] = kernels.SETTINGS + sum(map(len, lists))
+    floats = np.concatenate([*numbers, np.zeros(sum(map(len, numbers)) % 2)]).astype(np.float32)
+    return Tables(np.concatenate([settings, *lists, floats.view(np.int64)]), ends)
 
 
 def blocks_of(p: Parameters, cells: tuple[int, int, int]) -> Blocks:

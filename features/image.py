@@ -70,7 +70,7 @@ def check_image(image: Any) -> Image:
     """
     if type(image) is not np.ndarray:
         image = _as_array(image)
-    if image.dtype == UINT8 and image.size and (image.ndim == 2 or image.shape[2:] == (3,)):
+    if image.dtype is UINT8 and image.size and (image.ndim == 2 or image.shape[2:] == (3,)):
         return image
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]

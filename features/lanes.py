@@ -20,6 +20,7 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 
 __all__ = [
     "LANES",
+    "as_floats",
     "bits_of",
     "copy",
     "everywhere",
@@ -139,6 +140,15 @@ def pointer(context: Any, array: Any) -> Any:
         return context.make_array(signature.args[0])(context, builder, values[0]).data
 
     return types.CPointer(array.dtype)(array), generate
+
+
+@intrinsic
+def as_floats(context: Any, place: Any) -> Any:
+    """Point at the same memory as float32."""
+    kind = types.CPointer(types.float32)
+    return kind(place), lambda context, builder, signature, values: builder.bitcast(
+        values[0], context.get_value_type(kind)
+    )
 
 
 @intrinsic
