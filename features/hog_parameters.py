@@ -48,8 +48,6 @@ def checked(p: Parameters) -> Parameters:
         block=check_counts("cells_per_block", p.block, 2),
         stride=check_counts("block_stride", stride, 2),
     )
-    if p.orientations < 2 and p.convention in ("dalal", "opencv"):
-        raise ValueError("orientations must be at least 2, since votes are shared between two bins")
     if p.signed and p.convention not in ("dalal", "opencv"):
         raise ValueError(f'signed=True is for "dalal" and "opencv", not {p.convention!r}')
     if p.root and p.convention == "cs231n":
