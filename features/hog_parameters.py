@@ -41,6 +41,10 @@ def checked(p: Parameters) -> Parameters:
         raise ValueError(f"convention must be one of {CONVENTIONS}, got {p.convention!r}")
     if p.norm not in NORMS:
         raise ValueError(f"block_norm must be one of {NORMS}, got {p.norm!r}")
+    if p.signed not in (False, True):
+        raise ValueError(f"signed must be False or True, got {p.signed!r}")
+    if p.root not in (None, False, True):
+        raise ValueError(f"transform_sqrt must be None, False or True, got {p.root!r}")
     stride = p.cell if p.stride is None else p.stride
     p = p._replace(
         orientations=check_counts("orientations", (p.orientations,), 1)[0],
