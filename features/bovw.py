@@ -138,7 +138,8 @@ class BagOfVisualWords(ImageFeature):
         """Learn the vocabulary on a sample of the images' descriptors.
 
         The images are read once; with ``norm="tfidf"`` twice. With descriptors computed before,
-        nothing is described again.
+        nothing is described again; they are PatchDescriptors, since an array of them in a list
+        would be a grey image.
 
         Parameters
         ----------

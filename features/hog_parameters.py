@@ -41,6 +41,10 @@ def checked(p: Parameters) -> Parameters:
         raise ValueError(f"convention must be one of {CONVENTIONS}, got {p.convention!r}")
     if p.norm not in NORMS:
         raise ValueError(f"block_norm must be one of {NORMS}, got {p.norm!r}")
+    if p.signed not in (False, True):
+        raise ValueError(f"signed must be False or True, got {p.signed!r}")
+    if p.root not in (None, False, True):
+        raise ValueError(f"transform_sqrt must be None, False or True, got {p.root!r}")
     stride = p.cell if p.stride is None else p.stride
     p = p._replace(
         orientations=check_counts("orientations", (p.orientations,), 1)[0],
@@ -48,8 +52,6 @@ def checked(p: Parameters) -> Parameters:
         block=check_counts("cells_per_block", p.block, 2),
         stride=check_counts("block_stride", stride, 2),
     )
-    if p.orientations < 2 and p.convention in ("dalal", "opencv"):
-        raise ValueError("orientations must be at least 2, since votes are shared between two bins")
     if p.signed and p.convention not in ("dalal", "opencv"):
         raise ValueError(f'signed=True is for "dalal" and "opencv", not {p.convention!r}')
     if p.root and p.convention == "cs231n":

@@ -31,7 +31,7 @@ def hog_image(
     Returns
     -------
     ndarray of shape (rows, columns), float32
-        As large as the image, except for pixels that belong to no cell. With
+        As large as the image; pixels that belong to no cell are 0. With
         ``convention="skimage"`` it is what ``skimage.feature.hog`` draws.
 
     Examples
@@ -53,10 +53,13 @@ def hog_image(
     rows, columns = pixels_per_cell
     radius = max(0, min(rows, columns) // 2 - 1)
     steps = radius * np.cos(angles), radius * np.sin(angles)
-    picture = np.zeros((cells.shape[0] * rows, cells.shape[1] * columns), np.float32)
+    height, width = np.shape(image)[:2]
+    # The last cells of "uoctti" may reach beyond the image.
+    whole = max(height, cells.shape[0] * rows), max(width, cells.shape[1] * columns)
+    picture = np.zeros(whole, np.float32)
     for i, j in np.ndindex(*cells.shape[:2]):  # Cell by cell: where a line ends is rounded.
         y, x = i * rows + rows // 2, j * columns + columns // 2
         for votes, dy, dx in zip(cells[i, j], *steps, strict=True):
             ends = line(int(y - dy), int(x + dx), int(y + dy), int(x - dx))
             picture[ends] += votes
-    return picture
+    return np.ascontiguousarray(picture[:height, :width])

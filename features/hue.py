@@ -214,7 +214,7 @@ def _check_range(image: Image) -> None:
     if image.min() < 0 or image.max() > 1:
         raise ValueError(
             "saturation, chroma and value need float pixels from 0 to 1, got "
-            f"{image.min():g} to {image.max():g}; clip the image, or divide it by its full value"
+            f"{image.min()!s} to {image.max()!s}; clip the image, or divide it by its full value"
         )
 
 

@@ -68,13 +68,14 @@ class VisualVocabulary(
     counts_ : ndarray of shape (n_words,), int64
         Descriptors of every word.
     labels_ : ndarray of shape (n,), int32
-        Word of every training descriptor.
+        Word of every training descriptor; after :meth:`partial_fit`, of those of the last batch.
     inertia_ : float
-        Sum of the squared distances of the training descriptors to their words.
+        Sum of the squared distances of the training descriptors to their words; after
+        :meth:`partial_fit`, of the last batch to the words as they were before it.
     inertia_history_ : list of float
-        ``inertia_`` before every iteration and at the end: ``n_iter_ + 1`` numbers.
+        Of :meth:`fit` only: ``inertia_`` before every iteration and at the end.
     n_iter_ : int
-        Iterations done: how often the words moved.
+        How often the words moved: iterations of :meth:`fit` and batches of :meth:`partial_fit`.
 
     Examples
     --------

@@ -239,7 +239,7 @@ def test_skimage_of_cells_of_any_height_and_width():
 @settings(deadline=None, max_examples=60)
 @given(
     arrays(np.uint8, st.tuples(st.integers(3, 40), st.integers(3, 40))),
-    st.integers(2, 20),
+    st.integers(1, 20),
     st.tuples(st.integers(1, 9), st.integers(1, 9)),
     st.tuples(st.integers(1, 3), st.integers(1, 3)),
     st.tuples(st.integers(1, 12), st.integers(1, 12)),
@@ -258,6 +258,21 @@ def test_dalal_of_any_image_and_geometry(image, orientations, cell, cells, strid
     )
     expected = dalal(image, orientations, cell, cells, stride, signed)
     np.testing.assert_allclose(got, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_one_bin_takes_the_votes_of_all(signed):
+    """As in OpenCV, where the bin after the last is the first."""
+    one = {"orientations": 1, "signed": signed}
+    for image in PHOTOGRAPHS[:8]:
+        for convention in ("dalal", "opencv"):
+            of_nine = hog_cells(image, convention=convention, signed=signed).sum(2)
+            of_one = hog_cells(image, convention=convention, **one)[..., 0]
+            np.testing.assert_allclose(of_one, of_nine, rtol=1e-5)
+        expected = dalal(image, 1, signed=signed)
+        np.testing.assert_allclose(hog(image, **one), expected, atol=2e-6)
+        in_batch = HOG(**one).fit_transform([image] * 3)
+        np.testing.assert_array_equal(in_batch, [hog(image, **one)] * 3)
 
 
 def test_dalal_of_a_wide_image():

@@ -18,11 +18,12 @@ CAMERA = skimage.data.camera()[100:132, 200:240]
     [
         ({"convention": "lowe"}, "convention must be one of"),
         ({"orientations": 0}, "orientations must be a whole number above 0"),
-        ({"orientations": 1}, "orientations must be at least 2"),
         ({"pixels_per_cell": (8, 0)}, "pixels_per_cell must be two whole numbers"),
         ({"cells_per_block": (2, 2, 2)}, "cells_per_block must be two whole numbers"),
         ({"block_stride": (0, 8)}, "block_stride must be two whole numbers"),
         ({"block_norm": "L3"}, "block_norm must be one of"),
+        ({"signed": "no"}, "signed must be False or True, got 'no'"),
+        ({"transform_sqrt": "auto"}, "transform_sqrt must be None, False or True, got 'auto'"),
         ({"convention": "opencv", "block_norm": "L1"}, "block_norm"),
         ({"convention": "skimage", "signed": True}, "signed=True is for"),
         ({"convention": "skimage", "block_stride": (4, 8)}, "multiple of pixels_per_cell"),

@@ -18,10 +18,7 @@ def test_picture_is_that_of_skimage(orientations, cell):
     image = skimage.data.camera()[:70, :80]
     _, expected = skimage_hog(image, orientations, cell, (1, 1), visualize=True)
     found = hog_image(image, orientations=orientations, pixels_per_cell=cell, convention="skimage")
-    rows, columns = found.shape
-    np.testing.assert_allclose(found, expected[:rows, :columns], atol=1e-4)
-    assert not expected[rows:].any()
-    assert not expected[:, columns:].any()
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
@@ -38,5 +35,10 @@ def test_cells_too_thin_for_lines_are_drawn_as_points(convention):
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_picture_of_every_convention(convention):
-    assert hog_image(CAMERA, convention=convention).max() > 0
+def test_picture_of_every_convention_is_as_large_as_the_image(convention):
+    # "uoctti" makes cells of the 4 and more pixels that are left over.
+    for rows, columns in ((32, 40), (29, 35), (28, 31)):
+        image = CAMERA[:rows, :columns]
+        picture = hog_image(image, convention=convention)
+        assert picture.shape == image.shape
+        assert picture[:24, :24].max() > 0

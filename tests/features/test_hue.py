@@ -273,3 +273,5 @@ def test_saturation_and_value_need_a_known_scale(parameters):
         with pytest.raises(ValueError, match=r"image 1: .*from 0 to 1"):
             HueHistogram(**parameters).fit([image]).transform([image * 0, image])
         assert hue_histogram(image)[0] == 1 or pixel[1] < 0
+    with pytest.raises(ValueError, match=r"from 0 to 1, got 0\.5 to 1\.000001;"):
+        hue_histogram(np.full((2, 2, 3), (1.000001, 0.5, 0.5)), **parameters)

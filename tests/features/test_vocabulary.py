@@ -222,12 +222,14 @@ def test_partial_fit_keeps_running_means():
     for number, batch in enumerate(batches):
         if number:
             vocabulary.partial_fit(batch)
-        labels = cdist(batch, words.astype(np.float32), "sqeuclidean").argmin(axis=1)
+        squared = cdist(batch, words.astype(np.float32), "sqeuclidean")
+        labels = squared.argmin(axis=1)
         for word in np.unique(labels):
             new = batch[labels == word].astype(np.float64)
             words[word] = (words[word] * counts[word] + new.sum(axis=0)) / (counts[word] + len(new))
             counts[word] += len(new)
         np.testing.assert_array_equal(vocabulary.labels_, labels)
+        np.testing.assert_allclose(vocabulary.inertia_, squared.min(axis=1).sum(), rtol=1e-6)
         np.testing.assert_allclose(vocabulary.words_, words, rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(vocabulary.counts_, counts)
         assert vocabulary.n_iter_ == number + 1
