@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import uniform_filter
 from skimage.feature import hog as skimage_hog
 
-from visualwords.features import hog, hog_cells
+from visualwords.features import HOG, hog, hog_cells
 
 SAVED = Path(__file__).with_name("opencv_hog.npz")
 # Photographs of at least 33x37 pixels, for which OpenCV was asked for other cells and blocks too.
