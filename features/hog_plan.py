@@ -31,7 +31,7 @@ class Plan(NamedTuple):
 
 def find_plan(
     size: tuple[int, ...],
-    is_float: bool,
+    itemsize: int,
     orientations: Any,
     cell: Any,
     block: Any,
@@ -48,13 +48,13 @@ def find_plan(
         tuple(p) if isinstance(p, list | np.ndarray) else p for p in (cell, block, stride)
     )
     rest = convention, stride, norm, signed, root, only_cells
-    return make_plan(size, is_float, orientations, cell, block, *rest)
+    return make_plan(size, itemsize, orientations, cell, block, *rest)
 
 
 @lru_cache(maxsize=256)
 def make_plan(
     size: tuple[int, ...],
-    is_float: bool,
+    itemsize: int,
     orientations: int,
     cell: tuple[int, int],
     block: tuple[int, int],
@@ -67,7 +67,7 @@ def make_plan(
 ) -> Plan:
     """Plan for images of ``size`` = (rows, columns[, channels]): descriptors, or cells' histograms.
 
-    It is made once for the same parameters.
+    It is made once for the same parameters. ``itemsize`` is 1 for uint8 pixels, 4 or 8 for floats.
 
     Raises
     ------
@@ -84,24 +84,34 @@ def make_plan(
     shape = blocks.shape(p) if has_blocks else cells if only_cells else _shape_of_cells(p, cells)
     whole = (size[0], size[1], size[2] if len(size) == 3 else 1)
     takes_roots = convention == "opencv" if root is None else bool(root)
-    scale = scale_of_pixels(p, is_float)
+    scale = scale_of_pixels(p, itemsize > 1)
     layout = Layout(p, whole, windows, cells, blocks, has_blocks, takes_roots, scale)
-    return Plan(shape, int(np.prod(shape)), _steps(layout, is_float, only_cells))
+    return Plan(shape, int(np.prod(shape)), _steps(layout, shape, itemsize, only_cells))
 
 
-def _steps(layout: Layout, is_float: bool, only_cells: bool) -> Describe:
+def _steps(layout: Layout, shape: tuple[int, ...], itemsize: int, only_cells: bool) -> Describe:
     """Give the way from pixels to descriptors: the kernel, and what must come before and after."""
-    convention, size = layout.p.convention, layout.size
+    convention, size, is_float = layout.p.convention, layout.size, itemsize > 1
     if convention == "cs231n":
         return hog_steps.course(size, layout.p.cell, layout.cells, not only_cells)
-    describe = hog_steps.kernel(tables(layout), is_float)
-    if convention == "uoctti" and not only_cells:
-        describe = hog_steps.normalized(describe, layout.cells, constants_of_norm(layout.p))
-    if size[1] < LANES:
-        describe = hog_steps.widened(describe, size[2])
+    if convention == "skimage" and _is_rounded(layout, itemsize):
+        describe = hog_steps.as_skimage(layout, shape)
+    else:
+        describe = hog_steps.kernel(tables(layout), is_float)
+        if convention == "uoctti" and not only_cells:
+            describe = hog_steps.normalized(describe, layout.cells, constants_of_norm(layout.p))
+        if size[1] < LANES:
+            describe = hog_steps.widened(describe, size[2])
+        if itemsize == 8:
+            describe = hog_steps.narrowed(describe)
     if layout.takes_roots and is_float:
         describe = hog_steps.refusing_negative(describe)
     return describe
+
+
+def _is_rounded(layout: Layout, itemsize: int) -> bool:
+    """Whether rounding decides votes in scikit-image, in another way than in the kernel."""
+    return layout.takes_roots or itemsize == 8 or (itemsize == 4 and layout.size[2] > 1)
 
 
 def _shape_of_cells(p: Parameters, cells: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -7,11 +7,22 @@ import numpy as np
 
 from . import hog_kernels
 from .hog_course import course_cells
-from .hog_tables import Tables
+from .hog_parameters import NORMS
+from .hog_skimage import normalize_blocks, skimage_cells
+from .hog_tables import Layout, Tables
 from .image import FloatArray, Image
 from .lanes import LANES
 
-__all__ = ["Describe", "course", "kernel", "normalized", "refusing_negative", "widened"]
+__all__ = [
+    "Describe",
+    "as_skimage",
+    "course",
+    "kernel",
+    "narrowed",
+    "normalized",
+    "refusing_negative",
+    "widened",
+]
 
 # Writes the descriptors of images of one size to an array: the axes of both are run together.
 Describe = Callable[[Image, FloatArray], None]
@@ -43,6 +54,15 @@ def widened(describe: Describe, channels: int) -> Describe:
     return widen
 
 
+def narrowed(describe: Describe) -> Describe:
+    """Make float64 pixels float32 first."""
+
+    def narrow(pixels: Image, out: FloatArray) -> None:
+        describe(pixels.astype(np.float32), out)
+
+    return narrow
+
+
 def refusing_negative(describe: Describe) -> Describe:
     """Check first that the pixels have square roots."""
 
@@ -52,6 +72,22 @@ def refusing_negative(describe: Describe) -> Describe:
         describe(pixels, out)
 
     return refuse
+
+
+def as_skimage(layout: Layout, shape: tuple[int, ...]) -> Describe:
+    """Describe, or give histograms of cells, in the arithmetic of scikit-image."""
+    p, step, norm = layout.p, layout.blocks.step, NORMS.index(layout.p.norm)
+
+    def describe(pixels: Image, out: FloatArray) -> None:
+        images = pixels.reshape(-1, *layout.size)
+        for image, of_image in zip(images, out.reshape(-1, *shape), strict=True):
+            votes = skimage_cells(image, p.cell, layout.cells, layout.takes_roots)
+            if layout.has_blocks:
+                normalize_blocks(votes, step[0], step[1], norm, of_image)
+            else:
+                of_image[:] = votes
+
+    return describe
 
 
 def course(

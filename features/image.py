@@ -48,17 +48,19 @@ OTHER_MODES = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 LARGE = 1 << 17
 
 
-def check_image(image: Any) -> Image:
+def check_image(image: Any, *, float64: bool = False) -> Image:
     """Check that ``image`` is one grey or RGB image and give it as an array.
 
     Parameters
     ----------
     image : array-like of shape (rows, columns), (rows, columns, 1) or (rows, columns, 3)
-        8-bit values 0..255 or floating-point values, by convention 0..1. Float64 becomes float32.
+        8-bit values 0..255 or floating-point values, by convention 0..1.
+    float64 : bool
+        Whether float64 is kept. It becomes float32 otherwise.
 
     Returns
     -------
-    ndarray of shape (rows, columns) or (rows, columns, 3), uint8 or float32
+    ndarray of shape (rows, columns) or (rows, columns, 3), uint8, float32 or float64
         A view where possible; never a changed input.
 
     Raises
@@ -88,9 +90,7 @@ def check_image(image: Any) -> Image:
             f"expected uint8 (0..255) or floating-point (0..1) pixels, got {image.dtype}; "
             "convert the image, e.g. with skimage.util.img_as_ubyte"
         )
-    if image.dtype != np.float32:
-        with np.errstate(over="ignore"):  # Too large becomes infinity, refused below.
-            image = image.astype(np.float32)
+    image = _as_floats(image, float64)
     if _is_within(image):
         return image
     if not np.isfinite(image).all():
@@ -114,9 +114,16 @@ def _as_array(image: Any) -> Image:
     return np.asarray(image)
 
 
-def _is_within(image: FloatArray) -> bool:
+def _as_floats(image: Image, float64: bool) -> Image:
+    """Give floating-point numbers of any precision as float32, or as float64 if it is kept."""
+    kind = np.float64 if float64 and image.itemsize >= 8 else np.float32
+    with np.errstate(over="ignore"):  # Too large becomes infinity, refused later.
+        return image.astype(kind, copy=False)
+
+
+def _is_within(image: Image) -> bool:
     """Whether all values are numbers no larger than LARGEST."""
-    if image.flags.carray:
+    if image.dtype == np.float32 and image.flags.carray:
         return bool(_all_within(image.reshape(-1), np.float32(LARGEST)))
     return bool((np.abs(image) <= LARGEST).all())
 
@@ -190,7 +197,7 @@ def to_gray(image: Image) -> FloatArray:
 
 
 def resize(image: Image, shape: tuple[int, int]) -> Image:
-    """Resample an image to ``shape`` = (rows, columns), keeping its dtype.
+    """Resample an image to ``shape`` = (rows, columns), as uint8 or float32.
 
     Where neither side grows, a pixel is the mean over its area in the image, for uint8 exact and
     rounded half up (no aliasing); bilinear interpolation otherwise. An image that has the shape
@@ -203,6 +210,8 @@ def resize(image: Image, shape: tuple[int, int]) -> Image:
 
 def resize_stack(stack: Image, shape: tuple[int, int]) -> Image:
     """Resample the images of a stack as :func:`resize` does, in one call of the kernel."""
+    if stack.dtype != UINT8:
+        stack = stack.astype(np.float32, copy=False)
     n, rows, columns, channels = stack.shape
     out = np.empty((n, *shape, channels), stack.dtype)
     if shape[0] > rows or shape[1] > columns:
@@ -230,7 +239,7 @@ def as_stack(image: Image) -> Image:
     return np.ascontiguousarray(image).reshape(1, rows, columns, -1)
 
 
-def stacks(images: Images, first: int) -> Iterator[tuple[slice, Image]]:
+def stacks(images: Images, first: int, *, float64: bool = False) -> Iterator[tuple[slice, Image]]:
     """Check images and join consecutive ones that are alike, for kernels that take many at once.
 
     Parameters
@@ -238,16 +247,18 @@ def stacks(images: Images, first: int) -> Iterator[tuple[slice, Image]]:
     images : ndarray of shape (n, rows, columns[, channels]) or sequence of images
     first : int
         The number of the first image in the whole collection, for messages.
+    float64 : bool
+        As in :func:`check_image`.
 
     Yields
     ------
     slice, ndarray of shape (length of the slice, rows, columns, channels)
-        Where in ``images`` the stack comes from, and the stack: uint8 or float32, C-contiguous. It
+        Where in ``images`` the stack comes from, and the stack, checked and C-contiguous. It
         is a view of an array, of one image, and of an image that is large; a copy otherwise.
     """
     start = 0
     for alike in _runs(images, first):
-        yield slice(start, start + len(alike)), _checked_stack(alike, first + start)
+        yield slice(start, start + len(alike)), _checked_stack(alike, first + start, float64)
         start += len(alike)
 
 
@@ -274,10 +285,10 @@ def _array(image: Any, number: int) -> Image:
         return _as_array(image)
 
 
-def _checked_stack(alike: Images, number: int) -> Image:
+def _checked_stack(alike: Images, number: int, float64: bool) -> Image:
     """Check images that are alike; ``number`` is that of the first of them."""
     with naming_image(number):
-        example = check_image(alike[0])
+        example = check_image(alike[0], float64=float64)
     if len(alike) == 1:
         return as_stack(example)
     if isinstance(alike, np.ndarray):
@@ -288,8 +299,7 @@ def _checked_stack(alike: Images, number: int) -> Image:
     stack = joined.reshape(len(alike), *example.shape[:2], -1)
     if stack.dtype == np.uint8:
         return stack
-    with np.errstate(over="ignore"):
-        stack = stack.astype(np.float32, copy=False)
+    stack = _as_floats(stack, float64)
     if not _is_within(stack):
         for i, image in enumerate(alike, number):
             with naming_image(i):

@@ -206,21 +206,6 @@ def test_skimage_of_gradients_on_the_end_of_a_bin():
             np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("root", [False, True])
-def test_skimage_of_float_images(root):
-    """Grey: in colour, rounding decides which of several equally long gradients is taken."""
-    grays = [image[..., 1] if image.ndim == 3 else image for image in PHOTOGRAPHS]
-    grays = [(image / 255).astype(np.float32) for image in grays]
-    compare(
-        f"skimage float32, square root {root}",
-        lambda image: skimage_hog(image, 9, (8, 8), (2, 2), transform_sqrt=root),
-        2e-6,
-        images=grays,
-        convention="skimage",
-        transform_sqrt=root,
-    )
-
-
 def test_skimage_of_cells_of_any_height_and_width():
     """Cells of more rows than are worked on at a time, and images wider than a strip of groups."""
     images = [skimage.data.camera()[:70, :300], skimage.data.coins()[:64, :257]]
