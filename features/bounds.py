@@ -21,7 +21,6 @@ lane ``i % n_lanes``, and of a lane only the two least products are kept. So tha
 words they are of, the table is in multiples of FOLD, and ``i // n_lanes`` is added.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,8 +44,10 @@ from .lanes import (
     store_short,
     total,
 )
+from .memory import aligned, aligned_copy
 
 __all__ = [
+    "CEILINGS",
     "FLAGS",
     "FOLD",
     "MARGINS",
@@ -66,10 +67,10 @@ WIDTH = WORDS * FOLD  # so that lanes make up whole blocks
 UNIT = 2.0**-24
 # Where in ``Scratch.sizes`` there is what, after the squares.
 LENGTHS, MARGINS, UNITS_OF_ROWS = np.uintp(STEP), np.uintp(2 * STEP), np.uintp(3 * STEP)
+CEILINGS = np.uintp(4 * STEP)
 NONE, ONE, TWO, VECTOR = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(LANES)
 FOLDED, BLOCK = np.uintp(FOLD), np.uintp(WORDS)
 FLAGS = 64  # lanes that are looked through at a time, a bit each
-LINE = 64  # bytes
 LARGE = 1e30  # Squared lengths over this are left to float64 ...
 SMALL = 1e-30  # ... and what underflows under this is covered by an absolute error of the bounds.
 # A sum is at most 1.5 UNITS^2 (1 + ROUGHEST)^2, which is to be less than 2^31.
@@ -107,8 +108,8 @@ class Scratch(NamedTuple):
     # (STEP, n_lanes rounded up to FLAGS): the least product of every lane, MOST beyond the lanes
     least: npt.NDArray[np.int32]
     second: npt.NDArray[np.int32]  # and the least but one, not set beyond the lanes
-    # (4 * STEP,): |x|^2 of every row; |x|, rounded up; the margin, infinite where there are no
-    # bounds; the unit. The bounds are squares - margins + units * products.
+    # (5 * STEP,): |x|^2 of every row; |x|, rounded up; the margin, infinite where there are no
+    # bounds; the unit; room for the search. The bounds are squares - margins + units * products.
     sizes: DoubleArray
 
 
@@ -126,11 +127,11 @@ def prepare(words: FloatArray) -> Prepared:
     if excess > ROUGHEST:  # Hundreds of thousands of columns: 16 bits cannot tell.
         radius = np.inf
     table = _bound_table(centred, axes, radius)
-    starts = _aligned((len(table) * WORDS,), np.int32)
+    starts = aligned((len(table) * WORDS,), np.int32)
     starts[:] = np.repeat(np.arange(FOLD), len(starts) // FOLD)
     starts[len(words) :] = MOST
     return Prepared(
-        _aligned_copy(words),
+        aligned_copy(words),
         mean,
         as_blocks(np.rint(axes * AXIS_UNITS)),
         table,
@@ -183,24 +184,7 @@ def _bound_table(centred: DoubleArray, axes: DoubleArray, radius: float) -> Shor
     table[:-2, :n_words] = -np.rint(coordinates.T / radius * (UNITS / FOLD))
     table[-2, :n_words] = -np.ceil(np.sqrt(np.maximum(rest, 0)) / radius * (UNITS / FOLD))
     table[-1, :n_words] = np.floor(squared / radius / radius * (UNITS / FOLD))
-    return _aligned_copy(as_blocks(table * FOLD))
-
-
-def _aligned(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
-    """Make room for an array that begins where a line of the cache does.
-
-    Vectors that lie across two lines take twice as long.
-    """
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + LINE, np.uint8)
-    begin = -memory.ctypes.data % LINE
-    return memory[begin : begin + size].view(dtype).reshape(shape)
-
-
-def _aligned_copy(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    copied = _aligned(array.shape, array.dtype)
-    copied[:] = array
-    return copied
+    return aligned_copy(as_blocks(table * FOLD))
 
 
 def scratch(prepared: Prepared) -> Scratch:
@@ -208,7 +192,7 @@ def scratch(prepared: Prepared) -> Scratch:
     _, n_pairs, _, _ = prepared.axes.shape
     _, depth, _, _ = prepared.table.shape
     n_lanes = len(prepared.starts) // FOLD
-    least, second = _aligned((2, STEP, -(-n_lanes // FLAGS) * FLAGS), np.int32)
+    least, second = aligned((2, STEP, -(-n_lanes // FLAGS) * FLAGS), np.int32)
     least[:, n_lanes:] = MOST
     return Scratch(
         np.empty(prepared.words.shape[1], np.float32),
@@ -217,7 +201,7 @@ def scratch(prepared: Prepared) -> Scratch:
         np.zeros((STEP, 2 * depth), np.int16),
         least,
         second,
-        np.empty(4 * STEP),
+        np.empty(5 * STEP),
     )
 
 

@@ -20,7 +20,19 @@ import numpy as np
 
 from visualwords.compiling import kernel, lowest_bit, part
 
-from .bounds import FLAGS, FOLD, MARGINS, MOST, SMALL, STEP, UNITS_OF_ROWS, bound, prepare, scratch
+from .bounds import (
+    CEILINGS,
+    FLAGS,
+    FOLD,
+    MARGINS,
+    MOST,
+    SMALL,
+    STEP,
+    UNITS_OF_ROWS,
+    bound,
+    prepare,
+    scratch,
+)
 from .distances import DoubleArray, IntArray, check_finite, estimate, squared_distance
 from .image import FloatArray
 from .lanes import (
@@ -40,6 +52,7 @@ __all__ = ["WordSearch"]
 LAST = np.int32(FOLD - 1)  # the bits of a product that say which of its lane's words it is of
 NO_WORD = np.int32(2**31 - FOLD)  # Products are less.
 HIGHEST = 2.0**31 - 1 - 2 * FOLD
+INFINITE = np.float32(np.inf)
 NONE, VECTOR, FOLDED = np.uintp(0), np.uintp(LANES), np.uintp(FOLD)
 FLAGGED = np.uintp(FLAGS)
 
@@ -181,20 +194,27 @@ def _find(
     for start in range(np.uintp(0), np.uintp(len(rows)), step):
         n_rows = min(step, np.uintp(len(rows)) - start)
         bound(moved(pointer(rows), start * d), n_rows, d, known, made)
+        for r in range(n_rows):  # Each waits for its words; in a loop of their own they overlap.
+            least_ = moved(pointer(lowest), r * room)
+            margin, ceiling = sizes[MARGINS + r], np.inf
+            if margin < np.inf:
+                x = moved(pointer(rows), (start + r) * d)
+                tried = (least_, n_lanes, room, pointer(lanes), pointer(near))
+                farthest = np.float64(_try_lanes(x, pointer(words), d, tried, k))
+                ceiling = farthest * (1 + 2 * rounding) + SMALL - sizes[r] + margin
+                ceiling /= sizes[UNITS_OF_ROWS + r]
+            sizes[CEILINGS + r] = ceiling
         for r in range(n_rows):
             x, id_ = moved(pointer(rows), (start + r) * d), moved(pointer(ids), (start + r) * k)
-            least_, second_ = moved(pointer(lowest), r * room), moved(pointer(second), r * room)
-            lists = (least_, second_, pointer(lanes), n_lanes, room, pointer(near))
-            margin, farthest, n = sizes[MARGINS + r], np.inf, n_words
-            if margin < np.inf:
-                farthest = np.float64(_try_lanes(x, pointer(words), d, lists, k))
-            if farthest < np.inf:
-                ceiling = farthest * (1 + 2 * rounding) + SMALL - sizes[r] + margin
-                n = _list_near(ceiling / sizes[UNITS_OF_ROWS + r], n_words, lists)
+            margin, n = sizes[MARGINS + r], n_words
+            if sizes[CEILINGS + r] < np.inf:
+                least_, second_ = moved(pointer(lowest), r * room), moved(pointer(second), r * room)
+                lists = (least_, second_, n_lanes, room, pointer(near))
+                n = _list_near(sizes[CEILINGS + r], n_words, lists)
             else:
                 for word in range(n_words):
                     near[word] = word
-            if not _decide(x, pointer(words), d, rounding, margin, n, lists[5], scores, id_):
+            if not _decide(x, pointer(words), d, rounding, margin, n, pointer(near), scores, id_):
                 return np.int64(start + r)
             if len(distances) > 0:
                 for i in range(k):
@@ -209,14 +229,14 @@ def _try_lanes(x: Any, words: Any, d: Any, lists: Any, k: Any) -> Any:
     Of the lanes of least products the words that these are of; the ``k`` nearest are no farther.
     Infinite if there are not so many lanes.
     """
-    least, _, lanes, n_lanes, room, near = lists
+    least, n_lanes, room, lanes, near = lists
     farthest, n = np.float32(0), NONE
     while n < k and farthest < np.inf:
         lane = _lane_of_least(least, room)
         product = least[lane]
         lanes[n], near[n], least[lane] = np.int32(lane), product, MOST
         n += np.uintp(1)
-        distance = np.float32(np.inf)
+        distance = INFINITE
         if product < NO_WORD:
             word = lane + np.uintp(product & LAST) * n_lanes
             distance = estimate(x, moved(words, word * d), d)
@@ -245,7 +265,7 @@ def _list_near(ceiling: float, n_words: Any, lists: Any) -> Any:
 
     Where that is two words of a lane, all of the lane are listed.
     """
-    least, second, _, n_lanes, room, near = lists
+    least, second, n_lanes, room, near = lists
     threshold = np.int32(ceiling + 1 if ceiling + 1 < HIGHEST else HIGHEST)
     end, n = np.int32((threshold | LAST) + np.int32(1)), NONE
     for first in range(NONE, room, FLAGGED):

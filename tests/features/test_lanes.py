@@ -133,7 +133,7 @@ def test_flags_are_those_of_the_chosen_lanes():
         return flags, lowest_bit(flags)
 
     for shift in range(LANES):
-        a, b = np.roll(A, shift), np.roll(B, shift)
+        a, b = np.roll(np.arange(LANES, dtype=np.float32), shift), np.full(LANES, 3, np.float32)
         flags, first = call(a, b)
         assert [flags >> i & 1 for i in range(LANES)] == (a < b).tolist()
         assert flags < 2**LANES
