@@ -1,6 +1,5 @@
 """What the compiled loops of both packages share: decorators, and what numba has no word for."""
 
-from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -14,11 +13,10 @@ __all__ = [
     "inner",
     "kernel",
     "local",
+    "lowest_bit",
     "multiply_add",
     "part",
     "prefetch",
-    "reassociated",
-    "sum_up",
 ]
 
 LINE = 64  # bytes of a line of the cache
@@ -33,7 +31,7 @@ KERNEL: dict[str, Any] = {
 kernel = njit(**KERNEL)
 
 # A part of a kernel that is put into it before it is compiled: what one place calls is compiled
-# once. It follows the kernel's rules of arithmetic; ``multiply_add`` and ``sum_up`` relax them.
+# once. It follows the kernel's rules of arithmetic; ``multiply_add`` relaxes them.
 part = njit(inline="always")
 
 # What several places call, by rules of its own: compiled by itself, then optimised again in each.
@@ -45,7 +43,6 @@ INNER: dict[str, Any] = {
 }
 inner = njit(**INNER)
 inlined = njit(**INNER, forceinline=True)  # called in one place, or small
-reassociated = njit(**INNER, fastmath={"contract", "reassoc"})  # sums in an order of LLVM's, fixed
 
 
 @intrinsic
@@ -86,19 +83,17 @@ def local(context: Any, count: Any, dtype: Any) -> Any:
 
 
 @intrinsic
-def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
-    """Give ``a * b + c`` of numbers or vectors, rounded once where the processor can."""
-    return a(a, a, a), partial(_multiply_and_add, ("contract",))
+def lowest_bit(context: Any, bits: Any) -> Any:
+    """Give the place of the lowest bit that is set, of which there must be one."""
+    return types.uint64(types.uint64), lambda c, b, s, v: b.cttz(v[0], ir.IntType(1)(1))
 
 
 @intrinsic
-def sum_up(context: Any, a: Any, b: Any, total: Any) -> Any:
-    """Give ``a * b + total`` as one step of a sum in an order of LLVM's, the same in all calls."""
-    return a(a, a, a), partial(_multiply_and_add, ("contract", "reassoc"))
+def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Give ``a * b + c`` of numbers or vectors, rounded once where the processor can."""
 
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        a, b, c = values
+        return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 
-def _multiply_and_add(
-    flags: tuple[str, ...], context: Any, builder: Any, signature: Any, values: Any
-) -> Any:
-    a, b, c = values
-    return builder.fadd(builder.fmul(a, b, flags=flags), c, flags=flags)
+    return a(a, a, a), generate

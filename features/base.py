@@ -15,7 +15,7 @@ from visualwords.threads import even_blocks, worker_threads
 from .image import FloatArray, Image, Images, check_image, naming_image
 from .patches import check_undescribed
 
-__all__ = ["ImageFeature"]
+__all__ = ["ImageFeature", "image_blocks"]
 
 # A block, which one thread describes, is of at most so many images and pixels: what it holds of
 # float64 images, and of small ones in a list, is copied.
@@ -88,10 +88,9 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         def describe_block(block: slice) -> None:
             self._describe_block(images[block], block.start, rows[block])
 
-        pixels = math.prod(getattr(images[0], "shape", ())[:2]) if len(images) else 0
-        most = max(1, min(IMAGES_PER_BLOCK, PIXELS_PER_BLOCK // max(1, pixels)))
+        blocks = image_blocks(images, IMAGES_PER_BLOCK, PIXELS_PER_BLOCK, self.n_jobs)
         with worker_threads(self.n_jobs) as map_:
-            for _ in map_(describe_block, even_blocks(len(images), most, self.n_jobs)):
+            for _ in map_(describe_block, blocks):
                 pass
         return rows
 
@@ -134,3 +133,9 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def image_blocks(images: Any, most: int, pixels: int, n_jobs: int | None) -> list[slice]:
+    """Cut a collection into blocks of at most so many images and so many pixels of the first."""
+    of_one = math.prod(getattr(images[0], "shape", ())[:2]) if len(images) else 0
+    return even_blocks(len(images), max(1, min(most, pixels // max(1, of_one))), n_jobs)

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from visualwords.threads import row_blocks, worker_threads
+from visualwords.threads import worker_threads
 
-from .base import ImageFeature
+from .base import ImageFeature, image_blocks
 from .coding import ASSIGNMENTS, Coder, make_coder, n_regions, regions_of
 from .dense import DensePatches
 from .image import FloatArray, Image, Images, check_image, check_images
@@ -20,7 +20,8 @@ from .vocabulary import VisualVocabulary
 __all__ = ["BagOfVisualWords"]
 
 NORMS = ("sqrt", "l1", "l2", "tfidf", None)
-IMAGES_PER_BLOCK = 16
+# A block's descriptors should stay in a core's cache, and what Python does for it be little.
+IMAGES_PER_BLOCK, PIXELS_PER_BLOCK = 32, 2**18
 TINY = 1e-30
 
 Describable = Images | PatchDescriptors | DescribedImages
@@ -191,7 +192,7 @@ or DescribedImages
         def encode_block(block: slice) -> None:
             rows[block] = self._normalized(self._votes(coder, self._of_block(described, block)))
 
-        self._map_blocks(encode_block, len(described))
+        self._map_blocks(encode_block, described)
         return rows
 
     def describe(self, image: Image) -> FloatArray:
@@ -223,7 +224,7 @@ or DescribedImages
                 chosen.append(values[random.permutation(len(values))[: quotas[index]]])
             return chosen
 
-        blocks = self._map_blocks(choose, len(described))
+        blocks = self._map_blocks(choose, described)
         return np.concatenate([values for block in blocks for values in block])
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
@@ -306,10 +307,13 @@ or DescribedImages
             return part
         return self._where().describe_block(described[block], block.start)
 
-    def _map_blocks(self, function: Callable[[slice], T], n: int) -> list[T]:
-        """Call ``function`` with slices of ``n`` images, on threads."""
+    def _map_blocks(
+        self, function: Callable[[slice], T], described: Images | PatchDescriptors
+    ) -> list[T]:
+        """Call ``function`` with slices of the images, on threads."""
+        blocks = image_blocks(described, IMAGES_PER_BLOCK, PIXELS_PER_BLOCK, self.n_jobs)
         with worker_threads(self.n_jobs) as map_:
-            return list(map_(function, row_blocks(n, IMAGES_PER_BLOCK)))
+            return list(map_(function, blocks))
 
     def _votes(self, coder: Coder, described: PatchDescriptors) -> npt.NDArray[np.float64]:
         """Votes of images for the words, region by region, as one row an image."""
@@ -329,7 +333,7 @@ or DescribedImages
             votes = self._votes(coder, self._of_block(described, block))
             return np.count_nonzero(votes > 0, axis=0)
 
-        found = sum(self._map_blocks(count, len(described)))
+        found = sum(self._map_blocks(count, described))
         return np.log(len(described) / np.maximum(found, 1))
 
     def _normalized(self, votes: npt.NDArray[np.float64]) -> FloatArray:

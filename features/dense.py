@@ -18,6 +18,7 @@ from .image import (
     naming_image,
     stacks,
 )
+from .memory import aligned
 from .patch_grid import N_NUMBERS, WINDOW, Grid, lay_grid
 from .patch_kernels import describe_grid, normalize
 from .patches import (
@@ -145,14 +146,16 @@ class DensePatches(Patches):
 
     def describe_block(self, images: Images, first: int) -> PatchDescriptors:
         """Describe images of a collection, those of one shape together."""
-        parts = []
-        for _, stack in stacks(images, first):
-            n, shape = len(stack), stack.shape[1:3]
-            placed = self._place(*shape)
-            values = np.empty((n * len(placed.positions), N_NUMBERS), np.float32)
-            _describe_stack(stack, placed, values)
-            parts.append(_of_alike(values, placed, n, shape))
-        return PatchDescriptors.joined(parts)
+        alike = [stack for _, stack in stacks(images, first)]
+        placed = [self._place(*stack.shape[1:3]) for stack in alike]
+        counts = [len(stack) * len(of.positions) for stack, of in zip(alike, placed, strict=True)]
+        values, end, parts = aligned((sum(counts), N_NUMBERS), np.float32), 0, []
+        for stack, of, count in zip(alike, placed, counts, strict=True):
+            part = values[end : end + count]
+            _describe_stack(stack, of, part)
+            parts.append(_of_alike(part, of, len(stack), stack.shape[1:3]))
+            end += count
+        return PatchDescriptors.joined(parts, values)
 
     def _place(self, rows: int, columns: int) -> "_Placed":
         patch_size = _hashable("patch_size", self.patch_size)

@@ -24,19 +24,24 @@ __all__ = [
     "bits_of",
     "copy",
     "everywhere",
+    "flags_of",
+    "floats_of",
     "floor",
     "integers_of",
     "keep",
+    "lane_of",
     "least",
     "load",
     "load_integers",
     "magnitude",
     "moved",
     "pointer",
+    "smallest",
     "split_colours",
     "square_root",
     "store",
     "store_first",
+    "store_short",
     "total",
     "where",
 ]
@@ -284,6 +289,52 @@ def least(context: Any, x: Any, y: Any) -> Any:
 def integers_of(context: Any, x: Any) -> Any:
     """Give numbers as int32, rounded towards zero."""
     return integers(floats), lambda c, b, s, v: b.fptosi(v[0], integers.vector)
+
+
+@intrinsic
+def floats_of(context: Any, x: Any) -> Any:
+    """Give int32 numbers as float32."""
+    return floats(integers), lambda c, b, s, v: b.sitofp(v[0], floats.vector)
+
+
+@intrinsic
+def store_short(context: Any, array: Any, place: Any, x: Any) -> Any:
+    """Store int32 lanes as int16, which they must fit, from a number of int16 memory on."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        short = builder.trunc(values[2], ir.VectorType(ir.IntType(16), LANES))
+        builder.store(short, _place(builder, values, short.type), align=2)
+        return context.get_dummy_value()
+
+    return types.void(array, types.uintp, integers), generate
+
+
+@intrinsic
+def smallest(context: Any, x: Any) -> Any:
+    """Give the smallest of int32 lanes."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        name = f"llvm.vector.reduce.smin.v{LANES}i32"
+        kind = ir.FunctionType(INT, [integers.vector])
+        return builder.call(get_or_insert_function(builder.module, kind, name), values)
+
+    return types.int32(integers), generate
+
+
+@intrinsic
+def lane_of(context: Any, x: Any, place: Any) -> Any:
+    """Give the number in one of int32 lanes."""
+    return types.int32(integers, place), lambda c, b, s, v: b.extract_element(*v)
+
+
+@intrinsic
+def flags_of(context: Any, chosen: Any) -> Any:
+    """Give a number whose bit i says whether lane i is chosen."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.zext(builder.bitcast(values[0], ir.IntType(LANES)), ir.IntType(64))
+
+    return types.uint64(mask), generate
 
 
 @intrinsic

@@ -7,34 +7,61 @@ float32 only decides which words need that distance, so the answers depend on no
 the rows beside it, the block, the number of threads or the BLAS.
 
 Search. Every word has a lower bound of its distance (:mod:`visualwords.features.bounds`); all
-bounds of a few rows are one matrix product, of whole numbers. The word of least bound is tried
-first; then only the words remain whose bound lies under its distance: for HOG descriptors and 1000
-words seven on average. They are estimated in float32, and those in reach of the least estimate are
-compared in float64, unless it is the only one and its distance is not asked for.
+bounds of a few rows are one matrix product, of whole numbers, of which the two least of every eight
+are kept. The word of least bound is tried first; then only the words remain whose bound lies under
+its distance: for HOG descriptors and 1000 words seven on average. They are estimated in float32,
+and those in reach of the least estimate are compared in float64, unless it is the only one and its
+distance is not asked for.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from visualwords.compiling import kernel, part
+from visualwords.compiling import kernel, lowest_bit, part
 
-from .bounds import FOLD, MARGINS, SMALL, STEP, UNITS_OF_ROWS, bound, prepare, scratch
+from .bounds import (
+    CEILINGS,
+    FLAGS,
+    FOLD,
+    MARGINS,
+    MOST,
+    SMALL,
+    STEP,
+    UNITS_OF_ROWS,
+    bound,
+    prepare,
+    scratch,
+)
 from .distances import DoubleArray, IntArray, check_finite, estimate, squared_distance
 from .image import FloatArray
-from .lanes import moved, pointer
+from .lanes import (
+    LANES,
+    everywhere,
+    flags_of,
+    lane_of,
+    load_integers,
+    moved,
+    pointer,
+    smallest,
+    where,
+)
 
 __all__ = ["WordSearch"]
 
-MOST = np.int32(2**31 - 1)
+LAST = np.int32(FOLD - 1)  # the bits of a product that say which of its lane's words it is of
+NO_WORD = np.int32(2**31 - FOLD)  # Products are less.
+HIGHEST = 2.0**31 - 1 - 2 * FOLD
+INFINITE = np.float32(np.inf)
+NONE, VECTOR, FOLDED = np.uintp(0), np.uintp(LANES), np.uintp(FOLD)
+FLAGGED = np.uintp(FLAGS)
 
 
 class Lists(NamedTuple):
     """What the kernels write of one row."""
 
-    folded: IntArray  # (width / FOLD,)
-    lanes: IntArray  # (width / FOLD + 1,)
-    near: IntArray  # (width + 1,)
+    lanes: IntArray  # (n_lanes + 1,)
+    near: IntArray  # (n_words + 1,)
     estimates: FloatArray  # (n_words,)
     least: DoubleArray  # (k,)
 
@@ -121,11 +148,10 @@ class WordSearch:
     def _search(self, rows: FloatArray, ids: IntArray, distances: DoubleArray) -> None:
         """Write the nearest words of every row and their distances, if there is room."""
         made = scratch(self.prepared)
-        width, n_words = made.products.shape[1], self.n_words
+        n_words = self.n_words
         lists = Lists(
-            np.empty(width // FOLD, np.int32),
-            np.empty(width // FOLD + 1, np.int32),
-            np.empty(width + 1, np.int32),
+            np.empty(made.least.shape[1] + 1, np.int32),
+            np.empty(n_words + 1, np.int32),
             np.empty(n_words, np.float32),
             np.empty(ids.shape[1], np.float64),
         )
@@ -139,6 +165,7 @@ def _find(
     mean: Any,
     axes: Any,
     table: Any,
+    starts: Any,
     radius: float,
     slack: float,
     lengthening: float,
@@ -147,9 +174,9 @@ def _find(
     coordinates: Any,
     projected: Any,
     factors: Any,
-    products: Any,
+    lowest: Any,
+    second: Any,
     sizes: Any,
-    folded: Any,
     lanes: Any,
     near: Any,
     estimates: Any,
@@ -158,30 +185,36 @@ def _find(
     distances: Any,
 ) -> Any:
     """Find the nearest words; gives the first row that is not finite, or -1."""
-    known = (pointer(mean), axes, table, radius, slack, lengthening, rounding)
-    made = (pointer(centred), coordinates, projected, factors, products, pointer(sizes))
-    lists = (pointer(folded), pointer(lanes), np.uintp(len(folded)), pointer(near))
+    known = (pointer(mean), axes, table, starts, radius, slack, lengthening, rounding)
+    made = (pointer(centred), coordinates, projected, factors, lowest, second, pointer(sizes))
+    n_lanes, room = np.uintp(len(starts)) // FOLDED, np.uintp(lowest.shape[1])
     scores = (pointer(estimates), pointer(least), np.uintp(len(least)), len(distances) > 0)
     d, n_words, k = np.uintp(words.shape[1]), np.uintp(len(words)), np.uintp(len(least))
-    width, step = np.uintp(products.shape[1]), np.uintp(STEP)
+    step = np.uintp(STEP)
     for start in range(np.uintp(0), np.uintp(len(rows)), step):
         n_rows = min(step, np.uintp(len(rows)) - start)
         bound(moved(pointer(rows), start * d), n_rows, d, known, made)
+        for r in range(n_rows):  # Each waits for its words; in a loop of their own they overlap.
+            least_ = moved(pointer(lowest), r * room)
+            margin, ceiling = sizes[MARGINS + r], np.inf
+            if margin < np.inf:
+                x = moved(pointer(rows), (start + r) * d)
+                tried = (least_, n_lanes, room, pointer(lanes), pointer(near))
+                farthest = np.float64(_try_lanes(x, pointer(words), d, tried, k))
+                ceiling = farthest * (1 + 2 * rounding) + SMALL - sizes[r] + margin
+                ceiling /= sizes[UNITS_OF_ROWS + r]
+            sizes[CEILINGS + r] = ceiling
         for r in range(n_rows):
             x, id_ = moved(pointer(rows), (start + r) * d), moved(pointer(ids), (start + r) * k)
-            row = moved(pointer(products), r * width)
-            for word in range(n_words, width):
-                row[word] = MOST
-            margin, farthest, n = sizes[MARGINS + r], np.inf, n_words
-            if margin < np.inf:
-                farthest = np.float64(_try_lanes(x, pointer(words), d, row, lists, k))
-            if farthest < np.inf:
-                ceiling = farthest * (1 + 2 * rounding) + SMALL - sizes[r] + margin
-                n = _list_near(row, ceiling / sizes[UNITS_OF_ROWS + r], lists, k)
+            margin, n = sizes[MARGINS + r], n_words
+            if sizes[CEILINGS + r] < np.inf:
+                least_, second_ = moved(pointer(lowest), r * room), moved(pointer(second), r * room)
+                lists = (least_, second_, n_lanes, room, pointer(near))
+                n = _list_near(sizes[CEILINGS + r], n_words, lists)
             else:
                 for word in range(n_words):
                     near[word] = word
-            if not _decide(x, pointer(words), d, rounding, margin, n, lists[3], scores, id_):
+            if not _decide(x, pointer(words), d, rounding, margin, n, pointer(near), scores, id_):
                 return np.int64(start + r)
             if len(distances) > 0:
                 for i in range(k):
@@ -190,58 +223,65 @@ def _find(
 
 
 @part
-def _try_lanes(x: Any, words: Any, d: Any, products: Any, lists: Any, k: Any) -> Any:
-    """Fold the products to lanes, list ``k`` lanes of least and take them out of the folded.
+def _try_lanes(x: Any, words: Any, d: Any, lists: Any, k: Any) -> Any:
+    """Give the largest distance, roughly, of the nearest-looking words of ``k`` lanes.
 
-    Lane ``i`` has the products ``i + j * n_lanes``, of which the least is kept. Gives the largest
-    distance, roughly, of the words of the least products: the ``k`` nearest are no farther.
+    Of the lanes of least products the words that these are of; the ``k`` nearest are no farther.
     Infinite if there are not so many lanes.
     """
-    folded, lanes, n, _ = lists
-    farthest = np.float32(0)
-    for i in range(n):
-        place: Any = i
-        least = products[place]
-        for _ in range(FOLD - 1):
-            place += n
-            least = products[place] if products[place] < least else least
-        folded[i] = least
-    for i in range(k):
-        least = MOST
-        for j in range(n):
-            least = folded[j] if folded[j] < least else least
-        if least == MOST:
-            return np.float32(np.inf)
-        lane = np.uintp(0)
-        while folded[lane] != least:
-            lane += np.uintp(1)
-        lanes[i], folded[lane] = np.int32(lane), MOST
-        while products[lane] != least:
-            lane += n
-        distance = estimate(x, moved(words, lane * d), d)
+    least, n_lanes, room, lanes, near = lists
+    farthest, n = np.float32(0), NONE
+    while n < k and farthest < np.inf:
+        lane = _lane_of_least(least, room)
+        product = least[lane]
+        lanes[n], near[n], least[lane] = np.int32(lane), product, MOST
+        n += np.uintp(1)
+        distance = INFINITE
+        if product < NO_WORD:
+            word = lane + np.uintp(product & LAST) * n_lanes
+            distance = estimate(x, moved(words, word * d), d)
         farthest = distance if distance > farthest else farthest
+    while n > NONE:
+        n -= np.uintp(1)
+        least[np.uintp(lanes[n])] = near[n]
     return farthest
 
 
 @part
-def _list_near(products: Any, ceiling: float, lists: Any, n_tried: Any) -> Any:
-    """List the words whose product is not over the ceiling; gives their number.
+def _lane_of_least(products: Any, n: Any) -> Any:
+    """Give the place of a least number among ``n``."""
+    least, first = load_integers(products, NONE), everywhere(np.int32(0))
+    for i in range(VECTOR, n, VECTOR):
+        other = load_integers(products, i)
+        less = other < least
+        least, first = where(less, other, least), where(less, everywhere(np.int32(i)), first)
+    lane = lowest_bit(flags_of(least == everywhere(smallest(least))))
+    return np.uintp(lane_of(first, lane)) + np.uintp(lane)
 
-    Of the lanes the tried ones are listed already. What does not count is written over.
+
+@part
+def _list_near(ceiling: float, n_words: Any, lists: Any) -> Any:
+    """List the words whose product may not be over the ceiling; gives their number.
+
+    Where that is two words of a lane, all of the lane are listed.
     """
-    folded, lanes, n_lanes, near = lists
-    most = 2.0**31 - 2
-    threshold = np.int32(ceiling + 1 if ceiling + 1 < most else most)
-    n_near, n = n_tried, np.uintp(0)
-    for lane in range(n_lanes):
-        lanes[n_near] = np.int32(lane)
-        n_near += np.uintp(folded[lane] <= threshold)
-    for i in range(n_near):
-        word: Any = np.uintp(lanes[i])
-        for _ in range(FOLD):
-            near[n] = np.int32(word)
-            n += np.uintp(products[word] <= threshold)
-            word += n_lanes
+    least, second, n_lanes, room, near = lists
+    threshold = np.int32(ceiling + 1 if ceiling + 1 < HIGHEST else HIGHEST)
+    end, n = np.int32((threshold | LAST) + np.int32(1)), NONE
+    for first in range(NONE, room, FLAGGED):
+        found = np.uint64(0)
+        for i in range(NONE, FLAGGED, VECTOR):
+            found |= flags_of(load_integers(least, first + i) < everywhere(end)) << i
+        while found > 0:
+            lane = first + np.uintp(lowest_bit(found))
+            found &= found - np.uint64(1)
+            nearest = lane + np.uintp(least[lane] & LAST) * n_lanes
+            near[n] = np.int32(nearest)
+            n += np.uintp(1)
+            if second[lane] < end:
+                for word in range(lane, n_words, n_lanes):
+                    near[n] = np.int32(word)
+                    n += np.uintp(word != nearest)
     return n
 
 

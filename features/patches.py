@@ -96,14 +96,18 @@ class PatchDescriptors(Sequence[FloatArray]):
         return cls(values, np.array([0, len(values)]), positions, np.array([image_shape]))
 
     @classmethod
-    def joined(cls, parts: "Sequence[PatchDescriptors]") -> "PatchDescriptors":
-        """Join parts, the images of one after those of another."""
+    def joined(
+        cls, parts: "Sequence[PatchDescriptors]", values: FloatArray | None = None
+    ) -> "PatchDescriptors":
+        """Join parts, the images of one after those of another; of ``values`` they are views."""
         if len(parts) == 1:
             return parts[0]
         counts = [np.zeros(1, np.int64), *(np.diff(part.offsets) for part in parts)]
         nothing = np.empty((0, N_NUMBERS), np.float32), np.empty((0, N_COORDINATES), np.float32)
+        if values is None:
+            values = np.concatenate([nothing[0], *(part.values for part in parts)])
         return cls(
-            np.concatenate([nothing[0], *(part.values for part in parts)]),
+            values,
             np.cumsum(np.concatenate(counts)),
             np.concatenate([nothing[1], *(part.positions for part in parts)]),
             np.concatenate([np.empty((0, 2), np.int64), *(part.image_shapes for part in parts)]),

@@ -5,25 +5,30 @@ import pytest
 from numba import njit
 from numba.core.errors import TypingError
 
-from visualwords.compiling import multiply_add
+from visualwords.compiling import lowest_bit, multiply_add
 from visualwords.features.lanes import (
     LANES,
     bits_of,
     copy,
     everywhere,
+    flags_of,
+    floats_of,
     floor,
     integers_of,
     keep,
+    lane_of,
     least,
     load,
     load_integers,
     magnitude,
     moved,
     pointer,
+    smallest,
     split_colours,
     square_root,
     store,
     store_first,
+    store_short,
     total,
     where,
 )
@@ -99,6 +104,39 @@ def test_a_product_and_a_sum_are_rounded_once_or_twice():
     out = np.empty(LANES, np.float32)
     outer(A, B, C, out)
     np.testing.assert_allclose(out, A.astype(float) * B + C, rtol=1e-6, atol=1e-7)
+
+
+def test_integers_of_lanes():
+    @njit
+    def call(a, short, numbers, back):
+        whole = integers_of(load(pointer(a), 0) * everywhere(np.float32(1000)))
+        store_short(pointer(short), 1, whole)
+        store(pointer(back), 0, floats_of(whole))
+        for i in range(len(numbers)):
+            numbers[i] = lane_of(whole, i)
+        return smallest(whole)
+
+    short, numbers = np.zeros(LANES + 2, np.int16), np.empty(LANES, np.int64)
+    back = np.empty(LANES, np.float32)
+    expected = (A * np.float32(1000)).astype(np.int32)
+    assert call(A, short, numbers, back) == expected.min()
+    np.testing.assert_array_equal(short, [0, *expected, 0])
+    np.testing.assert_array_equal(numbers, expected)
+    np.testing.assert_array_equal(back, expected)
+
+
+def test_flags_are_those_of_the_chosen_lanes():
+    @njit
+    def call(a, b):
+        flags = flags_of(load(pointer(a), 0) < load(pointer(b), 0))
+        return flags, lowest_bit(flags)
+
+    for shift in range(LANES):
+        a, b = np.roll(np.arange(LANES, dtype=np.float32), shift), np.full(LANES, 3, np.float32)
+        flags, first = call(a, b)
+        assert [flags >> i & 1 for i in range(LANES)] == (a < b).tolist()
+        assert flags < 2**LANES
+        assert first == np.flatnonzero(a < b)[0]
 
 
 def test_integers_keep_their_bits():
