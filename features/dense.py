@@ -55,9 +55,11 @@ class DensePatches(Patches):
     pixels; beyond the image its edge goes on. For p > 32 the image is first halved (means of
     2 x 2 pixels) until the patch's side is at most 32 pixels. A patch's descriptor is the HOG [1]_
     of its samples: central differences, magnitudes voting linearly for the two nearest of 9
-    unsigned orientations, 4 x 4 cells of 8 x 8 samples, and one block of all cells, scaled to
-    unit length, clipped at 0.2 and scaled again. Neighbouring patches share samples, gradients
-    and cells; nothing is cut out.
+    unsigned orientations, 4 x 4 cells of 8 x 8 samples, and one block of all cells: divided by
+    sqrt(length^2 + 0.1^2), clipped at 0.2 and scaled to unit length. Votes are shared between
+    cells by halves of cells, of 4 x 4 samples: along either axis a cell takes 1/4, 3/4, 3/4 and 1/4
+    of the four halves from the one before it to the one behind it, so that samples around the patch
+    count as well. Neighbouring patches share samples, gradients and cells; nothing is cut out.
 
     Parameters
     ----------

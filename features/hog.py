@@ -105,8 +105,9 @@ def hog(
         Felzenszwalb, Girshick, McAllester and Ramanan, *Object detection with discriminatively
         trained part-based models*, PAMI 2010, as in VLFeat: for each cell 2 ``orientations`` signed
         bins, ``orientations`` unsigned bins and 4 sums; 31 for 9 orientations. Cells are as many
-        as are at least half in the image. uint8 pixels count as 0..1. With one orientation a
-        gradient straight up or down, which VLFeat leaves out, counts as one to the left or right.
+        as are at least half in the image. uint8 pixels count as 0..1; of channels with equally long
+        gradients the first counts (VLFeat lets rounding decide). With one orientation a gradient
+        straight up or down, which VLFeat leaves out, counts as one to the left or right.
     cs231n
         ``hog_feature`` of Stanford's course: means of cells, not normalised, listed by columns, of
         the grey image, on forward differences; gradients that point left do not vote.
