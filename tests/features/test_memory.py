@@ -10,7 +10,8 @@ def test_arrays_begin_at_a_line_of_the_cache(shape, dtype):
     array = aligned(shape, dtype)
     assert (array.shape, array.dtype) == (shape, dtype)
     assert array.ctypes.data % 64 == 0
-    assert array.flags.c_contiguous and array.flags.writeable
+    assert array.flags.c_contiguous
+    assert array.flags.writeable
 
 
 def test_copy():
