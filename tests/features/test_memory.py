@@ -5,7 +5,7 @@ from visualwords.features.memory import aligned, aligned_copy
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(0, 3), (1,), (5, 7), (2, 3, 1000)])
+@pytest.mark.parametrize("shape", [(1,), (5, 7), (2, 3, 1000)])
 def test_arrays_begin_at_a_line_of_the_cache(shape, dtype):
     array = aligned(shape, dtype)
     assert (array.shape, array.dtype) == (shape, dtype)
