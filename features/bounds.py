@@ -48,6 +48,7 @@ from .memory import aligned, aligned_copy
 
 __all__ = [
     "CEILINGS",
+    "FARTHEST",
     "FLAGS",
     "FOLD",
     "MARGINS",
@@ -67,7 +68,7 @@ WIDTH = WORDS * FOLD  # so that lanes make up whole blocks
 UNIT = 2.0**-24
 # Where in ``Scratch.sizes`` there is what, after the squares.
 LENGTHS, MARGINS, UNITS_OF_ROWS = np.uintp(STEP), np.uintp(2 * STEP), np.uintp(3 * STEP)
-CEILINGS = np.uintp(4 * STEP)
+FARTHEST, CEILINGS = np.uintp(4 * STEP), np.uintp(5 * STEP)
 NONE, ONE, TWO, VECTOR = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(LANES)
 FOLDED, BLOCK = np.uintp(FOLD), np.uintp(WORDS)
 FLAGS = 64  # lanes that are looked through at a time, a bit each
@@ -108,7 +109,7 @@ class Scratch(NamedTuple):
     # (STEP, n_lanes rounded up to FLAGS): the least product of every lane, MOST beyond the lanes
     least: npt.NDArray[np.int32]
     second: npt.NDArray[np.int32]  # and the least but one, not set beyond the lanes
-    # (5 * STEP,): |x|^2 of every row; |x|, rounded up; the margin, infinite where there are no
+    # (6 * STEP,): |x|^2 of every row; |x|, rounded up; the margin, infinite where there are no
     # bounds; the unit; room for the search. The bounds are squares - margins + units * products.
     sizes: DoubleArray
 
@@ -201,7 +202,7 @@ def scratch(prepared: Prepared) -> Scratch:
         np.zeros((STEP, 2 * depth), np.int16),
         least,
         second,
-        np.empty(5 * STEP),
+        np.empty(6 * STEP),
     )
 
 

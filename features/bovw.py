@@ -20,8 +20,9 @@ from .vocabulary import VisualVocabulary
 __all__ = ["BagOfVisualWords"]
 
 NORMS = ("sqrt", "l1", "l2", "tfidf", None)
-# A block's descriptors should stay in a core's cache, and what Python does for it be little.
-IMAGES_PER_BLOCK, PIXELS_PER_BLOCK = 32, 2**18
+# Small, so that descriptors are still in a cache when they are searched, but what Python does for a
+# block, with the GIL, is little beside it.
+IMAGES_PER_BLOCK, PIXELS_PER_BLOCK = 64, 2**18
 TINY = 1e-30
 
 Describable = Images | PatchDescriptors | DescribedImages

@@ -43,7 +43,7 @@ PATCHES_A_SIDE = 16
 STEPS_A_SIDE = 30
 MIN_SAMPLES, MAX_SAMPLES = 6, 16
 
-PIXELS_AT_A_TIME = 4096  # of small images, so that what becomes of them stays in a core's cache
+PIXELS_AT_A_TIME = 2**14  # of small images, whose descriptors fit in a core's second cache
 
 
 class DensePatches(Patches):

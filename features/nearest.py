@@ -22,6 +22,7 @@ from visualwords.compiling import kernel, lowest_bit, part
 
 from .bounds import (
     CEILINGS,
+    FARTHEST,
     FLAGS,
     FOLD,
     MARGINS,
@@ -196,25 +197,25 @@ def _find(
         bound(moved(pointer(rows), start * d), n_rows, d, known, made)
         for r in range(n_rows):  # Each waits for its words; in a loop of their own they overlap.
             least_ = moved(pointer(lowest), r * room)
-            margin, ceiling = sizes[MARGINS + r], np.inf
+            margin, farthest = sizes[MARGINS + r], np.inf
             if margin < np.inf:
                 x = moved(pointer(rows), (start + r) * d)
                 tried = (least_, n_lanes, room, pointer(lanes), pointer(near))
                 farthest = np.float64(_try_lanes(x, pointer(words), d, tried, k))
-                ceiling = farthest * (1 + 2 * rounding) + SMALL - sizes[r] + margin
-                ceiling /= sizes[UNITS_OF_ROWS + r]
-            sizes[CEILINGS + r] = ceiling
+            ceiling = farthest * (1 + 2 * rounding) + SMALL - sizes[r] + margin
+            sizes[FARTHEST + r] = farthest
+            sizes[CEILINGS + r] = ceiling / sizes[UNITS_OF_ROWS + r]
         for r in range(n_rows):
             x, id_ = moved(pointer(rows), (start + r) * d), moved(pointer(ids), (start + r) * k)
-            margin, n = sizes[MARGINS + r], n_words
-            if sizes[CEILINGS + r] < np.inf:
+            farthest, n = sizes[FARTHEST + r], n_words
+            if farthest < np.inf:
                 least_, second_ = moved(pointer(lowest), r * room), moved(pointer(second), r * room)
                 lists = (least_, second_, n_lanes, room, pointer(near))
                 n = _list_near(sizes[CEILINGS + r], n_words, lists)
             else:
                 for word in range(n_words):
                     near[word] = word
-            if not _decide(x, pointer(words), d, rounding, margin, n, pointer(near), scores, id_):
+            if not _decide(x, pointer(words), d, rounding, farthest, n, pointer(near), scores, id_):
                 return np.int64(start + r)
             if len(distances) > 0:
                 for i in range(k):
@@ -291,7 +292,7 @@ def _decide(
     words: Any,
     d: Any,
     rounding: float,
-    margin: float,
+    farthest: float,
     n: Any,
     near: Any,
     scores: Any,
@@ -299,43 +300,46 @@ def _decide(
 ) -> bool:
     """Compare in float64 those of the listed words that are in reach of the least estimates.
 
-    Gives whether the distances are finite.
+    ``farthest`` is what :func:`_try_lanes` gave. Gives whether the distances are finite.
     """
     estimates, least, k, wanted = scores
-    ceiling = np.inf
+    ceiling, n_near = (farthest + SMALL) * (1 + 3 * rounding) + SMALL, NONE
     for i in range(n):
-        estimates[i] = estimate(x, moved(words, np.uintp(near[i]) * d), d)
-    if margin < np.inf:
+        word = near[i]
+        value = estimate(x, moved(words, np.uintp(word) * d), d)
+        near[n_near], estimates[n_near] = word, value
+        n_near += np.uintp(value <= ceiling)
+    if farthest < np.inf:
         reach = -1.0
         for _ in range(k):  # The k-th least estimate; if some are equal, one beyond.
             following = np.inf
-            for i in range(n):
-                value = np.float64(estimates[i])
-                following = value if reach < value < following else following
+            for i in range(n_near):
+                other = np.float64(estimates[i])
+                following = other if reach < other < following else following
             reach = following
         ceiling = (reach + SMALL) * (1 + 3 * rounding) + SMALL
-        n_near = 0
-        for i in range(n):
+        n_nearest = 0
+        for i in range(n_near):
             if estimates[i] <= ceiling:
-                n_near += 1
+                n_nearest += 1
                 ids[0] = near[i]
-        if n_near == 1 and not wanted:
+        if n_nearest == 1 and not wanted:
             return True
     for i in range(k):
         least[i] = np.inf
-    for i in range(n):
+    for i in range(n_near):
         if estimates[i] > ceiling:
             continue
         word = near[i]
-        value = squared_distance(x, moved(words, np.uintp(word) * d), d)
+        distance = squared_distance(x, moved(words, np.uintp(word) * d), d)
         place: Any = k
         while place > 0:
             before = place - np.uintp(1)
-            if least[before] < value or (least[before] == value and ids[before] < word):
+            if least[before] < distance or (least[before] == distance and ids[before] < word):
                 break
             if place < k:
                 least[place], ids[place] = least[before], ids[before]
             place = before
         if place < k:
-            least[place], ids[place] = value, word
+            least[place], ids[place] = distance, word
     return least[0] < np.inf
