@@ -19,7 +19,7 @@ __all__ = ["normalize_blocks", "skimage_cells"]
 
 Doubles = npt.NDArray[np.float64]
 L1, L1_SQRT, _, L2_HYS = range(len(NORMS))
-# Some times what numpy's angles are off by, in radians, and what the products below are.
+# Several times the error of numpy's angles, in radians, and of the products below.
 CLOSE = 1e-14
 EPSILON = 1e-5
 
