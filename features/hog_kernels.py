@@ -66,18 +66,15 @@ def describe(table: Any, ends: Any, pixels: Any, out: Any) -> None:
     out : float32 array
         Their numbers, image after image.
     """
-    source, target = pointer(pixels), pointer(out)
-    settings = pointer(table)
+    source, target, settings = pointer(pixels), pointer(out), pointer(table)
     numbers = as_floats(moved(settings, table[NUMBERS]))
     rows, columns, channels, root = table[IMAGE], table[IMAGE + 1], table[CHANNELS], table[ROOT]
     bins, turn, ring, n_columns = table[BINS], table[TURN], table[RING], table[WINDOWS + 1]
     sums, more, votes, room, cell = table[SUMS], table[MORE], table[VOTES], table[ROOM], table[CELL]
-    pitch = room - 2 * LANES
-    work = local(ON_STACK, np.float32)
+    pitch, work = room - 2 * LANES, local(ON_STACK, np.float32)
     if table[SIZE] > ON_STACK:
         memory = np.empty(table[SIZE] + LANES, np.float32)
         work = moved(pointer(memory), (-memory.ctypes.data // 4) % LANES)
-    # There are no bins to spare in histograms; pixels to spare have no weight, but are numbers.
     for at in range(table[ZEROS], sums, LANES):
         store(work, np.uintp(at), everywhere(np.float32(0)))
     in_order = len(out) if table[STRIDES + 1] == table[CELLS] * bins else 0

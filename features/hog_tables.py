@@ -141,6 +141,7 @@ def _lay_out_memory(settings: npt.NDArray[np.int64], by_two: bool) -> None:
     }
     settings[list(sizes)] = np.cumsum(list(sizes.values()))
     settings[kernels.ROOM] = pitch + 2 * LANES
+    # Histograms have no votes beyond their bins; pixels to spare have no weight, but are numbers.
     settings[kernels.ZEROS] = 0 if columns < pitch else settings[kernels.HISTOGRAMS]
 
 
