@@ -9,6 +9,7 @@ from numba.extending import intrinsic
 
 __all__ = [
     "KERNEL",
+    "LINE",
     "inlined",
     "inner",
     "kernel",

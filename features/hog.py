@@ -93,7 +93,7 @@ def hog(
         default for ``cells_per_block`` is (3, 3). Where channels have equally long gradients, or a
         gradient lies on the end of a bin, but for rounding, the rounding decides: so float64
         images, float32 images in colour and square roots are described in its arithmetic, which
-        takes some ten times as long.
+        takes ten to twenty times as long.
     opencv
         ``cv2.HOGDescriptor`` of OpenCV 4, of a window at the image's top left: like dalal, with
         square roots, sigma an eighth of the block's rows plus columns, other epsilons, and blocks

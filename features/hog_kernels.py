@@ -57,7 +57,7 @@ def describe(table: Any, ends: Any, pixels: Any, out: Any) -> None:
         where its weights are in the numbers. Of each column of windows: what pool_columns says.
         Where the histograms of a block are, for each place of its first row: see the plan. And as
         float32 the numbers: those that the norm needs; those of :func:`.vote_soft`; weights. An
-        array of their own would take a hundredth of the time of a small image.
+        array of their own would make a call for a small image 2 % longer.
     ends : float32 array or None
         As in :func:`.vote_hard`. None: votes are shared between bins, and windows go by two.
     pixels : uint8 or float32 array
@@ -121,8 +121,8 @@ def describe(table: Any, ends: Any, pixels: Any, out: Any) -> None:
 def way_in(is_float: bool, has_ends: bool) -> Any:
     """Give :func:`describe` for arguments of these types, which it takes for granted.
 
-    Numba's dispatcher, which looks at every argument first, takes a tenth of the time of a small
-    image.
+    Numba's dispatcher, which looks at every argument first, makes a call for a small image 7 %
+    longer.
     """
     pixels = types.float32[::1] if is_float else types.uint8[::1]
     ends = types.float32[::1] if has_ends else types.none

@@ -12,13 +12,12 @@ import numpy.typing as npt
 
 from visualwords.compiling import inner, kernel
 
-from .hog_parameters import NORMS
+from .hog_kernels import L1, L1_SQRT, L2_HYS
 from .image import Image
 
 __all__ = ["normalize_blocks", "skimage_cells"]
 
 Doubles = npt.NDArray[np.float64]
-L1, L1_SQRT, _, L2_HYS = range(len(NORMS))
 # Several times the error of numpy's angles, in radians, and of the products below.
 CLOSE = 1e-14
 EPSILON = 1e-5

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["aligned", "aligned_copy"]
+from visualwords.compiling import LINE
 
-LINE = 64  # bytes
+__all__ = ["aligned", "aligned_copy"]
 
 
 def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
