@@ -3,8 +3,8 @@
 from .base import ImageFeature
 from .bovw import BagOfVisualWords
 from .dense import DensePatches
-from .hog import HOG, hog, hog_cells
-from .hog_picture import hog_image
+from .hog.hog import HOG, hog, hog_cells
+from .hog.picture import hog_image
 from .hue import HueHistogram, hue_histogram
 from .keypoints import KeypointPatches
 from .patches import DescribedImages, PatchDescriptors

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .hog_parameters import check_counts
+from .hog.conventions import check_counts
 from .image import FloatArray, Image, as_stack, check_image
 from .patch_grid import N_NUMBERS
 from .patch_kernels import describe_windows

@@ -19,18 +19,22 @@ MODULES = [
     "visualwords",
     "visualwords.threads",
     *(
-        f"visualwords.{package}.{module.name}"
+        module.name
         for package in PACKAGES
-        for module in pkgutil.iter_modules([str(ROOT / package)])
-        if module.name != "__main__"
+        for module in pkgutil.walk_packages([str(ROOT / package)], f"visualwords.{package}.")
+        if not module.name.endswith(".__main__")
     ),
 ]
 
 
 def test_the_listed_packages_are_the_folders():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    folders = {file.parent.name for file in ROOT.glob("*/__init__.py")} - {"benchmarks"}
-    assert set(listed) == {"visualwords", *(f"visualwords.{name}" for name in folders)}
+    folders = [
+        file.parent.relative_to(ROOT).parts
+        for package in PACKAGES
+        for file in (ROOT / package).rglob("__init__.py")
+    ]
+    assert set(listed) == {"visualwords", *(".".join(("visualwords", *parts)) for parts in folders)}
 
 
 def test_no_stray_module_ships_from_the_root():
@@ -90,7 +94,7 @@ def test_public_names_exist_and_are_described(name):
     ("package", "forbidden"), [("features", "classifiers"), ("classifiers", "features")]
 )
 def test_features_and_classifiers_do_not_know_each_other(package, forbidden):
-    for file in (ROOT / package).glob("*.py"):
+    for file in (ROOT / package).rglob("*.py"):
         imported = {
             node.module or ""
             for node in ast.walk(ast.parse(file.read_text()))

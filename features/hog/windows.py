@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .hog_parameters import Parameters
+from .conventions import Parameters
 
 __all__ = ["Windows", "windows_along"]
 

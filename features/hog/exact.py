@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import inner, kernel
+from visualwords.features.image import Image
 
-from .hog_kernels import L1, L1_SQRT, L2_HYS
-from .image import Image
+from .kernels import L1, L1_SQRT, L2_HYS
 
 __all__ = ["normalize_blocks", "skimage_cells"]
 

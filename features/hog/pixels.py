@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from visualwords.compiling import inlined, inner, multiply_add
-
-from .lanes import (
+from visualwords.features.lanes import (
     LANES,
     bits_of,
     everywhere,

@@ -7,7 +7,7 @@ import pytest
 import skimage.data
 
 from visualwords.features import HOG, hog, hog_cells, hog_image
-from visualwords.features.hog_plan import make_plan
+from visualwords.features.hog.plan import make_plan
 
 CONVENTIONS = ("dalal", "skimage", "opencv", "uoctti", "cs231n")
 CAMERA = skimage.data.camera()[100:132, 200:240]

@@ -6,10 +6,7 @@ import numpy as np
 from numba import types
 
 from visualwords.compiling import inlined, inner, kernel, local, multiply_add
-
-from .hog_pixels import load_rows, vote_hard, vote_soft
-from .hog_pooling import pool_columns, pool_rows_hard, pool_rows_soft
-from .lanes import (
+from visualwords.features.lanes import (
     LANES,
     as_floats,
     everywhere,
@@ -23,6 +20,9 @@ from .lanes import (
     store_first,
     total,
 )
+
+from .pixels import load_rows, vote_hard, vote_soft
+from .pooling import pool_columns, pool_rows_hard, pool_rows_soft
 
 __all__ = ["SETTINGS", "describe", "normalize_cells", "way_in"]
 

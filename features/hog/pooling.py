@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from visualwords.compiling import inner
+from visualwords.features.lanes import LANES, everywhere, load, load_integers, store, store_first
 
-from .hog_bins import (
+from .bins import (
     BINS_AT_ONCE,
     add_rows,
     add_votes,
@@ -20,7 +21,6 @@ from .hog_bins import (
     store_sums,
     totals,
 )
-from .lanes import LANES, everywhere, load, load_integers, store, store_first
 
 __all__ = ["pool_columns", "pool_rows_hard", "pool_rows_soft"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from visualwords.features.hog_bins import (
+from visualwords.features.hog.bins import (
     BINS_AT_ONCE,
     add_rows,
     add_votes,

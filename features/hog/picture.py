@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from visualwords.features.image import FloatArray, Image
+
+from .conventions import bin_angles
 from .hog import hog_cells
-from .hog_parameters import bin_angles
-from .image import FloatArray, Image
 
 __all__ = ["hog_image"]
 

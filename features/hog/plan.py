@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import hog_steps
-from .hog_constants import constants_of_norm, scale_of_pixels
-from .hog_parameters import CONVENTIONS_OF_CELLS, Parameters, check_counts, check_size, checked
-from .hog_steps import Describe
-from .hog_tables import Blocks, Layout, blocks_of, tables
-from .hog_windows import windows_along
-from .lanes import LANES
+from visualwords.features.lanes import LANES
+
+from . import steps as hog_steps
+from .constants import constants_of_norm, scale_of_pixels
+from .conventions import CONVENTIONS_OF_CELLS, Parameters, check_counts, check_size, checked
+from .steps import Describe
+from .tables import Blocks, Layout, blocks_of, tables
+from .windows import windows_along
 
 __all__ = ["Plan", "find_plan", "make_plan"]
 

@@ -5,13 +5,14 @@ from functools import partial
 
 import numpy as np
 
-from . import hog_kernels
-from .hog_course import course_cells
-from .hog_parameters import NORMS
-from .hog_skimage import normalize_blocks, skimage_cells
-from .hog_tables import Layout, Tables
-from .image import FloatArray, Image
-from .lanes import LANES
+from visualwords.features.image import FloatArray, Image
+from visualwords.features.lanes import LANES
+
+from . import kernels as hog_kernels
+from .conventions import NORMS
+from .course import course_cells
+from .exact import normalize_blocks, skimage_cells
+from .tables import Layout, Tables
 
 __all__ = [
     "Describe",

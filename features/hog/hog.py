@@ -6,10 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from .base import ImageFeature
-from .hog_parameters import bin_angles, check_counts
-from .hog_plan import Plan, find_plan, make_plan
-from .image import (
+from visualwords.features.base import ImageFeature
+from visualwords.features.image import (
     FloatArray,
     Image,
     Images,
@@ -19,6 +17,9 @@ from .image import (
     resize_stack,
     stacks,
 )
+
+from .conventions import bin_angles, check_counts
+from .plan import Plan, find_plan, make_plan
 
 __all__ = ["HOG", "hog", "hog_cells"]
 

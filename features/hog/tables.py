@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import hog_kernels as kernels
-from .hog_bins import BINS_AT_ONCE
-from .hog_constants import arctangent_in_bins, constants_of_norm, ends_of_bins
-from .hog_parameters import NORMS, Parameters
-from .hog_windows import Windows
-from .lanes import LANES
+from visualwords.features.lanes import LANES
+
+from . import kernels
+from .bins import BINS_AT_ONCE
+from .constants import arctangent_in_bins, constants_of_norm, ends_of_bins
+from .conventions import NORMS, Parameters
+from .windows import Windows
 
 __all__ = ["Blocks", "Layout", "Tables", "blocks_of", "tables"]
 

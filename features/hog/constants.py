@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from .hog_parameters import Parameters
+from .conventions import Parameters
 
 __all__ = ["arctangent_in_bins", "constants_of_norm", "ends_of_bins", "scale_of_pixels"]
 
