@@ -2,12 +2,12 @@
 
 from .base import ImageFeature
 from .bovw import BagOfVisualWords
-from .dense import DensePatches
 from .hog.hog import HOG, hog, hog_cells
 from .hog.picture import hog_image
 from .hue import HueHistogram, hue_histogram
-from .keypoints import KeypointPatches
-from .patches import DescribedImages, PatchDescriptors
+from .patches.base import DescribedImages, PatchDescriptors
+from .patches.dense import DensePatches
+from .patches.keypoints import KeypointPatches
 from .vocabulary import VisualVocabulary
 
 __all__ = [

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from visualwords.threads import even_blocks, worker_threads
 
 from .image import FloatArray, Image, Images, check_image, naming_image
-from .patches import check_undescribed
+from .patches.base import check_undescribed
 
 __all__ = ["ImageFeature", "image_blocks"]
 

@@ -12,9 +12,9 @@ from visualwords.threads import worker_threads
 
 from .base import ImageFeature, image_blocks
 from .coding import ASSIGNMENTS, Coder, make_coder, n_regions, regions_of
-from .dense import DensePatches
 from .image import FloatArray, Image, Images, check_image, check_images
-from .patches import DescribedImages, PatchDescriptors, Patches
+from .patches.base import DescribedImages, PatchDescriptors, Patches
+from .patches.dense import DensePatches
 from .vocabulary import VisualVocabulary
 
 __all__ = ["BagOfVisualWords"]

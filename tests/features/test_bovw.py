@@ -1,5 +1,3 @@
-import doctest
-import importlib
 import pickle
 
 import numpy as np
@@ -306,9 +304,3 @@ def test_nothing_in_nothing_out(bag):
     assert bag.transform([]).shape == (0, 30)
     empty = PatchDescriptors(np.zeros((0, 144)), [0], np.zeros((0, 4)), np.zeros((0, 2)))
     assert bag.transform(empty).shape == (0, 30)
-
-
-def test_docstring_example():
-    result = doctest.testmod(importlib.import_module("visualwords.features.bovw"))
-    assert result.attempted > 0
-    assert result.failed == 0

@@ -10,11 +10,19 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
+from visualwords.features.image import (
+    FloatArray,
+    Image,
+    Images,
+    check_image,
+    check_images,
+    naming_image,
+    to_gray,
+)
 from visualwords.threads import row_blocks, worker_threads
 
-from .image import FloatArray, Image, Images, check_image, check_images, naming_image, to_gray
-from .patch_grid import N_NUMBERS, WINDOW
-from .patch_kernels import halve
+from .grid import N_NUMBERS, WINDOW
+from .kernels import halve
 
 __all__ = ["DescribedImages", "PatchDescriptors", "Patches"]
 

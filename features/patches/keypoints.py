@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .hog.conventions import check_counts
-from .image import FloatArray, Image, as_stack, check_image
-from .patch_grid import N_NUMBERS
-from .patch_kernels import describe_windows
-from .patches import Patches, halved, halvings, unit_gray
+from visualwords.features.hog.conventions import check_counts
+from visualwords.features.image import FloatArray, Image, as_stack, check_image
+
+from .base import Patches, halved, halvings, unit_gray
+from .grid import N_NUMBERS
+from .kernels import describe_windows
 
 __all__ = ["KeypointPatches"]
 

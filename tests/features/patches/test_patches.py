@@ -1,5 +1,3 @@
-import doctest
-import importlib
 
 import numpy as np
 import PIL.Image
@@ -349,10 +347,3 @@ def test_positions_may_be_changed():
     patches, image = DensePatches(8, 8), np.zeros((16, 16))
     patches.describe(image)[1][:] = -1
     assert_array_equal(patches.describe(image)[1][0], [4, 4, 8, 0])
-
-
-@pytest.mark.parametrize("name", ["patches", "dense", "keypoints"])
-def test_docstring_examples(name):
-    result = doctest.testmod(importlib.import_module(f"visualwords.features.{name}"))
-    assert result.attempted > 0
-    assert result.failed == 0

@@ -11,11 +11,11 @@ import numpy as np
 from numba import njit
 
 from visualwords.compiling import KERNEL, kernel, local
+from visualwords.features.image import FloatArray
+from visualwords.features.lanes import moved, pointer
 
-from .image import FloatArray
-from .lanes import moved, pointer
-from .patch_grid import MARGIN, N_NUMBERS, ORIENTATIONS, Grid, IndexArray, lay_bases
-from .patch_steps import (
+from .grid import MARGIN, N_NUMBERS, ORIENTATIONS, Grid, IndexArray, lay_bases
+from .steps import (
     BAND,
     N_WINDOW,
     NEXT,

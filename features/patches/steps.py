@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from visualwords.compiling import multiply_add, part
+from visualwords.features.lanes import copy, moved, pointer
 
-from .lanes import copy, moved, pointer
-from .patch_grid import BORDER, MARGIN, N_NUMBERS, ORIENTATIONS, WINDOW
+from .grid import BORDER, MARGIN, N_NUMBERS, ORIENTATIONS, WINDOW
 
 __all__ = [
     "BAND",

@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from visualwords.threads import row_blocks, worker_threads
-
-from .image import (
+from visualwords.features.image import (
     FloatArray,
     Image,
     Images,
@@ -18,10 +16,10 @@ from .image import (
     naming_image,
     stacks,
 )
-from .memory import aligned
-from .patch_grid import N_NUMBERS, WINDOW, Grid, lay_grid
-from .patch_kernels import describe_grid, normalize
-from .patches import (
+from visualwords.features.memory import aligned
+from visualwords.threads import row_blocks, worker_threads
+
+from .base import (
     IMAGES_PER_BLOCK,
     N_COORDINATES,
     PatchDescriptors,
@@ -31,6 +29,8 @@ from .patches import (
     halvings,
     unit_gray,
 )
+from .grid import N_NUMBERS, WINDOW, Grid, lay_grid
+from .kernels import describe_grid, normalize
 
 __all__ = ["DensePatches"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .image import FloatArray
+from visualwords.features.image import FloatArray
 
 __all__ = [
     "BORDER",
