@@ -1,14 +1,14 @@
 """Image features: image -> vector."""
 
 from .base import ImageFeature
-from .bovw import BagOfVisualWords
 from .hog.hog import HOG, hog, hog_cells
 from .hog.picture import hog_image
 from .hue import HueHistogram, hue_histogram
 from .patches.base import DescribedImages, PatchDescriptors
 from .patches.dense import DensePatches
 from .patches.keypoints import KeypointPatches
-from .vocabulary import VisualVocabulary
+from .words.bag import BagOfVisualWords
+from .words.vocabulary import VisualVocabulary
 
 __all__ = [
     "HOG",

@@ -16,7 +16,7 @@ from visualwords.features.image import (
     naming_image,
     stacks,
 )
-from visualwords.features.memory import aligned
+from visualwords.features.words.memory import aligned
 from visualwords.threads import row_blocks, worker_threads
 
 from .base import (

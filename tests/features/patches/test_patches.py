@@ -1,4 +1,3 @@
-
 import numpy as np
 import PIL.Image
 import pytest

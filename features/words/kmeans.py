@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import kernel
+from visualwords.features.image import FloatArray
 from visualwords.threads import row_blocks
 
 from .blocks import DescriptorBlocks
 from .distances import DoubleArray, IntArray
-from .image import FloatArray
-from .nearest import WordSearch
+from .search import WordSearch
 
 __all__ = ["CountArray", "assign", "means"]
 

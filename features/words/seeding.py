@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import kernel
+from visualwords.features.image import FloatArray
 from visualwords.threads import row_blocks
 
 from .blocks import DescriptorBlocks
 from .distances import DoubleArray
-from .image import FloatArray
 from .kmeans import assign, means
 
 __all__ = ["first_words", "kmeans_plusplus"]

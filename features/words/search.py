@@ -19,6 +19,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from visualwords.compiling import kernel, lowest_bit, part
+from visualwords.features.image import FloatArray
+from visualwords.features.lanes import (
+    LANES,
+    everywhere,
+    flags_of,
+    lane_of,
+    load_integers,
+    moved,
+    pointer,
+    smallest,
+    where,
+)
 
 from .bounds import (
     CEILINGS,
@@ -35,18 +47,6 @@ from .bounds import (
     scratch,
 )
 from .distances import DoubleArray, IntArray, check_finite, estimate, squared_distance
-from .image import FloatArray
-from .lanes import (
-    LANES,
-    everywhere,
-    flags_of,
-    lane_of,
-    load_integers,
-    moved,
-    pointer,
-    smallest,
-    where,
-)
 
 __all__ = ["WordSearch"]
 

@@ -27,11 +27,8 @@ import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import multiply_add, part
-
-from .distances import DoubleArray
-from .image import FloatArray
-from .integer_products import FOLD, MOST, WORDS, ShortArray, as_blocks, fold, multiply
-from .lanes import (
+from visualwords.features.image import FloatArray
+from visualwords.features.lanes import (
     LANES,
     everywhere,
     floats_of,
@@ -44,6 +41,9 @@ from .lanes import (
     store_short,
     total,
 )
+
+from .distances import DoubleArray
+from .int16 import FOLD, MOST, WORDS, ShortArray, as_blocks, fold, multiply
 from .memory import aligned, aligned_copy
 
 __all__ = [

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from visualwords.features.distances import all_distances
-from visualwords.features.nearest import WordSearch
+from visualwords.features.words.distances import all_distances
+from visualwords.features.words.search import WordSearch
 
 
 def brute_force(rows, words):

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import inlined, inner, kernel, local, multiply_add
-
-from .image import FloatArray
-from .lanes import LANES, everywhere, load, total
+from visualwords.features.image import FloatArray
+from visualwords.features.lanes import LANES, everywhere, load, total
 
 __all__ = [
     "DoubleArray",

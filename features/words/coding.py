@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import kernel
+from visualwords.features.image import FloatArray
 from visualwords.threads import row_blocks
 
 from .distances import all_distances
-from .image import FloatArray
-from .nearest import WordSearch
+from .search import WordSearch
 
 __all__ = ["ASSIGNMENTS", "Coder", "make_coder", "n_regions", "regions_of"]
 

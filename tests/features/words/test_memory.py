@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from visualwords.features.memory import aligned, aligned_copy
+from visualwords.features.words.memory import aligned, aligned_copy
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])

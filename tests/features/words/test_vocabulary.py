@@ -8,9 +8,9 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from visualwords.features import DensePatches, VisualVocabulary
-from visualwords.features.blocks import DescriptorBlocks
-from visualwords.features.seeding import kmeans_plusplus
-from visualwords.features.vocabulary import _fill_empty
+from visualwords.features.words.blocks import DescriptorBlocks
+from visualwords.features.words.seeding import kmeans_plusplus
+from visualwords.features.words.vocabulary import _fill_empty
 
 
 @parametrize_with_checks([VisualVocabulary(3)])

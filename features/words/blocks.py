@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .image import FloatArray
+from visualwords.features.image import FloatArray
 
 __all__ = ["DescriptorBlocks"]
 

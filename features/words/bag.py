@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
+from visualwords.features.base import ImageFeature, image_blocks
+from visualwords.features.image import FloatArray, Image, Images, check_image, check_images
+from visualwords.features.patches.base import DescribedImages, PatchDescriptors, Patches
+from visualwords.features.patches.dense import DensePatches
 from visualwords.threads import worker_threads
 
-from .base import ImageFeature, image_blocks
 from .coding import ASSIGNMENTS, Coder, make_coder, n_regions, regions_of
-from .image import FloatArray, Image, Images, check_image, check_images
-from .patches.base import DescribedImages, PatchDescriptors, Patches
-from .patches.dense import DensePatches
 from .vocabulary import VisualVocabulary
 
 __all__ = ["BagOfVisualWords"]

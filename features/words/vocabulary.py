@@ -16,13 +16,13 @@ from sklearn.base import (
 from sklearn.utils import Tags, check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from visualwords.features.image import FloatArray
 from visualwords.threads import row_blocks, worker_threads
 
 from .blocks import DescriptorBlocks
 from .distances import DoubleArray, IntArray, all_distances
-from .image import FloatArray
 from .kmeans import ROWS_PER_TASK, CountArray, assign, means
-from .nearest import WordSearch
+from .search import WordSearch
 from .seeding import first_words
 
 __all__ = ["VisualVocabulary"]

@@ -1,0 +1,1 @@
+"""Vocabularies of visual words, and bags of them."""
