@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from visualwords.compiling import kernel, local, part
-
-from .lanes import pointer
+from visualwords.lanes import pointer
 
 __all__ = ["FEW", "MOST", "describe", "describe_hues_of_bytes", "describe_hues_of_floats"]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from visualwords.compiling import kernel
 
-from .area import average
+from .resize import average
 
 __all__ = [
     "FloatArray",

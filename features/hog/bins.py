@@ -7,7 +7,7 @@ from numba import types
 from numba.core.cgutils import unpack_tuple
 from numba.extending import intrinsic
 
-from visualwords.features.lanes import LANES, floats, integers
+from visualwords.lanes import LANES, floats, integers
 
 __all__ = [
     "BINS_AT_ONCE",

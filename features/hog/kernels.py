@@ -6,7 +6,7 @@ import numpy as np
 from numba import types
 
 from visualwords.compiling import inlined, inner, kernel, local, multiply_add
-from visualwords.features.lanes import (
+from visualwords.lanes import (
     LANES,
     as_floats,
     everywhere,

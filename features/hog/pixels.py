@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from visualwords.compiling import inlined, inner, multiply_add
-from visualwords.features.lanes import (
+from visualwords.lanes import (
     LANES,
     bits_of,
     everywhere,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from visualwords.features.lanes import LANES
+from visualwords.lanes import LANES
 
 from . import steps as hog_steps
 from .constants import constants_of_norm, scale_of_pixels

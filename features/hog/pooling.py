@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from visualwords.compiling import inner
-from visualwords.features.lanes import LANES, everywhere, load, load_integers, store, store_first
+from visualwords.lanes import LANES, everywhere, load, load_integers, store, store_first
 
 from .bins import (
     BINS_AT_ONCE,

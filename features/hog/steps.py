@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from visualwords.features.image import FloatArray, Image
-from visualwords.features.lanes import LANES
+from visualwords.lanes import LANES
 
 from . import kernels as hog_kernels
 from .conventions import NORMS

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.features.lanes import LANES
+from visualwords.lanes import LANES
 
 from . import kernels
 from .bins import BINS_AT_ONCE

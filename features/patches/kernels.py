@@ -12,7 +12,7 @@ from numba import njit
 
 from visualwords.compiling import KERNEL, kernel, local
 from visualwords.features.image import FloatArray
-from visualwords.features.lanes import moved, pointer
+from visualwords.lanes import moved, pointer
 
 from .grid import MARGIN, N_NUMBERS, ORIENTATIONS, Grid, IndexArray, lay_bases
 from .steps import (

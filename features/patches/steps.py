@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from visualwords.compiling import multiply_add, part
-from visualwords.features.lanes import copy, moved, pointer
+from visualwords.lanes import copy, moved, pointer
 
 from .grid import BORDER, MARGIN, N_NUMBERS, ORIENTATIONS, WINDOW
 

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from visualwords.compiling import multiply_add, part
 from visualwords.features.image import FloatArray
-from visualwords.features.lanes import (
+from visualwords.lanes import (
     LANES,
     everywhere,
     floats_of,

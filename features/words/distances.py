@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from visualwords.compiling import inlined, inner, kernel, local, multiply_add
 from visualwords.features.image import FloatArray
-from visualwords.features.lanes import LANES, everywhere, load, total
+from visualwords.lanes import LANES, everywhere, load, total
 
 __all__ = [
     "DoubleArray",

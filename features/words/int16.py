@@ -19,7 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from visualwords.compiling import inner
-from visualwords.features.lanes import LANES, moved
+from visualwords.lanes import LANES, moved
 
 __all__ = ["FOLD", "MOST", "ROWS", "WORDS", "ShortArray", "as_blocks", "fold", "multiply"]
 

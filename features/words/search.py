@@ -20,7 +20,7 @@ import numpy as np
 
 from visualwords.compiling import kernel, lowest_bit, part
 from visualwords.features.image import FloatArray
-from visualwords.features.lanes import (
+from visualwords.lanes import (
     LANES,
     everywhere,
     flags_of,

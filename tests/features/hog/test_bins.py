@@ -13,7 +13,7 @@ from visualwords.features.hog.bins import (
     store_sums,
     totals,
 )
-from visualwords.features.lanes import LANES, load, load_integers, pointer, store
+from visualwords.lanes import LANES, load, load_integers, pointer, store
 
 RNG = np.random.default_rng(0)
 LOWER, UPPER, OF_A, OF_B = RNG.random((4, 5, LANES), np.float32)

@@ -6,8 +6,8 @@ import numba
 import numpy as np
 import pytest
 
-from visualwords.features.lanes import moved, pointer
 from visualwords.features.words.int16 import FOLD, ROWS, as_blocks, fold, multiply
+from visualwords.lanes import moved, pointer
 
 
 @numba.njit

@@ -6,7 +6,7 @@ from numba import njit
 from numba.core.errors import TypingError
 
 from visualwords.compiling import lowest_bit, multiply_add
-from visualwords.features.lanes import (
+from visualwords.lanes import (
     LANES,
     bits_of,
     copy,

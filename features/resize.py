@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import kernel, part
-
-from .lanes import pointer
+from visualwords.lanes import pointer
 
 __all__ = ["average"]
 
