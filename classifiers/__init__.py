@@ -1,24 +1,24 @@
 """Linear classifiers: matrix -> labels."""
 
 from .cross_validation import LinearSVMCV, SoftmaxCV
-from .descent import SGD, Adam, GradientDescent
-from .dual import DualAscent
 from .gradients import (
     GradientCheck,
     NumericalGradientDescent,
     check_gradient,
     numerical_gradient,
 )
-from .interior_point import InteriorPoint
 from .landscape import PathPlane, breakpoints, landscape, path_plane, random_directions
-from .lbfgs import LBFGS
 from .linear import LinearSVM, Softmax
 from .losses import CrammerSinger, CrossEntropy, Hinge, Loss, OneVsRestHinge, SquaredHinge
 from .matrix import ColumnStack
 from .objective import Objective
-from .primal_dual import PrimalDual
-from .search import RandomLocalSearch, RandomSearch
-from .solvers import Result, Solver, State
+from .solvers.base import Result, Solver, State
+from .solvers.descent import SGD, Adam, GradientDescent
+from .solvers.dual import DualAscent
+from .solvers.interior_point import InteriorPoint
+from .solvers.lbfgs import LBFGS
+from .solvers.primal_dual import PrimalDual
+from .solvers.search import RandomLocalSearch, RandomSearch
 
 __all__ = [
     "LBFGS",

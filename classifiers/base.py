@@ -15,13 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 from visualwords.threads import row_blocks, worker_threads
 
 from .callbacks import CallbackSupportMixin, steps_as_tasks, with_callbacks
-from .descent import MinibatchSolver
 from .losses import Loss
 from .matrix import ColumnStack, Source
 from .objective import Objective
-from .primal_dual import settle_intercepts
 from .scaling import Scaling, Weights, column_scaling
-from .solvers import InTurn, Result, Solver, State
+from .solvers.base import InTurn, Result, Solver, State
+from .solvers.descent import MinibatchSolver
+from .solvers.primal_dual import settle_intercepts
 from .validation import (
     LARGEST,
     check_penalty,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .solvers import State
+from .solvers.base import State
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks

@@ -9,13 +9,13 @@ import numpy.typing as npt
 from sklearn.model_selection import StratifiedKFold
 
 from .base import LinearClassifier
-from .curvature import Spectrum, column_gram, sample, sample_size
 from .linear import LinearSVM, Softmax
 from .objective import Objective
-from .path import Models
-from .path_model import Model
 from .scaling import Scaling, scalings_outside
-from .solvers import Solver
+from .solvers.base import Solver
+from .solvers.curvature import Spectrum, column_gram, sample, sample_size
+from .solvers.path import Models
+from .solvers.path_model import Model
 from .validation import check_training_data
 
 __all__ = ["LinearSVMCV", "SoftmaxCV"]

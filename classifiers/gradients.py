@@ -22,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from .descent import GradientDescent
 from .losses import PiecewiseLinear
 from .objective import Objective, Weights
-from .solvers import State
+from .solvers.base import State
+from .solvers.descent import GradientDescent
 
 __all__ = ["GradientCheck", "NumericalGradientDescent", "check_gradient", "numerical_gradient"]
 

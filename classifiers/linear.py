@@ -6,12 +6,12 @@ import numpy.typing as npt
 from scipy.special import log_softmax, softmax
 
 from .base import LinearClassifier
-from .dual import DualAscent
-from .interior_point import InteriorPoint
 from .losses import CrammerSinger, CrossEntropy, Hinge, Loss, OneVsRestHinge, SquaredHinge
 from .objective import Objective
-from .primal_dual import PrimalDual
-from .solvers import InTurn, Solver
+from .solvers.base import InTurn, Solver
+from .solvers.dual import DualAscent
+from .solvers.interior_point import InteriorPoint
+from .solvers.primal_dual import PrimalDual
 
 __all__ = ["LinearSVM", "Softmax"]
 

@@ -16,10 +16,10 @@ from visualwords.classifiers import (
     Softmax,
     SoftmaxCV,
 )
-from visualwords.classifiers.curvature import Spectrum
-from visualwords.classifiers.path import Models
-from visualwords.classifiers.path_model import Model
 from visualwords.classifiers.scaling import column_scaling
+from visualwords.classifiers.solvers.curvature import Spectrum
+from visualwords.classifiers.solvers.path import Models
+from visualwords.classifiers.solvers.path_model import Model
 
 PAIRS = [
     (SoftmaxCV([0.01, 0.1, 1.0], cv=3, tol=1e-4), Softmax()),

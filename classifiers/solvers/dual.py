@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from visualwords.classifiers.objective import Objective, Weights
+
+from .base import Solver, State, check_penalised_hinge
 from .dual_problem import DualByProducts, DualByRows, DualProblem
-from .objective import Objective, Weights
-from .solvers import Solver, State, check_penalised_hinge
 
 __all__ = ["DualAscent"]
 

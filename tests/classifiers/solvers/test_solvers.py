@@ -22,8 +22,8 @@ from visualwords.classifiers import (
     RandomSearch,
     SquaredHinge,
 )
-from visualwords.classifiers.primal_dual import settle_intercepts
-from visualwords.classifiers.solvers import InTurn
+from visualwords.classifiers.solvers.base import InTurn
+from visualwords.classifiers.solvers.primal_dual import settle_intercepts
 
 LOSSES = [Hinge(), SquaredHinge(), CrammerSinger(), OneVsRestHinge(), CrossEntropy()]
 # A solver, and how near to the optimum (relative to its value) it must come.

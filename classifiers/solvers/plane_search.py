@@ -19,10 +19,11 @@ distributed optimization using an approximate Newton-type method, ICML 2014 (the
 
 import numpy as np
 
+from visualwords.classifiers.objective import Objective, Weights
+
+from .base import State
 from .curvature import Curvature, column_gram, sample
 from .lbfgs import quasi_newton_step
-from .objective import Objective, Weights
-from .solvers import State
 
 __all__ = ["plane_rows", "search_plane"]
 

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.classifiers.kernels import block_gradient, block_scores, packed_weights
+from visualwords.classifiers.objective import Objective, Weights
+from visualwords.classifiers.scaling import Scaling
 from visualwords.threads import row_blocks
 
 from .curvature import Spectrum, sample, score_hessian
-from .kernels import block_gradient, block_scores, packed_weights
-from .objective import Objective, Weights
 from .path_model import Model, choose_directions
-from .scaling import Scaling
 
 __all__ = ["Models"]
 

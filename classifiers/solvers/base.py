@@ -9,8 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from .losses import CrammerSinger, Hinge, OneVsRestHinge, PiecewiseLinear, SquaredHinge
-from .objective import Objective, Weights
+from visualwords.classifiers.losses import (
+    CrammerSinger,
+    Hinge,
+    OneVsRestHinge,
+    PiecewiseLinear,
+    SquaredHinge,
+)
+from visualwords.classifiers.objective import Objective, Weights
 
 __all__ = ["RULES", "InTurn", "Result", "Rule", "Solver", "State", "check_penalised_hinge"]
 

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
+from visualwords.classifiers.objective import Objective, Weights
 from visualwords.threads import row_blocks
 
-from .objective import Objective, Weights
-from .solvers import RULES, Rule, Solver, State
+from .base import RULES, Rule, Solver, State
 
 __all__ = ["RandomLocalSearch", "RandomSearch"]
 

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 from scipy.special import softmax
 
 from visualwords.classifiers import CrossEntropy, Hinge, Objective
-from visualwords.classifiers.curvature import Spectrum, column_gram, score_hessian
 from visualwords.classifiers.scaling import column_scaling, scalings_outside
+from visualwords.classifiers.solvers.curvature import Spectrum, column_gram, score_hessian
 
 
 def test_the_inverse_of_the_model_is_that_of_the_dense_matrix():

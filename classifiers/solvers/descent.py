@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .objective import Objective, Weights
-from .solvers import Solver, State
+from visualwords.classifiers.objective import Objective, Weights
+
+from .base import Solver, State
 
 __all__ = ["SGD", "Adam", "GradientDescent", "MinibatchSolver"]
 

@@ -6,9 +6,10 @@ from typing import Protocol
 
 import numpy as np
 
-from .matrix import Source
-from .objective import Objective, Weights
-from .solvers import Solver, State
+from visualwords.classifiers.matrix import Source
+from visualwords.classifiers.objective import Objective, Weights
+
+from .base import Solver, State
 
 __all__ = ["LBFGS", "Pairs", "finish_two_loop", "quasi_newton_step", "start_two_loop"]
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from visualwords.classifiers.objective import Certificate, Objective, Weights
+
+from .base import Solver, State
 from .curvature import Curvature, column_gram, sample
 from .lbfgs import Pairs, finish_two_loop, quasi_newton_step, start_two_loop
-from .objective import Certificate, Objective, Weights
 from .plane_search import plane_rows, search_plane
-from .solvers import Solver, State
 
 __all__ = ["PrimalDual", "settle_intercepts"]
 

@@ -4,12 +4,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from visualwords.classifiers.losses import CrossEntropy, Labels, Loss, Scores
+from visualwords.classifiers.matrix import take_rows
+from visualwords.classifiers.objective import Objective, Weights
 from visualwords.threads import row_blocks
 
 from .lbfgs import Pairs
-from .losses import CrossEntropy, Labels, Loss, Scores
-from .matrix import take_rows
-from .objective import Objective, Weights
 
 __all__ = ["Curvature", "Spectrum", "column_gram", "sample", "sample_size", "score_hessian"]
 

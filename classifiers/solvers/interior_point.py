@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr
 
+from visualwords.classifiers.losses import CrammerSinger, Hinge, OneVsRestHinge
+from visualwords.classifiers.matrix import Source
+from visualwords.classifiers.objective import Objective, Weights
+from visualwords.classifiers.scaling import StandardisedRows
 from visualwords.threads import row_blocks
 
+from .base import Solver, State, check_penalised_hinge
 from .dual_problem import centring, derivatives_by_scores, gradient_by_columns
-from .losses import CrammerSinger, Hinge, OneVsRestHinge
-from .matrix import Source
-from .objective import Objective, Weights
-from .scaling import StandardisedRows
-from .solvers import Solver, State, check_penalised_hinge
 
 __all__ = ["InteriorPoint"]
 

@@ -14,9 +14,9 @@ from visualwords.classifiers import (
     Softmax,
     SquaredHinge,
 )
-from visualwords.classifiers.plane_search import plane_rows, search_plane
 from visualwords.classifiers.scaling import column_scaling
-from visualwords.classifiers.solvers import State
+from visualwords.classifiers.solvers.base import State
+from visualwords.classifiers.solvers.plane_search import plane_rows, search_plane
 
 ALPHA = 0.02
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.classifiers.objective import Weights
+from visualwords.classifiers.scaling import Scaling
+
 from .curvature import Spectrum
 from .lbfgs import Pairs, finish_two_loop, start_two_loop
-from .objective import Weights
-from .scaling import Scaling
 
 __all__ = ["Model", "choose_directions"]
 

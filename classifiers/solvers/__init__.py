@@ -1,0 +1,1 @@
+"""Solvers: how a loss is minimised."""
