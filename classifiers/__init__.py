@@ -10,7 +10,6 @@ from .gradients import (
 from .landscape import PathPlane, breakpoints, landscape, path_plane, random_directions
 from .linear import LinearSVM, Softmax
 from .losses import CrammerSinger, CrossEntropy, Hinge, Loss, OneVsRestHinge, SquaredHinge
-from .matrix import ColumnStack
 from .objective import Objective
 from .solvers.base import Result, Solver, State
 from .solvers.descent import SGD, Adam, GradientDescent
@@ -19,6 +18,7 @@ from .solvers.interior_point import InteriorPoint
 from .solvers.lbfgs import LBFGS
 from .solvers.primal_dual import PrimalDual
 from .solvers.search import RandomLocalSearch, RandomSearch
+from .sources import ColumnStack
 
 __all__ = [
     "LBFGS",

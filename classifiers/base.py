@@ -16,12 +16,12 @@ from visualwords.threads import row_blocks, worker_threads
 
 from .callbacks import CallbackSupportMixin, steps_as_tasks, with_callbacks
 from .losses import Loss
-from .matrix import ColumnStack, Source
 from .objective import Objective
 from .scaling import Scaling, Weights, column_scaling
 from .solvers.base import InTurn, Result, Solver, State
 from .solvers.descent import MinibatchSolver
 from .solvers.primal_dual import settle_intercepts
+from .sources import ColumnStack, Source
 from .validation import (
     LARGEST,
     check_penalty,

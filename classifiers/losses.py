@@ -22,7 +22,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from .softmax_kernel import cross_entropy
+from .kernels.softmax import cross_entropy
 
 __all__ = [
     "CrammerSinger",

@@ -21,10 +21,10 @@ import numpy.typing as npt
 
 from visualwords.threads import row_blocks, worker_threads
 
-from .kernels import block_gradient, block_scores, packed_weights
+from .kernels.products import block_gradient, block_scores, packed_weights
 from .losses import Labels, Loss
-from .matrix import Source, take_rows
 from .scaling import Scaling, StandardisedRows, Weights
+from .sources import Source, take_rows
 
 __all__ = ["Certificate", "Objective", "Weights"]
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from visualwords.threads import row_blocks, worker_threads
 
-from .kernels import block_moments
-from .matrix import Source
+from .kernels.products import block_moments
+from .sources import Source
 
 __all__ = ["Scaling", "StandardisedRows", "Weights", "column_scaling", "scalings_outside"]
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d, validat
 
 from visualwords.threads import row_blocks, worker_threads
 
-from .matrix import is_source
+from .sources import is_source
 
 __all__ = [
     "LARGEST",

@@ -5,8 +5,8 @@ import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from visualwords.classifiers.losses import CrossEntropy, Labels, Loss, Scores
-from visualwords.classifiers.matrix import take_rows
 from visualwords.classifiers.objective import Objective, Weights
+from visualwords.classifiers.sources import take_rows
 from visualwords.threads import row_blocks
 
 from .lbfgs import Pairs

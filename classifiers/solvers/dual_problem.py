@@ -9,12 +9,12 @@ import numpy.typing as npt
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from visualwords.classifiers.dual_kernels import CLASSES, LANES, sweep_products, sweep_rows
-from visualwords.classifiers.kernels import block_gradient, block_scores, packed_weights
+from visualwords.classifiers.kernels.dual import CLASSES, LANES, sweep_products, sweep_rows
+from visualwords.classifiers.kernels.products import block_gradient, block_scores, packed_weights
 from visualwords.classifiers.losses import CrammerSinger, OneVsRestHinge, SquaredHinge
-from visualwords.classifiers.matrix import Source
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.scaling import Scaling, StandardisedRows, column_scaling
+from visualwords.classifiers.sources import Source
 from visualwords.threads import row_blocks
 
 __all__ = [

@@ -8,9 +8,9 @@ import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr
 
 from visualwords.classifiers.losses import CrammerSinger, Hinge, OneVsRestHinge
-from visualwords.classifiers.matrix import Source
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.scaling import StandardisedRows
+from visualwords.classifiers.sources import Source
 from visualwords.threads import row_blocks
 
 from .base import Solver, State, check_penalised_hinge

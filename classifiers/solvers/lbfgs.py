@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from visualwords.classifiers.matrix import Source
 from visualwords.classifiers.objective import Objective, Weights
+from visualwords.classifiers.sources import Source
 
 from .base import Solver, State
 

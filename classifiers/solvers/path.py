@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.classifiers.kernels import block_gradient, block_scores, packed_weights
+from visualwords.classifiers.kernels.products import block_gradient, block_scores, packed_weights
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.scaling import Scaling
 from visualwords.threads import row_blocks

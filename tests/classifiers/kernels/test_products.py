@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from visualwords.classifiers import CrossEntropy
-from visualwords.classifiers.kernels import (
+from visualwords.classifiers.kernels.products import (
     MANY_CLASSES,
     block_gradient,
     block_moments,

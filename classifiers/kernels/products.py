@@ -12,8 +12,7 @@ import numpy.typing as npt
 from numba import njit
 
 from visualwords.compiling import kernel, prefetch
-
-from .tiles import (
+from visualwords.tiles import (
     TALL,
     VECTOR_BYTES,
     WIDE,
