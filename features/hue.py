@@ -89,8 +89,8 @@ def hue_histogram(
     TypeError
         If the pixels are neither uint8 nor floating-point.
     ValueError
-        If the image is not one, or a parameter is not valid; if values of a float image that is
-        weighted or divided by saturation or value lie outside 0..1.
+        If the image is not one, or a parameter is not valid; if a float image has a negative value;
+        if a value of a float image that is weighted or divided by saturation or value is above 1.
 
     Notes
     -----
@@ -198,23 +198,25 @@ USUAL_PLAN = _plan(BINS, ONE, ONE, None, False, IGNORE, PIXELS)
 
 def _describe_one(image: Image, plan: _Plan) -> FloatArray:
     image = check_image(image)
-    if _is_bounded(image, plan):
-        _check_range(image)
+    if image.dtype != UINT8:
+        _check_range(image, plan)
     out = np.empty(plan.length, FLOAT32)
     _describe(image if image.ndim == 3 else image[:, :, np.newaxis], plan, out)
     return out
 
 
-def _is_bounded(images: Image, plan: _Plan) -> bool:
-    """Whether the pixels must lie in 0..1 and might not."""
-    return not plan.only_hue and images.dtype != UINT8
-
-
-def _check_range(image: Image) -> None:
-    if image.min() < 0 or image.max() > 1:
+def _check_range(image: Image, plan: _Plan) -> None:
+    """Check that the float pixels of an image are colours whose bins the kernels can count."""
+    least, largest = image.min(), image.max()
+    if least < 0:
+        raise ValueError(
+            f"hue needs float pixels from 0 on, got {least!s} to {largest!s}; clip the image, or "
+            "add what was subtracted from it"
+        )
+    if largest > 1 and not plan.only_hue:
         raise ValueError(
             "saturation, chroma and value need float pixels from 0 to 1, got "
-            f"{image.min()!s} to {image.max()!s}; clip the image, or divide it by its full value"
+            f"{least!s} to {largest!s}; clip the image, or divide it by its full value"
         )
 
 
@@ -303,10 +305,10 @@ class HueHistogram(ImageFeature):
         plan = self._plan()
         self._check_fitted_length(plan.length)
         for rows, stack in stacks(images, first):
-            if _is_bounded(stack, plan):
+            if stack.dtype != UINT8:
                 for i, image in enumerate(stack, first + rows.start):
                     with naming_image(i):
-                        _check_range(image)
+                        _check_range(image, plan)
             _describe(stack.reshape(-1, *stack.shape[2:]), plan, out[rows].reshape(-1))
 
     def _plan(self) -> _Plan:
