@@ -1,0 +1,143 @@
+"""Checks of parameters: each returns the value in Python's own type or says what it must be."""
+
+import math
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, TypeGuard, TypeVar
+
+import numpy as np
+
+__all__ = ["check_bool", "check_choice", "check_integer", "check_pair", "check_real"]
+
+T = TypeVar("T")
+
+
+def check_integer(name: str, value: object, least: int = 1, most: int | None = None) -> int:
+    """Return a whole number as ``int``.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name, for the message.
+    value : object
+        A whole number of any numeric type; 8.0 is one, True is not.
+    least, most : int, int or None
+        The smallest and the largest value that are allowed; None sets no upper limit.
+
+    Raises
+    ------
+    ValueError
+        If the value is anything else.
+
+    Examples
+    --------
+    >>> check_integer("n_bins", np.uint8(10))
+    10
+    >>> check_integer("n_bins", 5000, most=4096)
+    Traceback (most recent call last):
+    ValueError: n_bins must be a whole number from 1 to 4096, got 5000
+    """
+    if not _is_integer(value, least, most):
+        raise ValueError(f"{name} must be a whole number {_range(least, most)}, got {value!r}")
+    return int(value)
+
+
+def check_pair(
+    name: str, values: object, least: int = 1, most: int | None = None
+) -> tuple[int, int]:
+    """Return two whole numbers (rows, columns) as a tuple of ``int``.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name, for the message.
+    values : object
+        A sequence or an array of two whole numbers, each as in :func:`check_integer`.
+    least, most : int, int or None
+        The smallest and the largest value of either number; None sets no upper limit.
+
+    Raises
+    ------
+    ValueError
+        If the values are anything else.
+
+    Examples
+    --------
+    >>> check_pair("pixels_per_cell", [8, 4.0])
+    (8, 4)
+    >>> check_pair("pixels_per_cell", 8)
+    Traceback (most recent call last):
+    ValueError: pixels_per_cell must be two whole numbers (rows, columns) of at least 1, got 8
+    """
+    pair: Any = values if isinstance(values, Sequence | np.ndarray) else ()
+    if len(pair) != 2 or not all(_is_integer(value, least, most) for value in pair):
+        what = f"two whole numbers (rows, columns) {_range(least, most)}"
+        raise ValueError(f"{name} must be {what}, got {values!r}")
+    return int(pair[0]), int(pair[1])
+
+
+def check_real(
+    name: str, value: object, *, above: float = -math.inf, least: float = -math.inf
+) -> float:
+    """Return a finite number as ``float``.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name, for the message.
+    value : object
+        A number of any real type; True is not one.
+    above, least : float
+        The value must be larger than ``above`` and not smaller than ``least``.
+
+    Raises
+    ------
+    ValueError
+        If the value is anything else, infinite or NaN.
+
+    Examples
+    --------
+    >>> check_real("beta", 0, above=0)
+    Traceback (most recent call last):
+    ValueError: beta must be a finite number above 0, got 0
+    """
+    if not _is_number(value) or not above < value < math.inf or value < least:
+        limit = f" above {above:g}" if above > -math.inf else ""
+        limit += f" of at least {least:g}" if least > -math.inf else ""
+        raise ValueError(f"{name} must be a finite number{limit}, got {value!r}")
+    return float(value)
+
+
+def check_bool(name: str, value: object) -> bool:
+    """Return a truth value of Python or NumPy as ``bool``; raise a ValueError for anything else."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def check_choice(name: str, value: T, choices: Sequence[T]) -> T:
+    """Return a value that is one of ``choices``, strings or None; raise a ValueError otherwise.
+
+    Examples
+    --------
+    >>> check_choice("norm", "l3", ("l1", "l2", None))
+    Traceback (most recent call last):
+    ValueError: norm must be one of ('l1', 'l2', None), got 'l3'
+    """
+    if not isinstance(value, str | None) or value not in choices:
+        raise ValueError(f"{name} must be one of {tuple(choices)}, got {value!r}")
+    return value
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_integer(value: object, least: int, most: int | None) -> TypeGuard[float]:
+    if not _is_number(value) or value % 1 != 0:
+        return False
+    return least <= value and (most is None or value <= most)
+
+
+def _range(least: int, most: int | None) -> str:
+    return f"of at least {least}" if most is None else f"from {least} to {most}"
