@@ -4,8 +4,8 @@ from .base import ImageFeature
 from .hog.hog import HOG, hog, hog_cells
 from .hog.picture import hog_image
 from .hue import HueHistogram, hue_histogram
-from .patches.base import DescribedImages, PatchDescriptors
 from .patches.dense import DensePatches
+from .patches.descriptors import DescribedImages, PatchDescriptors
 from .patches.keypoints import KeypointPatches
 from .words.bag import BagOfVisualWords
 from .words.vocabulary import VisualVocabulary

@@ -12,13 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from visualwords.threads import even_blocks, worker_threads
 
-from .image import FloatArray, Image, Images, check_image, naming_image
-from .patches.base import check_undescribed
+from .image import FloatArray, Image, Images, check_image, check_images, naming_image
 
 __all__ = ["ImageFeature", "image_blocks"]
 
-# A block, which one thread describes, is of at most so many images and pixels: what it holds of
-# float64 images, and of small ones in a list, is copied.
+# One thread describes a block of at most so many images and pixels. The limits bound the memory of
+# a block: float64 images and small images of a list are copied.
 IMAGES_PER_BLOCK = 512
 PIXELS_PER_BLOCK = 2**22
 
@@ -26,10 +25,14 @@ PIXELS_PER_BLOCK = 2**22
 class ImageFeature(TransformerMixin, BaseEstimator):
     """Base of the features: transformers from images to a float32 matrix.
 
-    A feature defines :meth:`describe` (one image to one vector) and the names of its numbers;
-    this class gives it ``fit``, ``transform`` and scikit-learn's protocol. A row depends on its
-    image alone: not on the batch, its order, nor ``n_jobs``. A feature that describes many small
-    images at once for less than one by one overrides :meth:`_describe_block` too.
+    A feature defines :meth:`describe` (one image to one vector) and the names of its numbers. This
+    class adds ``fit``, ``transform`` and scikit-learn's protocol. A row depends on its image alone:
+    not on the other images, on their order or on ``n_jobs``. A feature that describes many small
+    images faster together than one by one overrides :meth:`_describe_block` too.
+
+    A feature that learns nothing is stateless, like scikit-learn's ``Normalizer``: ``transform``
+    works without ``fit``. Such a feature overrides the property ``_n_features_out``, which then
+    follows from the parameters, and sets the tag ``requires_fit`` to False.
 
     Attributes
     ----------
@@ -37,7 +40,7 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         Part of every cache key. It is raised whenever the feature's numbers change for the same
         image and parameters, be it in the last bit.
     n_features_out_ : int
-        Numbers an image, known after ``fit``.
+        Numbers an image, set by ``fit``.
     """
 
     kernel_version: ClassVar[int] = 1
@@ -57,7 +60,13 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         ndarray of shape (n_features_out_,), float32
         """
 
-    def fit(self, images: Images, y: Any = None) -> Self:
+    @property
+    def _n_features_out(self) -> int:
+        """Numbers an image: what ``fit`` found, unless a stateless feature overrides it."""
+        check_is_fitted(self)
+        return self.n_features_out_
+
+    def fit(self, images: Images, y: object = None) -> Self:
         """Learn what the feature learns from training images; for most, the vector's length.
 
         Parameters
@@ -81,9 +90,9 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n, n_features_out_), float32
         """
-        check_is_fitted(self)
+        n_features = self._n_features_out
         images = self._check_collection(images)
-        rows = np.empty((len(images), self.n_features_out_), np.float32)
+        rows = np.empty((len(images), n_features), np.float32)
 
         def describe_block(block: slice) -> None:
             self._describe_block(images[block], block.start, rows[block])
@@ -97,14 +106,14 @@ class ImageFeature(TransformerMixin, BaseEstimator):
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         """Write the vectors of some images to the rows of ``out``.
 
-        ``first`` is the number of the first of them in the whole collection, for messages.
+        ``first`` is the number of ``images[0]`` in the whole collection, for messages.
         """
         for i, image in enumerate(images):
             with naming_image(first + i):
                 out[i] = self.describe(check_image(image))
 
     def _check_fitted_length(self, length: int) -> None:
-        """Check that what the parameters ask for now is as long as when ``fit`` was called."""
+        """Check that the parameters ask for as many numbers as in ``fit``."""
         if length != self.n_features_out_:
             raise ValueError(
                 f"the parameters of {type(self).__name__} were changed after fit: {length} numbers "
@@ -112,8 +121,11 @@ class ImageFeature(TransformerMixin, BaseEstimator):
             )
 
     def _check_collection(self, images: Any) -> Any:
-        """Check what is to be described; its images are checked one by one later."""
-        return check_undescribed(images)
+        """Check that ``images`` is a collection; its images are checked one by one later.
+
+        A feature that takes something else in place of the images overrides this method.
+        """
+        return check_images(images)
 
     def _check_training(self, images: Any) -> Any:
         images = self._check_collection(images)
@@ -121,11 +133,10 @@ class ImageFeature(TransformerMixin, BaseEstimator):
             raise ValueError(f"{type(self).__name__}.fit needs at least one image, got none")
         return images
 
-    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+    def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
         """Name every number of the vector; ``input_features`` is ignored."""
-        check_is_fitted(self)
         prefix = type(self).__name__.lower()
-        return np.array([f"{prefix}{i}" for i in range(self.n_features_out_)], dtype=object)
+        return np.array([f"{prefix}{i}" for i in range(self._n_features_out)], dtype=object)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 from numpy import empty, ndarray
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Tags
 
 from . import hue_kernels
 from .base import ImageFeature
@@ -282,8 +282,12 @@ class HueHistogram(ImageFeature):
         y : ignored
         """
         self._check_training(images)
-        self.n_features_out_ = self._plan().length
+        self.n_features_out_ = self._n_features_out
         return self
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._plan().length
 
     def describe(self, image: Image) -> FloatArray:
         """Describe one image.
@@ -296,14 +300,10 @@ class HueHistogram(ImageFeature):
         -------
         ndarray of shape (n_features_out_,), float32
         """
-        check_is_fitted(self)
-        plan = self._plan()
-        self._check_fitted_length(plan.length)
-        return _describe_one(image, plan)
+        return _describe_one(image, self._plan())
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         plan = self._plan()
-        self._check_fitted_length(plan.length)
         for rows, stack in stacks(images, first):
             if stack.dtype != UINT8:
                 for i, image in enumerate(stack, first + rows.start):
@@ -334,9 +334,14 @@ class HueHistogram(ImageFeature):
         ndarray of shape (n_features_out_,), object
             Such as "hue36", or "hue36_saturation0.5_value0.25", and "achromatic" at the end.
         """
-        check_is_fitted(self)
+        self._plan()
         names = [f"hue{360 * b / self.n_bins:g}" for b in range(self.n_bins)]
         for axis, count in (("saturation", self.saturation_bins), ("value", self.value_bins)):
             if count > 1:
                 names = [f"{name}_{axis}{b / count:g}" for name in names for b in range(count)]
         return np.array(names + ["achromatic"] * (self.achromatic == "bin"), object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags

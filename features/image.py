@@ -153,7 +153,11 @@ def check_images(images: Any) -> Images:
     ----------
     images : ndarray of shape (n, rows, columns[, channels]) or sequence of images
         Images of different sizes come as a sequence; a Series of pandas is one, whatever its index.
+        A sequence of arrays that are no images, such as :class:`PatchDescriptors`, has an attribute
+        ``not_images`` that says what to do with it.
     """
+    if hasattr(images, "not_images"):
+        raise TypeError(f"expected images, got {type(images).__name__}: {images.not_images}")
     if hasattr(images, "iloc"):
         images = images.to_numpy()
     if isinstance(images, np.ndarray):

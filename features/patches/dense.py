@@ -13,22 +13,15 @@ from visualwords.features.image import (
     Images,
     as_stack,
     check_image,
+    check_images,
     naming_image,
     stacks,
 )
 from visualwords.features.words.memory import aligned
 from visualwords.threads import row_blocks, worker_threads
 
-from .base import (
-    IMAGES_PER_BLOCK,
-    N_COORDINATES,
-    PatchDescriptors,
-    Patches,
-    check_undescribed,
-    halved,
-    halvings,
-    unit_gray,
-)
+from .base import IMAGES_PER_BLOCK, Patches, halved, halvings, unit_gray
+from .descriptors import N_COORDINATES, PatchDescriptors
 from .grid import N_NUMBERS, WINDOW, Grid, lay_grid
 from .kernels import describe_grid, normalize
 
@@ -126,7 +119,7 @@ class DensePatches(Patches):
         PatchDescriptors
             Image by image; the patches of one do not depend on the others.
         """
-        images = check_undescribed(images)
+        images = check_images(images)
         if not isinstance(images, np.ndarray) or len(images) == 0:
             return super().transform(images)
         # Of an array it is known where every descriptor belongs: joining parts takes as long again.

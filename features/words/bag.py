@@ -10,8 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from visualwords.features.base import ImageFeature, image_blocks
 from visualwords.features.image import FloatArray, Image, Images, check_image, check_images
-from visualwords.features.patches.base import DescribedImages, PatchDescriptors, Patches
+from visualwords.features.patches.base import Patches
 from visualwords.features.patches.dense import DensePatches
+from visualwords.features.patches.descriptors import DescribedImages, PatchDescriptors
 from visualwords.threads import worker_threads
 
 from .coding import ASSIGNMENTS, Coder, make_coder, n_regions, regions_of
@@ -200,7 +201,7 @@ or DescribedImages
         """Histogram of the words of one image: (n_features_out_,), float32."""
         check_is_fitted(self)
         image = check_image(image)
-        described = PatchDescriptors.of_image(*self._where().describe(image), image.shape[:2])
+        described = PatchDescriptors.of_image(*self._where().describe(image), image.shape)
         return self._normalized(self._votes(self._coder(), described))[0]
 
     def sample(self, images: Describable) -> FloatArray:
@@ -304,8 +305,7 @@ or DescribedImages
     def _of_block(self, described: Images | PatchDescriptors, block: slice) -> PatchDescriptors:
         """Descriptors of some of the images."""
         if isinstance(described, PatchDescriptors):
-            part: PatchDescriptors = described[block]
-            return part
+            return described[block]
         return self._where().describe_block(described[block], block.start)
 
     def _map_blocks(
