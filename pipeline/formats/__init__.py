@@ -1,0 +1,86 @@
+"""Image formats: the first bytes tell which, its header says what the pixels mean.
+
+A new format is one function in a file of this folder and one line in ``READ``.
+"""
+
+from collections.abc import Callable
+
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from .base import Header, ImageError, OpenedImage, Samples
+from .jpeg import open_jpeg
+from .pillow import open_bmp, open_with_pillow
+from .png import SIGNATURE, open_png
+from .tiff import open_tiff
+
+__all__ = ["Header", "ImageError", "OpenedImage", "Samples", "open_image"]
+
+Open = Callable[[bytes], OpenedImage]
+
+READ: list[tuple[Callable[[bytes], bool], Open]] = [
+    (lambda d: d.startswith(b"\xff\xd8\xff"), open_jpeg),
+    (lambda d: d.startswith(SIGNATURE), open_png),
+    (
+        lambda d: d.startswith((b"GIF87a", b"GIF89a")),
+        lambda d: open_with_pillow(d, GifImageFile, "GIF"),
+    ),
+    (lambda d: d.startswith(b"BM"), open_bmp),
+    (
+        lambda d: d.startswith(b"RIFF") and d[8:12] == b"WEBP",
+        lambda d: open_with_pillow(d, WebPImageFile, "WEBP"),
+    ),
+    (lambda d: d.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")), open_tiff),
+    (
+        lambda d: d[4:8] == b"ftyp" and d[8:12] in (b"avif", b"avis"),
+        lambda d: open_with_pillow(d, AvifImageFile, "AVIF"),
+    ),
+    (
+        lambda d: d.startswith((b"\x00\x00\x00\x0cjP  \r\n", b"\xff\x4f\xff\x51")),
+        lambda d: open_with_pillow(d, Jpeg2KImageFile, "JPEG2000"),
+    ),
+]
+
+# What is known by its first bytes and is not read.
+KNOWN: list[tuple[Callable[[bytes], bool], str]] = [
+    (
+        lambda d: d[4:8] == b"ftyp" and d[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"),
+        "HEIC",
+    ),
+    (lambda d: d[4:8] == b"ftyp", "MP4 or another video"),
+    (lambda d: d.startswith((b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")), "JPEG XL"),
+    (lambda d: d.startswith(b"DDS "), "DDS"),
+    (lambda d: d.startswith(b"8BPS"), "Photoshop"),
+    (lambda d: d.startswith((b"\x00\x00\x01\x00", b"\x00\x00\x02\x00")), "ICO"),
+    (lambda d: d[:1] == b"P" and d[1:2] in b"1234567fF" and d[2:3].isspace(), "PPM"),
+    (lambda d: d.startswith(b"v/1\x01"), "OpenEXR"),
+    (lambda d: d.startswith((b"#?RADIANCE", b"#?RGBE")), "Radiance HDR"),
+    (lambda d: d.startswith(b"SIMPLE  ="), "FITS"),
+    (lambda d: d.startswith(b"qoif"), "QOI"),
+    (lambda d: d.startswith(b"%PDF"), "PDF"),
+    (lambda d: d.startswith(b"%!PS"), "PostScript"),
+    (lambda d: b"<svg" in d[:1024], "SVG"),
+    (lambda d: d[-18:-2] == b"TRUEVISION-XFILE", "TGA"),
+]
+
+
+def open_image(data: bytes) -> OpenedImage:
+    """Read the header of an image, of the format that its first bytes tell.
+
+    Raises
+    ------
+    ImageError
+        If the bytes are of no format that is read, or the header is damaged.
+    """
+    for is_format, open_format in READ:
+        if is_format(data):
+            return open_format(data)
+    for is_format, name in KNOWN:
+        if is_format(data):
+            raise ImageError(f"a {name} file, which is not read; save it as PNG or JPEG")
+    raise ImageError(
+        "not an image: its first bytes are none of JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or "
+        "JPEG 2000"
+    )

@@ -1,0 +1,73 @@
+"""Formats that Pillow decodes, 16-bit BMP, and files that are known and not read."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+
+from visualwords.pipeline.reader import ImageError, Reader
+
+PHOTO = astronaut()[40:103, 180:275]
+MASKS = {"565": (0xF800, 0x7E0, 0x1F), "555": (0x7C00, 0x3E0, 0x1F), "444": (0xF00, 0xF0, 0xF)}
+
+
+def write(image, format, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "off"),
+    [
+        ("AVIF", {"quality": 100, "subsampling": "4:4:4"}, 4),
+        ("JPEG2000", {}, 0),
+        ("WEBP", {"lossless": True}, 0),
+    ],
+)
+def test_formats_of_pillow(format, options, off):
+    data = write(Image.fromarray(PHOTO), format, **options)
+    assert np.abs(Reader().decode(data).astype(int) - PHOTO).max() <= off
+
+
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("name", MASKS)
+def test_bmp_of_16_bits(name, down):
+    masks = MASKS[name]
+    rng = np.random.default_rng(0)
+    words = rng.integers(0, sum(masks) + 1, (9, 7)).astype("<u2")
+    words[0, 0], words[0, 1] = 0, sum(masks)
+    lowest = [m & -m for m in masks]
+    channels = [(words & m) // low / (m // low) for m, low in zip(masks, lowest, strict=True)]
+    expected = np.rint(255 * np.stack(channels, axis=2))
+    lines = np.pad(words if down else words[::-1], ((0, 0), (0, 1)))
+    head = struct.pack("<IiiHHIIiiII", 40, 7, -9 if down else 9, 1, 16, 3, 0, 0, 0, 0, 0)
+    body = head + struct.pack("<III", *masks)
+    data = b"BM" + struct.pack("<IHHI", 0, 0, 0, 14 + len(body)) + body + lines.tobytes()
+    if name == "444":
+        with pytest.raises(ImageError, match="BMP"):
+            Reader().decode(data)
+    else:
+        np.testing.assert_array_equal(Reader().decode(data), expected)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
+        (b"\xff\x0a" + bytes(40), "JPEG XL"),
+        (b"DDS " + bytes(40), "DDS"),
+        (b"8BPS" + bytes(40), "Photoshop"),
+        (b"\0\0\1\0" + bytes(40), "ICO"),
+        (b"P6\n2 2\n255\n" + bytes(12), "PPM"),
+        (b"%PDF-1.7" + bytes(40), "PDF"),
+        (b"<?xml version='1.0'?><svg></svg>", "SVG"),
+        (bytes(40) + b"TRUEVISION-XFILE.\0", "TGA"),
+    ],
+)
+def test_known_formats_are_named(data, name):
+    with pytest.raises(ImageError, match=f"a {name} file, which is not read; save it as PNG"):
+        Reader().decode(data)
