@@ -16,7 +16,7 @@ from .solvers.base import Solver
 from .solvers.curvature import Spectrum, column_gram, sample, sample_size
 from .solvers.path import Models
 from .solvers.path_model import Model
-from .validation import check_training_data
+from .validation import check_training_data, seed_of
 
 __all__ = ["LinearSVMCV", "SoftmaxCV"]
 
@@ -55,7 +55,7 @@ class CrossValidated(LinearClassifier):
             As :meth:`LinearClassifier.fit`; and if a penalty is not above 0, ``cv`` is no whole
             number, or a class has fewer rows than there are folds.
         """
-        _check_penalties(self.alphas)
+        self._check_parameters()
         X, y = check_training_data(self, X, y, finite=not self.standardize)
         objective = self._objective(X, y, sample_weight, max(self.alphas))
         with objective:
@@ -64,12 +64,16 @@ class CrossValidated(LinearClassifier):
         self.alpha_ = float(self.alphas[best])
         return self._minimize(objective.replaced(alpha=self.alpha_), models[best].W)
 
+    def _check_strength(self) -> None:
+        _check_penalties(self.alphas)
+
     def _penalty(self) -> float:
         return self.alpha_
 
     def _search(self, objective: Objective) -> list[Model]:
         """Score all penalties on all folds; give the models that learned from all rows."""
-        folds, seed = self._folds(objective.y, objective.sample_weight), self.random_state or 0
+        seed = seed_of(self.random_state) or 0
+        folds = self._folds(objective.y, objective.sample_weight, seed)
         spectrum = Spectrum(column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1]))
         everything = Models(objective, folds, spectrum)
         models = everything.of_all_rows(self.alphas)
@@ -97,7 +101,7 @@ class CrossValidated(LinearClassifier):
         return [scaling if self.fit_intercept else scaling.uncentred() for scaling in scalings]
 
     def _folds(
-        self, labels: npt.NDArray[np.intp], weight: npt.NDArray[Any] | None
+        self, labels: npt.NDArray[np.intp], weight: npt.NDArray[Any] | None, seed: int
     ) -> npt.NDArray[np.intp]:
         fewest = int(np.bincount(labels).min())
         if not (isinstance(self.cv, Integral) and 2 <= self.cv <= fewest):
@@ -105,7 +109,7 @@ class CrossValidated(LinearClassifier):
                 "cv must be a whole number from 2 to the number of rows of the smallest class, "
                 f"{fewest}; got {self.cv!r}"
             )
-        splitter = StratifiedKFold(self.cv, shuffle=True, random_state=self.random_state or 0)
+        splitter = StratifiedKFold(self.cv, shuffle=True, random_state=seed)
         folds = np.empty(len(labels), np.intp)
         for fold, (_, rows) in enumerate(splitter.split(labels, labels)):
             folds[rows] = fold

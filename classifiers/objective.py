@@ -76,6 +76,8 @@ class Objective:
     alpha : float >= 0
     n_classes : int
     sample_weight : ndarray of shape (n,), optional
+    total_weight : float, optional
+        What the sum over the rows is divided by; by default the sum of the weights.
     fit_intercept : bool
         When False, the intercepts' derivative is given as 0: who starts at 0 stays there.
     scaling : Scaling, optional
@@ -108,6 +110,7 @@ class Objective:
         n_classes: int,
         *,
         sample_weight: npt.NDArray[np.floating] | None = None,
+        total_weight: float | None = None,
         fit_intercept: bool = True,
         scaling: Scaling | None = None,
         offset: npt.NDArray[np.floating] | None = None,
@@ -117,7 +120,8 @@ class Objective:
         self.X, self.y, self.loss, self.alpha, self.n_classes = X, y, loss, float(alpha), n_classes
         self.sample_weight, self.fit_intercept = sample_weight, fit_intercept
         self.scaling, self.offset, self.n_jobs = scaling, offset, n_jobs
-        self._total = float(len(y) if sample_weight is None else sample_weight.sum())
+        total = len(y) if sample_weight is None else sample_weight.sum()
+        self._total = float(total if total_weight is None else total_weight)
         self._map: Any = None
         self._threads = ExitStack()
 

@@ -1,8 +1,9 @@
 """Standardised columns without a standardised copy of ``X``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,30 +15,36 @@ from .sources import Source
 
 __all__ = ["Scaling", "StandardisedRows", "Weights", "column_scaling", "scalings_outside"]
 
+FloatArray = npt.NDArray[np.floating]
 Weights = npt.NDArray[np.float64]
 BLOCK_ROWS = 512
+# Beyond this mean, in standard deviations, sums in float32 lose digits to the mean.
+FAR = 16.0
+# Beyond this standard deviation, or below its inverse, squares leave the range of float32.
+LARGE = 1e9
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """The affine map from ``X`` to its standardised columns, ``(x - mean) / scale``.
+    """The affine map from the columns of ``X`` to standardised columns, ``(x - mean) / scale``.
 
-    It is never applied to ``X``: weights for standardised columns are turned into weights for
-    ``X`` itself, and gradients the other way.
+    Solvers do not apply it to ``X``. They turn weights for the standardised columns into weights
+    for ``X``, and gradients the other way.
 
     Parameters
     ----------
     mean, scale : ndarray of shape (n_features,), float64
     """
 
-    mean: npt.NDArray[np.float64]
-    scale: npt.NDArray[np.float64]
+    mean: Weights
+    scale: Weights
 
     def balanced(self, widths: Sequence[int]) -> "Scaling":
-        """Scale whole groups of columns, so that each has the same total variance.
+        """Return a scaling that gives each group of columns the same total variance.
 
-        Block scaling: a group of ``w`` of all ``d`` columns is divided by ``sqrt(w * groups / d)``
-        more. Else a penalty on the weights favours the widest group just for its width.
+        The columns of a group of ``w`` of all ``d`` columns are divided by
+        ``sqrt(w * groups / d)`` in addition (block scaling). Without it, a penalty on the weights
+        favours the group with the most columns.
 
         Parameters
         ----------
@@ -54,19 +61,47 @@ class Scaling:
         return Scaling(self.mean, self.scale * np.repeat(np.sqrt(shares * len(widths)), widths))
 
     def uncentred(self) -> "Scaling":
-        """Scale the columns only."""
+        """Return a scaling that divides by the same scale and subtracts nothing."""
         return Scaling(np.zeros_like(self.mean), self.scale)
 
-    def bounds(self, share: float) -> npt.NDArray[np.float64]:
-        """Bound the absolute values of each column, in rows that have a share of the weight.
+    def frame(self, dtype: np.dtype[np.floating]) -> "Scaling | None":
+        """Return a coarse scaling after which ``dtype`` can hold rows and sums, or None.
 
-        Of values of the variance ``v``, none that has the share ``p`` of the weight is farther from
-        the mean than ``sqrt(v / p)``.
+        Weights for raw columns cancel where a mean is many standard deviations from 0, and squares
+        of very small or large columns leave the range of float32. The frame subtracts such means
+        and divides such columns by a power of two, so it rounds next to nothing. None says that no
+        column needs it.
+
+        Parameters
+        ----------
+        dtype : dtype of the rows
+
+        Examples
+        --------
+        >>> Scaling(np.array([5.0, 1e5]), np.array([1.0, 2.0])).frame(np.dtype(np.float32))
+        Scaling(mean=array([     0., 100000.]), scale=array([1., 1.]))
+        """
+        far = np.abs(self.mean) > FAR * self.scale
+        odd = (self.scale > LARGE) | (self.scale < 1 / LARGE)
+        if not (far | odd).any():
+            return None
+        mean = np.where(far, self.mean, 0.0).astype(dtype).astype(np.float64)
+        return Scaling(mean, np.where(odd, np.exp2(np.round(np.log2(self.scale))), 1.0))
+
+    def within(self, frame: "Scaling") -> "Scaling":
+        """Return the scaling that gives the same columns when it follows a frame."""
+        return Scaling((self.mean - frame.mean) / frame.scale, self.scale / frame.scale)
+
+    def bounds(self, share: float) -> Weights:
+        """Return a bound on the absolute values of each column.
+
+        A value that has the share ``p`` of the weight is at most ``sqrt(v / p)`` away from the
+        mean, where ``v`` is the variance.
 
         Parameters
         ----------
         share : float
-            The least weight of a row, divided by the sum of all.
+            Smallest weight of a row, divided by the sum of all weights.
 
         Examples
         --------
@@ -77,51 +112,53 @@ class Scaling:
             return np.abs(self.mean) + self.scale / np.sqrt(share)
 
     def raw(self, W: Weights) -> Weights:
-        """Weights for ``X`` that give the scores of weights ``W`` for standardised columns."""
+        """Return the weights for ``X`` that give the same scores as ``W`` for scaled columns."""
         coef = W[:, :-1] / self.scale
         return np.column_stack([coef, W[:, -1] - coef @ self.mean])
 
     def standardised(self, W: Weights) -> Weights:
-        """Undo :meth:`raw`."""
+        """Return the weights for scaled columns that give the same scores as ``W`` for ``X``."""
         return np.column_stack([W[:, :-1] * self.scale, W[:, -1] + W[:, :-1] @ self.mean])
 
     def gradient(self, G: Weights) -> Weights:
-        """Gradient by the standardised weights, from the gradient by the raw ones."""
+        """Return the gradient by the weights for scaled columns, from that by the raw weights."""
         columns = (G[:, :-1] - np.outer(G[:, -1], self.mean)) / self.scale
         return np.column_stack([columns, G[:, -1]])
 
 
 class StandardisedRows:
-    """A source of the rows of another in float64, converted whenever they are read.
+    """A source that reads blocks of rows of ``X`` and scales and converts them.
 
-    Blocks are C-contiguous: sums over them are the same bits however X lies in memory.
+    Blocks are C-contiguous, so sums over them have the same bits however X lies in memory.
 
     Parameters
     ----------
     X : source of shape (n, n_features)
     scaling : Scaling or None
-        Standardise the columns, or leave them.
+        None leaves the columns as they are.
+    dtype : dtype, optional
+        Of the blocks. The arithmetic is done in float64.
     """
 
-    def __init__(self, X: Source, scaling: Scaling | None) -> None:
+    def __init__(
+        self, X: Source, scaling: Scaling | None, dtype: npt.DTypeLike = np.float64
+    ) -> None:
         self.X, self.scaling = X, scaling
-        self.shape, self.dtype = X.shape, np.dtype(np.float64)
+        self.shape, self.dtype = X.shape, np.dtype(dtype)
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> npt.NDArray[np.float64]:
+    def __getitem__(self, rows: slice) -> FloatArray:
         if self.scaling is None:
-            return np.asarray(self.X[rows], np.float64, order="C")
+            return np.asarray(self.X[rows], self.dtype, order="C")
         block = np.subtract(self.X[rows], self.scaling.mean, order="C")
         block /= self.scaling.scale
-        return block
+        return block.astype(self.dtype, copy=False)
 
 
-def column_scaling(
-    X: Source, weight: npt.NDArray[np.float64] | None, n_jobs: int | None
-) -> Scaling:
-    """Compute mean and standard deviation of the columns, in one pass.
+def column_scaling(X: Source, weight: Weights | None, n_jobs: int | None) -> Scaling:
+    """Compute the mean and the standard deviation of each column, in one pass.
 
     Sums are taken of the differences to the first row, so a large mean costs no digits.
 
@@ -134,52 +171,103 @@ def column_scaling(
     Returns
     -------
     Scaling
-        A constant column has scale 1. Where a value is not finite the mean is not finite either,
-        where squares of values overflow the scale.
+        A constant column has scale 1. Where a value is not finite, the mean is not finite either.
+        Where squares of values overflow, the scale is not finite.
     """
     weights = np.ones((1, X.shape[0])) if weight is None else weight[None]
-    origin, first, second, total = _moments(X, weights, n_jobs)
-    return _from_moments(origin, first[0], second[0], total[0])
+    moments = _moments(X, weights, n_jobs)
+    return _from_moments(moments, moments.first[0], moments.second[0], moments.total[0])
 
 
-def scalings_outside(
-    X: Source, weights: npt.NDArray[np.float64], n_jobs: int | None
-) -> list[Scaling]:
+def scalings_outside(X: Source, weights: Weights, n_jobs: int | None) -> list[Scaling]:
     """Compute :func:`column_scaling` by the rows outside each group of rows, in one pass.
 
     Parameters
     ----------
     X : source of shape (n, n_features)
     weights : ndarray of shape (n_groups, n)
-        Weight of each row in each group; a row is in one group.
+        Weight of each row in each group; a row is in one group at most.
     n_jobs : int or None
     """
-    origin, *moments = _moments(X, weights, n_jobs)
-    first, second, total = (moment.sum(axis=0) - moment for moment in moments)
+    moments = _moments(X, weights, n_jobs)
+    first, second, total = (
+        sums.sum(axis=0) - sums for sums in (moments.first, moments.second, moments.total)
+    )
     groups = zip(first, second, total, strict=True)
-    return [_from_moments(origin, *of_group) for of_group in groups]
+    return [_from_moments(moments, *of_group) for of_group in groups]
 
 
-def _moments(
-    X: Source, weights: npt.NDArray[np.float64], n_jobs: int | None
-) -> tuple[Any, Any, Any, Any]:
-    """Sums of the columns' differences to the first row, of their squares, and of the weights."""
-    origin = np.asarray(X[0:1])[0]
+class Moments(NamedTuple):
+    """Weighted sums over each group of rows, of differences to ``origin`` in units of ``unit``.
 
-    def moments(rows: slice) -> tuple[Any, Any, Any]:
-        block = np.asarray(X[rows])
+    Attributes
+    ----------
+    origin, unit : ndarray of shape (n_features,)
+    first, second : ndarray of shape (n_groups, n_features)
+        Sums of the differences and of their squares.
+    total : ndarray of shape (n_groups,)
+        Sums of the weights.
+    """
+
+    origin: Weights
+    unit: Weights
+    first: Weights
+    second: Weights
+    total: Weights
+
+
+def _moments(X: Source, weights: Weights, n_jobs: int | None) -> Moments:
+    """Compute the moments; columns whose squares underflow take two more passes."""
+    start = np.asarray(X[0:1])[0]
+    origin, unit = start.astype(np.float64), np.ones(X.shape[1])
+    first, second, total = _sums(lambda rows: np.asarray(X[rows]), start, weights, n_jobs)
+    limits = np.finfo(X.dtype)
+    small = np.flatnonzero(second.sum(axis=0) < limits.tiny / limits.eps * total.sum())
+    if len(small):
+        unit[small] = _largest_differences(X, origin, small, n_jobs)
+        small, unit[unit == 0] = small[unit[small] > 0], 1.0
+    if len(small):
+
+        def read(rows: slice) -> FloatArray:
+            return (np.asarray(X[rows])[:, small] - origin[small]) / unit[small]
+
+        first[:, small], second[:, small], _ = _sums(read, np.zeros(len(small)), weights, n_jobs)
+    return Moments(origin, unit, first, second, total)
+
+
+def _sums(
+    read: Callable[[slice], FloatArray], origin: FloatArray, weights: Weights, n_jobs: int | None
+) -> tuple[Weights, Weights, Weights]:
+    """Sum the differences to ``origin``, their squares and the weights, for each group."""
+
+    def moments(rows: slice) -> tuple[Weights, Weights, Weights]:
+        block = read(rows)
         c = weights[:, rows].astype(block.dtype)
         first, second = block_moments(block, origin, c)
         return first.astype(np.float64), second.astype(np.float64), c.sum(axis=1, dtype=np.float64)
 
     with worker_threads(n_jobs) as map_:
-        parts = list(map_(moments, row_blocks(X.shape[0], BLOCK_ROWS)))
-    return origin, *(sum(column) for column in zip(*parts, strict=True))
+        parts = list(map_(moments, row_blocks(weights.shape[1], BLOCK_ROWS)))
+    first, second, total = (reduce(np.add, column) for column in zip(*parts, strict=True))
+    return first, second, total
 
 
-def _from_moments(origin: Any, first: Any, second: Any, total: float) -> Scaling:
+def _largest_differences(
+    X: Source, origin: Weights, columns: npt.NDArray[np.intp], n_jobs: int | None
+) -> Weights:
+    """Find the largest absolute difference to ``origin`` in some columns."""
+
+    def largest(rows: slice) -> Weights:
+        return np.abs(np.asarray(X[rows])[:, columns] - origin[columns]).max(axis=0)
+
+    with worker_threads(n_jobs) as map_:
+        return np.max(list(map_(largest, row_blocks(X.shape[0], BLOCK_ROWS))), axis=0)
+
+
+def _from_moments(moments: Moments, first: Weights, second: Weights, total: float) -> Scaling:
     with np.errstate(over="ignore", invalid="ignore"):
         shift = first / total
         variance = np.maximum(second / total - shift**2, 0)
         varies = (variance > 1e-12 * second / total) | ~np.isfinite(second)
-        return Scaling(shift + origin, np.where(varies, np.sqrt(variance), 1.0))
+        mean = shift * moments.unit + moments.origin
+        return Scaling(mean, np.where(varies, np.sqrt(variance) * moments.unit, 1.0))

@@ -5,7 +5,7 @@ only ever read a block of rows at a time.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ class Source(Protocol):
     def __getitem__(self, rows: slice, /) -> npt.NDArray[Any]: ...
 
 
-def is_source(X: object) -> bool:
+def is_source(X: object) -> TypeGuard[Source]:
     """Whether ``X`` gives blocks of rows without being an array (or a data frame) itself."""
     return (
         all(hasattr(X, name) for name in ("shape", "dtype", "__len__", "__getitem__"))

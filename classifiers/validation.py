@@ -1,31 +1,42 @@
-"""What is checked before a classifier learns or predicts, by scikit-learn's rules."""
+"""Checks before a classifier learns or predicts, by scikit-learn's rules."""
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.utils import assert_all_finite, compute_class_weight
+from sklearn.utils import assert_all_finite, check_array, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
+from sklearn.utils.validation import check_non_negative, column_or_1d, validate_data
 
 from visualwords.threads import row_blocks, worker_threads
 
-from .sources import is_source
+from .sources import Source, is_source
 
 __all__ = [
     "LARGEST",
+    "ClassWeight",
+    "LabelArray",
+    "MatrixLike",
+    "RandomState",
+    "as_ratios",
     "check_penalty",
     "check_rows",
     "check_training_data",
     "check_values",
     "row_weights",
+    "seed_of",
 ]
 
+MatrixLike = npt.ArrayLike | Source
+LabelArray = npt.NDArray[np.generic]
+ClassWeight = dict[Any, float] | str | None
+RandomState = int | np.random.RandomState | None
+
 BLOCK_ROWS = 512
-# What is summed in float32 are squares; in float64, solvers go up to sixth powers.
-LARGEST = {np.dtype(np.float32): 1e15, np.dtype(np.float64): 1e50}
+# float32 has to hold squares; in float64, solvers use sixth powers.
+LARGEST: dict[np.dtype[Any], float] = {np.dtype(np.float32): 1e15, np.dtype(np.float64): 1e50}
 
 
 def check_penalty(alpha: float) -> None:
@@ -34,26 +45,47 @@ def check_penalty(alpha: float) -> None:
         raise ValueError(f"alpha must be at least 0, and a finite number, got {alpha!r}")
 
 
-def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, finite: bool = True) -> Any:
-    """Check X by scikit-learn's rules; a source that is no array keeps being one."""
-    if not is_source(X):
-        kinds = [np.float64, np.float32]
-        X = validate_data(estimator, X, dtype=kinds, reset=reset, ensure_all_finite=False)
-    else:
-        if len(X.shape) != 2 or X.dtype not in (np.float32, np.float64):
+def seed_of(random_state: RandomState) -> int | None:
+    """Return the seed that a ``random_state`` stands for, or None for None.
+
+    An integer is the seed. Of a numpy ``RandomState`` the next random integer is the seed.
+    """
+    if random_state is None:
+        return None
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(np.iinfo(np.int32).max))
+    if isinstance(random_state, Integral) and random_state >= 0:
+        return int(random_state)
+    raise ValueError(
+        "random_state must be a whole number of at least 0, a numpy RandomState or None, "
+        f"got {random_state!r}"
+    )
+
+
+def check_rows(
+    estimator: BaseEstimator, X: MatrixLike, *, reset: bool, finite: bool = True
+) -> Source:
+    """Return X as an array by scikit-learn's rules; a source of rows is returned as it is."""
+    rows: Source
+    if is_source(X):
+        rows = X
+        if len(rows.shape) != 2 or rows.dtype not in (np.float32, np.float64):
             raise ValueError(
                 "expected a two-dimensional source of float32 or float64 rows, got shape "
-                f"{X.shape} and dtype {X.dtype}"
+                f"{rows.shape} and dtype {rows.dtype}"
             )
-        if X.shape[0] == 0:
-            raise ValueError(f"expected at least 1 row, got a source of shape {X.shape}")
-        validate_data(estimator, X, skip_check_array=True, reset=reset)
+        if rows.shape[0] == 0:
+            raise ValueError(f"expected at least 1 row, got a source of shape {rows.shape}")
+        validate_data(estimator, rows, skip_check_array=True, reset=reset)
+    else:
+        kinds = [np.float64, np.float32]
+        rows = validate_data(estimator, X, dtype=kinds, reset=reset, ensure_all_finite=False)
     if finite:
-        check_values(estimator, X)
-    return X
+        check_values(estimator, rows)
+    return rows
 
 
-def check_values(estimator: BaseEstimator, X: Any) -> None:
+def check_values(estimator: BaseEstimator, X: Source) -> None:
     """Refuse rows with missing, infinite or too large values."""
     largest = LARGEST[X.dtype]
     rows = _broken_rows(X, largest, getattr(estimator, "n_jobs", None))
@@ -70,7 +102,7 @@ def check_values(estimator: BaseEstimator, X: Any) -> None:
     raise ValueError(f"X has values that are not finite (NaN or infinity) {where}")
 
 
-def _broken_rows(X: Any, largest: float, n_jobs: int | None) -> slice | None:
+def _broken_rows(X: Source, largest: float, n_jobs: int | None) -> slice | None:
     """Find the first block of rows with a value that is not finite or too large."""
 
     def is_broken(rows: slice) -> bool:
@@ -87,45 +119,66 @@ def _broken_rows(X: Any, largest: float, n_jobs: int | None) -> slice | None:
 
 
 def check_training_data(
-    estimator: BaseEstimator, X: Any, y: Any, *, reset: bool = True, finite: bool = True
-) -> tuple[Any, Any]:
-    """Check X and y together; y is any kind of class labels."""
+    estimator: BaseEstimator,
+    X: MatrixLike,
+    y: npt.ArrayLike | None,
+    *,
+    reset: bool = True,
+    finite: bool = True,
+) -> tuple[Source, LabelArray]:
+    """Return X and y after checking each and both together; y is any kind of class labels."""
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
-    X = check_rows(estimator, X, reset=reset, finite=finite)
-    y = column_or_1d(y, warn=True)
+    rows = check_rows(estimator, X, reset=reset, finite=finite)
+    labels: LabelArray = column_or_1d(y, warn=True)
     try:
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
+        assert_all_finite(labels, input_name="y")
+        check_classification_targets(labels)
     except TypeError as error:
         raise ValueError(
             f"y has labels that cannot be sorted, give all of one kind and none missing: {error}"
         ) from None
-    if len(y) != X.shape[0]:
-        raise ValueError(f"X has {X.shape[0]} rows but y has {len(y)} labels")
-    return X, y
+    if len(labels) != rows.shape[0]:
+        raise ValueError(f"X has {rows.shape[0]} rows but y has {len(labels)} labels")
+    return rows, labels
 
 
 def row_weights(
-    y: npt.NDArray[Any], classes: npt.NDArray[Any], class_weight: Any, sample_weight: Any
+    y: LabelArray,
+    classes: LabelArray,
+    class_weight: ClassWeight,
+    sample_weight: npt.ArrayLike | None,
 ) -> npt.NDArray[np.float64] | None:
-    """Weight of every row: the sample's times its class's; None when all are 1."""
+    """Return the weight of each row, its own times that of its class; None when all are 1."""
     if sample_weight is None and class_weight is None:
         return None
     weight = np.ones(len(y))
     if sample_weight is not None:
-        rows = np.broadcast_to(np.float64(0), (len(y), 1))
-        weight = _check_sample_weight(
-            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+        weight = check_array(
+            sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
         )
+        if weight.shape != (len(y),):
+            raise ValueError(f"sample_weight must have shape ({len(y)},), got {weight.shape}")
+        check_non_negative(weight, "`sample_weight`")
     if class_weight is not None:
         of_class = compute_class_weight(class_weight, classes=classes, y=y)
         if not of_class.min() >= 0:
             raise ValueError(f"class_weight must not be negative, got {class_weight!r}")
         weight = weight * of_class[np.searchsorted(classes, y)]
-    if not weight.any():
-        raise ValueError("sample_weight is zero for all rows: there is nothing to learn from")
-    # Only ratios matter. By a power of two, which costs no digit, float32 can hold them.
-    return np.ldexp(weight, -np.frexp(weight.max())[1])
+    return weight
+
+
+def as_ratios(weight: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], int]:
+    """Return weights of at most 1, which float32 can hold, and the power of 2 they are divided by.
+
+    A power of 2 costs no digit.
+
+    Examples
+    --------
+    >>> as_ratios(np.array([3.0, 12.0]))
+    (array([0.1875, 0.75  ]), 4)
+    """
+    exponent = int(np.frexp(weight.max())[1])
+    return np.ldexp(weight, -exponent), exponent

@@ -18,7 +18,16 @@ from visualwords.classifiers.losses import (
 )
 from visualwords.classifiers.objective import Objective, Weights
 
-__all__ = ["RULES", "InTurn", "Result", "Rule", "Solver", "State", "check_penalised_hinge"]
+__all__ = [
+    "RULES",
+    "InTurn",
+    "Result",
+    "Rule",
+    "Solver",
+    "State",
+    "check_penalised_hinge",
+    "within_range",
+]
 
 HINGES = (Hinge, CrammerSinger, OneVsRestHinge, SquaredHinge)
 
@@ -72,7 +81,9 @@ class Result:
     Attributes
     ----------
     W : ndarray of shape (n_classes, n_features + 1)
+        After the last step; if the optimizer diverged, the last weights with a finite value.
     value : float
+        After the last step.
     values : list of float
         The objective at the start and after each step.
     iterates : list of ndarray
@@ -140,7 +151,8 @@ class Solver(BaseEstimator):
                 if state.stop:
                     break
                 state = self.step(objective, state)
-                if not np.isfinite(state.value):
+                if not within_range(objective, state):
+                    state.value = state.value if not np.isfinite(state.value) else np.inf
                     state.stop = "the value is not finite"
                 elif not objective.alpha and state.value <= np.finfo(float).eps:
                     state.stop = state.stop or "the value is 0 within rounding"
@@ -173,11 +185,18 @@ class Solver(BaseEstimator):
         values, iterates = [], []
         for state in self.states(objective, W):
             values.append(state.value)
+            W = state.W if np.isfinite(state.value) else W
             iterates += [state.W] * keep_iterates
             if callback is not None and callback(state):
                 state.stop = state.stop or "the callback asked to stop"
                 break
-        return Result(state.W, state.value, values, iterates, state.stop or "max_iter", state.gap)
+        return Result(W, state.value, values, iterates, state.stop or "max_iter", state.gap)
+
+
+def within_range(objective: Objective, state: State) -> bool:
+    """Whether the value is finite and the dtype of the rows can hold the weights."""
+    largest = float(np.finfo(objective.X.dtype).max)
+    return bool(np.isfinite(state.value) and np.abs(state.W).max() <= largest)
 
 
 class InTurn(Solver):

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import SGDClassifier
+from sklearn.metrics import recall_score
 
-from visualwords.classifiers import LBFGS, SGD, Adam, Softmax
+from visualwords.classifiers import LBFGS, SGD, Adam, LinearSVM, Softmax
 
 
 def test_warm_start_continues():
@@ -64,3 +68,78 @@ def test_a_warm_start_without_intercepts_has_none(blobs):
     X, y = blobs()
     model = Softmax(0.01, warm_start=True).fit(X, y).set_params(fit_intercept=False)
     assert not model.fit(X, y).intercept_.any()
+
+
+def rare_class():
+    """Make 2,000 rows of which one in twenty is of class 1."""
+    return make_classification(2000, 10, weights=[0.95], class_sep=0.7, flip_y=0, random_state=0)
+
+
+@pytest.mark.parametrize("by", ["class_weight", "sample_weight"])
+def test_weights_count_when_rows_come_one_by_one(by):
+    X, y = rare_class()
+    weight = np.where(y == 1, 20.0, 1.0)
+    model = Softmax(1e-4, solver=SGD(0.01, momentum=0.0, schedule="constant"))
+    peer = SGDClassifier(loss="log_loss", alpha=1e-4, learning_rate="constant", eta0=0.01)
+    if by == "class_weight":
+        model.set_params(class_weight={1: 20.0})
+    for i in range(len(y)):
+        row, given = slice(i, i + 1), None if by == "class_weight" else weight[i : i + 1]
+        model.partial_fit(X[row], y[row], classes=[0, 1], sample_weight=given)
+        peer.partial_fit(X[row], y[row], classes=[0, 1], sample_weight=weight[row])
+    expected = recall_score(y, peer.predict(X))
+    assert expected > 0.8
+    assert recall_score(y, model.predict(X)) == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.parametrize("estimator", [Softmax(0.01), LinearSVM(0.01)])
+def test_a_weight_multiplies_the_step_of_its_row(estimator):
+    """From weights of 0 the first step is proportional to the row's weight."""
+    model = clone(estimator).set_params(solver=SGD(0.1))
+    row, y = np.array([[1.0, -2.0, 0.5]]), [2]
+    once = clone(model).partial_fit(row, y, classes=[0, 1, 2])
+    for weight in (0.0, 1.0, 0.25, 20.0):
+        weighted = clone(model).partial_fit(row, y, classes=[0, 1, 2], sample_weight=[weight])
+        assert_allclose(weighted.coef_, weight * once.coef_, rtol=1e-12)
+        assert_allclose(weighted.intercept_, weight * once.intercept_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fit_and_partial_fit_agree_for_weights_of_mean_1(blobs, dtype):
+    X, y = blobs(dtype=dtype)
+    weight = np.random.default_rng(0).uniform(0, 5, len(y))
+    solver = SGD(0.05, schedule="constant", batch_size=32, max_iter=1)
+    whole = Softmax(0.01, solver=solver).fit(X, y, weight)
+    part = Softmax(0.01, solver=solver)
+    part.partial_fit(X, y, classes=range(4), sample_weight=weight / weight.mean())
+    assert_allclose(part.coef_, whole.coef_, rtol=1e-5, atol=1e-7)
+    assert part.loss_curve_[-1] == pytest.approx(whole.loss_curve_[-1], rel=1e-5)
+
+
+def learn_forty_times(model, X, y):
+    for _ in range(40):
+        model.partial_fit(X, y, classes=range(4))
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("solver", [SGD(1e30), Adam(1e300), SGD(100.0, batch_size=8)])
+def test_a_rate_that_diverges_warns_and_keeps_finite_weights(blobs, solver, dtype):
+    X, y = blobs(dtype=dtype)
+    model = LinearSVM(loss="squared_hinge", solver=solver)
+    with pytest.warns(ConvergenceWarning, match="diverged: the value is not finite; lower its"):
+        learn_forty_times(model, X, y)
+    for row in (X, X[:1]):
+        assert np.isfinite(model.decision_function(row)).all()
+    kept = model.coef_
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        model.partial_fit(X, y)
+    assert_array_equal(model.coef_, kept)
+    # A lower rate goes on from there.
+    model.set_params(solver=SGD(1e-4)).partial_fit(X, y)
+
+
+def test_progress_of_partial_fit_is_printed_on_demand(blobs, capsys):
+    X, y = blobs()
+    Softmax(solver=SGD(), verbose=1).partial_fit(X, y, classes=range(4))
+    assert "Softmax: objective" in capsys.readouterr().out

@@ -1,0 +1,90 @@
+"""``LinearPredictor``: from learned weights and rows to scores and labels."""
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+from visualwords.threads import row_blocks, worker_threads
+
+from .scaling import Scaling, StandardisedRows, Weights
+from .validation import LabelArray, MatrixLike, check_rows
+
+__all__ = ["LinearPredictor"]
+
+FloatArray = npt.NDArray[np.floating]
+BLOCK_ROWS = 512
+
+
+class LinearPredictor:
+    """Scores and predicted classes of a linear model.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    coef_ : ndarray of shape (n_classes, n_features), float64
+    intercept_ : ndarray of shape (n_classes,), float64
+    center_, unit_ : ndarray of shape (n_features,), float64, optional
+        What :meth:`decision_function` subtracts from the columns and divides them by before it
+        multiplies, where weights for raw columns would lose digits (:meth:`Scaling.frame`).
+    """
+
+    n_jobs: int | None
+    classes_: LabelArray
+    coef_: Weights
+    intercept_: Weights
+    center_: Weights
+    unit_: Weights
+
+    def decision_function(self, X: MatrixLike) -> FloatArray:
+        """Compute the scores of the classes.
+
+        Parameters
+        ----------
+        X : array-like or source of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            For two classes, the score of the second class minus the score of the first.
+        """
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X: MatrixLike) -> LabelArray:
+        """Return the class with the highest score for each row.
+
+        Parameters
+        ----------
+        X : array-like or source of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        best = self._scores(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def _frame(self) -> Scaling | None:
+        return Scaling(self.center_, self.unit_) if hasattr(self, "center_") else None
+
+    def _scores(self, X: MatrixLike) -> FloatArray:
+        check_is_fitted(self)
+        rows_of = check_rows(self, X, reset=False)
+        W, frame, dtype = (
+            np.column_stack([self.coef_, self.intercept_]),
+            self._frame(),
+            rows_of.dtype,
+        )
+        if frame is not None:
+            W, rows_of = frame.standardised(W), StandardisedRows(rows_of, frame, dtype)
+        coef, intercept = W[:, :-1].astype(dtype), W[:, -1].astype(dtype)
+        scores = np.empty((rows_of.shape[0], len(self.classes_)), dtype)
+
+        def score_block(rows: slice) -> None:
+            np.matmul(rows_of[rows], coef.T, out=scores[rows])
+            scores[rows] += intercept
+
+        with worker_threads(self.n_jobs) as map_:
+            for _ in map_(score_block, row_blocks(rows_of.shape[0], BLOCK_ROWS)):
+                pass
+        return scores

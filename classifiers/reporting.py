@@ -1,0 +1,65 @@
+"""What a fit tells while it runs and when it ends: printed lines, callbacks, warnings."""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .solvers.base import InTurn, Result, Solver, State
+
+__all__ = ["step_report", "warn_of_result"]
+
+# A relative gap that can be due to the rounding of sums alone.
+ROUNDING = 1e-9
+
+
+def step_report(
+    name: str, verbose: int, callback: Callable[[State], bool] | None = None
+) -> Callable[[State], bool]:
+    """Make a function for :meth:`Solver.minimize` that reports each step.
+
+    Parameters
+    ----------
+    name : str
+        Starts each printed line.
+    verbose : int
+        Above 0, print the objective.
+    callback : callable, optional
+        Called with the state; stops the solver when it returns True.
+    """
+
+    def report(state: State) -> bool:
+        if verbose > 0:
+            print(f"{name}: objective {state.value:.6g} {state.stop}".rstrip(), flush=True)
+        return callback is not None and callback(state)
+
+    return report
+
+
+def warn_of_result(solver: Solver, result: Result, stacklevel: int) -> None:
+    """Warn when a solver diverged, or stops by itself and has not met its tolerance.
+
+    Parameters
+    ----------
+    solver : Solver
+    result : Result
+    stacklevel : int
+        As in :func:`warnings.warn`, counted from the caller of this function.
+    """
+    name = "the default solver" if isinstance(solver, InTurn) else type(solver).__name__
+    if not np.isfinite(result.value):
+        message = f"{name} diverged: {result.reason}; lower its learning_rate, or standardize"
+    elif result.reason == "max_iter" and solver.converges:
+        message = (
+            f"{name} stopped after max_iter={solver.max_iter} iterations before its tolerance was "
+            "met; raise max_iter or tol, standardize, or raise alpha"
+        )
+    elif np.inf > result.gap > max(solver.get_params()["tol"], ROUNDING) * result.value:
+        message = (
+            f"{name} stopped at a duality gap of {result.gap / result.value:.1e} times the value, "
+            f"above its tol: {result.reason}; standardize, or raise alpha or tol"
+        )
+    else:
+        return
+    warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)
