@@ -1,25 +1,27 @@
-"""The parameters of HOG and the conventions they go by, and what is not valid."""
+"""The parameters of HOG, and what its conventions make of them: checks, windows and bins."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.features.checks import check_choice, check_integer, check_pair
+
 __all__ = [
     "CONVENTIONS",
     "CONVENTIONS_OF_CELLS",
-    "NORMS",
     "Parameters",
+    "Windows",
     "bin_angles",
-    "check_counts",
+    "check_parameters",
     "check_size",
-    "checked",
+    "windows_along",
 ]
 
 CONVENTIONS = ("dalal", "skimage", "opencv", "uoctti", "cs231n")
 CONVENTIONS_OF_CELLS = ("uoctti", "cs231n")
 NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
+MOST_ORIENTATIONS = 256  # 8-bit gradients tell no more apart, and a bin's number fits in a byte
 
 
 class Parameters(NamedTuple):
@@ -35,58 +37,40 @@ class Parameters(NamedTuple):
     root: bool | None
 
 
-def checked(p: Parameters) -> Parameters:
-    """Check the parameters, fill in the stride and make numbers those of Python, of any size."""
-    if p.convention not in CONVENTIONS:
-        raise ValueError(f"convention must be one of {CONVENTIONS}, got {p.convention!r}")
-    if p.norm not in NORMS:
-        raise ValueError(f"block_norm must be one of {NORMS}, got {p.norm!r}")
+def check_parameters(p: Parameters) -> Parameters:
+    """Check the parameters; return them with the stride filled in and plain Python numbers."""
+    check_choice("convention", p.convention, CONVENTIONS)
+    check_choice("block_norm", p.norm, NORMS)
     if p.signed not in (False, True):
         raise ValueError(f"signed must be False or True, got {p.signed!r}")
     if p.root not in (None, False, True):
         raise ValueError(f"transform_sqrt must be None, False or True, got {p.root!r}")
-    stride = p.cell if p.stride is None else p.stride
-    p = p._replace(
-        orientations=check_counts("orientations", (p.orientations,), 1)[0],
-        cell=check_counts("pixels_per_cell", p.cell, 2),
-        block=check_counts("cells_per_block", p.block, 2),
-        stride=check_counts("block_stride", stride, 2),
-    )
+    cell = check_pair("pixels_per_cell", p.cell)
+    block = check_pair("cells_per_block", p.block)
+    stride = cell if p.stride is None else check_pair("block_stride", p.stride)
     if p.signed and p.convention not in ("dalal", "opencv"):
         raise ValueError(f'signed=True is for "dalal" and "opencv", not {p.convention!r}')
     if p.root and p.convention == "cs231n":
         raise ValueError('transform_sqrt=True is not for "cs231n"')
     if p.norm != "L2-Hys" and p.convention not in ("dalal", "skimage"):
         raise ValueError(f'block_norm={p.norm!r} is for "dalal" and "skimage"')
-    assert p.stride is not None
-    if p.convention in CONVENTIONS_OF_CELLS and (p.block, p.stride) != ((2, 2), p.cell):
+    if p.convention in CONVENTIONS_OF_CELLS and (block, stride) != ((2, 2), cell):
         raise ValueError(
             f"{p.convention!r} has no blocks of its own: leave cells_per_block and block_stride out"
         )
-    if p.convention == "skimage" and (p.stride[0] % p.cell[0] or p.stride[1] % p.cell[1]):
+    if p.convention == "skimage" and (stride[0] % cell[0] or stride[1] % cell[1]):
         raise ValueError(
             f'with convention="skimage" block_stride must be a multiple of pixels_per_cell '
-            f"{p.cell}, got {p.stride}"
+            f"{cell}, got {stride}"
         )
-    return p
-
-
-def check_counts(name: str, values: Any, length: int) -> tuple[Any, ...]:
-    """Check that a parameter is ``length`` whole numbers above 0 and give these as int.
-
-    8.0 is one: in the caches of what is planned it is the same as 8.
-    """
-    several = isinstance(values, Sequence | np.ndarray) and len(values) == length
-    if not (several and all(_is_count(v) for v in values)):
-        what = "a whole number" if length == 1 else "two whole numbers (rows, columns)"
-        got = values[0] if length == 1 else values
-        raise ValueError(f"{name} must be {what} above 0, got {got!r}")
-    return tuple(int(v) for v in values)
-
-
-def _is_count(value: Any) -> bool:
-    is_number = isinstance(value, int | float | np.integer | np.floating)
-    return is_number and not isinstance(value, bool) and value > 0 and value % 1 == 0
+    return p._replace(
+        orientations=check_integer("orientations", p.orientations, most=MOST_ORIENTATIONS),
+        cell=cell,
+        block=block,
+        stride=stride,
+        signed=bool(p.signed),
+        root=p.convention == "opencv" if p.root is None else bool(p.root),
+    )
 
 
 def check_size(size: tuple[int, ...], cell: tuple[int, int], block: tuple[int, int]) -> None:
@@ -103,9 +87,71 @@ def check_size(size: tuple[int, ...], cell: tuple[int, int], block: tuple[int, i
 def bin_angles(
     convention: str, orientations: int, signed: bool, circle: float
 ) -> npt.NDArray[np.float64]:
-    """Angle of the gradients of each bin, from pointing right to down; ``circle`` is all around."""
+    """Return the angle of the gradients of each bin, from pointing right towards pointing down.
+
+    ``circle`` is the unit: the angle of a full turn.
+    """
     turn = circle if signed else circle / 2
     if convention == "uoctti":
         return turn * np.arange(2 * orientations) / orientations
     middles = turn * (np.arange(orientations) + 0.5) / orientations
     return middles - circle / 4 if convention == "cs231n" else middles
+
+
+class Windows(NamedTuple):
+    """Which pixels along an axis of the image count in a cell, and with what weight.
+
+    Pixel ``first[i] + k`` counts by ``weights[i, k]`` in cell i, if it is in the image. With
+    blocks that overlap, the cells of every block are cells of their own for "dalal" and "opencv".
+    """
+
+    first: npt.NDArray[np.int64]  # (cells,)
+    weights: npt.NDArray[np.float64]  # (cells, most pixels of a cell)
+
+
+def windows_along(p: Parameters, axis: int, pixels: int, has_blocks: bool) -> Windows:
+    """Return the windows along an axis of ``pixels``: the cells, or the cells of every block."""
+    cell = p.cell[axis]
+    if p.convention in ("skimage", "cs231n"):
+        number = pixels // cell
+        return Windows(cell * np.arange(number), np.full((number, cell), 1 / cell))
+    if has_blocks:
+        return _cells_of_blocks(p, axis, pixels)
+    if p.convention == "uoctti":  # The first and the last pixel do not vote.
+        return _triangles(cell, (pixels + cell // 2) // cell, 1, pixels - 1)
+    return _triangles(cell, pixels // cell, 0, pixels // cell * cell)
+
+
+def _shares(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the share of a cell in pixels so many cells from its centre: 1 there, 0 beyond 1."""
+    return np.maximum(0, 1 - np.abs(cells))
+
+
+def _triangles(cell: int, number: int, start: int, end: int) -> Windows:
+    """Share the pixels ``start..end`` linearly between the two nearest cells' centres."""
+    pixels = np.arange(-(cell // 2), cell + (cell + 1) // 2)
+    places = pixels + cell * np.arange(number)[:, np.newaxis]
+    votes = (places >= start) & (places < end)
+    return Windows(places[:, 0], np.where(votes, _shares((pixels + 0.5) / cell - 0.5), 0))
+
+
+def _cells_of_blocks(p: Parameters, axis: int, pixels: int) -> Windows:
+    """Return one window for each cell of each block: a triangle under the block's Gaussian."""
+    assert p.stride is not None
+    cells, cell = p.block[axis], p.cell[axis]
+    block = cell * cells
+    place = np.arange(block)
+    if p.convention == "opencv":
+        sigma = sum(c * b for c, b in zip(p.cell, p.block, strict=True)) / 8
+        gaussian = np.exp(-((place - block / 2) ** 2) / (2 * sigma**2))
+    else:
+        gaussian = np.exp(-((place + 0.5 - block / 2) ** 2) / (2 * (block / 2) ** 2))
+    # A cell's triangle reaches half a cell beyond it, but not beyond the block.
+    numbers = np.arange(cells)[:, np.newaxis]
+    first = np.maximum(0, cell * numbers - cell // 2)
+    seen = first + np.arange(min(block, 2 * cell))
+    weights = _shares((seen + 0.5) / cell - 0.5 - numbers) * gaussian[np.minimum(seen, block - 1)]
+    weights[seen >= block] = 0
+    weights = weights[:, : np.flatnonzero(weights.any(axis=0))[-1] + 1]
+    starts = np.arange(0, pixels - block + 1, p.stride[axis])
+    return Windows(np.add.outer(starts, first.ravel()).ravel(), np.tile(weights, (len(starts), 1)))

@@ -1,167 +1,111 @@
-"""The HOG of scikit-image in its own arithmetic, for images of which rounding decides the votes.
+"""Votes in the float64 arithmetic of their owners, where rounding decides which bin gets them.
 
-It takes lengths and angles of gradients from numpy. Which of the channels has the longest gradient,
-and on which side of the end of a bin an angle lies, is decided here without them where that is
-plain, and by numpy for the few pixels where it is not.
+They are computed by NumPy as scikit-image and the code of the course CS231n compute them.
 """
 
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import inner, kernel
-from visualwords.features.image import Image
+from visualwords.features.image import FloatArray, Image
 
-from .kernels import L1, L1_SQRT, L2_HYS
-
-__all__ = ["normalize_blocks", "skimage_cells"]
+__all__ = ["cs231n_votes", "skimage_tables", "skimage_votes"]
 
 Doubles = npt.NDArray[np.float64]
-# Several times the error of numpy's angles, in radians, and of the products below.
-CLOSE = 1e-14
-EPSILON = 1e-5
+
+# The course's weights of grey; the last is 0.144 there, not BT.601's 0.114.
+GRAY = (0.299, 0.587, 0.144)
 
 
-def skimage_cells(
-    image: Image, cell: tuple[int, int], cells: tuple[int, int, int], takes_root: bool
-) -> Doubles:
-    """Give the mean votes of the cells, as ``cells`` = (rows, columns, orientations).
+@lru_cache(maxsize=16)
+def skimage_tables(orientations: int) -> tuple[npt.NDArray[np.uint8], Doubles]:
+    """Return the bin and the length of every gradient that 8-bit pixels may have.
 
-    Of the channels of ``image``, an array of shape (rows, columns, channels), the first with the
-    longest gradient counts; gradients have the image's precision, float64 for uint8. A pixel votes
-    for the bin that its angle, in float64, lies in.
+    Returns
+    -------
+    bins : ndarray of shape (511, 511), uint8
+        ``bins[255 + gy, 255 + gx]`` is the bin of the gradient (gx, gy).
+    lengths : ndarray of shape (511, 511), float64
+    """
+    differences = np.arange(-255.0, 256)
+    gy, gx = np.meshgrid(differences, differences, indexing="ij")
+    return _skimage_bins(gx, gy, orientations).astype(np.uint8), np.hypot(gy, gx)
+
+
+def skimage_votes(
+    image: Image, orientations: int, takes_roots: bool
+) -> tuple[npt.NDArray[np.uint32], FloatArray]:
+    """Return where each pixel votes, and its vote, as ``skimage.feature.hog`` does.
+
+    Of several channels the first with the longest gradient counts. Gradients have the precision of
+    the image, float64 for uint8; angles and the ends of bins have that of float64.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns, channels), uint8, float32 or float64
+    orientations : int
+    takes_roots : bool
+
+    Returns
+    -------
+    places : ndarray of shape (1, rows, columns), uint32
+        ``x * orientations + b`` for bin b of a pixel in column x.
+    votes : ndarray of shape (1, rows, columns), float32
     """
     pixels = image.astype(np.float64) if image.dtype == np.uint8 else image
-    pixels = np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
-    if takes_root:
+    if takes_roots:
         pixels = np.sqrt(pixels)
-    across, along = np.empty((2, *image.shape[:2]))
-    unsure = np.empty(image.shape[:2], np.bool_)
-    if _find_longest(pixels, 8 * np.finfo(pixels.dtype).eps, across, along, unsure):
-        _ask_for_longest(pixels, across, along, unsure)
-    bins = np.empty(image.shape[:2], np.int64)
-    ends = 180 / cells[2] * np.arange(1, cells[2] + 1)
-    angles = np.deg2rad(ends)
-    if _find_bins(across, along, np.cos(angles), np.sin(angles), bins, unsure):
-        angles = np.rad2deg(np.arctan2(along[unsure], across[unsure])) % 180
-        bins[unsure] = np.searchsorted(ends, angles, side="right")
-    # An angle may be rounded up to 180 degrees, which is no bin's: one more takes its vote.
-    votes = np.zeros((cells[0], cells[1], cells[2] + 1))
-    _add_votes(across, along, bins, cell[0], cell[1], votes)
-    return votes[..., :-1] / (cell[0] * cell[1])
+    gy, gx = np.zeros((2, image.shape[2], *image.shape[:2]), pixels.dtype)
+    for c in range(image.shape[2]):
+        gy[c, 1:-1] = pixels[2:, :, c] - pixels[:-2, :, c]
+        gx[c, :, 1:-1] = pixels[:, 2:, c] - pixels[:, :-2, c]
+    longest = np.hypot(gy, gx).argmax(axis=0)[np.newaxis]
+    gy, gx = (np.take_along_axis(g, longest, 0).astype(np.float64) for g in (gy, gx))
+    bins, votes = _skimage_bins(gx, gy, orientations), np.hypot(gy, gx)
+    # An angle may be rounded up to 180 degrees, which is in no bin.
+    votes[bins == orientations] = 0
+    bins[bins == orientations] = 0
+    return _places(bins, orientations), votes.astype(np.float32)
 
 
-@kernel
-def _find_longest(pixels: Any, margin: float, across: Any, along: Any, unsure: Any) -> int:
-    """Write the longest gradient of each pixel, and whether another's length is within a margin."""
-    channels, rows, columns = pixels.shape
-    n_unsure = 0
-    longest, second, row_x = np.empty(columns), np.empty(columns), np.zeros(columns)
-    for y in range(rows):
-        above, below = (y - 1, y + 1) if 0 < y < rows - 1 else (y, y)
-        gx, gy = across[y], along[y]
-        for x in range(columns):
-            gx[x], gy[x], longest[x], second[x] = 0, 0, 0, 0
-        for channel in range(channels):
-            row, before, after = pixels[channel, y], pixels[channel, above], pixels[channel, below]
-            for x in range(1, columns - 1):
-                row_x[x] = row[x + 1] - row[x - 1]
-            for x in range(columns):
-                other_x, other_y = row_x[x], np.float64(after[x] - before[x])
-                squared = other_x * other_x + other_y * other_y
-                alike = (abs(other_x) == abs(gx[x])) & (abs(other_y) == abs(gy[x]))
-                second[x] = max(second[x], 0.0 if alike else min(squared, longest[x]))
-                longer = squared > longest[x]
-                gx[x] = other_x if longer else gx[x]
-                gy[x] = other_y if longer else gy[x]
-                longest[x] = squared if longer else longest[x]
-        for x in range(columns):
-            unsure[y, x] = (second[x] > 0) & (second[x] >= longest[x] * (1 - margin))
-            n_unsure += unsure[y, x]
-    return n_unsure
+def _skimage_bins(gx: Doubles, gy: Doubles, orientations: int) -> npt.NDArray[np.int64]:
+    """Return for each angle how many ends of bins it has reached."""
+    angles = np.rad2deg(np.arctan2(gy, gx)) % 180
+    ends = 180 / orientations * np.arange(1, orientations + 1)
+    return np.searchsorted(ends, angles, side="right")
 
 
-def _ask_for_longest(pixels: Image, across: Doubles, along: Doubles, unsure: Any) -> None:
-    """Write the longest gradients of pixels by their lengths."""
-    y, x = np.nonzero(unsure)
-    last_row, last_column = unsure.shape[0] - 1, unsure.shape[1] - 1
-    gy = pixels[:, np.minimum(y + 1, last_row), x] - pixels[:, y - 1, x]
-    gx = pixels[:, y, np.minimum(x + 1, last_column)] - pixels[:, y, x - 1]
-    gy[:, (y == 0) | (y == last_row)] = 0
-    gx[:, (x == 0) | (x == last_column)] = 0
-    longest = np.hypot(gy, gx).argmax(axis=0)
-    each = np.arange(len(longest))
-    across[unsure], along[unsure] = gx[longest, each], gy[longest, each]
+def cs231n_votes(image: Image, orientations: int) -> tuple[npt.NDArray[np.uint32], FloatArray]:
+    """Return where each pixel votes, and its vote, as the course's code does.
 
+    Gradients are forward differences of the grey image, 0 in the last column or row. The angle is
+    that of the gradient plus 90 degrees. Gradients outside 0..180, the half that points left, do
+    not vote. A gradient straight up or down lies on the edge, and rounding decides.
 
-@kernel
-def _find_bins(across: Any, along: Any, cosines: Any, sines: Any, bins: Any, unsure: Any) -> int:
-    """Write the bin of each pixel's angle, and whether it is close to the end of one.
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns, channels), uint8, float32 or float64
+    orientations : int
 
-    An angle has passed another where the sine of their difference is not negative.
+    Returns
+    -------
+    places : ndarray of shape (1, rows, columns), uint32
+        ``x * orientations + b`` for bin b of a pixel in column x.
+    votes : ndarray of shape (1, rows, columns), float32
     """
-    rows, columns = across.shape
-    n_unsure = 0
-    closest, passed = np.empty(columns), np.empty(columns)
-    for y in range(rows):
-        for x in range(columns):
-            closest[x], passed[x] = np.inf, 0
-        for k in range(len(cosines) - 1):
-            for x in range(columns):
-                turned = along[y, x] < 0
-                sine = along[y, x] * cosines[k] - across[y, x] * sines[k]
-                sine = -sine if turned else sine
-                passed[x] += 1.0 if sine >= 0 else 0.0
-                closest[x] = min(closest[x], abs(sine))
-        for x in range(columns):
-            gx, gy = across[y, x], along[y, x]
-            close = CLOSE * (abs(gx) + abs(gy))
-            near = closest[x] <= close or 0 < abs(gy) <= close
-            unsure[y, x] = near and gy != 0
-            bins[y, x] = np.int64(passed[x]) if gy != 0 else 0
-            n_unsure += unsure[y, x]
-    return n_unsure
+    gray = image[:, :, 0].astype(np.float64)
+    if image.shape[2] == 3:
+        gray = gray * GRAY[0] + image[:, :, 1] * GRAY[1] + image[:, :, 2] * GRAY[2]
+    gx, gy = np.zeros((2, 1, *gray.shape))
+    gx[0, :, :-1], gy[0, :-1] = np.diff(gray, axis=1), np.diff(gray, axis=0)
+    angles = np.arctan2(gy, gx + 1e-15) * (180 / np.pi) + 90
+    ends = 180 / orientations * np.arange(1, orientations)
+    bins = np.searchsorted(ends, angles, side="right")
+    votes = np.where((angles > 0) & (angles < 180), np.sqrt(gx**2 + gy**2), 0)
+    return _places(bins, orientations), votes.astype(np.float32)
 
 
-@kernel
-def _add_votes(across: Any, along: Any, bins: Any, height: int, width: int, votes: Any) -> None:
-    """Add the length of each pixel's gradient to its bin of its cell."""
-    for i in range(votes.shape[0]):
-        for y in range(i * height, (i + 1) * height):
-            for j in range(votes.shape[1]):
-                for x in range(j * width, (j + 1) * width):
-                    squared = across[y, x] * across[y, x] + along[y, x] * along[y, x]
-                    votes[i, j, bins[y, x]] += np.sqrt(squared)
-
-
-@kernel
-def normalize_blocks(votes: Any, down: int, right: int, norm: int, out: Any) -> None:
-    """Write the blocks of cells, from one to the next ``down`` rows and ``right`` columns."""
-    rows, columns, height, width, n = out.shape
-    by_rows = votes.reshape(len(votes), -1)
-    blocks = out.reshape(rows, columns, height, width * n)
-    for i in range(rows):
-        for j in range(columns):
-            start = j * right * n
-            block = by_rows[i * down : i * down + height, start : start + width * n]
-            factor, again = 1 / _size(block, 1.0, norm, np.inf), 1.0
-            clip = np.inf
-            if norm == L2_HYS:
-                clip = 0.2
-                again = 1 / _size(block, factor, norm, clip)
-            for row in range(height):
-                for at in range(width * n):
-                    number = min(block[row, at] * factor, clip) * again
-                    blocks[i, j, row, at] = np.sqrt(number) if norm == L1_SQRT else number
-
-
-@inner
-def _size(block: Any, factor: float, norm: int, clip: float) -> float:
-    """Give the sum or the length of a block times ``factor``, clipped, and a little more."""
-    total = 0.0
-    for row in range(block.shape[0]):
-        for at in range(block.shape[1]):
-            number = min(block[row, at] * factor, clip)
-            total += number if norm in (L1, L1_SQRT) else number * number
-    return total + EPSILON if norm in (L1, L1_SQRT) else np.sqrt(total + EPSILON * EPSILON)
+def _places(bins: npt.NDArray[np.int64], orientations: int) -> npt.NDArray[np.uint32]:
+    """Return the places of bins in the histograms of a row's pixels."""
+    return (bins + orientations * np.arange(bins.shape[2])).astype(np.uint32)

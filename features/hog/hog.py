@@ -1,29 +1,32 @@
 """Histograms of oriented gradients: ``hog``, ``hog_cells`` and ``HOG``."""
 
-from typing import Any, ClassVar, Self
+from copy import copy
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_is_fitted
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags
 
 from visualwords.features.base import ImageFeature
+from visualwords.features.checks import check_pair
 from visualwords.features.image import (
     FloatArray,
     Image,
     Images,
+    as_stack,
     check_image,
     naming_image,
-    resize,
     resize_stack,
     stacks,
 )
 
-from .conventions import bin_angles, check_counts
-from .plan import Plan, find_plan, make_plan
+from .conventions import Parameters, bin_angles
+from .plan import Dtype, Plan, find_plan
 
 __all__ = ["HOG", "hog", "hog_cells"]
 
-FLOAT32 = np.dtype(np.float32)
+UINT8 = np.dtype(np.uint8)
 
 
 def hog(
@@ -49,7 +52,7 @@ def hog(
     image : ndarray of shape (rows, columns) or (rows, columns, 3), uint8 or float
         Grey or RGB; uint8 values 0..255 or floating-point values, by convention 0..1.
     orientations : int
-        Number of bins of direction.
+        Number of bins of direction, at most 256.
     pixels_per_cell : (int, int)
         Rows and columns of a cell.
     cells_per_block : (int, int)
@@ -82,7 +85,9 @@ def hog(
 
     Notes
     -----
-    Gradients are differences of the two neighbours, zero where one lies outside the image.
+    Gradients are differences of the two neighbours, zero where one lies outside the image. For
+    "dalal", "opencv" and "uoctti" float pixels are rounded to multiples of 2**-14 / 255, so that an
+    8-bit image and the same image divided by 255 have the same descriptor.
 
     dalal
         Dalal and Triggs, *Histograms of oriented gradients for human detection*, CVPR 2005. A vote
@@ -91,10 +96,10 @@ def hog(
         count as 0..1. The norm's epsilon is 0.001.
     skimage
         ``skimage.feature.hog``: a pixel votes for one bin of one cell; cells hold means. Its own
-        default for ``cells_per_block`` is (3, 3). Where channels have equally long gradients, or a
-        gradient lies on the end of a bin, but for rounding, the rounding decides: so float64
-        images, float32 images in colour and square roots are described in its arithmetic, which
-        takes ten to twenty times as long.
+        default for ``cells_per_block`` is (3, 3). Rounding decides where channels have equally
+        long gradients and where a gradient lies on the end of a bin. So every vote is that of its
+        arithmetic: for 8-bit pixels it is looked up in a table; for float images and square roots
+        it is computed by NumPy, which takes ten to twenty times as long.
     opencv
         ``cv2.HOGDescriptor`` of OpenCV 4, of a window at the image's top left: like dalal, with
         square roots, sigma an eighth of the block's rows plus columns, other epsilons, and blocks
@@ -106,9 +111,9 @@ def hog(
         Felzenszwalb, Girshick, McAllester and Ramanan, *Object detection with discriminatively
         trained part-based models*, PAMI 2010, as in VLFeat: for each cell 2 ``orientations`` signed
         bins, ``orientations`` unsigned bins and 4 sums; 31 for 9 orientations. Cells are as many
-        as are at least half in the image. uint8 pixels count as 0..1; of channels with equally long
-        gradients the first counts (VLFeat lets rounding decide). With one orientation a gradient
-        straight up or down, which VLFeat leaves out, counts as one to the left or right.
+        as are at least half in the image. uint8 pixels count as 0..1. Of directions that are
+        equally near to a gradient, and of channels with equally long gradients, the first counts,
+        as in VLFeat given the pixels 0..255.
     cs231n
         ``hog_feature`` of Stanford's course: means of cells, not normalised, listed by columns, of
         the grey image, on forward differences; gradients that point left do not vote.
@@ -122,9 +127,7 @@ def hog(
     (496,)
     """
     image = check_image(image, float64=True)
-    parameters = (
-        image.shape,
-        image.itemsize,
+    p = Parameters(
         orientations,
         pixels_per_cell,
         cells_per_block,
@@ -134,13 +137,10 @@ def hog(
         signed,
         transform_sqrt,
     )
-    try:
-        plan = make_plan(*parameters)
-    except TypeError:  # A list or an array cannot be looked up.
-        plan = find_plan(*parameters)
-    out = np.empty(plan.length, FLOAT32)
-    plan.describe(image.ravel(), out)
-    return out
+    plan = find_plan(p, image.shape, image.dtype)
+    out = np.empty((1, plan.length), np.float32)
+    plan.describe(as_stack(image), out)
+    return out[0]
 
 
 def hog_cells(
@@ -171,26 +171,19 @@ def hog_cells(
     (4, 4, 9)
     """
     image = check_image(image, float64=True)
-    plan = find_plan(
-        image.shape,
-        image.itemsize,
-        orientations,
-        pixels_per_cell,
-        (2, 2),
-        convention,
-        None,
-        "L2-Hys",
-        signed,
-        transform_sqrt,
-        True,
+    p = Parameters(
+        orientations, pixels_per_cell, (2, 2), convention, None, "L2-Hys", signed, transform_sqrt
     )
-    out = np.empty(plan.length, FLOAT32)
-    plan.describe(image.ravel(), out)
+    plan = find_plan(p, image.shape, image.dtype, only_cells=True)
+    out = np.empty((1, plan.length), np.float32)
+    plan.describe(as_stack(image), out)
     return out.reshape(plan.shape)
 
 
 class HOG(ImageFeature):
     """Histograms of oriented gradients of many images: :func:`hog` as a transformer.
+
+    It learns nothing: ``transform`` works without ``fit``.
 
     Parameters
     ----------
@@ -198,29 +191,29 @@ class HOG(ImageFeature):
     transform_sqrt
         As in :func:`hog`.
     image_size : (rows, columns) or None
-        Images of another size are resized to it first. None: all images must have the size of
-        the first in ``fit``.
+        Images of another size are resized to it first. None: all images of a call must have the
+        size of the first, and that of the images given to ``fit`` if it was called.
     n_jobs : int or None
         Threads of ``transform``; None is one unless a ``joblib.parallel_config`` says otherwise.
 
     Attributes
     ----------
     image_size_ : tuple of int
-        (rows, columns) of the images that are described.
+        (rows, columns) of the images that are described, set by ``fit``.
     descriptor_shape_ : tuple of int
         A descriptor reshaped to it is (block row, block column, cell row, cell column, bin); for
         "opencv" columns come before rows. For "uoctti" it is (cell row, cell column, number), for
-        "cs231n" (cell column, cell row, bin).
+        "cs231n" (cell column, cell row, bin). Set by ``fit``.
     n_features_out_ : int
-        Numbers an image.
+        Numbers an image, set by ``fit``.
 
     Examples
     --------
-    >>> HOG().fit_transform(np.zeros((5, 32, 32, 3), np.uint8)).shape
+    >>> HOG().transform(np.zeros((5, 32, 32, 3), np.uint8)).shape
     (5, 324)
     """
 
-    kernel_version: ClassVar[int] = 7
+    kernel_version: ClassVar[int] = 8
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 
@@ -248,8 +241,8 @@ class HOG(ImageFeature):
         self.image_size = image_size
         self.n_jobs = n_jobs
 
-    def fit(self, images: Images, y: Any = None) -> Self:
-        """Learn the size of the images, and so the length of a vector.
+    def fit(self, images: Images, y: object = None) -> Self:
+        """Set the attributes from the size of the first image; nothing is learned.
 
         Parameters
         ----------
@@ -257,15 +250,37 @@ class HOG(ImageFeature):
         y : ignored
         """
         images = self._check_training(images)
-        if self.image_size is not None:
-            check_counts("image_size", self.image_size, 2)
         with naming_image(0):
-            size = check_image(images[0]).shape[:2] if self.image_size is None else self.image_size
-            self.image_size_ = (int(size[0]), int(size[1]))
-            plan = self._plan((*self.image_size_, 1), 1)
+            if self.image_size is None:
+                rows, columns = check_image(images[0]).shape[:2]
+                self.image_size_ = (rows, columns)
+            else:
+                self.image_size_ = check_pair("image_size", self.image_size)
+            plan = self._plan(self.image_size_, UINT8)
         self.descriptor_shape_ = plan.shape
         self.n_features_out_ = plan.length
         return self
+
+    def transform(self, images: Images) -> FloatArray:
+        """Describe every image.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
+
+        Returns
+        -------
+        ndarray of shape (n, numbers of a descriptor), float32
+
+        Raises
+        ------
+        ValueError
+            If ``image_size`` is None and an image has another size than the first.
+        """
+        images = self._check_collection(images)
+        if len(images) and self._size() is None:
+            return copy(self).fit(images).transform(images)
+        return super().transform(images)
 
     def describe(self, image: Image) -> FloatArray:
         """Describe one image.
@@ -276,45 +291,47 @@ class HOG(ImageFeature):
 
         Returns
         -------
-        ndarray of shape (n_features_out_,), float32
+        ndarray of shape (numbers of a descriptor,), float32
         """
-        check_is_fitted(self)
-        image = check_image(image, float64=True)
-        image = resize(image, self._target(image.shape[:2]))
-        plan = self._plan(image.shape, image.itemsize)
-        self._check_fitted_length(plan.length)
-        out = np.empty(plan.length, FLOAT32)
-        plan.describe(image.ravel(), out)
-        return out
+        stack = as_stack(check_image(image, float64=True))
+        stack = self._resized(stack)
+        plan = self._plan(stack.shape[1:], stack.dtype)
+        out = np.empty((1, plan.length), np.float32)
+        plan.describe(stack, out)
+        return out[0]
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         for rows, stack in stacks(images, first, float64=True):
             with naming_image(first + rows.start):
-                size = self._target(stack.shape[1:3])
-            if stack.shape[1:3] != size:
-                stack = resize_stack(stack, size)
-            plan = self._plan(stack.shape[1:], stack.itemsize)
-            self._check_fitted_length(plan.length)
+                stack = self._resized(stack)
+            plan = self._plan(stack.shape[1:], stack.dtype)
             try:
-                plan.describe(stack.ravel(), out[rows].reshape(-1))
+                plan.describe(stack, out[rows])
             except ValueError:  # Describing them one by one tells whose pixels were refused.
                 for row, image in enumerate(stack, rows.start):
                     with naming_image(first + row):
-                        plan.describe(image.ravel(), out[row])
+                        plan.describe(image[np.newaxis], out[row : row + 1])
 
-    def _target(self, size: tuple[int, ...]) -> tuple[int, int]:
-        """Give the size that ``fit`` settled for images of ``size``, if they may be resized."""
-        if self.image_size is None and size != self.image_size_:
+    def _size(self) -> tuple[int, int] | None:
+        """Return the size of the images that are described, or None if any image sets it."""
+        if self.image_size is not None:
+            return check_pair("image_size", self.image_size)
+        return getattr(self, "image_size_", None)
+
+    def _resized(self, stack: Image) -> Image:
+        """Resize a stack of images if that is asked for."""
+        size, given = self._size(), stack.shape[1:3]
+        if size is None or given == size:
+            return stack
+        if self.image_size is None:
             raise ValueError(
-                f"expected {self.image_size_[0]}x{self.image_size_[1]} pixels as in fit, got "
-                f"{size[0]}x{size[1]}; give image_size=(rows, columns) to resize"
+                f"expected {size[0]}x{size[1]} pixels as in the first image, got "
+                f"{given[0]}x{given[1]}; give image_size=(rows, columns) to resize"
             )
-        return self.image_size_
+        return resize_stack(stack, size)
 
-    def _plan(self, shape: tuple[int, ...], itemsize: int) -> Plan:
-        return find_plan(
-            shape,
-            itemsize,
+    def _plan(self, size: tuple[int, ...], dtype: Dtype) -> Plan:
+        p = Parameters(
             self.orientations,
             self.pixels_per_cell,
             self.cells_per_block,
@@ -324,14 +341,28 @@ class HOG(ImageFeature):
             self.signed,
             self.transform_sqrt,
         )
+        return find_plan(p, size, dtype)
 
-    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+    def _plan_of_size(self) -> Plan:
+        """Return the plan for grey images of the known size; colour has as many numbers."""
+        size = self._size()
+        if size is None:
+            raise NotFittedError(
+                "the size of the images is not known: give HOG image_size=(rows, columns) or call "
+                "fit first"
+            )
+        return self._plan(size, UINT8)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._plan_of_size().length
+
+    def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
         """Name every number by its place and the angle of its gradients in degrees.
 
         ``hog_block0_1_cell1_0_angle30`` is of the block in row 0, column 1, and in it of the cell
         in row 1, column 0.
         """
-        check_is_fitted(self)
         angles = bin_angles(self.convention, self.orientations, self.signed, 360)
         bins = [f"angle{angle:g}" for angle in angles]
         if self.convention == "uoctti":
@@ -339,9 +370,14 @@ class HOG(ImageFeature):
             bins += ["upper_left", "upper_right", "lower_left", "lower_right"]
         by_columns = self.convention in ("opencv", "cs231n")
         names = []
-        for *place, b in np.ndindex(*self.descriptor_shape_):
+        for *place, b in np.ndindex(*self._plan_of_size().shape):
             pairs = [place[i : i + 2][:: -1 if by_columns else 1] for i in range(0, len(place), 2)]
             kinds = ("block", "cell")[-len(pairs) :]
             where = "_".join(f"{k}{row}_{col}" for k, (row, col) in zip(kinds, pairs, strict=True))
             names.append(f"hog_{where}_{bins[b]}")
         return np.array(names, dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags

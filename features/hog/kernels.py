@@ -1,266 +1,565 @@
-"""Compiled loops of HOG, third part: histograms -> descriptors, and the whole."""
+"""Compiled loops of HOG: pixels -> gradients -> votes -> cells -> normalised blocks.
+
+Each function writes to the arrays that it is given last. The three kernels at the end describe
+images by them; they differ in how a gradient votes.
+"""
 
 from typing import Any
 
 import numpy as np
-from numba import types
+import numpy.typing as npt
+from numba import njit
 
-from visualwords.compiling import inlined, inner, kernel, local, multiply_add
-from visualwords.lanes import (
-    LANES,
-    as_floats,
-    everywhere,
-    keep,
-    least,
-    load,
-    moved,
-    pointer,
-    square_root,
-    store,
-    store_first,
-    total,
-)
+from visualwords.compiling import INNER, inlined, kernel
+from visualwords.features.image import FloatArray
 
-from .pixels import load_rows, vote_hard, vote_soft
-from .pooling import pool_columns, pool_rows_hard, pool_rows_soft
+__all__ = [
+    "CLIP",
+    "NORMS",
+    "describe_directions",
+    "describe_soft",
+    "describe_table",
+    "describe_votes",
+    "load",
+    "normalize",
+    "row_gradients",
+    "soft_votes",
+]
 
-__all__ = ["SETTINGS", "describe", "normalize_cells", "way_in"]
+# ``x * n_bins + b`` for bin b of the pixel in column x: a place in histograms of shape (columns,
+# n_bins). Unsigned, for numba lets negative indices count from the end.
+Places = npt.NDArray[np.uint32]
+Indices = npt.NDArray[np.int64]
 
-# Places in the table of settings, the first of two where they are of rows and columns: the image's
-# size; channels; whether to take square roots; number of bins; half turns they cover; ends of bins;
-# norm; number of windows; number of blocks; from one block to the next in windows, and in numbers
-# of a descriptor; rows of windows in a block, and cells; rows of votes that are kept. Then where
-# things are: groups of windows, and how many; columns of windows; cells of a block; in the working
-# memory histograms, the sums of rows for a group's first and second window, blocks, what these are
-# multiplied by, and votes; its size; of it the numbers of a row of pixels, and of a histogram;
-# numbers of a descriptor; in the working memory what is zero first, up to the sums; where the
-# numbers begin in the table.
-IMAGE, CHANNELS, ROOT, BINS, TURN, ENDS, NORM = 0, 2, 3, 4, 5, 6, 7
-WINDOWS, BLOCKS, STEP = 8, 10, 12
-STRIDES, DEPTH, CELLS, RING, GROUPS, N_GROUPS, COLUMNS, LIST = 14, 16, 17, 18, 19, 20, 21, 22
-HISTOGRAMS, SUMS, MORE, BLOCK, FACTORS, VOTES, SIZE, ROOM, CELL, LENGTH = range(23, 33)
-ZEROS, NUMBERS, SETTINGS = 33, 34, 35
-ANGLES = 5  # where those of the angles begin in the numbers, after those of the norm
-ON_STACK = 12 * 1024  # numbers of working memory: for a small image no other is asked for
-BAND = 32  # rows that are loaded, and then vote, at a time
-L1, L1_SQRT, L2, L2_HYS, NONE = range(5)
+NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys", "opencv", "none")
+L1, L1_SQRT, L2, L2_HYS, OPENCV, NONE = range(len(NORMS))
+
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
+CLIP = np.float32(0.2)
+TINY = np.float32(1e-30)  # keeps the slope of a gradient of length 0 a number
+VLFEAT_TINY = np.float32(1e-10)
+OPENCV_EPSILON = np.float32(0.1)  # of the first norm, for each number of a block
+OPENCV_EPSILON_AGAIN = np.float32(1e-3)  # of the second norm
 
 
-@kernel
-def describe(table: Any, ends: Any, pixels: Any, out: Any) -> None:
-    """Write the descriptors of images, or the histograms of their cells, to ``out``.
+@inlined
+def load(image: Any, takes_roots: bool, planes: FloatArray) -> None:
+    """Copy an image into planes with a border of one pixel, or copy its square roots.
+
+    The border mirrors the image at its outermost pixels: ``planes[c, 0] = planes[c, 2]``. So the
+    difference of two neighbours is 0 where one of them lies outside the image.
 
     Parameters
     ----------
-    table : int64 array
-        Settings. Of each group of windows: its first row of pixels, the row behind its last, and
-        where its weights are in the numbers. Of each column of windows: what pool_columns says.
-        Where the histograms of a block are, for each place of its first row: see the plan. And as
-        float32 the numbers: those that the norm needs; those of :func:`.vote_soft`; weights. An
-        array of their own would make a call for a small image 2 % longer.
-    ends : float32 array or None
-        As in :func:`.vote_hard`. None: votes are shared between bins, and windows go by two.
-    pixels : uint8 or float32 array
-        Images of shape (rows, columns, channels), their axes run together; if they have fewer
-        columns than LANES, as many numbers more as these have channels.
-    out : float32 array
-        Their numbers, image after image.
+    image : ndarray of shape (rows, columns, channels), uint8 or float32
+    takes_roots : bool
+    planes : ndarray of shape (channels, rows + 2, columns + 2), float32
     """
-    source, target, settings = pointer(pixels), pointer(out), pointer(table)
-    numbers = as_floats(moved(settings, table[NUMBERS]))
-    rows, columns, channels, root = table[IMAGE], table[IMAGE + 1], table[CHANNELS], table[ROOT]
-    bins, turn, ring, n_columns = table[BINS], table[TURN], table[RING], table[WINDOWS + 1]
-    sums, more, votes, room, cell = table[SUMS], table[MORE], table[VOTES], table[ROOM], table[CELL]
-    pitch, work = room - 2 * LANES, local(ON_STACK, np.float32)
-    if table[SIZE] > ON_STACK:
-        memory = np.empty(table[SIZE] + LANES, np.float32)
-        work = moved(pointer(memory), (-memory.ctypes.data // 4) % LANES)
-    for at in range(table[ZEROS], sums, LANES):
-        store(work, np.uintp(at), everywhere(np.float32(0)))
-    in_order = len(out) if table[STRIDES + 1] == table[CELLS] * bins else 0
-    for first in range(0, len(out), table[LENGTH]):
-        voted = np.intp(0)  # a literal 0 would compile what takes it twice
-        window, slot, complete, to = 0, 0, table[DEPTH], first
-        for at in range(table[GROUPS], table[GROUPS] + 3 * table[N_GROUPS], 3):
-            start, end, weights = table[at], table[at + 1], table[at + 2]
-            while voted < end:
-                last = min(voted + BAND, rows)
-                load_rows(source, voted, last, rows, columns, channels, root, work, room)
-                if ends is None:
-                    vote_soft(
-                        work, voted, last, channels, room, bins, turn, numbers, ANGLES, votes, ring
-                    )
-                else:
-                    vote_hard(
-                        work, voted, last, channels, room, bins, turn, pointer(ends), table[ENDS],
-                        votes, ring,
-                    )  # fmt: skip
-                voted = last
-            if ends is None:
-                pool_rows_soft(
-                    work, votes, ring, start, end, numbers, weights, bins, sums, more, pitch
-                )
-            else:
-                pool_rows_hard(work, votes, ring, start, end, numbers, weights, bins, sums, pitch)
-            for pooled in range(sums, table[BLOCK], more - sums):
-                if window < table[WINDOWS]:
-                    begin = table[HISTOGRAMS] + slot * n_columns * cell
-                    pool_columns(
-                        work, pooled, pitch, bins, settings, table[COLUMNS], n_columns, numbers,
-                        begin, cell,
-                    )  # fmt: skip
-                    window, slot = window + 1, slot + 1 if slot + 1 < table[DEPTH] else 0
-                if window == complete:
-                    _write_blocks(work, slot, settings, numbers, target, to, in_order)
-                    complete, to = complete + table[STEP], to + table[STRIDES]
-        source = moved(source, rows * columns * channels)
-    if table[SIZE] > ON_STACK:
-        keep(memory)
+    rows, columns, channels = image.shape
+    for c in range(channels):
+        plane = planes[c]
+        for y in range(rows):
+            for x in range(columns):
+                plane[y + 1, x + 1] = image[y, x, c]
+            if takes_roots:
+                for x in range(1, columns + 1):
+                    plane[y + 1, x] = np.sqrt(plane[y + 1, x])
+            plane[y + 1, 0] = plane[y + 1, min(2, columns)]
+            plane[y + 1, columns + 1] = plane[y + 1, max(columns - 1, 1)]
+        plane[0] = plane[min(2, rows)]
+        plane[rows + 1] = plane[max(rows - 1, 1)]
 
 
-def way_in(is_float: bool, has_ends: bool) -> Any:
-    """Give :func:`describe` for arguments of these types, which it takes for granted.
+@inlined
+def row_gradients(planes: FloatArray, y: int, gx: FloatArray, gy: FloatArray) -> None:
+    """Compute ``gx = p[y, x + 1] - p[y, x - 1]`` and ``gy = p[y + 1, x] - p[y - 1, x]`` of a row.
 
-    Numba's dispatcher, which looks at every argument first, makes a call for a small image 7 %
-    longer.
+    Of several channels that with the largest ``gx**2 + gy**2`` counts, the first of equal ones.
+
+    Parameters
+    ----------
+    planes : ndarray of shape (channels, rows + 2, columns + 2), float32
+        The pixels p, with a border.
+    y : int
+    gx, gy : ndarray of shape (columns,), float32
     """
-    pixels = types.float32[::1] if is_float else types.uint8[::1]
-    ends = types.float32[::1] if has_ends else types.none
-    return describe.compile((types.int64[::1], ends, pixels, types.float32[::1]))
+    above, row, below = planes[0, y], planes[0, y + 1], planes[0, y + 2]
+    for x in range(len(gx)):
+        gx[x] = row[x + 2] - row[x]
+        gy[x] = below[x + 1] - above[x + 1]
+    for c in range(1, len(planes)):
+        above, row, below = planes[c, y], planes[c, y + 1], planes[c, y + 2]
+        for x in range(len(gx)):
+            across, down = row[x + 2] - row[x], below[x + 1] - above[x + 1]
+            longer = across * across + down * down > gx[x] * gx[x] + gy[x] * gy[x]
+            gx[x] = across if longer else gx[x]
+            gy[x] = down if longer else gy[x]
 
 
-@inner
-def _write_blocks(
-    work: Any, first: int, table: Any, constants: Any, out: Any, to: int, in_order: int
+@inlined
+def row_gradients_by_table(
+    planes: FloatArray, y: int, lengths: npt.NDArray[np.float64], gx: FloatArray, gy: FloatArray
 ) -> None:
-    """Normalise and write a row of blocks, each step for all of them: a step waits for its results.
+    """Compute the gradients of a row as :func:`row_gradients`, of 8-bit channels.
 
-    ``first`` is the place of the first row of histograms. If blocks are written ``in_order`` it is
-    where the last of all ends, else 0.
+    The first channel with the largest ``lengths[255 + gy, 255 + gx]`` counts.
     """
-    norm, factors, block, n = table[NORM], table[FACTORS], table[BLOCK], table[BLOCKS + 1]
-    _gather(work, first, table, factors)
-    _invert(work, factors, n, norm, constants[0], constants[1])
-    length = table[CELLS] * table[CELL]
-    if norm == L2_HYS:
-        for b in range(n):
-            factor, squares = everywhere(work[factors + b]), everywhere(np.float32(0))
-            for at in range(block, block + length, LANES):
-                numbers = least(load(work, np.uintp(at)) * factor, everywhere(constants[4]))
-                store(work, np.uintp(at), numbers)
-                squares = multiply_add(numbers, numbers, squares)
-            work[factors + b] = total(squares)
-            block += length
-        _invert(work, factors, n, norm, constants[2], constants[3])
-    elif norm == L1_SQRT:
-        for b in range(n):
-            factor = everywhere(work[factors + b])
-            for at in range(block, block + length, LANES):
-                store(work, np.uintp(at), square_root(load(work, np.uintp(at)) * factor))
-            work[factors + b] = 1
-            block += length
-    block, bins, size = table[BLOCK], table[BINS], table[CELLS] * table[BINS]
-    for b in range(n):
-        factor = everywhere(work[factors + b])
-        _write_block(work, block, factor, bins, out, to, to + size, max(to + size, in_order))
-        to += table[STRIDES + 1]
-        block += length
+    for x in range(len(gx)):
+        longest = -1.0
+        for c in range(len(planes)):
+            across = planes[c, y + 1, x + 2] - planes[c, y + 1, x]
+            down = planes[c, y + 2, x + 1] - planes[c, y, x + 1]
+            length = lengths[255 + int(down), 255 + int(across)]
+            if length > longest:
+                longest, gx[x], gy[x] = length, across, down
 
 
 @inlined
-def _gather(work: Any, first: int, table: Any, sums: int) -> None:
-    """Copy the histograms of each block side by side, and write their sums, or those of squares."""
-    histograms, place, cell = table[HISTOGRAMS], table[BLOCK], table[CELL]
-    listed, step = table[LIST] + first * table[CELLS], table[STEP + 1] * cell
-    for b in range(table[BLOCKS + 1]):
-        values, squares = everywhere(np.float32(0)), everywhere(np.float32(0))
-        for at in range(listed, listed + table[CELLS]):
-            i = histograms + table[at]
-            end = i + cell
-            while i < end:
-                numbers = load(work, np.uintp(i))
-                store(work, np.uintp(place), numbers)
-                values = values + numbers
-                squares = multiply_add(numbers, numbers, squares)
-                i, place = i + LANES, place + LANES
-        work[sums + b] = total(squares) if table[NORM] >= L2 else total(values)
-        histograms += step
-
-
-@inlined
-def _invert(work: Any, sums: int, n: int, norm: int, add: Any, plus: Any) -> None:
-    """Write what blocks are multiplied by in place of their sums."""
-    one, add, plus = everywhere(np.float32(1)), everywhere(add), everywhere(plus)
-    for at in range(np.uintp(sums), np.uintp(sums + n), np.uintp(LANES)):
-        summed = load(work, at)
-        root = square_root(summed + add) if norm >= L2 else summed
-        store(work, at, one if norm == NONE else one / (root + plus))
-
-
-@inlined
-def _write_block(
-    work: Any, place: int, factor: Any, bins: int, out: Any, to: int, end: int, limit: int
+def soft_votes(
+    gx: FloatArray,
+    gy: FloatArray,
+    n_bins: int,
+    signed: bool,
+    arctangent: FloatArray,
+    lower_places: Places,
+    lower: FloatArray,
+    upper_places: Places,
+    upper: FloatArray,
 ) -> None:
-    """Write the histograms of a block, times ``factor``, to ``out[to:end]`` side by side.
+    """Share the length of each gradient linearly between the two bins nearest to its angle.
 
-    What lies behind, up to ``limit``, is not written yet.
+    Bin b has its centre at the angle ``(b + 1/2) * turn / n_bins``, where the turn is 2 pi if
+    ``signed`` and pi if not; the bin after the last is the first. A gradient of length g and angle
+    ``(b + 1/2 + s) * turn / n_bins`` gives ``(1 - s) * g`` to bin b and ``s * g`` to bin b + 1.
+
+    Parameters
+    ----------
+    gx, gy : ndarray of shape (columns,), float32
+    n_bins : int
+    signed : bool
+    arctangent : ndarray of shape (7,), float32
+        Coefficients of ``t, t**3, t**5 ...`` in arctan(t) * n_bins / turn for t in 0..1.
+    lower_places, upper_places : ndarray of shape (columns,), uint32
+        The bins b and b + 1.
+    lower, upper : ndarray of shape (columns,), float32
+        Their votes.
     """
-    for cell in range(to, end, bins):
-        at = cell
-        while at < cell + bins:
-            numbers = load(work, np.uintp(place)) * factor
-            if at + LANES <= limit:  # The next cell writes over what is too many.
-                store(out, np.uintp(at), numbers)
-            else:
-                store_first(out, np.uintp(at), numbers, limit - at)
-            at, place = at + LANES, place + LANES
+    a0, a1, a2, a3, a4, a5, a6 = (
+        arctangent[0],
+        arctangent[1],
+        arctangent[2],
+        arctangent[3],
+        arctangent[4],
+        arctangent[5],
+        arctangent[6],
+    )
+    last = np.int32(n_bins - 1)
+    turn = np.float32(n_bins)
+    half_turn = turn * HALF if signed else turn
+    quarter_turn = half_turn * HALF
+    for x in range(len(gx)):
+        across, down = abs(gx[x]), abs(gy[x])
+        steep = down > across
+        t = min(across, down) / (max(across, down) + TINY)
+        s = t * t
+        angle = t * (a0 + s * (a1 + s * (a2 + s * (a3 + s * (a4 + s * (a5 + s * a6))))))
+        angle = quarter_turn - angle if steep else angle
+        leftwards, upwards = gx[x] < ZERO, gy[x] < ZERO
+        mirrored = leftwards if signed else leftwards != upwards
+        angle = half_turn - angle if mirrored else angle
+        angle = turn - angle if signed and upwards else angle
+        above = min(max(np.int32(angle + HALF), np.int32(0)), np.int32(n_bins))
+        length = np.sqrt(across * across + down * down)
+        share = length * (angle + HALF - np.float32(above))
+        lower[x], upper[x] = length - share, share
+        below = np.int32(above - 1) if above > 0 else last
+        lower_places[x] = np.int32(x * n_bins) + below
+        upper_places[x] = np.int32(x * n_bins) + (above if above <= last else np.int32(0))
+
+
+@inlined
+def table_votes(
+    gx: FloatArray,
+    gy: FloatArray,
+    n_bins: int,
+    table: npt.NDArray[np.uint8],
+    places: Places,
+    votes: FloatArray,
+) -> None:
+    """Let each gradient of 8-bit pixels vote for the bin ``table[255 + gy, 255 + gx]``.
+
+    The vote is its length, ``sqrt(gx**2 + gy**2)``.
+    """
+    for x in range(len(gx)):
+        votes[x] = np.sqrt(gx[x] * gx[x] + gy[x] * gy[x])
+        places[x] = np.int32(gy[x] * np.float32(511) + gx[x] + np.float32(255 * 512))
+    numbers = table.reshape(511 * 511)
+    for x in range(len(gx)):
+        places[x] = np.int32(x * n_bins) + np.int32(numbers[places[x]])
+
+
+@inlined
+def direction_votes(
+    gx: FloatArray, gy: FloatArray, cosines: FloatArray, sines: FloatArray, places: Places,
+    votes: FloatArray,
+) -> None:  # fmt: skip
+    """Let each gradient vote for the direction that it points along most, with its length.
+
+    Of the unit vectors ``u[k] = (cosines[k], sines[k])``, k < n, and their opposites
+    ``u[n + k] = -u[k]`` it is the first with the largest product with the gradient, where
+    ``u[n + k]`` comes right behind ``u[k]``. Products are those of the gradient of unit length in
+    float32, so that rounding decides as in VLFeat. Where all products are 0 there is no vote.
+    """
+    n = len(cosines)
+    for x in range(len(gx)):
+        length = np.sqrt(gx[x] * gx[x] + gy[x] * gy[x])
+        votes[x] = length
+        places[x] = 0
+        gx[x] /= max(length, VLFEAT_TINY)
+        gy[x] /= max(length, VLFEAT_TINY)
+    largest = np.zeros(len(gx), np.float32)
+    for k in range(n):
+        along, opposite = np.int32(k), np.int32(n + k)
+        cosine, sine = cosines[k], sines[k]
+        for x in range(len(gx)):
+            product = gx[x] * cosine + gy[x] * sine
+            larger = abs(product) > largest[x]
+            largest[x] = max(abs(product), largest[x])
+            nearest = opposite if product < ZERO else along
+            places[x] = nearest if larger else places[x]
+    for x in range(len(gx)):
+        votes[x] = votes[x] if largest[x] > ZERO else ZERO
+        places[x] = np.int32(x * 2 * n) + np.int32(places[x])
+
+
+@inlined
+def pool(
+    places: Places,
+    votes: FloatArray,
+    first_rows: Indices,
+    row_weights: FloatArray,
+    first_columns: Indices,
+    column_weights: FloatArray,
+    cells: FloatArray,
+) -> None:
+    """Sum weighted votes into the histograms of cells.
+
+    ``cells[i, j, b]`` is the sum of ``row_weights[i, y - first_rows[i]] * column_weights[j, x -
+    first_columns[j]] * votes[v, y, x]`` over the votes v for bin b of the pixels y, x in the image
+    for which there are weights.
+
+    Parameters
+    ----------
+    places : ndarray of shape (votes of a pixel, rows, columns), uint32
+    votes : ndarray of the same shape, float32
+    first_rows : ndarray of shape (cell rows,), int64
+    row_weights : ndarray of shape (cell rows, most rows of a cell), float32
+    first_columns, column_weights : ndarray
+        The same of columns.
+    cells : ndarray of shape (cell rows, cell columns, bins), float32
+    """
+    n_votes, rows, columns = places.shape
+    n_bins = cells.shape[2]
+    sums = np.empty(columns * n_bins, np.float32)  # of the rows of a cell
+    of_columns = sums.reshape(columns, n_bins)
+    for i in range(len(first_rows)):
+        first, weights = first_rows[i], row_weights[i]
+        sums[:] = ZERO
+        for y in range(max(first, 0), min(first + len(weights), rows)):
+            weight = weights[y - first]
+            for v in range(n_votes):
+                row_places, row_votes = places[v, y], votes[v, y]
+                for x in range(columns):
+                    sums[row_places[x]] += weight * row_votes[x]
+        cells[i] = ZERO
+        for k in range(column_weights.shape[1]):
+            for j in range(len(first_columns)):
+                x, weight = first_columns[j] + k, column_weights[j, k]
+                if 0 <= x < columns:
+                    for b in range(n_bins):
+                        cells[i, j, b] += weight * of_columns[x, b]
+
+
+# The compiler may choose the order of these sums, once and for all calls.
+@njit(**INNER, fastmath={"reassoc"})
+def sum_of_squares(values: FloatArray) -> Any:
+    """Return the sum of ``values**2``."""
+    total = ZERO
+    for i in range(len(values)):
+        total += values[i] * values[i]
+    return total
+
+
+@inlined
+def clip_and_scale(values: FloatArray, factor: Any, least: Any, epsilon: Any) -> None:
+    """Do the second half of L2-Hys: multiply, clip at 0.2, divide by the length again.
+
+    ``values`` becomes ``v / (sqrt(sum(v**2) + least) + epsilon)`` with ``v = min(values * factor,
+    0.2)``.
+    """
+    for i in range(len(values)):
+        values[i] = min(values[i] * factor, CLIP)
+    factor = ONE / (np.sqrt(sum_of_squares(values) + least) + epsilon)
+    for i in range(len(values)):
+        values[i] *= factor
+
+
+@inlined
+def normalize(block: FloatArray, norm: int, epsilon: float) -> None:
+    """Normalise the numbers v of a block in place.
+
+    ======== ========================================================================
+    L1       ``v / (sum(v) + epsilon)``
+    L1-sqrt  ``sqrt(v / (sum(v) + epsilon))``
+    L2       ``v / sqrt(sum(v**2) + epsilon**2)``
+    L2-Hys   L2, then clipped at 0.2, then L2 again
+    opencv   ``v / (sqrt(sum(v**2)) + 0.1 * len(v))``, then clipped at 0.2, then
+             ``v / (sqrt(sum(v**2)) + 0.001)``
+    none     v
+    ======== ========================================================================
+    """
+    small = np.float32(epsilon)
+    if norm in (L1, L1_SQRT):
+        total = ZERO
+        for i in range(len(block)):
+            total += block[i]
+        factor = ONE / (total + small)
+        for i in range(len(block)):
+            block[i] = np.sqrt(block[i] * factor) if norm == L1_SQRT else block[i] * factor
+    elif norm == L2:
+        factor = ONE / np.sqrt(sum_of_squares(block) + small * small)
+        for i in range(len(block)):
+            block[i] *= factor
+    elif norm == L2_HYS:
+        factor = ONE / np.sqrt(sum_of_squares(block) + small * small)
+        clip_and_scale(block, factor, small * small, ZERO)
+    elif norm == OPENCV:
+        factor = ONE / (np.sqrt(sum_of_squares(block)) + OPENCV_EPSILON * np.float32(len(block)))
+        clip_and_scale(block, factor, ZERO, OPENCV_EPSILON_AGAIN)
+
+
+@inlined
+def write_blocks(
+    cells: FloatArray, steps: tuple[int, int], norm: int, epsilon: float, blocks: FloatArray
+) -> None:
+    """Copy the cells of each block and normalise them.
+
+    ``blocks[i, j, r, c]`` is ``cells[i * steps[0] + r, j * steps[1] + c]`` before that.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (cell rows, cell columns, bins), float32
+    steps : (int, int)
+        Rows and columns of cells from one block to the next.
+    norm, epsilon
+        Of :func:`normalize`.
+    blocks : ndarray of shape (rows, columns, rows and columns of cells in a block, bins), float32
+    """
+    rows, columns, height, width, n_bins = blocks.shape
+    for i in range(rows):
+        for j in range(columns):
+            block = blocks[i, j].reshape(height, width * n_bins)
+            for r in range(height):
+                for c in range(width):
+                    cell = cells[i * steps[0] + r, j * steps[1] + c]
+                    for b in range(n_bins):
+                        block[r, c * n_bins + b] = cell[b]
+            normalize(block.reshape(height * width * n_bins), norm, epsilon)
 
 
 @kernel
-def normalize_cells(cells: Any, constants: Any, out: Any) -> None:
+def describe_soft(
+    images: Any,
+    takes_roots: bool,
+    signed: bool,
+    arctangent: FloatArray,
+    first_rows: Indices,
+    row_weights: FloatArray,
+    first_columns: Indices,
+    column_weights: FloatArray,
+    steps: tuple[int, int],
+    norm: int,
+    epsilon: float,
+    out: FloatArray,
+) -> None:
+    """Describe images by :func:`soft_votes`: "dalal" and "opencv".
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, rows, columns, channels), uint8 or float32
+    takes_roots : bool
+        Of :func:`load`.
+    signed, arctangent
+        Of :func:`soft_votes`.
+    first_rows, row_weights, first_columns, column_weights
+        Of :func:`pool`.
+    steps, norm, epsilon
+        Of :func:`write_blocks`.
+    out : ndarray of shape (n, block rows, block columns, cell rows, cell columns, bins), float32
+        The blocks of each image.
+    """
+    rows, columns, channels = images.shape[1:]
+    n_bins = out.shape[5]
+    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
+    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    places = np.empty((2, rows, columns), np.uint32)
+    votes = np.empty((2, rows, columns), np.float32)
+    cells = np.empty((len(first_rows), len(first_columns), n_bins), np.float32)
+    for k in range(len(images)):
+        load(images[k], takes_roots, planes)
+        for y in range(rows):
+            row_gradients(planes, y, gx, gy)
+            soft_votes(
+                gx,
+                gy,
+                n_bins,
+                signed,
+                arctangent,
+                places[0, y],
+                votes[0, y],
+                places[1, y],
+                votes[1, y],
+            )
+        pool(places, votes, first_rows, row_weights, first_columns, column_weights, cells)
+        write_blocks(cells, steps, norm, epsilon, out[k])
+
+
+@kernel
+def describe_table(
+    images: npt.NDArray[np.uint8],
+    table: npt.NDArray[np.uint8],
+    lengths: npt.NDArray[np.float64],
+    first_rows: Indices,
+    row_weights: FloatArray,
+    first_columns: Indices,
+    column_weights: FloatArray,
+    steps: tuple[int, int],
+    norm: int,
+    epsilon: float,
+    out: FloatArray,
+) -> None:
+    """Describe 8-bit images by :func:`table_votes`: "skimage".
+
+    ``lengths`` is that of :func:`row_gradients_by_table`; the other parameters are those of
+    :func:`describe_soft`.
+    """
+    rows, columns, channels = images.shape[1:]
+    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
+    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    places = np.empty((1, rows, columns), np.uint32)
+    votes = np.empty((1, rows, columns), np.float32)
+    cells = np.empty((len(first_rows), len(first_columns), out.shape[5]), np.float32)
+    for k in range(len(images)):
+        load(images[k], False, planes)
+        for y in range(rows):
+            if channels == 1:
+                row_gradients(planes, y, gx, gy)
+            else:
+                row_gradients_by_table(planes, y, lengths, gx, gy)
+            table_votes(gx, gy, out.shape[5], table, places[0, y], votes[0, y])
+        pool(places, votes, first_rows, row_weights, first_columns, column_weights, cells)
+        write_blocks(cells, steps, norm, epsilon, out[k])
+
+
+@kernel
+def describe_directions(
+    images: Any,
+    takes_roots: bool,
+    cosines: FloatArray,
+    sines: FloatArray,
+    first_rows: Indices,
+    row_weights: FloatArray,
+    first_columns: Indices,
+    column_weights: FloatArray,
+    steps: tuple[int, int],
+    norm: int,
+    epsilon: float,
+    out: FloatArray,
+) -> None:
+    """Describe images by :func:`direction_votes`: "uoctti".
+
+    The parameters are those of :func:`direction_votes` and :func:`describe_soft`.
+    """
+    rows, columns, channels = images.shape[1:]
+    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
+    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    places = np.empty((1, rows, columns), np.uint32)
+    votes = np.empty((1, rows, columns), np.float32)
+    cells = np.empty((len(first_rows), len(first_columns), out.shape[5]), np.float32)
+    for k in range(len(images)):
+        load(images[k], takes_roots, planes)
+        for y in range(rows):
+            row_gradients(planes, y, gx, gy)
+            direction_votes(gx, gy, cosines, sines, places[0, y], votes[0, y])
+        pool(places, votes, first_rows, row_weights, first_columns, column_weights, cells)
+        write_blocks(cells, steps, norm, epsilon, out[k])
+
+
+@kernel
+def describe_votes(
+    places: Places,
+    votes: FloatArray,
+    first_rows: Indices,
+    row_weights: FloatArray,
+    first_columns: Indices,
+    column_weights: FloatArray,
+    steps: tuple[int, int],
+    norm: int,
+    epsilon: float,
+    out: FloatArray,
+) -> None:
+    """Describe one image by votes that are known: parameters are those of :func:`pool`.
+
+    ``out`` is an ndarray of shape (block rows, block columns, cell rows, cell columns, bins).
+    """
+    cells = np.empty((len(first_rows), len(first_columns), out.shape[4]), np.float32)
+    pool(places, votes, first_rows, row_weights, first_columns, column_weights, cells)
+    write_blocks(cells, steps, norm, epsilon, out)
+
+
+@kernel
+def uoctti_numbers(cells: FloatArray, out: FloatArray) -> None:
     """Write 3 n + 4 numbers a cell: Felzenszwalb et al. 2010, section 6.2, without the PCA.
 
-    A cell is normalised by each of the four blocks of 2x2 cells around it (its own row or column
-    stands in for one beyond the border) and clipped; the four are summed over.
+    A cell is normalised by the length of each of the four blocks of 2x2 cells around it, of the n
+    unsigned bins; its own row or column stands in for one beyond the border. Each time it is
+    clipped at 0.2. The 2 n signed and n unsigned bins are half the sum of the four; the last
+    numbers are for each block the sum of the unsigned bins over sqrt(18).
 
     Parameters
     ----------
-    cells : float32 array of shape (images, rows, columns, 2 n directions)
-    constants : float32 array
-        The numbers that the norm needs.
-    out : float32 array of shape (images, numbers)
+    cells : ndarray of shape (images, rows, columns, 2 n), float32
+    out : ndarray of shape (images, rows, columns, 3 n + 4), float32
     """
-    rows, columns, directions = cells.shape[1:]
-    for image in range(len(cells)):
-        _normalize_image(cells[image].ravel(), rows, columns, directions, constants, out[image])
-
-
-@inner
-def _normalize_image(
-    cells: Any, rows: int, columns: int, directions: int, constants: Any, out: Any
-) -> None:
-    """Write the descriptor of one image."""
+    images, rows, columns, directions = cells.shape
     n = directions // 2
-    energy = np.zeros(rows * columns, np.float32)
-    for i in range(rows * columns):
-        for o in range(i * directions, i * directions + n):
-            energy[i] += (cells[o] + cells[o + n]) * (cells[o] + cells[o + n])
-    for i in range(rows * columns):
-        at = i * (3 * n + 4)
-        for o in range(at, at + 3 * n + 4):
-            out[o] = 0
-        for corner in range(4):
-            # Steps to the neighbours in the block at this corner; none beyond the border.
-            down = min(max(i // columns + corner // 2 * 2 - 1, 0), rows - 1) - i // columns
-            right = min(max(i % columns + corner % 2 * 2 - 1, 0), columns - 1) - i % columns
-            below = i + down * columns
-            total = energy[i] + energy[below] + energy[i + right] + energy[below + right]
-            factor = np.float32(1) / np.sqrt(total + constants[0])
-            for o in range(n):
-                forth = cells[i * directions + o] * factor
-                back = cells[i * directions + o + n] * factor
-                both = min(forth + back, constants[4])
-                out[at + o] += np.float32(0.5) * min(forth, constants[4])
-                out[at + n + o] += np.float32(0.5) * min(back, constants[4])
-                out[at + 2 * n + o] += np.float32(0.5) * both
-                out[at + 3 * n + corner] += both * constants[1]
+    energy = np.empty((rows, columns), np.float32)
+    for k in range(images):
+        for i in range(rows):
+            for j in range(columns):
+                energy[i, j] = ZERO
+                for o in range(n):
+                    both = cells[k, i, j, o] + cells[k, i, j, o + n]
+                    energy[i, j] += both * both
+        out[k] = ZERO
+        for i in range(rows):
+            for j in range(columns):
+                for corner in range(4):
+                    y = min(max(i + corner // 2 * 2 - 1, 0), rows - 1)
+                    x = min(max(j + corner % 2 * 2 - 1, 0), columns - 1)
+                    total = (energy[i, j] + energy[y, j]) + (energy[i, x] + energy[y, x])
+                    factor = ONE / np.sqrt(total + np.float32(1e-4))
+                    add_normalized(cells[k, i, j], factor, corner, out[k, i, j])
+
+
+@inlined
+def add_normalized(cell: FloatArray, factor: Any, corner: int, numbers: FloatArray) -> None:
+    """Add a cell's bins, times the factor of one corner and clipped, to its numbers."""
+    n = len(cell) // 2
+    for o in range(n):
+        forth, back = cell[o] * factor, cell[o + n] * factor
+        both = min(forth + back, CLIP)
+        numbers[o] += HALF * min(forth, CLIP)
+        numbers[n + o] += HALF * min(back, CLIP)
+        numbers[2 * n + o] += HALF * both
+        numbers[3 * n + corner] += both * np.float32(18**-0.5)

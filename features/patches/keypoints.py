@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.features.hog.conventions import check_counts
+from visualwords.features.checks import check_integer
 from visualwords.features.image import FloatArray, Image, as_stack, check_image
 
 from .base import Patches, halved, halvings, unit_gray
@@ -114,7 +114,7 @@ class KeypointPatches(Patches):
             raise ValueError(
                 f"expected detector to be one of {sorted(DETECTORS)}, got {self.detector!r}"
             )
-        check_counts("n_keypoints", (self.n_keypoints,), 1)
+        check_integer("n_keypoints", self.n_keypoints)
         size = self.patch_size
         if size is not None and not (isinstance(size, Real) and 0 < size < np.inf):
             raise ValueError(f"expected patch_size to be a positive number, got {size!r}")

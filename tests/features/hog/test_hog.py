@@ -271,14 +271,17 @@ def test_skimage_of_one_row():
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("convention", ["dalal", "opencv", "uoctti"])
-def test_float_images_count_as_8_bit_images(convention):
-    differences = []
-    for image in PHOTOGRAPHS:
-        gray = image[..., 1] if image.ndim == 3 else image
-        scaled = hog(gray / 255, convention=convention)
-        differences.append(float(np.abs(hog(gray, convention=convention) - scaled).max()))
-    worst(f"{convention}, float beside uint8", differences, 1e-4)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("convention", "orientations"), [("dalal", 9), ("opencv", 9), ("uoctti", 9), ("uoctti", 6)]
+)
+def test_float_images_count_as_8_bit_images(convention, orientations, dtype):
+    parameters = {"convention": convention, "orientations": orientations}
+    differences = [
+        np.abs(hog((image / 255).astype(dtype), **parameters) - hog(image, **parameters)).max()
+        for image in PHOTOGRAPHS
+    ]
+    worst(f"{convention}, float beside uint8", differences, 1e-6)
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -311,7 +314,10 @@ def test_opencv_with_other_cells_blocks_and_strides(index):
     np.testing.assert_allclose(got, np.load(SAVED)[f"other_{index}"], atol=2e-6)
 
 
-@pytest.mark.parametrize(("orientations", "images"), [(9, slice(0, None, 2)), (2, slice(3, 6))])
+@pytest.mark.parametrize(
+    ("orientations", "images"),
+    [(9, slice(0, None, 2)), (2, slice(3, 6)), (6, slice(1, 4)), (10, slice(0, 3))],
+)
 def test_uoctti_is_its_definition(orientations, images):
     compare(
         f"uoctti {orientations}",
@@ -321,6 +327,17 @@ def test_uoctti_is_its_definition(orientations, images):
         convention="uoctti",
         orientations=orientations,
     )
+
+
+@pytest.mark.parametrize("orientations", [6, 10, 14, 18])
+def test_uoctti_of_gradients_between_two_directions(orientations):
+    """At 45 degrees two directions are equally near: VLFeat takes the first."""
+    slope = 5 * np.arange(24, dtype=np.uint8)[:, np.newaxis] * np.ones(24, np.uint8)
+    down = slope + slope.T
+    for image in (down, down[:, ::-1], down[::-1], down[::-1, ::-1]):
+        for pixels in (image, image / 255):
+            got = hog(pixels, convention="uoctti", orientations=orientations)
+            np.testing.assert_allclose(got, uoctti(image, n=orientations), atol=1e-5)
 
 
 def test_cs231n_is_the_course():

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 import skimage.data
+from sklearn.exceptions import NotFittedError
 
 from visualwords.features import HOG, hog, hog_cells, hog_image
-from visualwords.features.hog.plan import make_plan
 
 CONVENTIONS = ("dalal", "skimage", "opencv", "uoctti", "cs231n")
 CAMERA = skimage.data.camera()[100:132, 200:240]
@@ -17,7 +17,8 @@ CAMERA = skimage.data.camera()[100:132, 200:240]
     ("parameters", "message"),
     [
         ({"convention": "lowe"}, "convention must be one of"),
-        ({"orientations": 0}, "orientations must be a whole number above 0"),
+        ({"orientations": 0}, "orientations must be a whole number from 1 to 256, got 0"),
+        ({"orientations": 10**6}, "orientations must be a whole number from 1 to 256, got 1000000"),
         ({"pixels_per_cell": (8, 0)}, "pixels_per_cell must be two whole numbers"),
         ({"cells_per_block": (2, 2, 2)}, "cells_per_block must be two whole numbers"),
         ({"block_stride": (0, 8)}, "block_stride must be two whole numbers"),
@@ -42,7 +43,7 @@ def test_errors_name_the_parameter(parameters, message):
 
 @pytest.mark.parametrize("name", ["pixels_per_cell", "cells_per_block", "block_stride"])
 def test_one_number_is_not_enough_for_rows_and_columns(name):
-    message = re.escape(f"{name} must be two whole numbers (rows, columns) above 0, got 8")
+    message = re.escape(f"{name} must be two whole numbers (rows, columns) of at least 1, got 8")
     functions = [hog, hog_cells, hog_image] if name == "pixels_per_cell" else [hog]
     for function in functions:
         with pytest.raises(ValueError, match=message):
@@ -53,7 +54,7 @@ def test_one_number_is_not_enough_for_rows_and_columns(name):
 
 @pytest.mark.parametrize("size", [32, (32,), (32, 32, 3), (32.5, 32), (0, 32), "ab"])
 def test_a_size_is_two_whole_numbers(size):
-    message = f"image_size must be two whole numbers (rows, columns) above 0, got {size!r}"
+    message = f"image_size must be two whole numbers (rows, columns) of at least 1, got {size!r}"
     with pytest.raises(ValueError, match=re.escape(message)):
         HOG(image_size=size).fit([CAMERA])
 
@@ -71,7 +72,6 @@ def test_a_size_is_two_whole_numbers(size):
     ],
 )
 def test_whole_numbers_of_any_type_and_size_do(parameters, plain):
-    make_plan.cache_clear()
     first = hog(CAMERA, **parameters)
     np.testing.assert_array_equal(first, hog(CAMERA, **plain))
 
@@ -93,8 +93,26 @@ def test_lists_do_as_parameters():
 def test_image_size_makes_mixed_images_alike():
     mixed = [CAMERA, CAMERA[:, :33], CAMERA[:20]]
     assert HOG(image_size=(32, 32)).fit_transform(mixed).shape == (3, 324)
-    with pytest.raises(ValueError, match=r"image 1: expected 32x40 pixels as in fit, got"):
+    with pytest.raises(
+        ValueError, match=r"image 1: expected 32x40 pixels as in the first image, got"
+    ):
         HOG().fit_transform(mixed)
+
+
+def test_images_set_the_size_without_fit():
+    images = np.stack([CAMERA, CAMERA[::-1]])
+    expected = HOG().fit(images).transform(images)
+    np.testing.assert_array_equal(HOG().transform(images), expected)
+    np.testing.assert_array_equal(HOG().describe(CAMERA), expected[0])
+    np.testing.assert_array_equal(HOG(image_size=(32, 40)).transform(images), expected)
+    feature = HOG()
+    assert feature.transform([CAMERA.T]).shape == (1, expected.shape[1])
+    assert feature.transform(images).shape == expected.shape
+    with pytest.raises(ValueError, match=r"image 1: expected 32x40 .*give image_size=\(rows"):
+        feature.transform([CAMERA, CAMERA.T])
+    for call in (lambda: feature.transform([]), feature.get_feature_names_out):
+        with pytest.raises(NotFittedError, match="size of the images is not known: give HOG im"):
+            call()
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

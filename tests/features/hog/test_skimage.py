@@ -73,3 +73,22 @@ def test_resized_images_are_described_as_float32():
     feature = HOG(convention="skimage", image_size=(32, 32)).fit([COLOUR])
     given = feature.transform([COLOUR, np.float32(COLOUR)])
     np.testing.assert_array_equal(given[0], given[1])
+
+
+def test_8_bit_colours_of_equally_long_gradients():
+    """Rounding of the lengths decides which channel counts: (20, 48) and (52, 0) are as long."""
+    squares = {}
+    for a, b in np.ndindex(256, 256):
+        squares.setdefault(a * a + b * b, []).append((a, b))
+    images = np.full((400, 3, 3, 3), 100, np.uint8)
+    rng = np.random.default_rng(0)
+    alike = [pairs for pairs in squares.values() if len(pairs) > 2]
+    for image in images:
+        pairs = alike[rng.integers(len(alike))]
+        for channel, k in enumerate(rng.permutation(len(pairs))[:3]):
+            image[:, :, channel] = 0
+            image[2, 1, channel], image[1, 2, channel] = pairs[k]
+    image = images.reshape(20, 20, 3, 3, 3).swapaxes(1, 2).reshape(60, 60, 3)
+    geometry = {"orientations": 18, "pixels_per_cell": (3, 3), "cells_per_block": (1, 1)}
+    got = hog(image, convention="skimage", **geometry)
+    np.testing.assert_allclose(got, reference(image, **geometry), atol=1e-6)
