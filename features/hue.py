@@ -1,42 +1,67 @@
 """Histograms of hue: ``hue_histogram`` and ``HueHistogram``."""
 
 import math
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from numpy import empty, ndarray
 from sklearn.utils import Tags
 
-from . import hue_kernels
 from .base import ImageFeature
-from .image import FloatArray, Image, Images, check_image, naming_image, stacks
+from .checks import check_bool, check_choice, check_integer
+from .hue_kernels import (
+    CHROMA,
+    L1,
+    L2,
+    MOST_BINS,
+    PIXELS,
+    SATURATION,
+    UNWEIGHTED,
+    VOTES,
+    HueBins,
+    count_pixels,
+    weigh_pixels,
+)
+from .image import FloatArray, Image, Images, as_stack, check_image, naming_image, stacks
 
 __all__ = ["HueHistogram", "hue_histogram"]
 
-WEIGHTS = (None, "chroma", "saturation")
+WEIGHTS = {None: UNWEIGHTED, "chroma": CHROMA, "saturation": SATURATION}
 ACHROMATIC = ("ignore", "bin")
-NORMS = ("pixels", None, "l1", "l2")
+NORMS = {"pixels": PIXELS, None: VOTES, "l1": L1, "l2": L2}
 
-BINS, ONE, IGNORE, PIXELS = 10, 1, ACHROMATIC[0], NORMS[0]  # The defaults.
-UINT8, FLOAT32 = np.dtype(np.uint8), np.dtype(np.float32)
+MOST_CELLS = 2**20  # of a histogram
 
-# Float pixels whose channels differ by less of the largest are grey but for rounding, and a hue
-# this near the end of a bin is on it: so 8-bit images and the same divided by 255 vote alike.
-TOLERANCE = 2.0**-20
+# A float pixel is grey where its channels differ by no more than this share of the largest, and a
+# hue this near to the end of a bin belongs to the next bin. So an 8-bit image and the same image
+# divided by 255 have the same hues.
+TOLERANCE = np.float64(2.0**-20)
+
+# The arguments white, tolerance and snap of the kernels: for 8-bit pixels, and for float pixels
+# whose votes are not or are shared.
+EXACT = np.float32(255), np.float32(0), np.float32(0)
+SNAPPED = np.float64(1), TOLERANCE, TOLERANCE
+SOFT = np.float64(1), TOLERANCE, np.float64(0)
 
 
-class _Plan(NamedTuple):
-    """Checked parameters as the kernels take them, for uint8 and for float32 images."""
+class _Parameters(NamedTuple):
+    """The checked parameters of a histogram."""
 
-    of_uint8: npt.NDArray[np.float32]
-    of_float: npt.NDArray[np.float64]
-    length: int
-    only_hue: bool
-    describe_uint8: Callable[[Image, npt.NDArray[np.float32], FloatArray], None]
-    describe_float: Callable[[Image, npt.NDArray[np.float64], FloatArray], None]
+    bins: HueBins
+    weight: int
+    soft: bool
+    has_achromatic: bool
+    norm: int
+
+    @property
+    def length(self) -> int:
+        """Numbers of a histogram."""
+        return math.prod(self.bins) + self.has_achromatic
+
+    @property
+    def only_hue(self) -> bool:
+        """Whether the scale of a float image does not count."""
+        return self.weight == UNWEIGHTED and self.bins[1:] == (1, 1)
 
 
 def hue_histogram(
@@ -62,10 +87,10 @@ def hue_histogram(
     image : ndarray of shape (rows, columns) or (rows, columns, 3), uint8 or float
         Grey or RGB; uint8 values 0..255 or floating-point values, by convention 0..1.
     n_bins : int
-        Bins of hue over the whole circle.
+        Bins of hue over the whole circle, at most 4,096.
     saturation_bins, value_bins : int
         Bins of saturation and of value that each bin of hue is divided into, over 0..1; the last
-        holds 1 too.
+        holds 1 too. At most 4,096 each, and 1,048,576 cells in all.
     weight : {None, "chroma", "saturation"}
         The vote of a pixel: 1, its chroma or its saturation, from 0 to 1.
     soft : bool
@@ -98,9 +123,9 @@ def hue_histogram(
     saturation C / M, and hue in sixths of a circle, modulo 6: (G - B) / C where M = R, else
     2 + (B - R) / C where M = G, else 4 + (R - G) / C.
 
-    The bin of an 8-bit pixel is exact. A float pixel has no hue if C is at most 2**-20 of its
-    largest channel, and on the end of a bin is what is as near to it: an 8-bit image and the same
-    divided by 255 have the same hues.
+    The bin of an 8-bit pixel is exact. A float pixel has no hue if C is at most 2**-20 M, and a
+    hue that is this near to the end of a bin belongs to the next bin. So an 8-bit image and the
+    same image divided by 255 have the same hues.
 
     References
     ----------
@@ -114,43 +139,13 @@ def hue_histogram(
     >>> hue_histogram(image, n_bins=4, achromatic="bin")
     array([0.25, 0.  , 0.25, 0.  , 0.5 ], dtype=float32)
     """
-    # The default parameters are known by identity: the cache would take longer than the pixels of
-    # a small image.
-    if (
-        n_bins is BINS
-        and saturation_bins is ONE
-        and value_bins is ONE
-        and weight is None
-        and soft is False
-        and achromatic is IGNORE
-        and norm is PIXELS
-    ):
-        plan = USUAL_PLAN
-    else:
-        plan = _find_plan(n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm)
-    if (  # An 8-bit RGB image that is not empty is sound; so that a small one costs little.
-        type(image) is ndarray
-        and image.dtype is UINT8
-        and image.flags.carray
-        and len(shape := image.shape) == 3
-        and shape[2] == 3
-        and image.size
-    ):
-        out = empty(plan.length, FLOAT32)
-        plan.describe_uint8(image, plan.of_uint8, out)
-        return out
-    return _describe_one(image, plan)
+    parameters = _check_parameters(
+        n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm
+    )
+    return _describe_one(image, parameters)
 
 
-def _find_plan(*parameters: Any) -> _Plan:
-    try:
-        return _plan(*parameters)
-    except TypeError:  # A list or an array cannot be looked up: it is refused by its name.
-        return _plan.__wrapped__(*parameters)
-
-
-@lru_cache(maxsize=256, typed=True)
-def _plan(
+def _check_parameters(
     n_bins: int,
     saturation_bins: int,
     value_bins: int,
@@ -158,76 +153,68 @@ def _plan(
     soft: bool,
     achromatic: str,
     norm: str | None,
-) -> _Plan:
-    counts = {"n_bins": n_bins, "saturation_bins": saturation_bins, "value_bins": value_bins}
-    for name, count in counts.items():
-        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
-        if not whole or not 1 <= count <= hue_kernels.MOST:
-            raise ValueError(
-                f"{name} must be a whole number from 1 to {hue_kernels.MOST}, got {count!r}"
-            )
-    sides = [int(count) for count in counts.values()]  # NumPy's small integers would overflow.
-    codes = [
-        *sides,
-        _code("weight", weight, WEIGHTS),
-        _code("soft", soft, (False, True)),
-        _code("achromatic", achromatic, ACHROMATIC),
-        _code("norm", norm, NORMS),
-    ]
-    length = math.prod(sides) + codes[hue_kernels.ACHROMATIC]
-    only_hue = weight is None and saturation_bins == value_bins == 1
-    few = only_hue and not soft and n_bins <= hue_kernels.FEW
-    return _Plan(
-        np.array([*codes, 255, 0, 0], np.float32),
-        np.array([*codes, 1, TOLERANCE, 0 if soft else TOLERANCE], np.float64),
-        length,
-        only_hue,
-        hue_kernels.describe_hues_of_bytes if few else hue_kernels.describe,
-        hue_kernels.describe_hues_of_floats if few else hue_kernels.describe,
+) -> _Parameters:
+    bins = HueBins(
+        check_integer("n_bins", n_bins, 1, MOST_BINS),
+        check_integer("saturation_bins", saturation_bins, 1, MOST_BINS),
+        check_integer("value_bins", value_bins, 1, MOST_BINS),
+    )
+    if math.prod(bins) > MOST_CELLS:
+        raise ValueError(
+            f"n_bins * saturation_bins * value_bins must be at most {MOST_CELLS}, "
+            f"got {' * '.join(map(str, bins))} = {math.prod(bins)}"
+        )
+    return _Parameters(
+        bins,
+        WEIGHTS[check_choice("weight", weight, tuple(WEIGHTS))],
+        check_bool("soft", soft),
+        check_choice("achromatic", achromatic, ACHROMATIC) == "bin",
+        NORMS[check_choice("norm", norm, tuple(NORMS))],
     )
 
 
-def _code(name: str, value: Any, choices: tuple[Any, ...]) -> int:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {choices}, got {value!r}")
-    return choices.index(value)
-
-
-USUAL_PLAN = _plan(BINS, ONE, ONE, None, False, IGNORE, PIXELS)
-
-
-def _describe_one(image: Image, plan: _Plan) -> FloatArray:
+def _describe_one(image: Image, parameters: _Parameters) -> FloatArray:
     image = check_image(image)
-    if image.dtype != UINT8:
-        _check_range(image, plan)
-    out = np.empty(plan.length, FLOAT32)
-    _describe(image if image.ndim == 3 else image[:, :, np.newaxis], plan, out)
-    return out
+    _check_range(image, parameters)
+    out = np.empty((1, parameters.length), np.float32)
+    _describe(as_stack(image), parameters, out)
+    return out[0]
 
 
-def _check_range(image: Image, plan: _Plan) -> None:
-    """Check that the float pixels of an image are colours whose bins the kernels can count."""
-    least, largest = image.min(), image.max()
+def _check_range(images: Image, parameters: _Parameters) -> None:
+    """Check that float pixels are colours whose cells the kernels can find."""
+    if images.dtype == np.uint8:
+        return
+    least, largest = images.min(), images.max()
     if least < 0:
         raise ValueError(
             f"hue needs float pixels from 0 on, got {least!s} to {largest!s}; clip the image, or "
             "add what was subtracted from it"
         )
-    if largest > 1 and not plan.only_hue:
+    if largest > 1 and not parameters.only_hue:
         raise ValueError(
             "saturation, chroma and value need float pixels from 0 to 1, got "
             f"{least!s} to {largest!s}; clip the image, or divide it by its full value"
         )
 
 
-def _describe(image: Image, plan: _Plan, out: FloatArray) -> None:
-    """Write the histograms of images (rows, columns, channels), joined by rows, to ``out``."""
-    if not image.flags.carray:  # Of read-only arrays numba makes another, slower type.
-        image = image.copy()
-    if image.dtype == UINT8:
-        plan.describe_uint8(image, plan.of_uint8, out)
+def _describe(stack: Image, parameters: _Parameters, out: FloatArray) -> None:
+    """Write the histograms of a stack (n, rows, columns, channels) to the rows of ``out``."""
+    bins, weight, soft, has_achromatic, norm = parameters
+    n, rows, columns, channels = stack.shape
+    if channels == 1:
+        out[:] = 0
+        if has_achromatic:
+            out[:, -1] = rows * columns if norm == VOTES else 1
+        return
+    if not stack.flags.writeable:  # numba would compile the kernels again for a read-only array.
+        stack = stack.copy()
+    pixels = stack.reshape(n, -1)
+    white, tolerance, snap = EXACT if stack.dtype == np.uint8 else SOFT if soft else SNAPPED
+    if weight == UNWEIGHTED and not soft:
+        count_pixels(pixels, bins, white, tolerance, snap, norm, out)
     else:
-        plan.describe_float(image, plan.of_float, out)
+        weigh_pixels(pixels, bins, weight, soft, white, tolerance, snap, norm, out)
 
 
 class HueHistogram(ImageFeature):
@@ -251,7 +238,7 @@ class HueHistogram(ImageFeature):
     (5, 4)
     """
 
-    kernel_version = 2
+    kernel_version = 3
 
     def __init__(
         self,
@@ -273,7 +260,7 @@ class HueHistogram(ImageFeature):
         self.norm = norm
         self.n_jobs = n_jobs
 
-    def fit(self, images: Images, y: Any = None) -> Self:
+    def fit(self, images: Images, y: object = None) -> Self:
         """Check the parameters; nothing is learned from the images.
 
         Parameters
@@ -287,7 +274,7 @@ class HueHistogram(ImageFeature):
 
     @property
     def _n_features_out(self) -> int:
-        return self._plan().length
+        return self._checked_parameters().length
 
     def describe(self, image: Image) -> FloatArray:
         """Describe one image.
@@ -300,19 +287,21 @@ class HueHistogram(ImageFeature):
         -------
         ndarray of shape (n_features_out_,), float32
         """
-        return _describe_one(image, self._plan())
+        return _describe_one(image, self._checked_parameters())
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
-        plan = self._plan()
+        parameters = self._checked_parameters()
         for rows, stack in stacks(images, first):
-            if stack.dtype != UINT8:
+            try:
+                _check_range(stack, parameters)
+            except ValueError:  # To check the images one by one tells which one is refused.
                 for i, image in enumerate(stack, first + rows.start):
                     with naming_image(i):
-                        _check_range(image, plan)
-            _describe(stack.reshape(-1, *stack.shape[2:]), plan, out[rows].reshape(-1))
+                        _check_range(image, parameters)
+            _describe(stack, parameters, out[rows])
 
-    def _plan(self) -> _Plan:
-        return _find_plan(
+    def _checked_parameters(self) -> _Parameters:
+        return _check_parameters(
             self.n_bins,
             self.saturation_bins,
             self.value_bins,
@@ -322,7 +311,7 @@ class HueHistogram(ImageFeature):
             self.norm,
         )
 
-    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+    def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
         """Name the bins by where each begins: the hue in degrees, saturation and value in 0..1.
 
         Parameters
@@ -334,12 +323,12 @@ class HueHistogram(ImageFeature):
         ndarray of shape (n_features_out_,), object
             Such as "hue36", or "hue36_saturation0.5_value0.25", and "achromatic" at the end.
         """
-        self._plan()
-        names = [f"hue{360 * b / self.n_bins:g}" for b in range(self.n_bins)]
-        for axis, count in (("saturation", self.saturation_bins), ("value", self.value_bins)):
+        bins, _, _, has_achromatic, _ = self._checked_parameters()
+        names = [f"hue{360 * b / bins.hues:g}" for b in range(bins.hues)]
+        for axis, count in (("saturation", bins.saturations), ("value", bins.values)):
             if count > 1:
                 names = [f"{name}_{axis}{b / count:g}" for name in names for b in range(count)]
-        return np.array(names + ["achromatic"] * (self.achromatic == "bin"), object)
+        return np.array(names + ["achromatic"] * has_achromatic, object)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

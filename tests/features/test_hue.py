@@ -228,13 +228,14 @@ def test_names_tell_where_the_bins_begin():
     "parameters",
     [
         {"n_bins": 0},
-        {"n_bins": 10.0},
+        {"n_bins": 10.5},
         {"n_bins": True},
         {"n_bins": 4097},
         {"n_bins": [10]},
         {"weight": ["chroma"]},
         {"saturation_bins": -1},
         {"value_bins": "2"},
+        {"value_bins": 4097},
         {"weight": "value"},
         {"soft": "yes"},
         {"achromatic": None},
@@ -252,8 +253,20 @@ def test_errors_name_the_parameter_and_its_value(parameters):
         HueHistogram(**parameters).fit([image])
 
 
+def test_the_largest_number_of_cells_is_named():
+    image = np.full((1, 1, 3), (0, 1, 255), np.uint8)
+    most = {"n_bins": 4096, "saturation_bins": 16, "value_bins": 16}
+    (cell,) = np.flatnonzero(hue_histogram(image, **most))
+    assert np.unravel_index(cell, (4096, 16, 16)) == (int((4 - 1 / 255) / 6 * 4096), 15, 15)
+    message = (
+        r"n_bins \* saturation_bins \* value_bins must be at most 1048576, got 4096 \* 16 \* 17 "
+    )
+    with pytest.raises(ValueError, match=message):
+        hue_histogram(image, **most | {"value_bins": 17})
+
+
 def test_the_length_may_be_more_than_its_factors_can_hold():
-    parameters = {"n_bins": np.uint8(100), "saturation_bins": np.uint8(4)}
+    parameters = {"n_bins": np.uint8(100), "saturation_bins": 4.0}
     image = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
     feature = HueHistogram(**parameters).fit([image])
     expected = hue_histogram(image, n_bins=100, saturation_bins=4)
