@@ -1,0 +1,146 @@
+"""Runs every compiled kernel on small inputs and saves what comes out.
+
+``test_environments.py`` runs this file as a program, in environments in which numba compiles
+otherwise, and compares the results with those of its own process.
+"""
+
+import importlib
+import pkgutil
+import sys
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+import visualwords
+from visualwords.classifiers import (
+    SGD,
+    ColumnStack,
+    DualAscent,
+    InteriorPoint,
+    LinearSVM,
+    LinearSVMCV,
+    PrimalDual,
+    Softmax,
+    SoftmaxCV,
+)
+from visualwords.features import (
+    HOG,
+    BagOfVisualWords,
+    DensePatches,
+    HueHistogram,
+    KeypointPatches,
+    VisualVocabulary,
+    hog_cells,
+)
+
+CONVENTIONS = ("dalal", "skimage", "opencv", "uoctti", "cs231n")
+
+
+def results():
+    """Return the results of the kernels by name."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (6, 33, 39, 3), dtype=np.uint8)
+    images[:, 8:24, 10:30] //= 4
+    kinds = {
+        "colour": images,
+        "grey": images[:, :, :, 0].copy(),
+        "float": (images / 255).astype(np.float32),
+    }
+    found = {}
+    for kind, collection in kinds.items():
+        for name, transformer in image_transformers().items():
+            found[f"{name}, {kind}"] = transformer.fit_transform(collection)
+        for name, patches in patch_finders().items():
+            found[f"{name}, {kind}"] = patches.transform(collection).values
+    for convention in CONVENTIONS:
+        found[f"cells, {convention}"] = hog_cells(images[0], convention=convention)
+    found.update(words(images, rng))
+    found.update(classifiers(rng))
+    return found
+
+
+def image_transformers():
+    transformers = {
+        "hue": HueHistogram(),
+        "hue cells": HueHistogram(36, 3, 2, achromatic="bin"),
+        "hue votes": HueHistogram(50, 2, 3, weight="chroma", soft=True),
+        "square roots": HOG(transform_sqrt=True),
+        "signed": HOG(signed=True, block_norm="L1-sqrt"),
+        "resized": HOG(image_size=(16, 24)),
+    }
+    for convention in CONVENTIONS:
+        transformers[convention] = HOG(convention=convention)
+    return transformers
+
+
+def patch_finders():
+    return {
+        "grid": DensePatches(8, 4),
+        "large patches": DensePatches(33, 5),
+        "keypoints": KeypointPatches("fast", 20),
+    }
+
+
+def words(images, rng):
+    """Return what the vocabulary and the bags of words compute."""
+    blobs = rng.normal(0, 1, (40, 1, 12)) + rng.normal(0, 0.01, (40, 15, 12))
+    rows = blobs.reshape(-1, 12).astype(np.float32)
+    vocabulary = VisualVocabulary(n_words=40).fit(rows)
+    found = {
+        "inertia": vocabulary.inertia_,
+        "predict": vocabulary.words_[vocabulary.predict(rows)],
+        "nearest": vocabulary.nearest(rows[:50], 5)[1],
+        "distances": np.sort(vocabulary.transform(rows[:50])),
+        "batch": VisualVocabulary(n_words=40).partial_fit(rows).inertia_ >= 0,
+    }
+    for assignment in ("hard", "localized", "triangle"):
+        bag = BagOfVisualWords(16, patches=DensePatches(8, 4), assignment=assignment)
+        found[f"bag, {assignment}"] = bag.fit_transform(images).sum(axis=1)
+    return found
+
+
+def classifiers(rng):
+    """Return the scores of classifiers for the rows that they learn from."""
+    X = rng.normal(0, 1, (90, 12)).astype(np.float32)
+    y = np.repeat([0, 1, 2], 30)
+    X[:, :3] += np.eye(3, dtype=np.float32)[y]
+    wide = rng.normal(0, 1, (40, 60)).astype(np.float32)
+    stack = ColumnStack([X[:, :5], X[:, 5:]])
+    models = {
+        "softmax": (Softmax(0.1), X, y),
+        "two classes": (Softmax(0.1), X, y > 0),
+        "standardised": (Softmax(0.1, standardize=True), X.astype(np.float64) + 3, y),
+        "softmax of parts": (Softmax(0.1, standardize="parts"), stack, y),
+        "softmax by steps": (Softmax(0.1, solver=SGD(max_iter=5)), X, y),
+        "softmax by folds": (SoftmaxCV(cv=3), X, y),
+        "hinge": (LinearSVM(0.1), X, y),
+        "hinge, double": (LinearSVM(0.1, standardize=True), X.astype(np.float64), y),
+        "hinge of parts": (LinearSVM(0.1), stack, y),
+        "hinge, few rows": (LinearSVM(0.1), wide, y[25:65]),
+        "hinge by ascent": (LinearSVM(0.1, solver=DualAscent(1e-6)), X, y),
+        "hinge, primal and dual": (LinearSVM(0.1, solver=PrimalDual()), X, y),
+        "hinge, interior point": (LinearSVM(0.1, solver=InteriorPoint()), X, y),
+        "hinge by folds": (LinearSVMCV(cv=3), X, y),
+    }
+    for loss in ("squared_hinge", "crammer_singer", "one_vs_rest"):
+        models[loss] = LinearSVM(0.1, loss=loss), X, y
+    return {name: model.fit(X, y).decision_function(X) for name, (model, X, y) in models.items()}
+
+
+def kernels():
+    """Return the compiled functions that Python calls, by name."""
+    found = {}
+    for package in ("features", "classifiers"):
+        (folder,) = importlib.import_module(f"visualwords.{package}").__path__
+        for module in pkgutil.walk_packages([folder], f"visualwords.{package}."):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if isinstance(value, Dispatcher) and value.targetoptions.get("nogil"):
+                    found[f"{value.py_func.__module__}.{name}"] = value
+    return found
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[1], **results())
+    idle = [name for name, kernel in kernels().items() if not kernel.signatures]
+    if idle:
+        sys.exit(f"{visualwords.__name__}: these kernels did not run: {', '.join(sorted(idle))}")
