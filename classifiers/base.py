@@ -34,7 +34,7 @@ from .validation import (
     seed_of,
 )
 
-__all__ = ["LinearClassifier"]
+__all__ = ["LinearClassifier", "frame_of"]
 
 # The gap of a solver that computes none is measured with this smoothing.
 GAP_WIDTH = 0.1
@@ -342,7 +342,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
             return np.zeros(objective.shape)
         W, frame = (
             np.column_stack([self.coef_, self.intercept_ * self.fit_intercept]),
-            _frame(objective),
+            frame_of(objective),
         )
         if frame is not None:
             W = frame.standardised(W)
@@ -367,14 +367,14 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
             setattr(self, name, value)
 
 
-def _frame(objective: Objective) -> Scaling | None:
+def frame_of(objective: Objective) -> Scaling | None:
     """Return the frame that the objective's rows are seen in, or None for raw rows."""
     return objective.X.scaling if isinstance(objective.X, StandardisedRows) else None
 
 
 def _learned(W: Weights, objective: Objective) -> dict[str, Weights]:
     """Return the attributes of a model with weights for the objective's columns."""
-    frame, learned = _frame(objective), {}
+    frame, learned = frame_of(objective), {}
     raw = W if objective.scaling is None else objective.scaling.raw(W)
     if frame is not None:
         raw = frame.raw(raw)

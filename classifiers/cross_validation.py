@@ -1,49 +1,67 @@
 """``LinearSVMCV`` and ``SoftmaxCV``: the penalty chosen by cross-validation."""
 
 from collections.abc import Sequence
-from numbers import Integral, Real
-from typing import Any, Self
+from dataclasses import replace
+from numbers import Real
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedKFold
 
-from .base import LinearClassifier
+from .base import LinearClassifier, frame_of
+from .folds import Indices, Splits, fold_of_each_row, make_splits
 from .linear import LinearSVM, Softmax
 from .objective import Objective
-from .scaling import Scaling, scalings_outside
+from .scaling import Scaling, Weights, scalings_outside
 from .solvers.base import Solver
 from .solvers.curvature import Spectrum, column_gram, sample, sample_size
 from .solvers.path import Models
-from .solvers.path_model import Model
-from .validation import check_training_data, seed_of
+from .sources import Source
+from .validation import (
+    ClassWeight,
+    LabelArray,
+    MatrixLike,
+    RandomState,
+    check_training_data,
+    row_weights,
+    seed_of,
+)
 
 __all__ = ["LinearSVMCV", "SoftmaxCV"]
 
 ALPHAS = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0)
-# Rows to see how the columns are correlated: for steps that are not evaluated.
+# The columns' correlations are measured on so many rows a column: some steps are not evaluated.
 ROWS_PER_COLUMN = 16
 
 
 class CrossValidated(LinearClassifier):
-    """What both have in common: the search over penalties."""
+    """Base of the classifiers that search for the best penalty."""
 
     alphas: Sequence[float]
-    cv: int
+    cv: Splits
     tol: float
     alpha_: float
+    scores_: Weights
     solver: Solver | None = None
     warm_start: bool = False
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Score every penalty on every fold, and fit the best penalty to all rows.
+    def fit(
+        self,
+        X: MatrixLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Score every penalty on every split, and fit the best penalty to all rows.
 
         Parameters
         ----------
         X : array-like or source of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), optional
-            Of the rows in training and in scoring.
+            Weights of the rows in training and in scoring.
+        groups : array-like of shape (n_samples,), optional
+            Handed to a splitter that keeps groups of rows together, such as ``GroupKFold``.
 
         Returns
         -------
@@ -52,17 +70,44 @@ class CrossValidated(LinearClassifier):
         Raises
         ------
         ValueError
-            As :meth:`LinearClassifier.fit`; and if a penalty is not above 0, ``cv`` is no whole
-            number, or a class has fewer rows than there are folds.
+            As :meth:`LinearClassifier.fit`; and if a penalty is not above 0, ``cv`` gives no
+            splits, or the training or the test rows of a split all have weight 0.
+
+        Warns
+        -----
+        UserWarning
+            If a class has fewer rows than there are stratified folds.
         """
         self._check_parameters()
-        X, y = check_training_data(self, X, y, finite=not self.standardize)
-        objective = self._objective(X, y, sample_weight, max(self.alphas))
-        with objective:
-            models = self._search(objective)
-        best = int(self.scores_.mean(axis=1).argmax())
+        rows, labels = check_training_data(self, X, y, finite=not self.standardize)
+        objective = self._objective(rows, labels, sample_weight, max(self.alphas))
+        seed = seed_of(self.random_state) or 0
+        splits = make_splits(self.cv, rows, labels, groups, seed)
+        weight = row_weights(labels, self.classes_, self.class_weight, sample_weight)
+        weight = np.ones(len(labels)) if weight is None else weight
+        if not all(weight[train].any() and weight[test].any() for train, test in splits):
+            raise ValueError(
+                f"cv={self.cv!r}: there are folds whose rows all have weight 0; take fewer folds"
+            )
+        folds, first = fold_of_each_row(splits, len(labels)), None
+        if folds is None:
+            of_splits = [self._score_split(rows, labels, weight, split, seed) for split in splits]
+            self.scores_ = np.column_stack(of_splits)
+        else:
+            with objective:
+                self.scores_, first = self._search(rows, objective, folds, seed)
+        return self._fit_best(objective, first)
+
+    def _fit_best(self, objective: Objective, first: list[Weights] | None) -> Self:
+        """Fit the penalty with the best mean score, from its first weights or from zeros."""
+        means = self.scores_.mean(axis=1)
+        if self.verbose > 0:
+            for alpha, mean in zip(self.alphas, means, strict=True):
+                print(f"{type(self).__name__}: alpha {alpha:g}: accuracy {mean:.4f}", flush=True)
+        best = int(means.argmax())
         self.alpha_ = float(self.alphas[best])
-        return self._minimize(objective.replaced(alpha=self.alpha_), models[best].W)
+        W = np.zeros(objective.shape) if first is None else first[best]
+        return self._minimize(objective.replaced(alpha=self.alpha_), W)
 
     def _check_strength(self) -> None:
         _check_penalties(self.alphas)
@@ -70,11 +115,18 @@ class CrossValidated(LinearClassifier):
     def _penalty(self) -> float:
         return self.alpha_
 
-    def _search(self, objective: Objective) -> list[Model]:
-        """Score all penalties on all folds; give the models that learned from all rows."""
-        seed = seed_of(self.random_state) or 0
-        folds = self._folds(objective.y, objective.sample_weight, seed)
-        spectrum = Spectrum(column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1]))
+    def _search(
+        self, X: Source, objective: Objective, folds: Indices, seed: int
+    ) -> tuple[Weights, list[Weights]]:
+        """Score all penalties on all folds in shared passes over X.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_alphas, n_folds)
+        weights : list of ndarray
+            Of each penalty, learned from all rows.
+        """
+        spectrum = self._spectrum(objective, seed)
         everything = Models(objective, folds, spectrum)
         models = everything.of_all_rows(self.alphas)
         rows = sample(objective, max(objective.n_samples // 8, sample_size(objective)), seed)
@@ -85,39 +137,47 @@ class CrossValidated(LinearClassifier):
             models = [model.again() for model in models]
         everything.minimize(models, 0.3 * self.tol)
         everything.measure(models, seed)
-        held_out = everything.leave_out(models, self._scalings(objective, folds))
+        held_out = everything.leave_out(models, self._scalings(X, objective, folds))
         everything.minimize_alike(held_out, 0.1 * self.tol)
-        scores = np.array(everything.accuracies(held_out))
-        self.scores_ = np.ascontiguousarray(scores.reshape(self.cv, -1).T)
-        return models
+        scores = np.array(everything.accuracies(held_out)).reshape(-1, len(self.alphas))
+        return np.ascontiguousarray(scores.T), [model.W for model in models]
 
-    def _scalings(self, objective: Objective, folds: npt.NDArray[np.intp]) -> list[Scaling | None]:
-        """Scalings of the columns by the rows that each fold's models see."""
+    def _score_split(
+        self,
+        X: Source,
+        y: LabelArray,
+        weight: Weights,
+        split: tuple[Indices, Indices],
+        seed: int,
+    ) -> list[float]:
+        """Score all penalties on one split of any kind; rows outside have weight 0."""
+        of_train, of_test = (weight * np.bincount(rows, minlength=len(y)) for rows in split)
+        objective = self._objective_over(X, y, of_train, max(self.alphas))
+        spectrum = self._spectrum(objective, seed)
+        with objective:
+            training = Models(objective, np.zeros(len(y), np.intp), spectrum)
+            models = training.of_all_rows(self.alphas)
+            training.minimize(models, 0.3 * self.tol)
+            training.measure(models, seed)
+            models = [model.again() for model in models]
+            training.minimize(models, 0.1 * self.tol)
+            is_test = (of_test > 0).astype(np.intp)
+            testing = Models(objective.replaced(sample_weight=of_test), is_test, spectrum)
+            return testing.accuracies([replace(model, held_out=1) for model in models])
+
+    def _spectrum(self, objective: Objective, seed: int) -> Spectrum:
+        return Spectrum(column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1]))
+
+    def _scalings(self, X: Source, objective: Objective, folds: Indices) -> list[Scaling | None]:
+        """Return the scalings of the columns by the rows that each fold's models see."""
+        n_folds = folds.max() + 1
         if objective.scaling is None:
-            return [None] * self.cv
+            return [None] * n_folds
         weight = 1.0 if objective.sample_weight is None else objective.sample_weight
-        of_folds = weight * (folds == np.arange(self.cv)[:, None])
-        scalings = scalings_outside(objective.X, of_folds, self.n_jobs)
-        return [scaling if self.fit_intercept else scaling.uncentred() for scaling in scalings]
-
-    def _folds(
-        self, labels: npt.NDArray[np.intp], weight: npt.NDArray[Any] | None, seed: int
-    ) -> npt.NDArray[np.intp]:
-        fewest = int(np.bincount(labels).min())
-        if not (isinstance(self.cv, Integral) and 2 <= self.cv <= fewest):
-            raise ValueError(
-                "cv must be a whole number from 2 to the number of rows of the smallest class, "
-                f"{fewest}; got {self.cv!r}"
-            )
-        splitter = StratifiedKFold(self.cv, shuffle=True, random_state=seed)
-        folds = np.empty(len(labels), np.intp)
-        for fold, (_, rows) in enumerate(splitter.split(labels, labels)):
-            folds[rows] = fold
-        if not np.bincount(folds, weight).all():
-            raise ValueError(
-                f"cv={self.cv}: there are folds whose rows all have weight 0; take fewer folds"
-            )
-        return folds
+        of_folds = weight * (folds == np.arange(n_folds)[:, None])
+        frame = frame_of(objective)
+        scalings = [self._adjusted(s, X) for s in scalings_outside(X, of_folds, self.n_jobs)]
+        return [s if frame is None else s.within(frame) for s in scalings]
 
 
 def _check_penalties(alphas: Sequence[float]) -> None:
@@ -166,12 +226,12 @@ class LinearSVMCV(CrossValidated, LinearSVM):
         alphas: Sequence[float] = ALPHAS,
         *,
         loss: str = "hinge",
-        cv: int = 5,
+        cv: Splits = 5,
         tol: float = 1e-2,
-        standardize: bool = False,
+        standardize: bool | str = False,
         fit_intercept: bool = True,
-        class_weight: dict[Any, float] | str | None = None,
-        random_state: int | None = None,
+        class_weight: ClassWeight = None,
+        random_state: RandomState = None,
         verbose: int = 0,
         n_jobs: int | None = None,
     ) -> None:
@@ -228,12 +288,12 @@ class SoftmaxCV(CrossValidated, Softmax):
         self,
         alphas: Sequence[float] = ALPHAS,
         *,
-        cv: int = 5,
+        cv: Splits = 5,
         tol: float = 1e-2,
-        standardize: bool = False,
+        standardize: bool | str = False,
         fit_intercept: bool = True,
-        class_weight: dict[Any, float] | str | None = None,
-        random_state: int | None = None,
+        class_weight: ClassWeight = None,
+        random_state: RandomState = None,
         verbose: int = 0,
         n_jobs: int | None = None,
     ) -> None:

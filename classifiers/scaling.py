@@ -11,7 +11,7 @@ import numpy.typing as npt
 from visualwords.threads import row_blocks, worker_threads
 
 from .kernels.products import block_moments
-from .sources import Source
+from .sources import Source, take_rows
 
 __all__ = ["Scaling", "StandardisedRows", "Weights", "column_scaling", "scalings_outside"]
 
@@ -150,9 +150,16 @@ class StandardisedRows:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> FloatArray:
+        return self._scaled(self.X[rows])
+
+    def take_rows(self, index: npt.NDArray[np.intp]) -> FloatArray:
+        """Copy single rows; see :func:`take_rows`."""
+        return self._scaled(take_rows(self.X, index))
+
+    def _scaled(self, block: FloatArray) -> FloatArray:
         if self.scaling is None:
-            return np.asarray(self.X[rows], self.dtype, order="C")
-        block = np.subtract(self.X[rows], self.scaling.mean, order="C")
+            return np.asarray(block, self.dtype, order="C")
+        block = np.subtract(block, self.scaling.mean, order="C")
         block /= self.scaling.scale
         return block.astype(self.dtype, copy=False)
 

@@ -127,6 +127,7 @@ def take_rows(X: Source, index: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
     Parameters
     ----------
     X : source of shape (n, d)
+        May define ``take_rows(index)`` to do it at once.
     index : ndarray of shape (m,), integers
 
     Returns
@@ -135,4 +136,6 @@ def take_rows(X: Source, index: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
     """
     if isinstance(X, np.ndarray):
         return np.take(X, index, axis=0)
+    if hasattr(X, "take_rows"):
+        return X.take_rows(index)
     return np.concatenate([X[row : row + 1] for row in index.tolist()])

@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import (
+    GroupKFold,
+    PredefinedSplit,
+    RepeatedStratifiedKFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
 from sklearn.utils.class_weight import compute_sample_weight
 
 from visualwords.classifiers import (
+    ColumnStack,
     CrossEntropy,
     LinearSVM,
     LinearSVMCV,
@@ -97,10 +105,14 @@ def test_folds_without_any_weight_are_refused(blobs):
         ({"alphas": "0.1"}, "alphas must be numbers above 0"),
         ({"alphas": [np.nan]}, "alphas must be numbers above 0"),
         ({"alphas": [0.1, np.inf]}, "alphas must be numbers above 0"),
-        ({"cv": 1}, "cv must be a whole number from 2 to"),
-        ({"cv": 1000}, "cv must be a whole number from 2 to"),
-        ({"cv": None}, "cv must be a whole number from 2 to .* got None"),
-        ({"cv": StratifiedKFold(3)}, "cv must be a whole number from 2 to"),
+        ({"cv": 1}, "at least one train/test split .* got n_splits=1"),
+        ({"cv": 1000}, "Cannot have number of splits n_splits=1000 greater than"),
+        ({"cv": 2.5}, "Expected `cv` as an integer, a cross-validation object"),
+        ({"cv": "5"}, "Expected `cv` as an integer, a cross-validation object"),
+        ({"cv": []}, "cv must give at least one split into train and test"),
+        ({"cv": [([0, 100], [])]}, "split 0 of cv=.* has 2 training rows and 0 test rows"),
+        ({"random_state": -1}, "random_state must be a whole number of at least 0"),
+        ({"standardize": "columns"}, "standardize must be False, True or 'parts'"),
     ],
 )
 def test_bad_parameters(blobs, change, message):
@@ -165,3 +177,121 @@ def test_scores_at_the_default_tolerance_are_those_of_models_that_never_saw_the_
         expected = [model.score(X[test], y[test]) for model, (_, test) in pairs]
         assert_allclose(search.scores_[i], expected, atol=0.006)
         assert search.scores_[i].mean() == pytest.approx(np.mean(expected), abs=0.003)
+
+
+def scores_of_single_fits(single, alphas, X, y, splits, weight=None):
+    """Fit each penalty on the training rows of each split, and score it on the test rows."""
+    weight = np.ones(len(y)) if weight is None else weight
+    scores = np.empty((len(alphas), len(splits)))
+    for i, alpha in enumerate(alphas):
+        for j, (train, test) in enumerate(splits):
+            part = ColumnStack([half[train] for half in X.parts])
+            model = clone(single).set_params(alpha=alpha).fit(part, y[train], weight[train])
+            held_out = ColumnStack([half[test] for half in X.parts])
+            scores[i, j] = model.score(held_out, y[test], weight[test])
+    return scores
+
+
+def parts_of_unequal_width(offset=7.0, n=400, seed=1):
+    """Make three informative columns beside forty of noise, in another scale and at an offset."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n)
+    few = rng.normal(size=(n, 3)) + 1.2 * np.eye(3)[y]
+    return ColumnStack([100 * few, 0.01 * rng.normal(size=(n, 40)) + offset]), y
+
+
+ALPHAS = [0.003, 0.03, 0.3, 3.0]
+OF_PARTS = [
+    (SoftmaxCV(ALPHAS, tol=1e-7), Softmax(solver=PrimalDual(1e-10))),
+    (
+        LinearSVMCV(ALPHAS, loss="squared_hinge", tol=1e-7),
+        LinearSVM(loss="squared_hinge", solver=PrimalDual(1e-10)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("search", "single"), OF_PARTS, ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_folds_are_scored_with_balanced_parts(search, single, fit_intercept):
+    X, y = parts_of_unequal_width(offset=7.0 if fit_intercept else 0.0)
+    options = {"standardize": "parts", "fit_intercept": fit_intercept}
+    search = clone(search).set_params(**options).fit(X, y)
+    splits = list(StratifiedKFold(5, shuffle=True, random_state=0).split(y, y))
+    single = clone(single).set_params(**options)
+    expected = scores_of_single_fits(single, ALPHAS, X, y, splits)
+    assert_allclose(search.scores_, expected, atol=1e-6)
+    by_columns = clone(search).set_params(standardize=True).fit(X, y)
+    assert np.abs(by_columns.scores_ - search.scores_).max() > 0.01
+
+
+SPLITTERS = {
+    "folds": StratifiedKFold(4),
+    "random": ShuffleSplit(3, test_size=0.2, train_size=0.5, random_state=0),
+    "time": TimeSeriesSplit(3),
+    "repeated": RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0),
+    "one": PredefinedSplit(np.where(np.arange(400) < 100, 0, -1)),
+    "pairs": [(np.arange(300), np.arange(300, 400)), (range(100, 400), range(100))],
+    "bootstrap": [(np.arange(400) // 2, np.arange(200, 400))],
+    "masks": [(np.arange(400) % 3 > 0, np.arange(400) % 3 == 0)],
+}
+
+
+@pytest.mark.parametrize("kind", SPLITTERS)
+@pytest.mark.parametrize("standardize", [False, "parts"])
+def test_any_splitter_of_scikit_learn(kind, standardize):
+    X, y = parts_of_unequal_width()
+    weight = np.random.default_rng(2).uniform(0.5, 2, 400)
+    if not standardize:
+        X = ColumnStack([0.01 * X.parts[0], X.parts[1] - 7])
+    cv = SPLITTERS[kind]
+    options = {"standardize": standardize}
+    search = SoftmaxCV([0.01, 0.3], cv=cv, tol=1e-7, **options).fit(X, y, weight)
+    splits = cv if isinstance(cv, list) else list(cv.split(y, y))
+    splits = [(np.arange(400)[train], np.arange(400)[test]) for train, test in splits]
+    single = Softmax(solver=PrimalDual(1e-10), **options)
+    expected = scores_of_single_fits(single, [0.01, 0.3], X, y, splits, weight)
+    assert_allclose(search.scores_, expected, atol=1e-6)
+    assert search.alpha_ == [0.01, 0.3][search.scores_.mean(axis=1).argmax()]
+
+
+def test_generators_and_groups_and_none(blobs):
+    X, y = blobs(n=300)
+    groups = np.arange(300) // 10
+    search = SoftmaxCV([0.01, 1.0], cv=GroupKFold(3)).fit(X, y, groups=groups)
+    pairs = GroupKFold(3).split(X, y, groups)
+    assert_array_equal(search.scores_, SoftmaxCV([0.01, 1.0], cv=pairs).fit(X, y).scores_)
+    five = SoftmaxCV([0.01, 1.0], cv=None).fit(X, y)
+    assert_array_equal(five.scores_, SoftmaxCV([0.01, 1.0]).fit(X, y).scores_)
+
+
+@pytest.mark.parametrize("search", [SoftmaxCV([0.01, 1.0]), LinearSVMCV([0.01, 1.0])])
+def test_a_class_smaller_than_the_number_of_folds_is_warned_of(blobs, search):
+    X, y = blobs(n=300)
+    few = np.flatnonzero(y == 3)[3:]
+    X, y = np.delete(X, few, axis=0), np.delete(y, few)
+    with pytest.warns(UserWarning, match="least populated class in y has only 3 members"):
+        model = clone(search).fit(X, y)
+    assert model.scores_.shape == (2, 5)
+    assert model.scores_.max() > 0.6
+    assert_array_equal(model.classes_, range(4))
+
+
+def test_a_random_state_shuffles_the_folds(blobs):
+    X, y = blobs(n=300)
+    search = SoftmaxCV([0.01, 1.0], cv=3)
+    of_seed = [clone(search).set_params(random_state=seed).fit(X, y).scores_ for seed in (7, 7, 8)]
+    assert_array_equal(of_seed[0], of_seed[1])
+    assert not np.array_equal(of_seed[0], of_seed[2])
+    of_state = [
+        clone(search).set_params(random_state=np.random.RandomState(seed)).fit(X, y).scores_
+        for seed in (7, 7)
+    ]
+    assert_array_equal(*of_state)
+
+
+def test_the_score_of_each_penalty_is_printed_on_demand(blobs, capsys):
+    X, y = blobs(n=300)
+    search = SoftmaxCV([0.01, 1.0], cv=3, verbose=1).fit(X, y)
+    printed = capsys.readouterr().out
+    for alpha, score in zip((0.01, 1.0), search.scores_.mean(axis=1), strict=True):
+        assert f"SoftmaxCV: alpha {alpha:g}: accuracy {score:.4f}" in printed

@@ -1,0 +1,94 @@
+"""Which rows train and which rows test in cross-validation."""
+
+from collections.abc import Iterable, Iterator
+from numbers import Integral
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import StratifiedKFold, check_cv
+
+from .sources import Source
+from .validation import LabelArray
+
+__all__ = ["Indices", "Splits", "Splitter", "fold_of_each_row", "make_splits"]
+
+Indices = npt.NDArray[np.intp]
+NO_FOLD = -1
+
+
+class Splitter(Protocol):
+    """scikit-learn's interface of a cross-validation splitter."""
+
+    def split(
+        self, X: Any, y: Any = None, groups: Any = None
+    ) -> Iterator[tuple[npt.ArrayLike, npt.ArrayLike]]:
+        """Give the indices of the training rows and of the test rows of each split."""
+
+
+Splits = int | Splitter | Iterable[tuple[npt.ArrayLike, npt.ArrayLike]] | None
+
+
+def make_splits(
+    cv: Splits, X: Source, y: LabelArray, groups: npt.ArrayLike | None, seed: int
+) -> list[tuple[Indices, Indices]]:
+    """Return the training rows and the test rows of each split.
+
+    Parameters
+    ----------
+    cv : int, splitter, iterable of (train, test), or None
+        As in scikit-learn. An integer is a number of stratified folds, but of rows in random order;
+        None is 5.
+    X : source of shape (n, n_features)
+    y : ndarray of shape (n,)
+    groups : array-like of shape (n,), optional
+        For splitters that keep groups of rows together.
+    seed : int
+        Of the random order.
+
+    Raises
+    ------
+    ValueError
+        If ``cv`` is none of these or gives no split, or a split has no training or no test rows.
+
+    Warns
+    -----
+    UserWarning
+        If a class has fewer rows than there are stratified folds.
+    """
+    if cv is None or isinstance(cv, Integral):
+        splitter = StratifiedKFold(5 if cv is None else cv, shuffle=True, random_state=seed)
+    else:
+        splitter = check_cv(cv)
+    rows = np.arange(len(y))
+    splits = [(rows[train], rows[test]) for train, test in splitter.split(X, y, groups)]
+    if not splits:
+        raise ValueError(f"cv must give at least one split into train and test, got {cv!r}")
+    for number, (train, test) in enumerate(splits):
+        if not (len(train) and len(test)):
+            raise ValueError(
+                f"split {number} of cv={cv!r} has {len(train)} training rows and {len(test)} test "
+                "rows, expected at least 1 of each"
+            )
+    return splits
+
+
+def fold_of_each_row(splits: list[tuple[Indices, Indices]], n_rows: int) -> Indices | None:
+    """Return the split that tests each row, if each row is tested once and else trained on.
+
+    Returns None for splits of another kind, such as random ones or those of time series.
+
+    Examples
+    --------
+    >>> first, last = np.array([0, 1]), np.array([2])
+    >>> fold_of_each_row([(first, last), (last, first)], 3)
+    array([1, 1, 0])
+    >>> fold_of_each_row([(first, last)], 3)
+    """
+    folds = np.full(n_rows, NO_FOLD)
+    for number, (train, test) in enumerate(splits):
+        times = np.bincount(train, minlength=n_rows) + np.bincount(test, minlength=n_rows)
+        if (times != 1).any() or (folds[test] != NO_FOLD).any():
+            return None
+        folds[test] = number
+    return None if (folds == NO_FOLD).any() else folds
