@@ -17,7 +17,6 @@ __all__ = [
     "lowest_bit",
     "multiply_add",
     "part",
-    "prefetch",
 ]
 
 LINE = 64  # bytes of a line of the cache
@@ -44,26 +43,6 @@ INNER: dict[str, Any] = {
 }
 inner = njit(**INNER)
 inlined = njit(**INNER, forceinline=True)  # called in one place, or small
-
-
-@intrinsic
-def prefetch(context: Any, array: Any, place: Any) -> Any:
-    """Ask for the cache line of a number of an array, which need not exist, and do not wait.
-
-    ``place`` counts numbers from the beginning of the array, which is C-contiguous.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, values[0]).data
-        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-        ask = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        address = builder.bitcast(builder.gep(data, [values[1]]), byte)
-        for_reading, keep, data_not_code = (ir.Constant(number, k) for k in (0, 3, 1))
-        builder.call(ask, [address, for_reading, keep, data_not_code])
-        return context.get_dummy_value()
-
-    return types.void(array, types.uintp), generate
 
 
 @intrinsic(prefer_literal=True)

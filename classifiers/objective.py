@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from visualwords.threads import row_blocks, worker_threads
 
-from .kernels.products import block_gradient, block_scores, packed_weights
+from .kernels.products import block_gradient, block_scores
 from .losses import Labels, Loss
 from .scaling import Scaling, StandardisedRows, Weights
 from .sources import Source, take_rows
@@ -315,7 +315,7 @@ class Objective:
     def _blocks(self, W: Weights, function: Callable[..., T]) -> Iterator[T]:
         """Apply a function of (scores, y, X, rows) to every block of rows, in order."""
         weights = W if self.scaling is None else self.scaling.raw(W)
-        coef = packed_weights(weights[:, :-1].astype(self.X.dtype))
+        coef = weights[:, :-1].astype(self.X.dtype, order="C")
         intercept = weights[:, -1].astype(self.X.dtype)
 
         def compute(rows: slice) -> T:

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from visualwords.classifiers.kernels.dual import CLASSES, LANES, sweep_products, sweep_rows
-from visualwords.classifiers.kernels.products import block_gradient, block_scores, packed_weights
+from visualwords.classifiers.kernels.products import block_gradient, block_scores
 from visualwords.classifiers.losses import CrammerSinger, OneVsRestHinge, SquaredHinge
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.scaling import Scaling, StandardisedRows, column_scaling
@@ -299,7 +299,7 @@ class DualByRows(DualProblem):
 
     def scores_of(self, slopes: Slopes) -> Slopes:
         """Scores by the weights; see :class:`DualProblem`."""
-        W = packed_weights(self._padded_coef(slopes).astype(self.rows.dtype))
+        W = self._padded_coef(slopes).astype(self.rows.dtype)
         zero = np.zeros(self.objective.n_classes, self.rows.dtype)
         scores = self.offset.copy()
 

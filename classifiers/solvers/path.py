@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.classifiers.kernels.products import block_gradient, block_scores, packed_weights
+from visualwords.classifiers.kernels.products import block_gradient, block_scores
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.scaling import Scaling
 from visualwords.threads import row_blocks
@@ -232,13 +232,13 @@ class Models:
         ]
 
     def _stacks(self, models: list[Model], groups: Groups) -> list[tuple[Any, Any]]:
-        """Trial weights of each group's models as one matrix, packed, and their intercepts."""
+        """Trial weights of each group's models as one matrix, and their intercepts."""
         weights = np.stack([model.raw_trial() for model in models], axis=1)
         stacks = []
         for places in groups.values():
             stack = weights[:, places].astype(self.objective.X.dtype)
             stack = stack.reshape(-1, stack.shape[2])
-            stacks.append((packed_weights(np.ascontiguousarray(stack[:, :-1])), stack[:, -1]))
+            stacks.append((np.ascontiguousarray(stack[:, :-1]), stack[:, -1]))
         return stacks
 
     def _groups(self, rows: slice, groups: Groups) -> Iterator[tuple[Any, Any, Any]]:

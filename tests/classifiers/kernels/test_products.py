@@ -10,7 +10,6 @@ from visualwords.classifiers.kernels.products import (
     block_gradient,
     block_moments,
     block_scores,
-    packed_weights,
 )
 
 SHAPES = [
@@ -28,21 +27,24 @@ def test_scores_are_the_product(shape, dtype):
     rng = np.random.default_rng(0)
     X, coef = rng.normal(size=(n, d)).astype(dtype), rng.normal(size=(k, d)).astype(dtype)
     intercept = rng.normal(size=k).astype(dtype)
-    scores = block_scores(X, packed_weights(coef), intercept)
+    scores = block_scores(X, coef, intercept)
     assert scores.shape == (n, k)
     assert scores.dtype == dtype
     exact = X.astype(np.float64) @ coef.T.astype(np.float64) + intercept
     assert_allclose(scores, exact, atol=3e-5 if dtype == np.float32 else 1e-12)
 
 
-def test_a_row_of_scores_depends_on_its_row_alone():
+@pytest.mark.parametrize("d", [1, 30, 64, 334])
+@pytest.mark.parametrize("n_classes", [1, 4, 10])
+@pytest.mark.parametrize("dtype", ["f", "d"])
+def test_a_row_of_scores_depends_on_its_row_alone(d, n_classes, dtype):
     rng = np.random.default_rng(1)
-    X, coef = rng.normal(size=(9, 30)).astype("f"), rng.normal(size=(4, 30)).astype("f")
-    weights, intercept = packed_weights(coef), np.zeros(4, "f")
+    X = rng.normal(size=(9, d)).astype(dtype)
+    weights, intercept = rng.normal(size=(n_classes, d)).astype(dtype), np.zeros(n_classes, dtype)
     scores = block_scores(X, weights, intercept)
     for i in range(9):
         assert_array_equal(block_scores(X[i : i + 1], weights, intercept), scores[i : i + 1])
-    X[2, 3] = np.nan
+    X[2, d // 2] = np.nan
     broken = block_scores(X, weights, intercept)
     assert np.isnan(broken[2]).all()
     assert_array_equal(np.delete(broken, 2, axis=0), np.delete(scores, 2, axis=0))
@@ -90,7 +92,7 @@ def test_a_broken_value_stays_in_its_column_of_the_gradient(row):
 def test_views_with_gaps_and_memory_maps_give_the_bits_of_their_copies(tmp_path):
     rng = np.random.default_rng(4)
     wide, slopes = rng.normal(size=(22, 40)).astype("f"), rng.normal(size=(22, 5)).astype("f")
-    view, weights = wide[::2, 3:36], packed_weights(rng.normal(size=(5, 33)).astype("f"))
+    view, weights = wide[::2, 3:36], rng.normal(size=(5, 33)).astype("f")
     intercept = np.ones(5, "f")
     np.save(tmp_path / "X.npy", view)
     gradient = block_gradient(view.copy(), slopes[::2].copy())
@@ -135,3 +137,10 @@ def test_exponentials_have_one_error_in_their_last_place():
     low = x < -20
     exact = np.exp(x[low].astype(np.float64))
     assert (np.abs(gradients[low, 1] - exact) / np.spacing(exact.astype("f"))).max() < 1.01
+
+
+def test_weights_of_another_shape_are_refused():
+    X, intercept = np.zeros((5, 3), "f"), np.zeros(2, "f")
+    for shape in [(2, 4), (3, 3), (2, 2)]:
+        with pytest.raises(ValueError, match="expected weights of shape"):
+            block_scores(X, np.zeros(shape, "f"), intercept)
