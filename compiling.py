@@ -1,5 +1,9 @@
-"""What the compiled loops of both packages share: decorators, and what numba has no word for."""
+"""Decorators for the compiled loops of both packages, and operations that numba lacks."""
 
+import warnings
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
@@ -19,30 +23,60 @@ __all__ = [
     "part",
 ]
 
-LINE = 64  # bytes of a line of the cache
+LINE = 64  # bytes in a line of the processor's cache
 
-# What Python calls. Nobody asks for its address: without a wrapper in C it compiles sooner.
-KERNEL: dict[str, Any] = {
-    "nogil": True,
-    "cache": True,
-    "error_model": "numpy",
-    "no_cfunc_wrapper": True,
-}
-kernel = njit(**KERNEL)
 
-# A part of a kernel that is put into it before it is compiled: what one place calls is compiled
-# once. It follows the kernel's rules of arithmetic; ``multiply_add`` relaxes them.
+# Options of a kernel. Nothing asks for its address, so numba need not compile a C wrapper.
+KERNEL: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+
+
+def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Compile a function that Python calls, and keep its machine code on disk.
+
+    numba keeps machine code in ``__pycache__`` beside the source file or in the user's cache
+    folder. Where both are read-only, the function is compiled anew in each process, and one
+    warning says so.
+
+    Parameters
+    ----------
+    function : callable, optional
+        Without it, the result is a decorator: ``@kernel(fastmath={"contract"})``.
+    **options
+        Further options of :func:`numba.njit`.
+    """
+    if function is None:
+        return partial(kernel, **options)
+    try:
+        return njit(function, cache=True, **KERNEL, **options)
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        _warn_that_nothing_is_kept()
+        return njit(function, **KERNEL, **options)
+
+
+@cache
+def _warn_that_nothing_is_kept() -> None:
+    """Warn, once in a process, that compiled kernels cannot be kept on disk."""
+    warnings.warn(
+        f"numba cannot write compiled kernels to {Path(__file__).parent} or to the home folder, so "
+        "each process compiles them again; set NUMBA_CACHE_DIR to a folder that you can write to",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+
+
+# A function that one kernel calls: numba copies it into that kernel before it compiles.
 part = njit(inline="always")
 
-# What several places call, by rules of its own: compiled by itself, then optimised again in each.
-# It needs no way in from Python; compiling one would take as long again.
+# A function that several kernels call. Python does not call it, so it needs no wrappers.
 INNER: dict[str, Any] = {
     "error_model": "numpy",
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }
-inner = njit(**INNER)
-inlined = njit(**INNER, forceinline=True)  # called in one place, or small
+inner = partial(njit, **INNER)
+inlined = partial(inner, forceinline=True)  # a short function, or one with a single caller
 
 
 @intrinsic(prefer_literal=True)

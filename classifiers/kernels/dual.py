@@ -7,9 +7,7 @@ a step it takes (``h``, below 1 where the loss is curved) is all that the kernel
 
 from typing import Any
 
-from numba import njit
-
-from visualwords.compiling import INNER, inner
+from visualwords.compiling import inner, kernel
 
 __all__ = ["CLASSES", "LANES", "sweep_products", "sweep_rows"]
 
@@ -136,7 +134,7 @@ def _improve(
     return moved
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sweep_products(
     order: Any,
     y: Any,
@@ -191,7 +189,7 @@ def sweep_products(
                     S[j, k] -= g * step[k]
 
 
-@njit(**INNER, fastmath=MATH)
+@inner(fastmath=MATH)
 def _scores(x0: Any, x1: Any, x2: Any, x3: Any, W: Any, out: Any) -> None:
     """Compute the products of four rows with all weights: eight sums in registers."""
     zero = x0.dtype.type(0)
@@ -207,7 +205,7 @@ def _scores(x0: Any, x1: Any, x2: Any, x3: Any, W: Any, out: Any) -> None:
         out[0, k + 1], out[1, k + 1], out[2, k + 1], out[3, k + 1] = p1, q1, r1, s1
 
 
-@njit(**INNER, fastmath=MATH)
+@inner(fastmath=MATH)
 def _products(x0: Any, x1: Any, x2: Any, x3: Any, G: Any) -> None:
     """Compute the products of each of four rows with those before it."""
     a = b = c = d = e = f = x0.dtype.type(0)
@@ -221,7 +219,7 @@ def _products(x0: Any, x1: Any, x2: Any, x3: Any, G: Any) -> None:
     G[1, 0], G[2, 0], G[2, 1], G[3, 0], G[3, 1], G[3, 2] = a, b, c, d, e, f
 
 
-@njit(**INNER, fastmath={"contract"})
+@inner(fastmath={"contract"})
 def _subtract(x0: Any, x1: Any, x2: Any, x3: Any, steps: Any, W: Any) -> None:
     """Subtract ``steps.T @ rows`` from the weights."""
     for k in range(steps.shape[1]):
@@ -232,7 +230,7 @@ def _subtract(x0: Any, x1: Any, x2: Any, x3: Any, steps: Any, W: Any) -> None:
                 w[j] -= p * x0[j] + q * x1[j] + r * x2[j] + s * x3[j]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sweep_rows(
     order: Any,
     y: Any,

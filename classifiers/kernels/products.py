@@ -12,9 +12,8 @@ not worth their code.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from visualwords.compiling import KERNEL, kernel
+from visualwords.compiling import kernel
 from visualwords.threads import row_blocks
 
 __all__ = ["block_gradient", "block_moments", "block_scores"]
@@ -115,7 +114,7 @@ def _read_only(array: FloatMatrix) -> FloatMatrix:
     return view
 
 
-@njit(**KERNEL, fastmath=MATH)
+@kernel(fastmath=MATH)
 def _fill_scores(
     X: FloatMatrix, coef: FloatMatrix, intercept: FloatMatrix, scores: FloatMatrix
 ) -> None:

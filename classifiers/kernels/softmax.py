@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from visualwords.compiling import INNER
+from visualwords.compiling import inlined, kernel
 
 __all__ = ["cross_entropy"]
 
@@ -49,7 +48,7 @@ def cross_entropy(scores: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Any, A
     return values, slopes.T
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _softmax(p, y, largest, values, sums):  # type: ignore[no-untyped-def]
     """Turn scores, a row for each class, into derivatives, and give the losses.
 
@@ -86,7 +85,7 @@ def _softmax(p, y, largest, values, sums):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(**INNER, forceinline=True, fastmath={"contract"})
+@inlined(fastmath={"contract"})
 def _log_of_one_and(x):  # type: ignore[no-untyped-def]
     """``log(1 + x)`` for x of at least 0, to two units in the last place.
 
@@ -111,7 +110,7 @@ def _log_of_one_and(x):  # type: ignore[no-untyped-def]
     return p * r * (r * r) + m * LN2_LOW + lost - HALF * (r * r) + r + m * LN2_HIGH
 
 
-@njit(**INNER, forceinline=True, fastmath={"contract"})
+@inlined(fastmath={"contract"})
 def _exp(x):  # type: ignore[no-untyped-def]
     """``exp(x)`` for x of at most 0, to two units in the last place; below LOWEST it is 0.
 

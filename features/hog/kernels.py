@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from visualwords.compiling import INNER, inlined, kernel
+from visualwords.compiling import inlined, inner, kernel
 from visualwords.features.image import FloatArray
 
 __all__ = [
@@ -281,7 +280,7 @@ def pool(
 
 
 # The compiler may choose the order of these sums, once and for all calls.
-@njit(**INNER, fastmath={"reassoc"})
+@inner(fastmath={"reassoc"})
 def sum_of_squares(values: FloatArray) -> Any:
     """Return the sum of ``values**2``."""
     total = ZERO

@@ -8,9 +8,8 @@ one call describes a grid.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from visualwords.compiling import KERNEL, kernel, local
+from visualwords.compiling import kernel, local
 from visualwords.features.image import FloatArray
 from visualwords.lanes import moved, pointer
 
@@ -158,7 +157,7 @@ def _halve(images: Any, halves: Any) -> None:
 
 # "reassoc" lets the compiler choose the order of these sums, once and for all calls. Each pass
 # goes over many rows, so that no row waits for the square root of the one before.
-@njit(**KERNEL, fastmath={"reassoc"})
+@kernel(fastmath={"reassoc"})
 def normalize(rows: Any) -> None:
     """L2-Hys of every row in place: scale to unit length, clip at 0.2, scale again."""
     scale = local(STRIP, np.float32)
