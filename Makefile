@@ -28,17 +28,24 @@ bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks training
 	.venv-bench/bin/python -m benchmarks lecture
 
-.venv-bench/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --upgrade pip
-	.venv-bench/bin/python -m pip install --quiet --editable ".[bench]"
+# An environment without the file "installed" is half made or of another Python: it is made anew.
+CHECK := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+define install
+	@$(PYTHON) $(CHECK) || { \
+		echo "visualwords needs Python 3.11 or newer; '$(PYTHON)' is older or missing."; \
+		echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12"; \
+		exit 1; }
+	test -f $@ && $(@D)/bin/python $(CHECK) || $(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(@D)/bin/python -m pip install --quiet --editable "$(1)"
 	touch $@
+endef
 
 .venv/installed: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable .
-	touch $@
+	$(call install,.)
+
+.venv-bench/installed: pyproject.toml
+	$(call install,.[bench])
 
 .venv/installed-%: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
