@@ -7,10 +7,12 @@ from .gradients import (
     check_gradient,
     numerical_gradient,
 )
+from .hinges import CrammerSinger, Hinge, OneVsRestHinge, SquaredHinge
 from .landscape import PathPlane, breakpoints, landscape, path_plane, random_directions
 from .linear import LinearSVM, Softmax
-from .losses import CrammerSinger, CrossEntropy, Hinge, Loss, OneVsRestHinge, SquaredHinge
+from .losses import CrossEntropy, Loss
 from .objective import Objective
+from .penalties import L2, Penalty
 from .solvers.base import Result, Solver, State
 from .solvers.descent import SGD, Adam, GradientDescent
 from .solvers.dual import DualAscent
@@ -21,6 +23,7 @@ from .solvers.search import RandomLocalSearch, RandomSearch
 from .sources import ColumnStack
 
 __all__ = [
+    "L2",
     "LBFGS",
     "SGD",
     "Adam",
@@ -39,6 +42,7 @@ __all__ = [
     "Objective",
     "OneVsRestHinge",
     "PathPlane",
+    "Penalty",
     "PrimalDual",
     "RandomLocalSearch",
     "RandomSearch",

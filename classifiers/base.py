@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Self
+from inspect import isclass
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,7 @@ GAP_WIDTH = 0.1
 
 
 def _learns_by_minibatches(estimator: "LinearClassifier") -> bool:
-    if isinstance(estimator.solver, MinibatchSolver):
+    if getattr(estimator.solver, "minibatches", False):
         return True
     raise AttributeError(
         "partial_fit needs a solver that learns from a few rows at a time, such as solver=SGD(), "
@@ -52,7 +53,11 @@ def _learns_by_minibatches(estimator: "LinearClassifier") -> bool:
 class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Base of the linear classifiers; a subclass names its loss and its default solver."""
 
+    # The losses that have a name.
+    losses: ClassVar[dict[str, type[Loss]]]
+
     alpha: float
+    loss: str | Loss
     standardize: bool | str
     fit_intercept: bool
     class_weight: ClassWeight
@@ -63,9 +68,16 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
     n_jobs: int | None
     solver_memory_: list[Any]
 
-    @abstractmethod
     def _loss(self) -> Loss:
-        """Make the loss to minimise."""
+        """Return the loss that the parameter ``loss`` names or is."""
+        if hasattr(self.loss, "values_and_grad") and not isclass(self.loss):
+            return cast(Loss, self.loss)
+        if self.loss not in list(self.losses):
+            raise ValueError(
+                f"loss must be one of {sorted(self.losses)} or an instance of Loss, got "
+                f"{self.loss!r}"
+            )
+        return self.losses[cast(str, self.loss)]()
 
     @abstractmethod
     def _default_solver(self, objective: Objective) -> Solver:
@@ -179,8 +191,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         return self._learn_epoch(objective, first)
 
     def _learn_epoch(self, objective: Objective, first: bool) -> Self:
-        solver = self._seeded_solver(objective)
-        assert isinstance(solver, MinibatchSolver)
+        solver = cast(MinibatchSolver, self._seeded_solver(objective))
         solver.check_parameters()
         solver.check(objective)
         if solver.schedule == "cosine":
@@ -242,7 +253,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
             raise ValueError(
                 f"standardize must be False, True or 'parts', got {self.standardize!r}"
             )
-        if self.solver is not None and not isinstance(self.solver, Solver):
+        if self.solver is not None and not hasattr(self.solver, "minimize"):
             raise TypeError(
                 "solver must be a solver of visualwords.classifiers, such as LBFGS(), or None, "
                 f"got {self.solver!r}"

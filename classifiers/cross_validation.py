@@ -11,6 +11,7 @@ import numpy.typing as npt
 from .base import LinearClassifier, frame_of
 from .folds import Indices, Splits, fold_of_each_row, make_splits
 from .linear import LinearSVM, Softmax
+from .losses import Loss
 from .objective import Objective
 from .scaling import Scaling, Weights, scalings_outside
 from .solvers.base import Solver
@@ -225,7 +226,7 @@ class LinearSVMCV(CrossValidated, LinearSVM):
         self,
         alphas: Sequence[float] = ALPHAS,
         *,
-        loss: str = "hinge",
+        loss: str | Loss = "hinge",
         cv: Splits = 5,
         tol: float = 1e-2,
         standardize: bool | str = False,
@@ -263,7 +264,7 @@ class SoftmaxCV(CrossValidated, Softmax):
         weights of 0. Where rows are few for the weights, promises are not trusted, and the duality
         gap over the value is within it too. The model that is kept is fitted like one of
         :class:`Softmax`.
-    standardize, fit_intercept, class_weight, random_state, verbose, n_jobs
+    loss, standardize, fit_intercept, class_weight, random_state, verbose, n_jobs
         As in :class:`Softmax`. Columns are standardised by the rows that a model sees.
 
     Attributes
@@ -288,6 +289,7 @@ class SoftmaxCV(CrossValidated, Softmax):
         self,
         alphas: Sequence[float] = ALPHAS,
         *,
+        loss: str | Loss = "cross_entropy",
         cv: Splits = 5,
         tol: float = 1e-2,
         standardize: bool | str = False,
@@ -298,6 +300,7 @@ class SoftmaxCV(CrossValidated, Softmax):
         n_jobs: int | None = None,
     ) -> None:
         self.alphas = alphas
+        self.loss = loss
         self.cv = cv
         self.tol = tol
         self.standardize = standardize

@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from .losses import PiecewiseLinear
 from .objective import Objective, Weights
 from .solvers.base import State
 from .solvers.descent import GradientDescent
@@ -198,7 +197,7 @@ def _kinks(
     if it has no kink inside. Other losses have none.
     """
     loss = objective.loss
-    if not isinstance(loss, PiecewiseLinear) or loss.width:
+    if not loss.piecewise_linear:
         return np.zeros(len(indices), np.intp)
     classes, columns = np.unravel_index(indices, W.shape)
     units = np.zeros((len(indices), W.shape[1]))

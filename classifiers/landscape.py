@@ -24,7 +24,6 @@ from sklearn.utils import check_random_state
 
 from visualwords.threads import row_blocks
 
-from .losses import PiecewiseLinear
 from .objective import Objective, Weights
 
 __all__ = ["PathPlane", "breakpoints", "landscape", "path_plane", "random_directions"]
@@ -125,7 +124,8 @@ def landscape(
         losses = np.concatenate(blocks)
         if per_example:
             return losses
-        return objective.mean(losses) + objective.penalty(W + np.tensordot(point, directions, 1))
+        at_point = W + np.tensordot(point, directions, 1)
+        return objective.mean(losses) + objective.penalty.value(at_point)
 
     values = list(objective.map(at, points.reshape(-1, len(directions))))
     shape = (*points.shape[:-1], objective.n_samples) if per_example else points.shape[:-1]
@@ -187,7 +187,7 @@ def breakpoints(
     >>> breakpoints(objective, np.zeros((3, 4)), np.eye(3, 4) * [[1], [2], [4]], 0, 10)
     (array([2, 1, 0]), array([0.25, 0.5 , 1.  ]))
     """
-    if not isinstance(objective.loss, PiecewiseLinear) or objective.loss.width:
+    if not objective.loss.piecewise_linear:
         raise ValueError(
             f"breakpoints needs a piecewise linear loss such as Hinge(), got {objective.loss!r}"
         )

@@ -6,9 +6,10 @@ import numpy.typing as npt
 from scipy.special import log_softmax, softmax
 
 from .base import LinearClassifier
-from .losses import CrammerSinger, CrossEntropy, Hinge, Loss, OneVsRestHinge, SquaredHinge
+from .hinges import CrammerSinger, Hinge, OneVsRestHinge, SquaredHinge
+from .losses import CrossEntropy, Loss
 from .objective import Objective
-from .solvers.base import InTurn, Solver
+from .solvers.base import Fallback, Solver
 from .solvers.dual import DualAscent
 from .solvers.interior_point import InteriorPoint
 from .solvers.primal_dual import PrimalDual
@@ -34,10 +35,11 @@ class LinearSVM(LinearClassifier):
     ----------
     alpha : float >= 0
         Strength of the L2 penalty.
-    loss : {"hinge", "squared_hinge", "crammer_singer", "one_vs_rest"}
+    loss : {"hinge", "squared_hinge", "crammer_singer", "one_vs_rest"} or Loss
         By default the multiclass hinge of Weston and Watkins, ``sum over k != y of
         max(0, 1 + s_k - s_y)``. The others are :class:`SquaredHinge`, :class:`CrammerSinger` and
-        :class:`OneVsRestHinge`.
+        :class:`OneVsRestHinge`. Any other loss is given as an instance of a subclass of
+        :class:`Loss`.
     standardize : bool or "parts"
         Learn on columns of zero mean and unit variance. X is not changed nor copied: ``coef_``
         and ``intercept_`` are for X as it came, but the penalty acts on the weights of the
@@ -96,7 +98,7 @@ class LinearSVM(LinearClassifier):
         self,
         alpha: float = 0.1,
         *,
-        loss: str = "hinge",
+        loss: str | Loss = "hinge",
         standardize: bool | str = False,
         fit_intercept: bool = True,
         class_weight: dict[Any, float] | str | None = None,
@@ -117,14 +119,9 @@ class LinearSVM(LinearClassifier):
         self.verbose = verbose
         self.n_jobs = n_jobs
 
-    def _loss(self) -> Loss:
-        if self.loss not in self.losses:
-            raise ValueError(f"loss must be one of {sorted(self.losses)}, got {self.loss!r}")
-        return self.losses[self.loss]()
-
     def _default_solver(self, objective: Objective) -> Solver:
         n, d = objective.X.shape
-        if not objective.alpha > 0:
+        if not objective.alpha > 0 or objective.loss.dual_box is None:
             return PrimalDual(tol=1e-3)
         ratio = ROWS_PER_COLUMN_IF_SMOOTH if objective.loss.smooth else ROWS_PER_COLUMN
         solvers: list[Solver] = [PrimalDual()]
@@ -132,7 +129,7 @@ class LinearSVM(LinearClassifier):
             solvers.insert(0 if n <= ratio * d else 1, DualAscent(max_iter=DUAL_STEPS))
         if objective.n_classes * (min(n, d) + 1) <= MAX_WEIGHTS and (d <= n or n * d <= MAX_SIZE):
             solvers[1:] = [InteriorPoint()]
-        return InTurn(solvers, tol=1e-3)
+        return Fallback(solvers, tol=1e-3)
 
 
 class Softmax(LinearClassifier):
@@ -146,6 +143,9 @@ class Softmax(LinearClassifier):
     alpha : float >= 0
         Strength of the L2 penalty; ``LogisticRegression(C=1 / (n_samples * alpha))`` in
         scikit-learn's terms.
+    loss : "cross_entropy" or Loss
+        An instance of a subclass of :class:`Loss` replaces the cross-entropy. Probabilities are
+        the softmax of the scores for any loss.
     standardize : bool or "parts"
         Learn on columns of zero mean and unit variance. X is not changed nor copied: ``coef_``
         and ``intercept_`` are for X as it came, but the penalty acts on the weights of the
@@ -188,10 +188,13 @@ class Softmax(LinearClassifier):
     array([[1., 0., 0.]])
     """
 
+    losses: ClassVar[dict[str, type[Loss]]] = {"cross_entropy": CrossEntropy}
+
     def __init__(
         self,
         alpha: float = 0.03,
         *,
+        loss: str | Loss = "cross_entropy",
         standardize: bool | str = False,
         fit_intercept: bool = True,
         class_weight: dict[Any, float] | str | None = None,
@@ -202,6 +205,7 @@ class Softmax(LinearClassifier):
         n_jobs: int | None = None,
     ) -> None:
         self.alpha = alpha
+        self.loss = loss
         self.standardize = standardize
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
@@ -210,9 +214,6 @@ class Softmax(LinearClassifier):
         self.random_state = random_state
         self.verbose = verbose
         self.n_jobs = n_jobs
-
-    def _loss(self) -> Loss:
-        return CrossEntropy()
 
     def _default_solver(self, objective: Objective) -> Solver:
         return PrimalDual()

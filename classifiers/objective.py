@@ -23,6 +23,7 @@ from visualwords.threads import row_blocks, worker_threads
 
 from .kernels.products import block_gradient, block_scores
 from .losses import Labels, Loss
+from .penalties import L2, Penalty
 from .scaling import Scaling, StandardisedRows, Weights
 from .sources import Source, take_rows
 
@@ -73,7 +74,8 @@ class Objective:
         Array, memory map, or other source of rows (:mod:`.matrix`). Never copied.
     y : ndarray of shape (n,), integers in [0, n_classes)
     loss : Loss
-    alpha : float >= 0
+    alpha : float >= 0 or Penalty
+        Strength of the L2 penalty ``alpha / 2 * ||W||^2``, or another penalty.
     n_classes : int
     sample_weight : ndarray of shape (n,), optional
     total_weight : float, optional
@@ -106,7 +108,7 @@ class Objective:
         X: Source,
         y: Labels,
         loss: Loss,
-        alpha: float,
+        alpha: float | Penalty,
         n_classes: int,
         *,
         sample_weight: npt.NDArray[np.floating] | None = None,
@@ -117,7 +119,8 @@ class Objective:
         n_jobs: int | None = None,
     ) -> None:
         _check_labels(y, X.shape[0], n_classes)
-        self.X, self.y, self.loss, self.alpha, self.n_classes = X, y, loss, float(alpha), n_classes
+        self.X, self.y, self.loss, self.n_classes = X, y, loss, n_classes
+        self.penalty = _penalty(alpha)
         self.sample_weight, self.fit_intercept = sample_weight, fit_intercept
         self.scaling, self.offset, self.n_jobs = scaling, offset, n_jobs
         total = len(y) if sample_weight is None else sample_weight.sum()
@@ -140,6 +143,11 @@ class Objective:
         return self.n_classes, self.X.shape[1] + 1
 
     @property
+    def alpha(self) -> float:
+        """Strength of the L2 penalty; 0 for no penalty or another one."""
+        return self.penalty.curvature or 0.0
+
+    @property
     def n_samples(self) -> int:
         """Rows of X."""
         return len(self.y)
@@ -157,11 +165,11 @@ class Objective:
         gradient : ndarray of the shape of W, float64
         """
         (value,), gradient = self._pass(W, [])
-        return value + self.penalty(W), gradient
+        return value + self.penalty.value(W), gradient
 
     def value(self, W: Weights) -> float:
         """Compute the value alone, in one pass over X."""
-        return self.mean(self.losses(W)) + self.penalty(W)
+        return self.mean(self.losses(W)) + self.penalty.value(W)
 
     def mean(self, losses: npt.NDArray[np.floating]) -> float:
         """Mean over the examples, with the sample weights: of losses of shape (n,)."""
@@ -204,10 +212,6 @@ class Objective:
         values = list(self._blocks(W, lambda s, y, X, rows: self.loss.values(s, y)))
         return np.concatenate(values).astype(np.float64)
 
-    def penalty(self, W: Weights) -> float:
-        """``alpha / 2 * ||W||^2`` without the intercepts."""
-        return 0.5 * self.alpha * float((W[:, :-1] ** 2).sum())
-
     def certify(self, W: Weights) -> Certificate:
         """Bound how far the objective at ``W`` is above its minimum, in one pass over X.
 
@@ -225,14 +229,13 @@ class Objective:
         if itself.smooth:
             return self.certificate(W, *self(W))
         (_, slack, value), gradient = self._pass(W, [self.loss.slack, itself.values])
-        return self.certificate(W, value + self.penalty(W), gradient, slack)
+        return self.certificate(W, value + self.penalty.value(W), gradient, slack)
 
     def certificate(
         self, W: Weights, value: float, gradient: Weights, slack: float = 0.0
     ) -> Certificate:
         """Make the bound of :meth:`certify` from value and gradient: for a smooth loss no more."""
-        squares = float((gradient[:, :-1] ** 2).sum())
-        distance = squares and (squares / (2 * self.alpha) if self.alpha else np.inf)
+        distance = self.penalty.gap(W, gradient)
         radius = max(1.0, float(np.abs(W[:, -1]).max()))
         intercepts = radius * float(np.abs(gradient[:, -1]).sum())
         return Certificate(value, slack, distance, intercepts)
@@ -259,6 +262,10 @@ class Objective:
 
     def replaced(self, **changes: Any) -> "Objective":
         """Make an objective that differs in some arguments; it uses the threads of this one."""
+        if "alpha" in changes:
+            changes["penalty"] = _penalty(changes.pop("alpha"))
+        if unknown := changes.keys() - vars(self).keys():
+            raise TypeError(f"Objective has no arguments {sorted(unknown)} to replace")
         other = copy(self)
         vars(other).update(changes, _threads=ExitStack())
         other._total = self._total * len(other.y) / len(self.y)
@@ -281,7 +288,7 @@ class Objective:
             gradient = self.scaling.gradient(gradient)
         if not self.fit_intercept:
             gradient[:, -1] = 0
-        gradient[:, :-1] += self.alpha * W[:, :-1]
+        gradient += self.penalty.gradient(W)
         return (sums / self._total).tolist(), gradient
 
     def _sums(
@@ -336,6 +343,11 @@ class Objective:
             return
         with worker_threads(self.n_jobs) as map_:
             yield from map_(function, items)
+
+
+def _penalty(alpha: float | Penalty) -> Penalty:
+    """Return the L2 penalty of a strength, or the penalty that is given."""
+    return alpha if isinstance(alpha, Penalty) else L2(float(alpha))
 
 
 def _check_labels(y: Labels, n_rows: int, n_classes: int) -> None:

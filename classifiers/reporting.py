@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .solvers.base import InTurn, Result, Solver, State
+from .solvers.base import Result, Solver, State
 
 __all__ = ["step_report", "warn_of_result"]
 
@@ -47,7 +47,7 @@ def warn_of_result(solver: Solver, result: Result, stacklevel: int) -> None:
     stacklevel : int
         As in :func:`warnings.warn`, counted from the caller of this function.
     """
-    name = "the default solver" if isinstance(solver, InTurn) else type(solver).__name__
+    name = solver.name
     if not np.isfinite(result.value):
         message = f"{name} diverged: {result.reason}; lower its learning_rate, or standardize"
     elif result.reason == "max_iter" and solver.converges:

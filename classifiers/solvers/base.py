@@ -9,27 +9,18 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from visualwords.classifiers.losses import (
-    CrammerSinger,
-    Hinge,
-    OneVsRestHinge,
-    PiecewiseLinear,
-    SquaredHinge,
-)
 from visualwords.classifiers.objective import Objective, Weights
 
 __all__ = [
     "RULES",
-    "InTurn",
+    "Fallback",
     "Result",
     "Rule",
     "Solver",
     "State",
-    "check_penalised_hinge",
+    "check_dual_form",
     "within_range",
 ]
-
-HINGES = (Hinge, CrammerSinger, OneVsRestHinge, SquaredHinge)
 
 # What the parameters of that name must be, for every optimizer that has one.
 Rule = tuple[type, Callable[[Any], bool], str]
@@ -118,7 +109,14 @@ class Solver(BaseEstimator):
     max_iter: int
     # Whether to expect it to stop by itself before max_iter.
     converges: ClassVar[bool] = False
+    # Whether a step needs some rows only, so that partial_fit can make it.
+    minibatches: ClassVar[bool] = False
     rules: ClassVar[dict[str, Rule]] = RULES
+
+    @property
+    def name(self) -> str:
+        """Name in messages."""
+        return type(self).__name__
 
     def check_parameters(self) -> None:
         """Refuse a parameter that is not what it must be, by name."""
@@ -199,7 +197,7 @@ def within_range(objective: Objective, state: State) -> bool:
     return bool(np.isfinite(state.value) and np.abs(state.W).max() <= largest)
 
 
-class InTurn(Solver):
+class Fallback(Solver):
     """Several optimizers: each goes on where the one before stopped short of the tolerance.
 
     Parameters
@@ -212,6 +210,8 @@ class InTurn(Solver):
     """
 
     converges = True
+
+    name = "the default solver"
 
     def __init__(self, solvers: list[Solver], tol: float, random_state: int = 0) -> None:
         self.solvers = solvers
@@ -245,16 +245,21 @@ class InTurn(Solver):
             yield min(last, key=lambda state: state.value)
 
 
-def check_penalised_hinge(solver: Solver, objective: Objective) -> None:
-    """Refuse a loss that is not a hinge, and an objective without penalty."""
-    loss, name = objective.loss, type(solver).__name__
-    smoothed = isinstance(loss, PiecewiseLinear) and loss.width > 0
-    if smoothed or type(loss) not in HINGES:
+def check_dual_form(solver: Solver, objective: Objective) -> None:
+    """Refuse a loss without a dual form, and an objective without an L2 penalty.
+
+    Raises
+    ------
+    ValueError
+        If the loss has no ``dual_box``, or ``alpha`` is 0.
+    """
+    if objective.loss.dual_box is None:
         raise ValueError(
-            f"{name} cannot minimise {loss!r}: it minimises "
-            f"{', '.join(hinge.__name__ for hinge in HINGES)}; use PrimalDual"
+            f"{solver.name} cannot minimise {objective.loss!r}: it needs a loss with a dual_box, "
+            "such as Hinge or SquaredHinge; use PrimalDual"
         )
     if not objective.alpha > 0:
         raise ValueError(
-            f"{name} needs alpha > 0, got {objective.alpha!r}; use PrimalDual or LBFGS"
+            f"{solver.name} needs an L2 penalty with alpha > 0, got alpha={objective.alpha!r}; use "
+            "PrimalDual or LBFGS"
         )

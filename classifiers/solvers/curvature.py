@@ -4,14 +4,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from visualwords.classifiers.losses import CrossEntropy, Labels, Loss, Scores
+from visualwords.classifiers.losses import Labels, Loss, Scores
 from visualwords.classifiers.objective import Objective, Weights
+from visualwords.classifiers.penalties import Penalty
 from visualwords.classifiers.sources import take_rows
 from visualwords.threads import row_blocks
 
 from .lbfgs import Pairs
 
-__all__ = ["Curvature", "Spectrum", "column_gram", "sample", "sample_size", "score_hessian"]
+__all__ = ["Curvature", "Spectrum", "column_gram", "mean_score_hessian", "sample", "sample_size"]
 
 MAX_COLUMNS = 2048
 GRAM_BLOCK = 1024
@@ -49,11 +50,11 @@ class Curvature:
     ----------
     gram : ndarray of shape (n_features + 1, n_features + 1), or None
         What :func:`column_gram` gives.
-    alpha : float >= 0
+    penalty : Penalty
     """
 
-    def __init__(self, gram: npt.NDArray[np.float64] | None, alpha: float) -> None:
-        self.gram, self.alpha, self.c = gram, alpha, 0.1
+    def __init__(self, gram: npt.NDArray[np.float64] | None, penalty: Penalty) -> None:
+        self.gram, self.penalty, self.c = gram, penalty, 0.1
         self._factor()
 
     def _factor(self) -> None:
@@ -62,7 +63,7 @@ class Curvature:
         for more in MORE_DIAGONAL:
             hessian = self.c * self.gram
             diagonal = np.einsum("ii->i", hessian)
-            diagonal[:-1] += self.alpha
+            diagonal[:-1] += self.penalty.curvature or 0.0
             diagonal += more * diagonal
             diagonal[diagonal == 0] = 1.0  # a column of zeros, not penalised
             try:
@@ -86,7 +87,7 @@ class Curvature:
         if self.gram is None or not pairs:
             return
         s, t = pairs[-1]
-        of_loss = (s * t).sum() - self.alpha * (s[:, :-1] ** 2).sum()
+        of_loss = (s * t).sum() - 2 * self.penalty.value(s)
         model = ((s @ self.gram) * s).sum()
         if of_loss > 0 and model > 0:
             self.c = float(of_loss / model)
@@ -156,7 +157,7 @@ class Spectrum:
         return np.asarray(classes @ np.concatenate([columns, intercepts], axis=2))
 
 
-def score_hessian(
+def mean_score_hessian(
     loss: Loss, scores: Scores, y: Labels, weight: npt.NDArray[np.floating] | None, step: float
 ) -> npt.NDArray[np.float64]:
     """Mean Hessian of a loss by the scores.
@@ -180,10 +181,9 @@ def score_hessian(
     """
     n_classes = scores.shape[1]
     share = np.full(len(y), 1 / len(y)) if weight is None else weight / weight.sum()
-    if type(loss) is CrossEntropy:
-        p = loss.values_and_grad(scores, y)[1].astype(np.float64)
-        p[np.arange(len(y)), y] += 1
-        return np.asarray(np.diag(share @ p) - (share[:, None] * p).T @ p)
+    exact = loss.score_hessian(scores, y, share)
+    if exact is not None:
+        return exact
     hessian = np.empty((n_classes, n_classes))
     for k, shift in enumerate(step * np.eye(n_classes, dtype=scores.dtype)):
         above, below = (loss.values_and_grad(scores + s, y)[1] for s in (shift, -shift))

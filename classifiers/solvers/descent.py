@@ -61,6 +61,8 @@ class MinibatchSolver(Solver):
     weights and, last, the number of steps made.
     """
 
+    minibatches = True
+
     learning_rate: float
     batch_size: int
     schedule: str

@@ -4,7 +4,7 @@ import numpy as np
 
 from visualwords.classifiers.objective import Objective, Weights
 
-from .base import Solver, State, check_penalised_hinge
+from .base import Solver, State, check_dual_form
 from .dual_problem import DualByProducts, DualByRows, DualProblem
 
 __all__ = ["DualAscent"]
@@ -79,8 +79,8 @@ class DualAscent(Solver):
         self.random_state = random_state
 
     def check(self, objective: Objective) -> None:
-        """Refuse a loss that is not a hinge, and an objective without penalty."""
-        check_penalised_hinge(self, objective)
+        """Refuse a loss without a dual form and an objective without an L2 penalty."""
+        check_dual_form(self, objective)
 
     def start(self, objective: Objective, W: Weights) -> State:
         """Begin at the slopes of the loss at ``W``; see :class:`Solver`."""

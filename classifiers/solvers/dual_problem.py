@@ -11,7 +11,6 @@ from scipy.sparse import csr_array
 
 from visualwords.classifiers.kernels.dual import CLASSES, LANES, sweep_products, sweep_rows
 from visualwords.classifiers.kernels.products import block_gradient, block_scores
-from visualwords.classifiers.losses import CrammerSinger, OneVsRestHinge, SquaredHinge
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.scaling import Scaling, StandardisedRows, column_scaling
 from visualwords.classifiers.sources import Source
@@ -123,17 +122,17 @@ class DualProblem(ABC):
     @property
     def coupled(self) -> bool:
         """Whether margins are differences of scores."""
-        return not isinstance(self.objective.loss, OneVsRestHinge)
+        return self.objective.loss.coupled
 
     def _limits(self) -> npt.NDArray[np.float64]:
         """Give what the loss allows for each example's slopes; see :func:`.sweep_products`."""
         loss, share = self.objective.loss, self.share
-        cap, total, shortening = share, np.full(len(share), np.inf), np.ones(len(share))
-        if isinstance(loss, SquaredHinge):
-            least = np.maximum(share, 1e-9 * share.max())
-            cap, shortening = total, 1 / (1 + 1 / (2 * self.curvature * least))
-        elif isinstance(loss, CrammerSinger):
-            total = share
+        assert loss.dual_box is not None
+        # The largest box, infinity, is that of an example with share 0 too.
+        least = np.maximum(share, 1e-9 * share.max())
+        cap = share if loss.dual_box == 1 else loss.dual_box * least
+        total = share if loss.dual_sum == 1 else loss.dual_sum * least
+        shortening = 1 / (1 + loss.dual_curvature / (self.curvature * least))
         return np.column_stack([cap, total, shortening, self.curvature])
 
     def _first_slopes(self, W: Weights) -> Slopes:
@@ -184,8 +183,9 @@ class DualProblem(ABC):
         seen = self.share > 0
         linear = float(slopes.sum() + (self.by_scores(slopes) * self.offset).sum())
         square = self._penalty(slopes, scores)
-        if isinstance(self.objective.loss, SquaredHinge):
-            square += float((slopes[seen] ** 2 / (4 * self.share[seen, None])).sum())
+        if self.objective.loss.dual_curvature:
+            curved = slopes[seen] ** 2 / self.share[seen, None]
+            square += self.objective.loss.dual_curvature / 2 * float(curved.sum())
         return linear, square
 
     def balanced(self, slopes: Slopes) -> Slopes:

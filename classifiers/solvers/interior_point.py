@@ -7,13 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr
 
-from visualwords.classifiers.losses import CrammerSinger, Hinge, OneVsRestHinge
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.scaling import StandardisedRows
 from visualwords.classifiers.sources import Source
 from visualwords.threads import row_blocks
 
-from .base import Solver, State, check_penalised_hinge
+from .base import Solver, State, check_dual_form
 from .dual_problem import centring, derivatives_by_scores, gradient_by_columns
 
 __all__ = ["InteriorPoint"]
@@ -83,8 +82,8 @@ class InteriorPoint(Solver):
         self.max_iter = max_iter
 
     def check(self, objective: Objective) -> None:
-        """Refuse a loss that is not a hinge, and an objective without penalty."""
-        check_penalised_hinge(self, objective)
+        """Refuse a loss without a dual form and an objective without an L2 penalty."""
+        check_dual_form(self, objective)
 
     def start(self, objective: Objective, W: Weights) -> State:
         """Begin in the middle of what the slopes may be; see :class:`Solver`."""
@@ -118,9 +117,9 @@ class _Margins:
     def __init__(self, objective: Objective) -> None:
         loss, self.y = objective.loss, objective.y
         self.rows = np.arange(len(self.y))
-        self.coupled = not isinstance(loss, OneVsRestHinge)
-        self.shared = isinstance(loss, CrammerSinger)
-        self.bounded = isinstance(loss, (Hinge, OneVsRestHinge))
+        self.coupled = loss.coupled
+        self.shared = np.isfinite(loss.dual_sum)
+        self.bounded = loss.dual_box == 1 and not self.shared
         weight = objective.sample_weight
         weight = np.ones(len(self.y)) if weight is None else weight
         self.share = (weight / weight.sum())[:, None]
@@ -221,10 +220,10 @@ class _Path:
         value = self.objective.mean(values)
         slack = value - self._sum(dual)
         gradient = self._gradient(self.a)
-        distance = float((gradient[:, :-1] ** 2).sum()) / (2 * self.objective.alpha)
+        distance = self.objective.penalty.gap(self.V, gradient)
         radius = max(1.0, float(np.abs(self.V[:, -1]).max()))
         gap = slack + distance + radius * float(np.abs(gradient[:, -1]).sum())
-        return value + self.objective.penalty(self.V), max(gap, 0.0)
+        return value + self.objective.penalty.value(self.V), max(gap, 0.0)
 
     def advance(self) -> bool:
         """Make a step; say whether there was any to speak of."""
@@ -293,8 +292,7 @@ class _Path:
         gradient[:, :-1] = gradient_by_columns(self.objective, self.rows.X, derivatives)
         if self.objective.fit_intercept:
             gradient[:, -1] = derivatives.sum(axis=0)
-        gradient[:, :-1] += self.objective.alpha * self.V[:, :-1]
-        return gradient
+        return gradient + self.objective.penalty.gradient(self.V)
 
     def _hessian(self, w: Array) -> Array:
         """Second derivatives by the weights; of the pairs of classes the lower triangle."""

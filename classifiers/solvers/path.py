@@ -22,7 +22,7 @@ from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.scaling import Scaling
 from visualwords.threads import row_blocks
 
-from .curvature import Spectrum, sample, score_hessian
+from .curvature import Spectrum, mean_score_hessian, sample
 from .path_model import Model, choose_directions
 
 __all__ = ["Models"]
@@ -127,7 +127,7 @@ class Models:
         scores = part.scores(np.concatenate([model.raw_trial() for model in models]))
         n_weights = self.objective.n_classes * self.objective.X.shape[1]
         hessians = [
-            score_hessian(part.loss, of_model, part.y, part.sample_weight, WIDTH)
+            mean_score_hessian(part.loss, of_model, part.y, part.sample_weight, WIDTH)
             for of_model in (0 * scores[:, : part.n_classes], *np.split(scores, len(models), 1))
         ]
         for model, hessian in zip(models, hessians[1:], strict=True):
@@ -274,8 +274,8 @@ class Models:
             if model.held_out != NONE_HELD_OUT:
                 seen -= self.weight[model.held_out]
             W = model.trial()
-            penalty = 0.5 * model.alpha * float((W[:, :-1] ** 2).sum())
-            yield model, float(loss / seen) + penalty, self._gradient(gradient / seen, model, W)
+            value = float(loss / seen) + model.penalty.value(W)
+            yield model, value, self._gradient(gradient / seen, model, W)
 
     def _gradient(self, gradient: Weights, model: Model, W: Weights) -> Weights:
         """Gradient of a model's objective from that of its mean loss by weights for X."""
@@ -283,8 +283,7 @@ class Models:
             gradient = model.scaling.gradient(gradient)
         if not self.objective.fit_intercept:
             gradient[:, -1] = 0
-        gradient[:, :-1] += model.alpha * W[:, :-1]
-        return gradient
+        return gradient + model.penalty.gradient(W)
 
     def _aim(self, models: list[Model], tol: float) -> None:
         """Choose directions for the models that need one; those that are near are done."""
@@ -302,5 +301,5 @@ class Models:
         smaller = min(self.at_zero - model.value, model.value)
         if model.promise > tol * smaller + ROUNDING * model.value:
             return False
-        gap = float((model.gradient[:, :-1] ** 2).sum()) / (2 * model.alpha)
+        gap = model.penalty.gap(model.W, model.gradient)
         return gap <= GAP * tol * model.value or not model.few_rows

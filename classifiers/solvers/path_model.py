@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visualwords.classifiers.objective import Weights
+from visualwords.classifiers.penalties import L2
 from visualwords.classifiers.scaling import Scaling
 
 from .curvature import Spectrum
@@ -46,6 +47,11 @@ class Model:
     length: float = 1.0
     promise: float = np.inf
     done: bool = False
+
+    @property
+    def penalty(self) -> L2:
+        """Penalty of the model's weights."""
+        return L2(self.alpha)
 
     def without(self, fold: int, scaling: Scaling | None) -> "Model":
         """Make the model that holds out a fold and begins with what this one learned."""

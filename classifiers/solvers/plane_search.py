@@ -78,7 +78,7 @@ def search_plane(rows: Objective, state: State, direction: Weights) -> tuple[Wei
     value, of_rows = plane(start)
     corrected = _Tilted(plane, gradient - of_rows)
     inside = first = State(start, value + corrected.height(start), gradient, [])
-    inverse = Curvature(column_gram(plane, seed=0), plane.alpha).inverse
+    inverse = Curvature(column_gram(plane, seed=0), plane.penalty).inverse
     near = NEAR * np.linalg.norm(gradient)
     for _ in range(MAX_STEPS):
         inside = quasi_newton_step(corrected, inside, inside.memory, MAX_STEPS, inverse)

@@ -74,18 +74,22 @@ class PrimalDual(Solver):
         self.random_state = random_state
 
     def check(self, objective: Objective) -> None:
-        """Refuse a loss that has kinks but cannot be smoothed."""
+        """Refuse a loss that has kinks but cannot be smoothed, and a penalty that is not L2."""
         loss = objective.loss
         if not loss.smooth and loss.smoothed(1.0) is loss:
             raise ValueError(
                 f"PrimalDual cannot minimise {type(loss).__name__}: it has kinks and defines no "
                 "smoothed(width); use LBFGS or SGD"
             )
+        if objective.penalty.curvature is None:
+            raise ValueError(
+                f"PrimalDual needs an L2 penalty, got {objective.penalty!r}; use LBFGS or SGD"
+            )
 
     def start(self, objective: Objective, W: Weights) -> State:
         """Begin with a solution for a sample of the rows; see :class:`Solver`."""
         gram = column_gram(objective, self.random_state)
-        progress = _Progress(objective.smoothed(1.0), Curvature(gram, objective.alpha))
+        progress = _Progress(objective.smoothed(1.0), Curvature(gram, objective.penalty))
         if objective.loss.smooth:
             progress.target = self.tol / 3
             progress.rows = plane_rows(objective, self.random_state + 1)
@@ -171,8 +175,7 @@ def _evaluate(progress: _Progress, W: Weights) -> State:
 def _distance(objective: Objective, state: State) -> float:
     """Give the part of the duality gap that further steps lower."""
     assert state.gradient is not None
-    squares = float((state.gradient[:, :-1] ** 2).sum())
-    return squares / (2 * objective.alpha) if objective.alpha else np.inf
+    return objective.penalty.gap(state.W, state.gradient)
 
 
 def _review(state: State, tol: float) -> State:

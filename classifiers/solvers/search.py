@@ -157,4 +157,4 @@ def _value(objective: Objective, W: Weights, scores: Scores) -> float:
 
     blocks = row_blocks(objective.n_samples, BLOCK_ROWS)
     of_blocks = list(objective.map(losses, blocks))
-    return objective.mean(np.concatenate(of_blocks)) + objective.penalty(W)
+    return objective.mean(np.concatenate(of_blocks)) + objective.penalty.value(W)

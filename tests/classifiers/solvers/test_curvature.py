@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import softmax
 
-from visualwords.classifiers import CrossEntropy, Hinge, Objective
+from visualwords.classifiers import CrossEntropy, Hinge, Loss, Objective
 from visualwords.classifiers.scaling import column_scaling, scalings_outside
-from visualwords.classifiers.solvers.curvature import Spectrum, column_gram, score_hessian
+from visualwords.classifiers.solvers.curvature import Spectrum, column_gram, mean_score_hessian
 
 
 def test_the_inverse_of_the_model_is_that_of_the_dense_matrix():
@@ -31,7 +31,9 @@ def test_the_inverse_without_columns_products():
 
 
 class Rewritten(CrossEntropy):
-    """As a loss of somebody's own: nothing is known of it but values and gradients."""
+    """A loss without a formula for the second derivatives."""
+
+    score_hessian = Loss.score_hessian
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -41,16 +43,16 @@ def test_the_hessian_by_scores_is_that_of_the_softmax(dtype):
     weight = rng.uniform(size=300)
     p = softmax(scores, axis=1)
     exact = np.diag(weight @ p) - (weight[:, None] * p).T @ p
-    found = score_hessian(CrossEntropy(), scores.astype(dtype), y, weight, 0.1)
+    found = mean_score_hessian(CrossEntropy(), scores.astype(dtype), y, weight, 0.1)
     assert_allclose(found, exact / weight.sum(), atol=1e-6)
-    found = score_hessian(Rewritten(), scores.astype(dtype), y, weight, 0.1)
+    found = mean_score_hessian(Rewritten(), scores.astype(dtype), y, weight, 0.1)
     assert_allclose(found, exact / weight.sum(), atol=1e-3)
 
 
 def test_a_hinge_bends_where_margins_are_near_its_kink_alone():
     # Own class first: margins 1 + s_k - s_y of 0 (at the kink), 1 and -1.
     scores = np.array([[1.0, 0.0, 1.0, -1.0]])
-    found = score_hessian(Hinge(0.2), scores, np.array([0]), None, 0.05)
+    found = mean_score_hessian(Hinge(0.2), scores, np.array([0]), None, 0.05)
     assert_allclose(found, [[5, -5, 0, 0], [-5, 5, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], atol=1e-9)
 
 

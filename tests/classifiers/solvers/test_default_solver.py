@@ -17,7 +17,7 @@ from visualwords.classifiers import (
     PrimalDual,
     Softmax,
 )
-from visualwords.classifiers.solvers.base import InTurn
+from visualwords.classifiers.solvers.base import Fallback
 
 DATA = {"iris": load_iris, "wine": load_wine, "cancer": load_breast_cancer}
 ESTIMATORS = [*(LinearSVM(loss=loss) for loss in LinearSVM.losses), Softmax()]
@@ -153,7 +153,7 @@ def test_the_random_state_reaches_the_solver_in_turn(blobs):
 
 def test_solvers_in_turn_that_do_not_get_there(blobs):
     X, y = blobs(n=60)
-    short = InTurn([PrimalDual(max_iter=5), InteriorPoint(max_iter=2)], tol=1e-6)
+    short = Fallback([PrimalDual(max_iter=5), InteriorPoint(max_iter=2)], tol=1e-6)
     model = LinearSVM(1e-4, solver=short)
     with pytest.warns(ConvergenceWarning, match="the default solver stopped .*raise alpha"):
         model.fit(X, y)

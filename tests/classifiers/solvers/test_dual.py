@@ -246,7 +246,7 @@ def test_the_interior_point_gives_the_same_bits_for_any_number_of_threads(loss):
 @by_solver
 def test_what_they_cannot_minimise(solver):
     for loss, name in ((CrossEntropy(), r"CrossEntropy\(\)"), (Hinge(0.1), r"Hinge\(width=0\.1\)")):
-        with pytest.raises(ValueError, match=f"{solver.__name__} cannot minimise {name}: it min"):
+        with pytest.raises(ValueError, match=f"{solver.__name__} cannot minimise {name}.*dual_box"):
             solve(problem(loss), solver=solver)
-    with pytest.raises(ValueError, match="needs alpha > 0"):
+    with pytest.raises(ValueError, match="needs an L2 penalty with alpha > 0"):
         solve(problem(Hinge(), alpha=0.0), solver=solver)

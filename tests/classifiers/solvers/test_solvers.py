@@ -22,7 +22,7 @@ from visualwords.classifiers import (
     RandomSearch,
     SquaredHinge,
 )
-from visualwords.classifiers.solvers.base import InTurn
+from visualwords.classifiers.solvers.base import Fallback
 from visualwords.classifiers.solvers.primal_dual import settle_intercepts
 
 LOSSES = [Hinge(), SquaredHinge(), CrammerSinger(), OneVsRestHinge(), CrossEntropy()]
@@ -165,7 +165,7 @@ def test_a_loss_that_cannot_be_smoothed_is_refused_at_once(blobs):
         (PrimalDual(tol=-1e-3), "tol must be a number of at least 0, got -0.001"),
         (PrimalDual(tol="auto"), "tol must be a number of at least 0, got 'auto'"),
         (DualAscent(random_state=-1), "random_state must be a whole number of at least 0, got -1"),
-        (InTurn([LBFGS()], tol=np.nan), "tol must be a number of at least 0, got nan"),
+        (Fallback([LBFGS()], tol=np.nan), "tol must be a number of at least 0, got nan"),
         (RandomSearch(scale=0), "scale must be a finite number above 0, got 0"),
     ],
 )

@@ -1,0 +1,277 @@
+"""Hinges: losses that are built from ``max(0, m)`` of margins ``m``.
+
+A piecewise linear loss is a maximum of linear functions, ``max over a in A of (a . m)``, so it has
+kinks. Its smoothing of width ``w`` (Nesterov 2005) is ``max over a in A of (a . m + w * d(a))``.
+The concave function ``d`` is 0 at the corners of ``A`` and positive between them. The smoothing is
+at least the loss, equals the loss where no margin is within ``w`` of a kink, and has a gradient
+everywhere. The maximiser ``a`` is also a feasible point of the dual problem. The difference
+``loss - a . m >= 0`` is the ``slack`` from which :meth:`.Objective.certify` bounds the gap.
+
+References
+----------
+Y. Nesterov, Smooth minimization of non-smooth functions, Math. Programming 103 (2005).
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from .losses import Labels, Loss, Scores
+
+__all__ = ["CrammerSinger", "Hinge", "OneVsRestHinge", "PiecewiseLinear", "SquaredHinge"]
+
+
+@dataclass(frozen=True)
+class PiecewiseLinear(Loss):
+    """Base class of the losses with kinks.
+
+    Parameters
+    ----------
+    width : float >= 0
+        Width of the smoothing; 0 is the loss itself.
+    """
+
+    width: float = 0.0
+
+    @property
+    def smooth(self) -> bool:  # type: ignore[override]
+        """Whether the kinks are rounded."""
+        return self.width > 0
+
+    @property
+    def piecewise_linear(self) -> bool:  # type: ignore[override]
+        """Whether the kinks are not rounded."""
+        return self.width == 0
+
+    @property
+    def dual_box(self) -> float | None:  # type: ignore[override]
+        """Largest dual variable: 1, or None for the smoothed loss."""
+        return 1.0 if self.width == 0 else None
+
+    def smoothed(self, width: float) -> Self:
+        """Return the loss with its kinks rounded over ``width``."""
+        return type(self)(width)
+
+    def values_and_grad(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
+        """Compute values and subgradients; see :class:`Loss`."""
+        values, slopes = self._maximum(scores, y)
+        return values, self._by_scores(slopes, y)
+
+    def values(self, scores: Scores, y: Labels) -> Scores:
+        """Compute values; see :class:`Loss`."""
+        return self._maximum(scores, y)[0]
+
+    def slack(self, scores: Scores, y: Labels) -> Scores:
+        """Compute the loss without smoothing minus ``a . m``; see :class:`Loss`."""
+        values, slopes = self._maximum(scores, y)
+        linear = values - self.width / 2 * self._roundness(slopes)
+        return np.maximum(type(self)().values(scores, y) - linear, 0)
+
+    def _maximum(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
+        """Compute the maximum over ``a``, shape (n,), and the maximiser, shape (n, K)."""
+        own = scores[np.arange(len(y)), y]
+        with np.errstate(invalid="ignore"):
+            values, slopes = self._maximum_of(self._margins(scores, own, y))
+        if not np.isfinite(values).all():
+            own, infinite = _finite_own_scores(scores, own, self.width)
+            # Lower margins have slope 0, like margins of -1 - width.
+            margins = np.maximum(self._margins(scores, own, y), -1 - self.width)
+            values, slopes = self._maximum_of(margins)
+            values[infinite] = np.inf
+        return values, slopes
+
+    def _maximum_of(self, margins: Scores) -> tuple[Scores, Scores]:
+        """Compute the maximum over ``a`` and the maximiser for given margins."""
+        slopes = self._slopes(margins)
+        values = (slopes * margins).sum(axis=1)
+        if self.width:
+            values += self.width / 2 * self._roundness(slopes)
+        return values, slopes
+
+    @abstractmethod
+    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
+        """Compute the margins, shape (n, K), with ``own`` as the scores of the own classes."""
+
+    @abstractmethod
+    def _slopes(self, margins: Scores) -> Scores:
+        """Compute the maximiser ``a``, shape (n, K)."""
+
+    @abstractmethod
+    def _roundness(self, slopes: Scores) -> Scores:
+        """Compute the concave function ``2 d(a)``, which is 0 at the corners, shape (n,)."""
+
+    @abstractmethod
+    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
+        """Turn derivatives by margins into derivatives by scores. May overwrite ``slopes``."""
+
+
+class Hinge(PiecewiseLinear):
+    """Multiclass hinge of Weston and Watkins (1999): ``sum over k != y of max(0, 1 + s_k - s_y)``.
+
+    The subgradient at a kink is the slope of the flat side, 0.
+
+    References
+    ----------
+    J. Weston and C. Watkins, Support vector machines for multi-class pattern recognition, ESANN
+    1999. CS231n, Linear classification, "Multiclass Support Vector Machine loss".
+
+    Examples
+    --------
+    The example of the CS231n notes, with margin 1:
+
+    >>> Hinge().values(np.array([[3.2, 5.1, -1.7]]), np.array([0]))
+    array([2.9])
+    """
+
+    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
+        return _multiclass_margins(scores, own, y, of_own=-1 - self.width)
+
+    def _slopes(self, margins: Scores) -> Scores:
+        return _ramp(margins, self.width)
+
+    def _roundness(self, slopes: Scores) -> Scores:
+        return (slopes * (1 - slopes)).sum(axis=1)
+
+    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
+        slopes[np.arange(len(y)), y] = -slopes.sum(axis=1)
+        return slopes
+
+
+class OneVsRestHinge(PiecewiseLinear):
+    """A binary hinge for every class: ``sum over k of max(0, 1 - t_k s_k)``, ``t_k = +-1``.
+
+    ``t_k`` is 1 for the example's own class and -1 for the others. To minimise this loss is to fit
+    one binary support vector machine for each class, which separates the class from the rest
+    (Rifkin and Klautau, In defense of one-vs-all classification, 2004).
+
+    Examples
+    --------
+    >>> OneVsRestHinge().values(np.array([[0.5, -2.0, 0.0]]), np.array([0]))
+    array([1.5])
+    """
+
+    coupled = False
+
+    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
+        margins = scores + 1
+        margins[np.arange(len(y)), y] = 1 - own
+        return margins
+
+    def _slopes(self, margins: Scores) -> Scores:
+        return _ramp(margins, self.width)
+
+    def _roundness(self, slopes: Scores) -> Scores:
+        return (slopes * (1 - slopes)).sum(axis=1)
+
+    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
+        slopes[np.arange(len(y)), y] *= -1
+        return slopes
+
+
+class CrammerSinger(PiecewiseLinear):
+    """Hinge of Crammer and Singer (2001): ``max(0, max over k != y of (1 + s_k - s_y))``.
+
+    Examples
+    --------
+    >>> CrammerSinger().values(np.array([[3.2, 5.1, 4.0]]), np.array([0]))
+    array([2.9])
+    """
+
+    dual_sum = 1.0
+
+    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
+        return _multiclass_margins(scores, own, y, of_own=0)
+
+    def _slopes(self, margins: Scores) -> Scores:
+        if self.width:
+            return _project_on_simplex(margins / self.width)
+        # Equal highest margins share the slope. A highest margin of 0 has slope 0.
+        highest = margins.max(axis=1)[:, None]
+        slopes = (margins == highest) & (highest > 0)
+        return (slopes / np.maximum(slopes.sum(axis=1), 1)[:, None]).astype(margins.dtype)
+
+    def _roundness(self, slopes: Scores) -> Scores:
+        return 1 - (slopes**2).sum(axis=1)
+
+    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
+        rows = np.arange(len(y))
+        slopes[rows, y] = 0
+        slopes[rows, y] = -slopes.sum(axis=1)
+        return slopes
+
+
+class SquaredHinge(Loss):
+    """Squared multiclass hinge: ``sum over k != y of max(0, 1 + s_k - s_y) ** 2``.
+
+    Examples
+    --------
+    >>> SquaredHinge().values(np.array([[0.0, 1.0, -2.0]]), np.array([0]))
+    array([4.])
+    """
+
+    # max(0, m)^2 = max over a >= 0 of (a m - a^2 / 4)
+    dual_box = np.inf
+    dual_curvature = 0.5
+
+    def values_and_grad(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
+        """Compute values and gradients; see :class:`Loss`."""
+        rows = np.arange(len(y))
+        own, infinite = _finite_own_scores(scores, scores[rows, y], width=0)
+        margins = _multiclass_margins(scores, own, y, of_own=0)
+        np.maximum(margins, 0, out=margins)
+        if len(infinite):
+            margins[infinite] = np.where(margins[infinite] > 0, np.inf, 0)
+        values = (margins**2).sum(axis=1)
+        values[infinite] = np.inf
+        margins *= 2
+        margins[rows, y] = -margins.sum(axis=1)
+        return values, margins
+
+
+def _finite_own_scores(
+    scores: Scores, own: Scores, width: float
+) -> tuple[Scores, npt.NDArray[np.intp]]:
+    """Replace own scores of -inf by finite ones, and return them with the rows concerned.
+
+    The replacement is so far below the other scores that every slope is the slope of the limit.
+    """
+    infinite = np.flatnonzero(np.isneginf(own))
+    if len(infinite):
+        of_rows = scores[infinite]
+        own[infinite] = np.where(np.isneginf(of_rows), 0, of_rows).min(axis=1) - (1 + width)
+    return own, infinite
+
+
+def _multiclass_margins(scores: Scores, own: Scores, y: Labels, of_own: float) -> Scores:
+    """Compute ``1 + s_k - s_y`` for ``k != y``; the own class's column is set to ``of_own``."""
+    margins = scores - (own - 1)[:, None]
+    margins[np.arange(len(y)), y] = of_own
+    return margins
+
+
+def _ramp(margins: Scores, width: float) -> Scores:
+    """Compute the slope of ``max(0, m)``, which rises from 0 to 1 over ``width`` around 0."""
+    if not width:
+        return (margins > 0).astype(margins.dtype)
+    slopes = margins / width
+    slopes += 0.5
+    return np.clip(slopes, 0, 1, out=slopes)
+
+
+def _project_on_simplex(points: Scores) -> Scores:
+    """Compute the nearest point of the probability simplex to each row.
+
+    The method is that of Held, Wolfe and Crowder (1974). Every row is first shifted so that its
+    largest number is 0. The shift does not change the nearest point, and it keeps large numbers
+    from cancelling the 1 to which the coordinates sum.
+    """
+    points = points - points.max(axis=1)[:, None]
+    sorted_ = -np.sort(-points, axis=1)
+    excess = np.cumsum(sorted_, axis=1) - 1
+    ranks = np.arange(1, points.shape[1] + 1, dtype=points.dtype)
+    support = (sorted_ * ranks > excess).sum(axis=1)
+    level = excess[np.arange(len(points)), support - 1] / support.astype(points.dtype)
+    return np.maximum(points - level[:, None], 0)
