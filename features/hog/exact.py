@@ -24,13 +24,13 @@ def skimage_tables(orientations: int) -> tuple[npt.NDArray[np.uint8], Doubles]:
 
     Returns
     -------
-    bins : ndarray of shape (511, 511), uint8
-        ``bins[255 + gy, 255 + gx]`` is the bin of the gradient (gx, gy).
+    bins : ndarray of shape (511 * 511,), uint8
+        ``bins[511 * (255 + gy) + 255 + gx]`` is the bin of the gradient (gx, gy).
     lengths : ndarray of shape (511, 511), float64
     """
     differences = np.arange(-255.0, 256)
     gy, gx = np.meshgrid(differences, differences, indexing="ij")
-    return _skimage_bins(gx, gy, orientations).astype(np.uint8), np.hypot(gy, gx)
+    return _skimage_bins(gx, gy, orientations).astype(np.uint8).ravel(), np.hypot(gy, gx)
 
 
 def skimage_votes(

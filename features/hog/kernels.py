@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import inlined, inner, kernel
+from visualwords.compiling import inlined, kernel
 from visualwords.features.image import FloatArray
 
 __all__ = [
@@ -19,9 +19,8 @@ __all__ = [
     "describe_soft",
     "describe_table",
     "describe_votes",
-    "load",
-    "normalize",
     "row_gradients",
+    "scale",
     "soft_votes",
 ]
 
@@ -34,9 +33,8 @@ NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys", "opencv", "none")
 L1, L1_SQRT, L2, L2_HYS, OPENCV, NONE = range(len(NORMS))
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
-CLIP = np.float32(0.2)
+CLIP, INFINITY = np.float32(0.2), np.float32(np.inf)
 TINY = np.float32(1e-30)  # keeps the slope of a gradient of length 0 a number
-VLFEAT_TINY = np.float32(1e-10)
 OPENCV_EPSILON = np.float32(0.1)  # of the first norm, for each number of a block
 OPENCV_EPSILON_AGAIN = np.float32(1e-3)  # of the second norm
 
@@ -182,52 +180,53 @@ def table_votes(
     gy: FloatArray,
     n_bins: int,
     table: npt.NDArray[np.uint8],
+    indices: npt.NDArray[np.uint32],
     places: Places,
     votes: FloatArray,
 ) -> None:
-    """Let each gradient of 8-bit pixels vote for the bin ``table[255 + gy, 255 + gx]``.
+    """Let each gradient of 8-bit pixels vote for the bin ``table[511 * (255 + gy) + 255 + gx]``.
 
-    The vote is its length, ``sqrt(gx**2 + gy**2)``.
+    The vote is its length, ``sqrt(gx**2 + gy**2)``. ``indices``, of shape (columns,), is room for
+    those of the table.
     """
     for x in range(len(gx)):
         votes[x] = np.sqrt(gx[x] * gx[x] + gy[x] * gy[x])
-        places[x] = np.int32(gy[x] * np.float32(511) + gx[x] + np.float32(255 * 512))
-    numbers = table.reshape(511 * 511)
+        indices[x] = np.int32(gy[x] * np.float32(511) + gx[x] + np.float32(255 * 512))
     for x in range(len(gx)):
-        places[x] = np.int32(x * n_bins) + np.int32(numbers[places[x]])
+        places[x] = np.int32(x * n_bins) + np.int32(table[indices[x]])
 
 
 @inlined
 def direction_votes(
-    gx: FloatArray, gy: FloatArray, cosines: FloatArray, sines: FloatArray, places: Places,
+    gx: FloatArray,
+    gy: FloatArray,
+    cosines: FloatArray,
+    sines: FloatArray,
+    largest: FloatArray,
+    places: Places,
     votes: FloatArray,
-) -> None:  # fmt: skip
+) -> None:
     """Let each gradient vote for the direction that it points along most, with its length.
 
-    Of the unit vectors ``u[k] = (cosines[k], sines[k])``, k < n, and their opposites
-    ``u[n + k] = -u[k]`` it is the first with the largest product with the gradient, where
-    ``u[n + k]`` comes right behind ``u[k]``. Products are those of the gradient of unit length in
-    float32, so that rounding decides as in VLFeat. Where all products are 0 there is no vote.
+    The n directions are ``(cosines[k], sines[k])``, and their opposites are the bins n + k. The
+    first with the largest product with the gradient counts, in float32 as in VLFeat. There is no
+    vote where all products are 0. ``largest``, of shape (columns,), is room for these products.
     """
     n = len(cosines)
     for x in range(len(gx)):
-        length = np.sqrt(gx[x] * gx[x] + gy[x] * gy[x])
-        votes[x] = length
         places[x] = 0
-        gx[x] /= max(length, VLFEAT_TINY)
-        gy[x] /= max(length, VLFEAT_TINY)
-    largest = np.zeros(len(gx), np.float32)
+        largest[x] = ZERO
     for k in range(n):
         along, opposite = np.int32(k), np.int32(n + k)
         cosine, sine = cosines[k], sines[k]
         for x in range(len(gx)):
             product = gx[x] * cosine + gy[x] * sine
-            larger = abs(product) > largest[x]
-            largest[x] = max(abs(product), largest[x])
             nearest = opposite if product < ZERO else along
-            places[x] = nearest if larger else places[x]
+            places[x] = nearest if abs(product) > largest[x] else places[x]
+            largest[x] = max(abs(product), largest[x])
     for x in range(len(gx)):
-        votes[x] = votes[x] if largest[x] > ZERO else ZERO
+        length = np.sqrt(gx[x] * gx[x] + gy[x] * gy[x])
+        votes[x] = length if largest[x] > ZERO else ZERO
         places[x] = np.int32(x * 2 * n) + np.int32(places[x])
 
 
@@ -279,26 +278,16 @@ def pool(
                         cells[i, j, b] += weight * of_columns[x, b]
 
 
-# The compiler may choose the order of these sums, once and for all calls.
-@inner(fastmath={"reassoc"})
-def sum_of_squares(values: FloatArray) -> Any:
-    """Return the sum of ``values**2``."""
+# The compiler may choose the order of the sums, once and for all calls.
+@inlined(fastmath={"reassoc"})
+def scale(values: FloatArray, clip: Any, inside: Any, outside: Any) -> None:
+    """Divide ``v = min(values, clip)`` by ``sqrt(sum(v**2) + inside) + outside``, in place."""
     total = ZERO
     for i in range(len(values)):
-        total += values[i] * values[i]
-    return total
-
-
-@inlined
-def clip_and_scale(values: FloatArray, factor: Any, least: Any, epsilon: Any) -> None:
-    """Do the second half of L2-Hys: multiply, clip at 0.2, divide by the length again.
-
-    ``values`` becomes ``v / (sqrt(sum(v**2) + least) + epsilon)`` with ``v = min(values * factor,
-    0.2)``.
-    """
-    for i in range(len(values)):
-        values[i] = min(values[i] * factor, CLIP)
-    factor = ONE / (np.sqrt(sum_of_squares(values) + least) + epsilon)
+        clipped = min(values[i], clip)
+        values[i] = clipped
+        total += clipped * clipped
+    factor = ONE / (np.sqrt(total + inside) + outside)
     for i in range(len(values)):
         values[i] *= factor
 
@@ -318,23 +307,20 @@ def normalize(block: FloatArray, norm: int, epsilon: float) -> None:
     ======== ========================================================================
     """
     small = np.float32(epsilon)
-    if norm in (L1, L1_SQRT):
+    if norm <= L1_SQRT:
         total = ZERO
         for i in range(len(block)):
             total += block[i]
         factor = ONE / (total + small)
         for i in range(len(block)):
             block[i] = np.sqrt(block[i] * factor) if norm == L1_SQRT else block[i] * factor
-    elif norm == L2:
-        factor = ONE / np.sqrt(sum_of_squares(block) + small * small)
-        for i in range(len(block)):
-            block[i] *= factor
-    elif norm == L2_HYS:
-        factor = ONE / np.sqrt(sum_of_squares(block) + small * small)
-        clip_and_scale(block, factor, small * small, ZERO)
+    elif norm <= L2_HYS:
+        scale(block, INFINITY, small * small, ZERO)
+        if norm == L2_HYS:
+            scale(block, CLIP, small * small, ZERO)
     elif norm == OPENCV:
-        factor = ONE / (np.sqrt(sum_of_squares(block)) + OPENCV_EPSILON * np.float32(len(block)))
-        clip_and_scale(block, factor, ZERO, OPENCV_EPSILON_AGAIN)
+        scale(block, INFINITY, ZERO, OPENCV_EPSILON * np.float32(len(block)))
+        scale(block, CLIP, ZERO, OPENCV_EPSILON_AGAIN)
 
 
 @inlined
@@ -355,15 +341,18 @@ def write_blocks(
     blocks : ndarray of shape (rows, columns, rows and columns of cells in a block, bins), float32
     """
     rows, columns, height, width, n_bins = blocks.shape
+    run = width * n_bins  # a row of the cells of a block
+    by_rows = cells.reshape(len(cells), cells.shape[1] * n_bins)
     for i in range(rows):
         for j in range(columns):
-            block = blocks[i, j].reshape(height, width * n_bins)
+            block = blocks[i, j].reshape(height * run)
+            first = j * steps[1] * n_bins
             for r in range(height):
-                for c in range(width):
-                    cell = cells[i * steps[0] + r, j * steps[1] + c]
-                    for b in range(n_bins):
-                        block[r, c * n_bins + b] = cell[b]
-            normalize(block.reshape(height * width * n_bins), norm, epsilon)
+                numbers, row = block[r * run : (r + 1) * run], by_rows[i * steps[0] + r]
+                here = row[first : first + run]
+                for k in range(run):
+                    numbers[k] = here[k]
+            normalize(block, norm, epsilon)
 
 
 @kernel
@@ -445,6 +434,7 @@ def describe_table(
     rows, columns, channels = images.shape[1:]
     planes = np.empty((channels, rows + 2, columns + 2), np.float32)
     gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    indices = np.empty(columns, np.uint32)
     places = np.empty((1, rows, columns), np.uint32)
     votes = np.empty((1, rows, columns), np.float32)
     cells = np.empty((len(first_rows), len(first_columns), out.shape[5]), np.float32)
@@ -455,7 +445,7 @@ def describe_table(
                 row_gradients(planes, y, gx, gy)
             else:
                 row_gradients_by_table(planes, y, lengths, gx, gy)
-            table_votes(gx, gy, out.shape[5], table, places[0, y], votes[0, y])
+            table_votes(gx, gy, out.shape[5], table, indices, places[0, y], votes[0, y])
         pool(places, votes, first_rows, row_weights, first_columns, column_weights, cells)
         write_blocks(cells, steps, norm, epsilon, out[k])
 
@@ -482,6 +472,7 @@ def describe_directions(
     rows, columns, channels = images.shape[1:]
     planes = np.empty((channels, rows + 2, columns + 2), np.float32)
     gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    largest = np.empty(columns, np.float32)
     places = np.empty((1, rows, columns), np.uint32)
     votes = np.empty((1, rows, columns), np.float32)
     cells = np.empty((len(first_rows), len(first_columns), out.shape[5]), np.float32)
@@ -489,7 +480,7 @@ def describe_directions(
         load(images[k], takes_roots, planes)
         for y in range(rows):
             row_gradients(planes, y, gx, gy)
-            direction_votes(gx, gy, cosines, sines, places[0, y], votes[0, y])
+            direction_votes(gx, gy, cosines, sines, largest, places[0, y], votes[0, y])
         pool(places, votes, first_rows, row_weights, first_columns, column_weights, cells)
         write_blocks(cells, steps, norm, epsilon, out[k])
 
