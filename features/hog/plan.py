@@ -30,17 +30,7 @@ Dtype = np.dtype[np.generic]
 WriteBlocks = Callable[[Image, FloatArray], None]
 Votes = Callable[[Image], tuple[kernels.Places, FloatArray]]
 
-# Odd polynomials of arctan(t), t in 0..1. The first is ours, of least maximal error (3e-7 radian);
-# the second is OpenCV's, good to 2e-4 radian, which is part of its convention.
-ARCTANGENT = (
-    0.999996112,
-    -0.333173680,
-    0.198078153,
-    -0.132333413,
-    0.0796236602,
-    -0.0336042116,
-    0.00681179074,
-)
+# Of degree 7; OpenCV's is good to 2e-4 radian, which is part of its convention.
 OPENCV_ARCTANGENT = (
     0.9997878412794807,
     -0.3258083974640975,
@@ -205,7 +195,7 @@ def way_to_blocks(p: Parameters, pooling: Pooling, dtype: Dtype) -> WriteBlocks:
             in_8_bits(images), root, cosines, sines, *pooling, out
         )
     bins_a_radian = n / (2 * np.pi if p.signed else np.pi)
-    arctangent = OPENCV_ARCTANGENT if p.convention == "opencv" else ARCTANGENT
+    arctangent = OPENCV_ARCTANGENT if p.convention == "opencv" else kernels.ARCTANGENT
     coefficients = (np.array(arctangent) * bins_a_radian).astype(np.float32)
     return lambda images, out: kernels.describe_soft(
         in_8_bits(images), root, p.signed, coefficients, *pooling, out

@@ -17,7 +17,6 @@ __all__ = [
     "WINDOW",
     "Grid",
     "IndexArray",
-    "lay_bases",
     "lay_grid",
 ]
 
@@ -35,13 +34,10 @@ BORDER = MARGIN + 1  # and that are read, for their gradients
 class Grid(NamedTuple):
     """Where the samples of a grid of windows lie in an image, and which windows they make up."""
 
-    # The rows of pixels above every row of samples, then those below: (2 * height,)
-    rows: IndexArray
-    down: FloatArray  # (height,) the weights of those below
-    columns: IndexArray  # (2 * width,) the same of columns
+    rows: IndexArray  # (2, height): the rows of pixels above and below every row of samples
+    down: FloatArray  # (height,): the weights of those below
+    columns: IndexArray  # (2, width): the same of columns
     across: FloatArray  # (width,)
-    base: IndexArray  # (width - 2,), of :func:`lay_bases`
-    native: bool  # whether samples are as far apart as pixels
     side: int  # of the small cells, in samples
     apart: int  # small cells between two windows
     n_down: int  # windows
@@ -76,21 +72,16 @@ def lay_grid(
         for first, n, length in zip(corner, windows, shape, strict=True)
     )
     side = math.gcd(MARGIN, stride)
-    base = lay_bases(len(across) - 2, side)
-    return Grid(rows, down, columns, across, base, step == 1, side, stride // side, *windows)
+    return Grid(rows, down, columns, across, side, stride // side, *windows)
 
 
 def _taps(first: float, step: float, n: int, length: int) -> tuple[IndexArray, FloatArray]:
-    """Pixels that n samples lie after, from BORDER before ``first`` on, then the next ones.
+    """Return the pixels before and behind each of n samples, and the weights of those behind.
 
-    And the weights of the next ones. Beyond the ends of the image its end pixels go on.
+    The first sample lies BORDER samples before ``first``. Beyond the ends of the image its end
+    pixels go on.
     """
     places = first + (np.arange(n) - BORDER + 0.5) * step - 0.5
     lower = np.floor(places)
     pixels = np.clip([lower, lower + 1], 0, length - 1).astype(np.uint32)
-    return pixels.ravel(), (places - lower).astype(np.float32)
-
-
-def lay_bases(width: int, side: int) -> IndexArray:
-    """Where the bins of the small cell begin that every sample of a row lies in."""
-    return np.arange(width, dtype=np.uint32) // np.uint32(side) * np.uint32(ORIENTATIONS)
+    return pixels, (places - lower).astype(np.float32)

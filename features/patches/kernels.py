@@ -1,45 +1,39 @@
-"""Kernels of the patch descriptor: resampled rows -> orientation votes -> cells -> 144 numbers.
+"""Kernels of the patch descriptor: samples -> votes -> small cells -> cells -> 144 numbers.
 
 Dense grids and single windows run through the same steps, so that a patch has one descriptor,
-however it was found. A call from Python takes as long as many a kernel does for a small image, so
-one call describes a grid.
+however it was found. Gradients, votes and the norm are those of HOG.
 """
 
-from typing import Any
+import math
 
 import numpy as np
+import numpy.typing as npt
 
-from visualwords.compiling import kernel, local
-from visualwords.features.image import FloatArray
-from visualwords.lanes import moved, pointer
-
-from .grid import MARGIN, N_NUMBERS, ORIENTATIONS, Grid, IndexArray, lay_bases
-from .steps import (
-    BAND,
-    N_WINDOW,
-    NEXT,
-    NO,
-    SAMPLES,
-    TINY,
-    TWO,
-    UNIT,
-    ZERO,
-    divided,
-    gather,
-    resample,
-    sample_window,
-    sum_lines,
+from visualwords.compiling import inlined, inner, kernel
+from visualwords.features.hog.kernels import (
+    ARCTANGENT,
+    CLIP,
+    INFINITY,
+    Places,
+    histogram_starts,
+    row_gradients,
+    scale,
+    soft_votes,
 )
+from visualwords.features.image import FloatArray
+
+from .grid import BORDER, CELLS, MARGIN, N_NUMBERS, ORIENTATIONS, WINDOW, Grid, IndexArray
 
 __all__ = ["describe_grid", "describe_windows", "halve", "normalize"]
 
-FLOAT32, UINT32 = np.dtype(np.float32), np.dtype(np.uint32)
-ROWS = BAND + 6  # of samples and what they are made from
-STRIP = 64  # windows that are normalised together
-CLIP = np.float32(0.2)
+SAMPLES = WINDOW + 2 * BORDER  # of a single window, a side
 # Added (in squares) to the length of a window's votes: about what rounding to 8 bits causes.
 FLOOR = np.float32(0.1)
-BASE = lay_bases(SAMPLES - 2, MARGIN)
+TINY = np.float32(1e-30)
+ZERO = np.float32(0)
+# Weights of the half cells in a cell, and of those around it.
+INNER, OUTER = np.float32(0.75), np.float32(0.25)
+COEFFICIENTS = (np.array(ARCTANGENT) * ORIENTATIONS / np.pi).astype(np.float32)
 
 
 def describe_grid(images: FloatArray, grid: Grid, out: FloatArray, first: int) -> None:
@@ -52,11 +46,11 @@ def describe_grid(images: FloatArray, grid: Grid, out: FloatArray, first: int) -
     out : ndarray of shape (n * windows of an image, 144), float32, C-contiguous
         An image's windows of this grid are written from its row number ``first`` on.
     """
-    made = _room(ROWS, len(grid.down), len(grid.across), grid.side)
-    _describe_grid(images, *grid, *made, out, first)
+    of_images = out.reshape(len(images), -1, N_NUMBERS)
+    _describe_grid(images, *grid, COEFFICIENTS, first, of_images)
 
 
-def describe_windows(image: FloatArray, places: FloatArray, out: FloatArray) -> None:
+def describe_windows(image: FloatArray, places: npt.NDArray[np.float64], out: FloatArray) -> None:
     """Describe windows anywhere in an image.
 
     Parameters
@@ -66,77 +60,201 @@ def describe_windows(image: FloatArray, places: FloatArray, out: FloatArray) -> 
         Row and column of the centre, side and angle of every window; see :func:`.lay_grid`.
     out : ndarray of shape (windows, 144), float32, C-contiguous
     """
-    made = _room(SAMPLES + 2, SAMPLES, SAMPLES, MARGIN)
-    _describe_windows(image, places, BASE, *made, out)
+    _describe_windows(image, places, COEFFICIENTS, out)
     normalize(out)
-
-
-def _room(n_rows: int, height: int, width: int, side: int) -> tuple[FloatArray, IndexArray]:
-    """Make room for what comes before the descriptors, which :func:`divided` cuts up, and bins.
-
-    Arrays made in Python cost no compilation, and one array costs a call less than five.
-    """
-    n = width - 2
-    n_small = n // side * ORIENTATIONS
-    n_cells = n_small - (4 * MARGIN // side - 1) * ORIENTATIONS
-    size = n_rows * width + 2 * n + n_small + n_cells + (height - 2) // side * n_cells
-    return np.empty(size, FLOAT32), np.empty(2 * n, UINT32)
 
 
 @kernel
 def _describe_grid(
-    images: Any,
-    rows: Any,
-    down: Any,
-    columns: Any,
-    across: Any,
-    base: Any,
-    native: bool,
+    images: FloatArray,
+    rows: IndexArray,
+    down: FloatArray,
+    columns: IndexArray,
+    across: FloatArray,
     side: int,
     apart: int,
     n_down: int,
     n_across: int,
-    made: Any,
-    bins: Any,
-    out: Any,
+    arctangent: FloatArray,
     first: int,
+    out: FloatArray,
 ) -> None:
-    """Resample and sum up the grid's samples a band of rows at a time; see :class:`.Grid`."""
-    size, n_columns = np.uintp(images.shape[1] * images.shape[2]), np.uintp(images.shape[2])
-    height, width, n_images = np.uintp(len(down)), np.uintp(len(across)), np.uintp(len(images))
-    n, s, band = width - TWO, np.uintp(side), np.uintp(BAND)
-    samples, votes, small, cells, lines, n_cells = divided(made, np.uintp(ROWS), n, s)
-    taps = (pointer(rows), height, pointer(down), pointer(columns), width, pointer(across))
-    windows = (np.uintp(apart), np.uintp(n_down), np.uintp(n_across))
-    bases, numbers = pointer(base), pointer(bins)
-    for k in range(n_images):
-        image = (moved(pointer(images), k * size), n_columns)
-        line = lines
-        for begin in range(NO, height - TWO, band):
-            end = begin + band if begin + band < height - TWO else height - TWO
-            resample(image, taps, native, begin, end + TWO, samples)
-            sum_lines(samples, end - begin, n, s, bases, numbers, votes, small, line, n_cells)
-            line = moved(line, band // s * n_cells)
-        row = np.uintp(first) + k * (np.uintp(len(out)) // n_images)
-        to = moved(pointer(out), row * N_WINDOW)
-        gather(lines, np.uintp(MARGIN) // s, windows, cells, n_cells, to)
+    """Describe the windows of a :class:`.Grid` in each image: ``out[k, first:]``."""
+    height, width = len(down), len(across)
+    wide = np.empty((images.shape[1], width), np.float32)
+    samples = np.empty((1, height, width), np.float32)
+    for k in range(len(images)):
+        resample(images[k], rows, down, columns, across, wide, samples[0])
+        sum_windows(samples, arctangent, side, apart, n_down, n_across, out[k, first:])
 
 
 @kernel
-def _describe_windows(image: Any, places: Any, base: Any, made: Any, bins: Any, out: Any) -> None:
-    """Resample and sum up one window after the other."""
-    n, side, rows = np.uintp(SAMPLES - 2), np.uintp(MARGIN), np.uintp(SAMPLES + 2)
-    samples, votes, small, cells, lines, n_cells = divided(made, rows, n, side)
-    bases, numbers = pointer(base), pointer(bins)
-    for w in range(np.uintp(len(places))):
-        sample_window(image, places[w], samples)
-        sum_lines(samples, n, n, side, bases, numbers, votes, small, lines, n_cells)
-        to = moved(pointer(out), w * N_WINDOW)
-        gather(lines, NEXT, (NEXT, NEXT, NEXT), cells, n_cells, to)
+def _describe_windows(
+    image: FloatArray, places: npt.NDArray[np.float64], arctangent: FloatArray, out: FloatArray
+) -> None:
+    """Describe one window after the other."""
+    samples = np.empty((1, SAMPLES, SAMPLES), np.float32)
+    for k in range(len(places)):
+        sample_window(image, places[k], samples[0])
+        sum_windows(samples, arctangent, MARGIN, 1, 1, 1, out[k : k + 1])
+
+
+@inlined
+def resample(
+    image: FloatArray,
+    rows: IndexArray,
+    down: FloatArray,
+    columns: IndexArray,
+    across: FloatArray,
+    wide: FloatArray,
+    samples: FloatArray,
+) -> None:
+    """Interpolate an image bilinearly at the rows and columns of a :class:`.Grid`.
+
+    Sample (i, j) lies between the pixels ``rows[0, i], rows[1, i]`` and ``columns[0, j],
+    columns[1, j]``; ``down[i]`` and ``across[j]`` are the weights of the second ones. ``wide``, of
+    shape (rows of the image, columns of samples), is room for rows interpolated along columns.
+    """
+    for r in range(len(wide)):
+        pixels, row = image[r], wide[r]
+        for j in range(len(across)):
+            left, right = pixels[columns[0, j]], pixels[columns[1, j]]
+            row[j] = left + across[j] * (right - left)
+    for i in range(len(down)):
+        above, below, row, weight = wide[rows[0, i]], wide[rows[1, i]], samples[i], down[i]
+        for j in range(len(across)):
+            row[j] = above[j] + weight * (below[j] - above[j])
+
+
+@inlined
+def sample_window(image: FloatArray, place: npt.NDArray[np.float64], samples: FloatArray) -> None:
+    """Interpolate an image bilinearly at the samples of a turned window.
+
+    Beyond the centres of its outermost pixels the image's edge goes on.
+    """
+    last_row, last_column = image.shape[0] - 1, image.shape[1] - 1
+    size, angle = place[2] / WINDOW, place[3]
+    down, across = math.cos(angle) * size, math.sin(angle) * size
+    for i in range(SAMPLES):
+        for j in range(SAMPLES):
+            u, v = i - (SAMPLES - 1) / 2, j - (SAMPLES - 1) / 2
+            row = place[0] + down * u + across * v - 0.5
+            column = place[1] - across * u + down * v - 0.5
+            row = min(max(row, 0.0), np.float64(last_row))
+            column = min(max(column, 0.0), np.float64(last_column))
+            above, left = int(row), int(column)
+            below, right = min(above + 1, last_row), min(left + 1, last_column)
+            weight, share = np.float32(column - left), np.float32(row - above)
+            upper = image[above, left] + weight * (image[above, right] - image[above, left])
+            lower = image[below, left] + weight * (image[below, right] - image[below, left])
+            samples[i, j] = upper + share * (lower - upper)
+
+
+@inner
+def sum_windows(
+    samples: FloatArray,
+    arctangent: FloatArray,
+    side: int,
+    apart: int,
+    n_down: int,
+    n_across: int,
+    out: FloatArray,
+) -> None:
+    """Let samples vote, and write the cells of the windows that they make up.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (1, rows, columns), float32
+        With one sample around those that vote.
+    arctangent
+        Of :func:`visualwords.features.hog.kernels.soft_votes`.
+    side : int
+        Samples that a small cell is wide and high; a half cell has ``MARGIN``.
+    apart : int
+        Small cells from one window to the next.
+    n_down, n_across : int
+        Windows.
+    out : ndarray of shape (windows, 144), float32
+    """
+    rows, columns = samples.shape[1] - 2, samples.shape[2] - 2
+    half = MARGIN // side  # small cells of a half cell
+    n_lines, n_small = rows // side, columns // side
+    small = np.empty(n_small * ORIENTATIONS, np.float32)
+    lines = np.empty((n_lines, (n_small - 4 * half + 1) * ORIENTATIONS), np.float32)
+    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    lower, upper = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    lower_places, upper_places = np.empty(columns, np.uint32), np.empty(columns, np.uint32)
+    starts = histogram_starts(columns, side, ORIENTATIONS)
+    for i in range(n_lines):
+        small[:] = ZERO
+        for y in range(i * side, (i + 1) * side):
+            row_gradients(samples, y, gx, gy)
+            soft_votes(
+                gx, gy, ORIENTATIONS, False, arctangent, starts,
+                lower_places, lower, upper_places, upper,
+            )  # fmt: skip
+            add_votes(lower_places, lower, upper_places, upper, small)
+        sum_halves(small, ORIENTATIONS, half, lines[i])
+    write_windows(lines, half, apart, n_down, n_across, out)
+
+
+@inlined
+def add_votes(
+    lower_places: Places, lower: FloatArray, upper_places: Places, upper: FloatArray,
+    small: FloatArray,
+) -> None:  # fmt: skip
+    """Add votes to their places."""
+    for x in range(len(lower)):
+        small[lower_places[x]] += lower[x]
+        small[upper_places[x]] += upper[x]
+
+
+@inlined
+def sum_halves(numbers: FloatArray, shift: int, half: int, out: FloatArray) -> None:
+    """Sum four half cells, of ``half`` small cells each, weighted by 1/4, 3/4, 3/4 and 1/4.
+
+    ``numbers`` are those of small cells, ``shift`` numbers from one to the next; ``out[i]`` is the
+    sum for the half cells that begin at ``numbers[i]``.
+    """
+    step = half * shift
+    out[:] = ZERO
+    for k in range(half):
+        first = numbers[k * shift :]
+        second, third, fourth = first[step:], first[2 * step :], first[3 * step :]
+        for i in range(len(out)):
+            out[i] += OUTER * (first[i] + fourth[i]) + INNER * (second[i] + third[i])
+
+
+@inlined
+def write_windows(
+    lines: FloatArray, half: int, apart: int, n_down: int, n_across: int, out: FloatArray
+) -> None:
+    """Sum lines of small cells to rows of cells, and copy these to the windows.
+
+    Parameters
+    ----------
+    lines : ndarray of shape (small cells down, numbers), float32
+        For each small cell the 9 numbers of the cell that begins there.
+    half, apart, n_down, n_across, out
+        Of :func:`sum_windows`.
+    """
+    width = lines.shape[1]
+    cells = np.empty(width, np.float32)
+    for i in range(n_down):
+        for r in range(CELLS):
+            line = i * apart + r * 2 * half
+            sum_halves(lines[line : line + 4 * half].reshape(4 * half * width), width, half, cells)
+            for j in range(n_across):
+                window = out[i * n_across + j]
+                for c in range(CELLS):
+                    source = cells[(j * apart + c * 2 * half) * ORIENTATIONS :]
+                    numbers = window[(r * CELLS + c) * ORIENTATIONS :]
+                    for b in range(ORIENTATIONS):
+                        numbers[b] = source[b]
 
 
 def halve(images: FloatArray) -> FloatArray:
-    """Mean of every 2 x 2 pixels of images; an odd last row or column counts twice."""
+    """Return the means of every 2 x 2 pixels; an odd last row or column counts twice."""
     n, rows, columns = images.shape
     halves = np.empty((n, (rows + 1) // 2, (columns + 1) // 2), np.float32)
     _halve(images, halves)
@@ -144,7 +262,7 @@ def halve(images: FloatArray) -> FloatArray:
 
 
 @kernel
-def _halve(images: Any, halves: Any) -> None:
+def _halve(images: FloatArray, halves: FloatArray) -> None:
     rows, columns = images.shape[1:]
     for image in range(len(images)):
         for i in range(halves.shape[1]):
@@ -155,33 +273,9 @@ def _halve(images: Any, halves: Any) -> None:
                 halves[image, i, j] = total * np.float32(0.25)
 
 
-# "reassoc" lets the compiler choose the order of these sums, once and for all calls. Each pass
-# goes over many rows, so that no row waits for the square root of the one before.
-@kernel(fastmath={"reassoc"})
-def normalize(rows: Any) -> None:
+@kernel
+def normalize(windows: FloatArray) -> None:
     """L2-Hys of every row in place: scale to unit length, clip at 0.2, scale again."""
-    scale = local(STRIP, np.float32)
-    n = np.uintp(len(rows))
-    strip, numbers = np.uintp(STRIP), np.uintp(N_NUMBERS)
-    for first in range(NO, n, strip):
-        last: Any = first + strip if first + strip < n else n
-        for r in range(first, last):
-            total = FLOOR * FLOOR
-            for i in range(numbers):
-                total += rows[r, i] * rows[r, i]
-            scale[r - first] = total
-        for r in range(last - first):
-            scale[r] = UNIT / np.sqrt(scale[r])
-        for r in range(first, last):
-            total = ZERO
-            for i in range(numbers):
-                value = rows[r, i] * scale[r - first]
-                clipped = value if value < CLIP else CLIP
-                rows[r, i] = clipped
-                total += clipped * clipped
-            scale[r - first] = total
-        for r in range(last - first):
-            scale[r] = UNIT / np.sqrt(scale[r] if scale[r] > TINY else TINY)
-        for r in range(first, last):
-            for i in range(numbers):
-                rows[r, i] *= scale[r - first]
+    for k in range(len(windows)):
+        scale(windows[k], INFINITY, FLOOR * FLOOR, ZERO)
+        scale(windows[k], CLIP, TINY, ZERO)

@@ -108,7 +108,7 @@ class BagOfVisualWords(ImageFeature):
     (2, 20)
     """
 
-    kernel_version = 2
+    kernel_version = 3
     vocabulary_: VisualVocabulary
     idf_: npt.NDArray[np.float64]
 

@@ -226,8 +226,8 @@ def test_keypoints_of_float_and_8_bit_pixels_are_the_same(detector):
     ("parameters", "words"),
     [
         ({"detector": "surf"}, "detector to be one of .*'sift'"),
-        ({"n_keypoints": 0}, "n_keypoints must be a whole number above 0"),
-        ({"n_keypoints": 2.5}, "n_keypoints must be a whole number above 0, got 2.5"),
+        ({"n_keypoints": 0}, "n_keypoints must be a whole number of at least 1"),
+        ({"n_keypoints": 2.5}, "n_keypoints must be a whole number of at least 1, got 2.5"),
         ({"patch_size": 0}, "patch_size to be a positive number"),
         ({"patch_size": "a"}, "patch_size to be a positive number, got 'a'"),
         ({"detector": "fast", "oriented": True}, "oriented=False: 'fast' finds no angles"),
