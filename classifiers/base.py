@@ -1,7 +1,6 @@
 """``LinearClassifier``: how ``LinearSVM`` and ``Softmax`` learn."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from inspect import isclass
 from typing import Any, ClassVar, Self, cast
 
@@ -12,15 +11,16 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .callbacks import CallbackSupportMixin, steps_as_tasks, with_callbacks
+from .columns import adjusted, framed, learned_attributes, weights_for
 from .losses import Loss
 from .objective import Objective
 from .prediction import LinearPredictor
 from .reporting import step_report, warn_of_result
-from .scaling import Scaling, StandardisedRows, Weights, column_scaling
+from .scaling import Scaling, Weights, column_scaling
 from .solvers.base import Result, Solver, State, within_range
 from .solvers.descent import MinibatchSolver
 from .solvers.primal_dual import settle_intercepts
-from .sources import ColumnStack, Source
+from .sources import Source
 from .validation import (
     LARGEST,
     ClassWeight,
@@ -28,14 +28,19 @@ from .validation import (
     MatrixLike,
     RandomState,
     as_ratios,
+    check_known,
+    check_options,
     check_penalty,
+    check_positive_weights,
     check_training_data,
     check_values,
+    known_classes,
     row_weights,
+    same_classes,
     seed_of,
 )
 
-__all__ = ["LinearClassifier", "frame_of"]
+__all__ = ["LinearClassifier"]
 
 # The gap of a solver that computes none is measured with this smoothing.
 GAP_WIDTH = 0.1
@@ -53,9 +58,7 @@ def _learns_by_minibatches(estimator: "LinearClassifier") -> bool:
 class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Base of the linear classifiers; a subclass names its loss and its default solver."""
 
-    # The losses that have a name.
-    losses: ClassVar[dict[str, type[Loss]]]
-
+    losses: ClassVar[dict[str, type[Loss]]]  # by their names
     alpha: float
     loss: str | Loss
     standardize: bool | str
@@ -120,7 +123,11 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
     @with_callbacks
     def _minimize(self, objective: Objective, W: Weights) -> Self:
         solver = self._seeded_solver(objective)
-        result = solver.minimize(objective, W, callback=self._report(objective, solver))
+        tell = steps_as_tasks(
+            self, objective, solver.max_iter, lambda state: learned_attributes(state.W, objective)
+        )
+        report = step_report(type(self).__name__, self.verbose, tell)
+        result = solver.minimize(objective, W, callback=report)
         warn_of_result(solver, result, stacklevel=4)
         self._keep(result.W, objective)
         self.n_iter_ = result.n_iter
@@ -180,12 +187,8 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
             raise ValueError("the first call of partial_fit needs the argument classes")
         rows, labels = check_training_data(self, X, y, reset=first)
         if classes is not None:
-            self.classes_ = np.unique(classes) if first else self.classes_
-            if len(self.classes_) < 2:
-                raise ValueError(f"partial_fit needs at least 2 classes, got classes={classes!r}")
-            if not np.array_equal(self.classes_, np.unique(classes)):
-                raise ValueError(f"classes changed between calls: they were {self.classes_!r}")
-        self._check_known(labels)
+            self.classes_ = same_classes(classes, None if first else self.classes_)
+        check_known(labels, self.classes_)
         weight = row_weights(labels, self.classes_, self.class_weight, sample_weight)
         objective = self._objective_over(rows, labels, weight, self.alpha, per_row=True)
         return self._learn_epoch(objective, first)
@@ -240,7 +243,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         check_is_fitted(self)
         self._check_parameters()
         rows, labels = check_training_data(self, X, y, reset=False, finite=not self.standardize)
-        self._check_known(labels)
+        check_known(labels, self.classes_)
         weight = row_weights(labels, self.classes_, self.class_weight, sample_weight)
         objective = self._objective_over(rows, labels, weight, self._penalty())
         return objective, self._first_weights(objective)
@@ -248,46 +251,23 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
     def _check_parameters(self) -> None:
         """Refuse values of the shared parameters that mean nothing, on every path."""
         self._check_strength()
-        seed_of(None if isinstance(self.random_state, np.random.RandomState) else self.random_state)
-        if self.standardize not in (False, True, "parts"):
-            raise ValueError(
-                f"standardize must be False, True or 'parts', got {self.standardize!r}"
-            )
-        if self.solver is not None and not hasattr(self.solver, "minimize"):
-            raise TypeError(
-                "solver must be a solver of visualwords.classifiers, such as LBFGS(), or None, "
-                f"got {self.solver!r}"
-            )
+        check_options(self.standardize, self.solver, self.random_state)
 
     def _check_strength(self) -> None:
         check_penalty(self.alpha)
-
-    def _check_known(self, y: LabelArray) -> None:
-        unseen = np.setdiff1d(y, self.classes_)
-        if len(unseen):
-            raise ValueError(f"y has labels that are not among the classes: {unseen!r}")
 
     def _objective(
         self, X: Source, y: LabelArray, sample_weight: npt.ArrayLike | None, alpha: float
     ) -> Objective:
         """Learn the classes and make the objective of the rows."""
-        classes = np.unique(y)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes in y, got 1 class: "
-                f"{classes.tolist()[0]!r}"
-            )
+        classes = known_classes(y, type(self).__name__)
         if not (self.warm_start and np.array_equal(classes, getattr(self, "classes_", []))):
             self.__dict__.pop("coef_", None)
         self.__dict__.pop("solver_memory_", None)
         self.classes_ = classes
         weight = row_weights(y, classes, self.class_weight, sample_weight)
-        if weight is not None and not weight.any():
-            raise ValueError("every row has zero weight: there is nothing to learn from")
-        if weight is not None and len(np.unique(y[weight > 0])) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs rows of positive weight of at least 2 classes"
-            )
+        if weight is not None:
+            check_positive_weights(weight, y, type(self).__name__)
         return self._objective_over(X, y, weight, alpha)
 
     def _objective_over(
@@ -304,10 +284,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         if weight is not None:
             weight, exponent = as_ratios(weight)
             total = None if total is None else float(np.ldexp(total, -exponent))
-        scaling = self._scaling(X, weight)
-        frame = None if scaling is None else scaling.frame(X.dtype)
-        if scaling is not None and frame is not None:
-            X, scaling = StandardisedRows(X, frame, X.dtype), scaling.within(frame)
+        X, scaling = framed(X, self._scaling(X, weight))
         return Objective(
             X,
             np.searchsorted(self.classes_, y),
@@ -328,13 +305,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         least = 1 / len(X) if weight is None else weight.min() / weight.sum()
         if not (scaling.bounds(least) <= LARGEST[X.dtype]).all():
             check_values(self, X)
-        return self._adjusted(scaling, X)
-
-    def _adjusted(self, scaling: Scaling, X: Source) -> Scaling:
-        """Balance a scaling over the parts of X and leave out the centring, as asked for."""
-        if self.standardize == "parts" and isinstance(X, ColumnStack):
-            scaling = scaling.balanced(X.widths)
-        return scaling if self.fit_intercept else scaling.uncentred()
+        return adjusted(scaling, X, self.standardize, self.fit_intercept)
 
     def _penalty(self) -> float:
         """Return the strength of the penalty that the model was learned with."""
@@ -351,46 +322,14 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         """Return the weights learned before, for the objective's columns; zeros without any."""
         if not hasattr(self, "coef_") or self.coef_.shape[1] != objective.X.shape[1]:
             return np.zeros(objective.shape)
-        W, frame = (
-            np.column_stack([self.coef_, self.intercept_ * self.fit_intercept]),
-            frame_of(objective),
-        )
-        if frame is not None:
-            W = frame.standardised(W)
-        return W if objective.scaling is None else objective.scaling.standardised(W)
-
-    def _report(self, objective: Objective, solver: Solver) -> Callable[[State], bool]:
-        """Tell scikit-learn's callbacks of every step; print the objective with ``verbose``."""
-        tell = steps_as_tasks(
-            self,
-            solver.max_iter,
-            lambda state: _learned(state.W, objective),
-            X=objective.X,
-            y=lambda: self.classes_[objective.y],
-        )
-        return step_report(type(self).__name__, self.verbose, tell)
+        return weights_for(objective, self.coef_, self.intercept_ * self.fit_intercept)
 
     def _keep(self, W: Weights, objective: Objective) -> None:
         """Keep weights for X as it came, whatever columns they were learned on."""
         for name in ("center_", "unit_"):
             self.__dict__.pop(name, None)
-        for name, value in _learned(W, objective).items():
+        for name, value in learned_attributes(W, objective).items():
             setattr(self, name, value)
-
-
-def frame_of(objective: Objective) -> Scaling | None:
-    """Return the frame that the objective's rows are seen in, or None for raw rows."""
-    return objective.X.scaling if isinstance(objective.X, StandardisedRows) else None
-
-
-def _learned(W: Weights, objective: Objective) -> dict[str, Weights]:
-    """Return the attributes of a model with weights for the objective's columns."""
-    frame, learned = frame_of(objective), {}
-    raw = W if objective.scaling is None else objective.scaling.raw(W)
-    if frame is not None:
-        raw = frame.raw(raw)
-        learned = {"center_": frame.mean, "unit_": frame.scale}
-    return learned | {"coef_": np.ascontiguousarray(raw[:, :-1]), "intercept_": raw[:, -1].copy()}
 
 
 def _gap(objective: Objective, result: Result) -> float:

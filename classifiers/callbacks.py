@@ -1,19 +1,28 @@
-"""scikit-learn's callbacks (``set_callbacks``), where the installed version has them: from 1.9."""
+"""scikit-learn's callbacks (``set_callbacks``); scikit-learn has them from version 1.9 on."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
+from .columns import raw_rows
+from .objective import Objective
+from .scaling import Weights
 from .solvers.base import State
+from .validation import LabelArray
+
+if TYPE_CHECKING:
+    from .base import LinearClassifier
+
+Method = TypeVar("Method", bound=Callable[..., object])
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands for scikit-learn's, which before 1.9 does not exist."""
+        """Replacement of scikit-learn's mixin before version 1.9; it does nothing."""
 
-    def with_callbacks(method: Any) -> Any:
-        """Stand for scikit-learn's decorator."""
+    def with_callbacks(method: Method) -> Method:
+        """Return the method as it is."""
         return method
 
 
@@ -21,30 +30,38 @@ __all__ = ["CallbackSupportMixin", "steps_as_tasks", "with_callbacks"]
 
 
 def steps_as_tasks(
-    estimator: Any, max_iter: int, attributes: Callable[[State], dict[str, Any]], **data: Any
+    estimator: "LinearClassifier",
+    objective: Objective,
+    max_iter: int,
+    attributes: Callable[[State], dict[str, Weights]],
 ) -> Callable[[State], bool]:
-    """Announce the steps of an optimizer as tasks of ``estimator``'s fit.
+    """Announce the steps of a solver as tasks of the estimator's ``fit``.
 
     Parameters
     ----------
     estimator : estimator
-        With callbacks or without.
+        With or without callbacks.
+    objective : Objective
+        Gives X and y to the callbacks.
     max_iter : int
     attributes : callable
-        Gives, from a state, what makes the estimator a fitted one.
-    **data : Any
-        ``X``, ``y`` and ``metadata`` for the callbacks, or functions that give them.
+        Returns, for a state, the attributes that make the estimator a fitted one.
 
     Returns
     -------
     callable
-        For :meth:`Solver.minimize`; says whether a callback asks to stop.
+        For :meth:`Solver.minimize`; returns whether a callback asks to stop.
     """
     if not hasattr(estimator, "_skl_callbacks"):
         return lambda state: False
+
+    def labels() -> LabelArray:
+        return estimator.classes_[objective.y]
+
+    data = {"X": raw_rows(objective), "y": labels}
     fit = estimator._init_callback_context(max_subtasks=max_iter)
     fit.call_on_fit_task_begin(estimator=estimator, **data)
-    step: Any = None
+    step = None
     n_steps = 0
 
     def after(state: State) -> bool:

@@ -8,12 +8,14 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from .base import LinearClassifier, frame_of
+from .base import LinearClassifier
+from .columns import adjusted, frame_of
 from .folds import Indices, Splits, fold_of_each_row, make_splits
 from .linear import LinearSVM, Softmax
 from .losses import Loss
 from .objective import Objective
 from .scaling import Scaling, Weights, scalings_outside
+from .shared_docs import with_shared_docs
 from .solvers.base import Solver
 from .solvers.curvature import Spectrum, column_gram, sample, sample_size
 from .solvers.path import Models
@@ -177,8 +179,11 @@ class CrossValidated(LinearClassifier):
         weight = 1.0 if objective.sample_weight is None else objective.sample_weight
         of_folds = weight * (folds == np.arange(n_folds)[:, None])
         frame = frame_of(objective)
-        scalings = [self._adjusted(s, X) for s in scalings_outside(X, of_folds, self.n_jobs)]
-        return [s if frame is None else s.within(frame) for s in scalings]
+        scalings = [
+            adjusted(scaling, X, self.standardize, self.fit_intercept)
+            for scaling in scalings_outside(X, of_folds, self.n_jobs)
+        ]
+        return [scaling if frame is None else scaling.within(frame) for scaling in scalings]
 
 
 def _check_penalties(alphas: Sequence[float]) -> None:
@@ -187,32 +192,31 @@ def _check_penalties(alphas: Sequence[float]) -> None:
         raise ValueError(f"alphas must be numbers above 0, got {alphas!r}")
 
 
+@with_shared_docs
 class LinearSVMCV(CrossValidated, LinearSVM):
     """:class:`LinearSVM` with the penalty that scores best in cross-validation.
 
-    All penalties and folds share the passes over X (:mod:`.path`).
+    Columns are standardised by the rows that a model sees. All penalties and folds share the
+    passes over X.
 
     Parameters
     ----------
     alphas : sequence of float > 0
-    loss : {"hinge", "squared_hinge", "crammer_singer", "one_vs_rest"}
-    cv : int
-        Folds; every class is spread evenly over them (``StratifiedKFold``, shuffled).
-    tol : float
-        Tolerance of the models that are scored, as in :class:`SoftmaxCV`. The model that is kept
-        is fitted like one of :class:`LinearSVM`.
-    standardize, fit_intercept, class_weight, random_state, verbose, n_jobs
-        As in :class:`LinearSVM`. Columns are standardised by the rows that a model sees.
+        Strengths of the penalty to choose from; see :class:`LinearSVM`.
+    loss : {"hinge", "squared_hinge", "crammer_singer", "one_vs_rest"} or Loss
+        As in :class:`LinearSVM`.
+    {search}
+    {standardize}
+    {fit_intercept}
+    {class_weight}
+    {random_state}
+    {verbose}
+    {n_jobs}
 
     Attributes
     ----------
-    alpha_ : float
-        The penalty with the best mean score.
-    scores_ : ndarray of shape (n_alphas, cv)
-        Accuracy of each penalty on each fold, where rows count by their weights: with
-        ``class_weight="balanced"`` all classes count alike.
-    classes_, coef_, intercept_, gap_, n_iter_, loss_curve_
-        As in :class:`LinearSVM`, for ``alpha_`` and all rows.
+    {found}
+    {learned}
 
     Examples
     --------
@@ -248,34 +252,31 @@ class LinearSVMCV(CrossValidated, LinearSVM):
         self.n_jobs = n_jobs
 
 
+@with_shared_docs
 class SoftmaxCV(CrossValidated, Softmax):
     """:class:`Softmax` with the penalty that scores best in cross-validation.
 
-    All penalties and folds share the passes over X (:mod:`.path`).
+    Columns are standardised by the rows that a model sees. All penalties and folds share the
+    passes over X.
 
     Parameters
     ----------
     alphas : sequence of float > 0
-    cv : int
-        Folds; every class is spread evenly over them (``StratifiedKFold``, shuffled).
-    tol : float
-        Tolerance of the models that are scored: they are done when a further step promises to
-        lower the objective by less than a tenth of it, times the objective or what is gained since
-        weights of 0. Where rows are few for the weights, promises are not trusted, and the duality
-        gap over the value is within it too. The model that is kept is fitted like one of
-        :class:`Softmax`.
-    loss, standardize, fit_intercept, class_weight, random_state, verbose, n_jobs
-        As in :class:`Softmax`. Columns are standardised by the rows that a model sees.
+        Strengths of the penalty to choose from; see :class:`Softmax`.
+    loss : "cross_entropy" or Loss
+        As in :class:`Softmax`.
+    {search}
+    {standardize}
+    {fit_intercept}
+    {class_weight}
+    {random_state}
+    {verbose}
+    {n_jobs}
 
     Attributes
     ----------
-    alpha_ : float
-        The penalty with the best mean score.
-    scores_ : ndarray of shape (n_alphas, cv)
-        Accuracy of each penalty on each fold, where rows count by their weights: with
-        ``class_weight="balanced"`` all classes count alike.
-    classes_, coef_, intercept_, gap_, n_iter_, loss_curve_
-        As in :class:`Softmax`, for ``alpha_`` and all rows.
+    {found}
+    {learned}
 
     Examples
     --------

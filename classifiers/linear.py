@@ -1,7 +1,8 @@
 """The estimators: ``LinearSVM`` and ``Softmax``."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax, softmax
 
@@ -9,23 +10,29 @@ from .base import LinearClassifier
 from .hinges import CrammerSinger, Hinge, OneVsRestHinge, SquaredHinge
 from .losses import CrossEntropy, Loss
 from .objective import Objective
+from .shared_docs import with_shared_docs
 from .solvers.base import Fallback, Solver
 from .solvers.dual import DualAscent
 from .solvers.interior_point import InteriorPoint
 from .solvers.primal_dual import PrimalDual
+from .validation import ClassWeight, MatrixLike, RandomState
 
 __all__ = ["LinearSVM", "Softmax"]
 
-# Up to how many rows dual ascent is the quicker, for a loss with kinks and for the smooth one.
+FloatArray = npt.NDArray[np.floating]
+
+# Dual ascent is the quicker one up to so many rows a column, for a loss with kinks or without.
 ROWS_PER_COLUMN, ROWS_PER_COLUMN_IF_SMOOTH = 16, 2
-# Up to how many numbers in X: dual ascent keeps a copy, and so does an interior point of few rows.
+# Dual ascent keeps a copy of X, and so does the interior point method where rows are few. X may
+# have so many numbers.
 MAX_SIZE = 2**26
-# Steps after which it is not going to be quick.
+# If dual ascent has not converged after so many steps, another solver is quicker.
 DUAL_STEPS = 100
-# Up to how many weights the interior point method has a Hessian of at most 128 MB.
+# With so many weights, the Hessian of the interior point method takes 128 MB.
 MAX_WEIGHTS = 4096
 
 
+@with_shared_docs
 class LinearSVM(LinearClassifier):
     """Linear support vector machine for many classes.
 
@@ -34,50 +41,38 @@ class LinearSVM(LinearClassifier):
     Parameters
     ----------
     alpha : float >= 0
-        Strength of the L2 penalty.
+        Strength of the L2 penalty. With ``n`` the number of rows, or the sum of their weights, and
+        ``fit_intercept=False`` (liblinear penalises intercepts),
+        ``LinearSVC(C=1 / (n * alpha), loss="hinge")`` is the same model as "one_vs_rest", and with
+        ``multi_class="crammer_singer"`` the same as "crammer_singer". For two classes,
+        ``LinearSVC(C=2 / (n * alpha))`` is the same model as "squared_hinge", and with
+        ``loss="hinge"`` the same as "hinge" and "crammer_singer". The decision function of
+        "one_vs_rest" for two classes is twice that of ``LinearSVC``.
     loss : {"hinge", "squared_hinge", "crammer_singer", "one_vs_rest"} or Loss
         By default the multiclass hinge of Weston and Watkins, ``sum over k != y of
         max(0, 1 + s_k - s_y)``. The others are :class:`SquaredHinge`, :class:`CrammerSinger` and
         :class:`OneVsRestHinge`. Any other loss is given as an instance of a subclass of
         :class:`Loss`.
-    standardize : bool or "parts"
-        Learn on columns of zero mean and unit variance. X is not changed nor copied: ``coef_``
-        and ``intercept_`` are for X as it came, but the penalty acts on the weights of the
-        standardised columns. A constant column is left as it is. With "parts", the parts of a
-        :class:`ColumnStack` are scaled further so that each has the same total variance: then a
-        penalty does not favour 1,000 visual words over 10 hues just for their number.
-    fit_intercept : bool
-        When False, standardised columns are scaled but not centred.
-    class_weight : dict, "balanced" or None
-        Factor of each class's rows.
+    {standardize}
+    {fit_intercept}
+    {class_weight}
     solver : Solver, optional
-        How to minimise. By default, to a gap of 1e-3 of the value, ``DualAscent`` where there are
-        at most 16 rows a column (for the squared hinge 2), and at most 2^26 numbers in X or, with
-        fewer rows than columns, in the products of the rows; else ``PrimalDual``. Where it does not
-        get there (columns of very different scale, a small penalty on classes that are nearly
-        separable), ``InteriorPoint`` follows; with more than 4096 classes times columns, or rows if
-        these are fewer, the other of the two. The parameters of a solver that is given are those of
-        a nested estimator: ``set_params(solver__tol=1e-6)``.
-    warm_start : bool
-        Begin at the weights of the last ``fit``.
-    random_state : int, optional
-        Overrides the solver's.
-    verbose : int
-        Above 0, print the objective after each iteration.
-    n_jobs : int or None
-        Threads; the result is the same for any number.
+        How to minimise. Its parameters are those of a nested estimator:
+        ``set_params(solver__tol=1e-6)``. By default, several solvers try in turn to reach a gap of
+        1e-3 of the value. ``DualAscent`` is the first one where there are at most 16 rows a column
+        (2 for the squared hinge) and X, or with fewer rows than columns the products of the rows,
+        has at most 2^26 numbers. ``PrimalDual`` is the first one elsewhere. ``InteriorPoint``
+        follows where the first falls short: columns of very different scale, or a small penalty
+        on classes that are nearly separable. With more than 4096 classes times columns (or rows,
+        if these are fewer) the other of the two first follows instead.
+    {warm_start}
+    {random_state}
+    {verbose}
+    {n_jobs}
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-    coef_ : ndarray of shape (n_classes, n_features), float64
-        Also for two classes, one row each.
-    intercept_ : ndarray of shape (n_classes,), float64
-    gap_ : float
-        How far the objective can be above its minimum at most (:meth:`Objective.certify`).
-    n_iter_ : int
-    loss_curve_ : list of float
-        The objective at the start and after each iteration (of the smoothed loss until the last).
+    {learned}
 
     Examples
     --------
@@ -101,10 +96,10 @@ class LinearSVM(LinearClassifier):
         loss: str | Loss = "hinge",
         standardize: bool | str = False,
         fit_intercept: bool = True,
-        class_weight: dict[Any, float] | str | None = None,
+        class_weight: ClassWeight = None,
         solver: Solver | None = None,
         warm_start: bool = False,
-        random_state: int | None = None,
+        random_state: RandomState = None,
         verbose: int = 0,
         n_jobs: int | None = None,
     ) -> None:
@@ -132,6 +127,7 @@ class LinearSVM(LinearClassifier):
         return Fallback(solvers, tol=1e-3)
 
 
+@with_shared_docs
 class Softmax(LinearClassifier):
     """Softmax classifier (multinomial logistic regression).
 
@@ -141,44 +137,27 @@ class Softmax(LinearClassifier):
     Parameters
     ----------
     alpha : float >= 0
-        Strength of the L2 penalty; ``LogisticRegression(C=1 / (n_samples * alpha))`` in
-        scikit-learn's terms.
+        Strength of the L2 penalty. With ``n`` the number of rows, or the sum of their weights,
+        ``LogisticRegression(C=1 / (n * alpha))`` is the same model for three or more classes. For
+        two classes ``C=2 / (n * alpha)`` is: its one row of weights is the difference of the two
+        rows here, whose squares sum to half of its square.
     loss : "cross_entropy" or Loss
         An instance of a subclass of :class:`Loss` replaces the cross-entropy. Probabilities are
         the softmax of the scores for any loss.
-    standardize : bool or "parts"
-        Learn on columns of zero mean and unit variance. X is not changed nor copied: ``coef_``
-        and ``intercept_`` are for X as it came, but the penalty acts on the weights of the
-        standardised columns. A constant column is left as it is. With "parts", the parts of a
-        :class:`ColumnStack` are scaled further so that each has the same total variance: then a
-        penalty does not favour 1,000 visual words over 10 hues just for their number.
-    fit_intercept : bool
-        When False, standardised columns are scaled but not centred.
-    class_weight : dict, "balanced" or None
-        Factor of each class's rows.
+    {standardize}
+    {fit_intercept}
+    {class_weight}
     solver : Solver, optional
         How to minimise; by default ``PrimalDual(tol=1e-4)``. Its parameters are those of a nested
         estimator: ``set_params(solver__tol=1e-6)``.
-    warm_start : bool
-        Begin at the weights of the last ``fit``.
-    random_state : int, optional
-        Overrides the solver's.
-    verbose : int
-        Above 0, print the objective after each iteration.
-    n_jobs : int or None
-        Threads; the result is the same for any number.
+    {warm_start}
+    {random_state}
+    {verbose}
+    {n_jobs}
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-    coef_ : ndarray of shape (n_classes, n_features), float64
-        Also for two classes, one row each.
-    intercept_ : ndarray of shape (n_classes,), float64
-    gap_ : float
-        How far the objective can be above its minimum at most (:meth:`Objective.certify`).
-    n_iter_ : int
-    loss_curve_ : list of float
-        The objective at the start and after each iteration.
+    {learned}
 
     Examples
     --------
@@ -197,10 +176,10 @@ class Softmax(LinearClassifier):
         loss: str | Loss = "cross_entropy",
         standardize: bool | str = False,
         fit_intercept: bool = True,
-        class_weight: dict[Any, float] | str | None = None,
+        class_weight: ClassWeight = None,
         solver: Solver | None = None,
         warm_start: bool = False,
-        random_state: int | None = None,
+        random_state: RandomState = None,
         verbose: int = 0,
         n_jobs: int | None = None,
     ) -> None:
@@ -218,8 +197,8 @@ class Softmax(LinearClassifier):
     def _default_solver(self, objective: Objective) -> Solver:
         return PrimalDual()
 
-    def predict_proba(self, X: Any) -> npt.NDArray[Any]:
-        """Probability of each class.
+    def predict_proba(self, X: MatrixLike) -> FloatArray:
+        """Compute the probability of each class.
 
         Parameters
         ----------
@@ -231,8 +210,8 @@ class Softmax(LinearClassifier):
         """
         return softmax(self._scores(X), axis=1)
 
-    def predict_log_proba(self, X: Any) -> npt.NDArray[Any]:
-        """Logarithm of the probability of each class, also where that is too small for a number.
+    def predict_log_proba(self, X: MatrixLike) -> FloatArray:
+        """Compute the logarithm of each probability, also where the probability rounds to 0.
 
         Parameters
         ----------

@@ -21,11 +21,16 @@ __all__ = [
     "MatrixLike",
     "RandomState",
     "as_ratios",
+    "check_known",
+    "check_options",
     "check_penalty",
+    "check_positive_weights",
     "check_rows",
     "check_training_data",
     "check_values",
+    "known_classes",
     "row_weights",
+    "same_classes",
     "seed_of",
 ]
 
@@ -43,6 +48,21 @@ def check_penalty(alpha: float) -> None:
     """Check the strength of an L2 penalty."""
     if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
         raise ValueError(f"alpha must be at least 0, and a finite number, got {alpha!r}")
+
+
+def check_options(
+    standardize: bool | str, solver: object | None, random_state: RandomState
+) -> None:
+    """Check the parameters that all linear classifiers share."""
+    if not isinstance(random_state, np.random.RandomState):  # whose next number is not drawn here
+        seed_of(random_state)
+    if standardize not in (False, True, "parts"):
+        raise ValueError(f"standardize must be False, True or 'parts', got {standardize!r}")
+    if solver is not None and not hasattr(solver, "minimize"):
+        raise TypeError(
+            "solver must be a solver of visualwords.classifiers, such as LBFGS(), or None, "
+            f"got {solver!r}"
+        )
 
 
 def seed_of(random_state: RandomState) -> int | None:
@@ -143,6 +163,41 @@ def check_training_data(
     if len(labels) != rows.shape[0]:
         raise ValueError(f"X has {rows.shape[0]} rows but y has {len(labels)} labels")
     return rows, labels
+
+
+def known_classes(y: LabelArray, name: str) -> LabelArray:
+    """Return the classes in y, at least two; ``name`` is the estimator's."""
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{name} needs at least 2 classes in y, got 1 class: {classes.tolist()[0]!r}"
+        )
+    return classes
+
+
+def same_classes(classes: npt.ArrayLike, before: LabelArray | None) -> LabelArray:
+    """Return the sorted classes, at least two, which must be those of the calls before."""
+    found = np.unique(classes)
+    if before is not None and not np.array_equal(before, found):
+        raise ValueError(f"classes changed between calls: they were {before!r}")
+    if len(found) < 2:
+        raise ValueError(f"partial_fit needs at least 2 classes, got classes={classes!r}")
+    return found
+
+
+def check_known(y: LabelArray, classes: LabelArray) -> None:
+    """Refuse labels that are not among the classes."""
+    unseen = np.setdiff1d(y, classes)
+    if len(unseen):
+        raise ValueError(f"y has labels that are not among the classes: {unseen!r}")
+
+
+def check_positive_weights(weight: npt.NDArray[np.float64], y: LabelArray, name: str) -> None:
+    """Refuse weights that leave fewer than two classes; ``name`` is the estimator's."""
+    if not weight.any():
+        raise ValueError("every row has zero weight: there is nothing to learn from")
+    if len(np.unique(y[weight > 0])) < 2:
+        raise ValueError(f"{name} needs rows of positive weight of at least 2 classes")
 
 
 def row_weights(

@@ -91,3 +91,11 @@ def test_within_a_grid_search(blobs):
     search.set_callbacks(callback.ScoringMonitor(scoring="accuracy"))
     search.fit(*blobs())
     assert search.best_score_ > 0.5
+
+
+def test_columns_far_from_zero_reach_the_callbacks_as_they_came(blobs):
+    X, y = blobs(dtype=np.float32)
+    X += np.float32(1e5)
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    model = Softmax(standardize=True).set_callbacks(monitor).fit(X, y)
+    assert monitor.get_logs().data[-1]["accuracy"] == model.score(X, y) > 0.6

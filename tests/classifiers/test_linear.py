@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from visualwords.classifiers import (
     LBFGS,
@@ -19,15 +20,17 @@ from visualwords.classifiers import (
     GradientDescent,
     InteriorPoint,
     LinearSVM,
+    LinearSVMCV,
     Objective,
     PrimalDual,
     Softmax,
+    SoftmaxCV,
 )
 
 TIGHT = PrimalDual(tol=1e-11)
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("n_classes", [2, 3, 4])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_softmax_is_multinomial_logistic_regression(blobs, n_classes, fit_intercept):
     X, y = blobs(k=n_classes)
@@ -260,3 +263,49 @@ def test_fewer_rows_than_columns_without_penalty(estimator):
         model.fit(X, y)
     assert model.score(X, y) == 1
     assert model.loss_curve_[-1] < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("loss", "n_classes", "factor", "options"),
+    [
+        ("one_vs_rest", 4, 1, {"loss": "hinge"}),
+        ("one_vs_rest", 2, 1, {"loss": "hinge"}),
+        ("crammer_singer", 4, 1, {"multi_class": "crammer_singer"}),
+        ("crammer_singer", 2, 2, {"loss": "hinge"}),
+        ("hinge", 2, 2, {"loss": "hinge"}),
+        ("squared_hinge", 2, 2, {"loss": "squared_hinge"}),
+    ],
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_penalties_in_terms_of_linear_svc(blobs, loss, n_classes, factor, options, weighted):
+    """Without intercepts, which liblinear penalises; ``multi_class`` ignores sample weights."""
+    if weighted and "multi_class" in options:
+        pytest.skip("liblinear has no sample weights for this loss")
+    X, y = blobs(n=120, k=n_classes)
+    weight = np.random.default_rng(0).uniform(0.5, 2, 120) if weighted else np.ones(120)
+    alpha = 0.05
+    peer = LinearSVC(
+        C=factor / (weight.sum() * alpha),
+        fit_intercept=False,
+        tol=1e-9,
+        max_iter=10**6,
+        random_state=0,
+        **options,
+    ).fit(X, y, weight)
+    ours = LinearSVM(alpha, loss=loss, solver=InteriorPoint(1e-10), fit_intercept=False)
+    scores = ours.fit(X, y, weight).decision_function(X)
+    twice = 2 if (loss, n_classes) == ("one_vs_rest", 2) else 1
+    assert_allclose(scores, twice * peer.decision_function(X), atol=2e-4)
+
+
+@pytest.mark.parametrize("make", [LinearSVM, LinearSVMCV, Softmax, SoftmaxCV])
+def test_every_parameter_is_described(make):
+    described = {
+        name.strip()
+        for line in make.__doc__.splitlines()
+        if line.startswith("    ") and " : " in line and not line.startswith("     ")
+        for name in line.split(" : ")[0].split(",")
+    }
+    assert set(make().get_params()) <= described
+    assert {"coef_", "intercept_", "classes_", "gap_"} <= described
+    assert not any(line.strip().startswith("{") for line in make.__doc__.splitlines())

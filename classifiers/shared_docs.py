@@ -1,0 +1,89 @@
+"""The parameters and attributes that all linear classifiers share, described once."""
+
+from textwrap import indent
+from typing import TypeVar
+
+__all__ = ["with_shared_docs"]
+
+Class = TypeVar("Class", bound=type)
+
+ENTRIES = {
+    "standardize": """\
+standardize : bool or "parts"
+    Learn on columns of zero mean and unit variance. X is neither changed nor copied. ``coef_`` and
+    ``intercept_`` are for X as it came, but the penalty acts on the weights of the standardised
+    columns. A constant column is left as it is. With "parts", the parts of a :class:`ColumnStack`
+    are scaled further, so that each part has the same total variance. Then the penalty does not
+    favour 1,000 visual words over 10 hues because they are more. Any other X is one part.
+""",
+    "fit_intercept": """\
+fit_intercept : bool
+    Learn intercepts. Without them, standardised columns are scaled but not centred.
+""",
+    "class_weight": """\
+class_weight : dict, "balanced" or None
+    Factor of the rows of each class, 1 for a class that the dict does not name. "balanced" gives
+    all classes the same total weight.
+""",
+    "warm_start": """\
+warm_start : bool
+    Start at the weights of the last ``fit`` if the classes are the same.
+""",
+    "random_state": """\
+random_state : int, RandomState or None
+    Seed of all random choices. None leaves the seed to the solver, whose default is 0: the result
+    is the same in every run.
+""",
+    "verbose": """\
+verbose : int
+    Above 0, print the objective after each iteration.
+""",
+    "n_jobs": """\
+n_jobs : int or None
+    Threads, as in joblib. The result is the same for any number.
+""",
+    "learned": """\
+classes_ : ndarray of shape (n_classes,)
+coef_ : ndarray of shape (n_classes, n_features), float64
+    Weights for X as it came. There is one row per class, also for two classes.
+intercept_ : ndarray of shape (n_classes,), float64
+center_, unit_ : ndarray of shape (n_features,), float64
+    Only of a model that was learned on standardised columns far from 0, or very small or large.
+    Prediction subtracts ``center_`` from the columns and divides them by ``unit_`` first, and
+    changes the weights accordingly, because products with raw columns would lose digits.
+gap_ : float
+    Upper bound of the distance between the objective and its minimum.
+n_iter_ : int
+    Iterations.
+loss_curve_ : list of float
+    The objective at the start and after each iteration. For a loss with kinks, a solver may report
+    a smoothed loss until its last iteration.
+""",
+    "search": """\
+cv : int, splitter, iterable of (train, test) or None
+    As in scikit-learn: an integer is a number of stratified folds, None is 5. The rows of these
+    folds are shuffled by ``random_state``. Splits in which each row is tested once share their
+    passes over X; others, such as random splits, take one fit a split and penalty.
+tol : float
+    Tolerance of the models that are scored. Such a model is done when its next step promises to
+    lower the objective by less than a tenth of ``tol``, relative to the objective or, if this is
+    smaller, to what it has gained since weights of 0. Where rows are few for the number of weights,
+    the duality gap must be small as well. The best penalty is fitted to all rows like any model.
+""",
+    "found": """\
+alpha_ : float
+    The penalty with the best mean score.
+scores_ : ndarray of shape (n_alphas, n_splits)
+    Accuracy of each penalty on each split. Rows count by their weights: with
+    ``class_weight="balanced"`` all classes count alike. Weights that balance the classes are
+    computed from all rows.
+""",
+}
+
+
+def with_shared_docs(cls: Class) -> Class:
+    """Replace each line ``{name}`` in the docstring of a class by the shared entry of that name."""
+    for name, entry in ENTRIES.items():
+        marker = f"    {{{name}}}\n"
+        cls.__doc__ = cls.__doc__ and cls.__doc__.replace(marker, indent(entry, "    "))
+    return cls
