@@ -17,7 +17,6 @@ from visualwords.features.image import (
     naming_image,
     stacks,
 )
-from visualwords.features.words.memory import aligned
 from visualwords.threads import row_blocks, worker_threads
 
 from .base import IMAGES_PER_BLOCK, Patches, halved, halvings, unit_gray
@@ -144,7 +143,7 @@ class DensePatches(Patches):
         alike = [stack for _, stack in stacks(images, first)]
         placed = [self._place(*stack.shape[1:3]) for stack in alike]
         counts = [len(stack) * len(of.positions) for stack, of in zip(alike, placed, strict=True)]
-        values, end, parts = aligned((sum(counts), N_NUMBERS), np.float32), 0, []
+        values, end, parts = np.empty((sum(counts), N_NUMBERS), np.float32), 0, []
         for stack, of, count in zip(alike, placed, counts, strict=True):
             part = values[end : end + count]
             _describe_stack(stack, of, part)

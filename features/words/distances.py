@@ -1,15 +1,14 @@
 """Squared distances of descriptors and words: exact ones, quick ones and all at once."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
-from visualwords.compiling import inlined, inner, kernel, local, multiply_add
+from visualwords.compiling import INNER, inner, kernel
 from visualwords.features.image import FloatArray
-from visualwords.lanes import LANES, everywhere, load, total
 
 __all__ = [
+    "MATH",
     "DoubleArray",
     "IntArray",
     "all_distances",
@@ -21,54 +20,57 @@ __all__ = [
 IntArray = npt.NDArray[np.int32]
 DoubleArray = npt.NDArray[np.float64]
 
-N_SUMS = 8  # of an exact distance, added up at the end
-NONE, EIGHT = np.uintp(0), np.uintp(N_SUMS)
+# A sum may be taken in any order: where only a bound of its error is needed.
+MATH = {"reassoc", "contract", "nsz"}
 
 
 def check_finite(bad: int) -> None:
-    """Refuse descriptors of which a kernel gave the first row that is not finite, if any."""
+    """Refuse descriptors, if a kernel returned the number of a row that is not finite (else -1)."""
     if bad >= 0:
         raise ValueError(
-            "the descriptors have NaN or infinity in float32; give finite values only, e.g. "
-            "X[np.isfinite(X).all(axis=1)]"
+            f"row {bad} of the descriptors has NaN or infinity in float32; give finite values "
+            "only, e.g. X[np.isfinite(X).all(axis=1)]"
         )
 
 
 @inner
-def squared_distance(x: Any, word: Any, d: Any) -> Any:
-    """Sum of ``(x_i - word_i)^2`` in float64: eight partial sums, two by two, then the rest."""
-    n = d // EIGHT * EIGHT
-    sums = local(N_SUMS, np.float64)
-    for k in range(EIGHT):
-        sums[k] = 0
-    for i in range(NONE, n, EIGHT):
-        for k in range(EIGHT):
-            difference = np.float64(x[i + k]) - word[i + k]
-            sums[k] += difference * difference
-    summed = (sums[0] + sums[4]) + (sums[2] + sums[6])
-    summed += (sums[1] + sums[5]) + (sums[3] + sums[7])
-    for i in range(n, d):
-        difference = np.float64(x[i]) - word[i]
-        summed += difference * difference
-    return summed
+def squared_distance(rows: FloatArray, row: int, words: FloatArray, word: int) -> float:
+    """Return the sum of ``(x_i - c_i)^2`` in float64: this is the distance that decides.
+
+    Eight partial sums (of i = 0, 8, 16 ..., of i = 1, 9, 17 ... and so on) are added two by two,
+    then the numbers after the last eight one by one.
+    """
+    d = rows.shape[1]
+    whole = d // 8 * 8
+    a = b = c = e = f = g = h = k = 0.0
+    for i in range(0, whole, 8):
+        a += (np.float64(rows[row, i]) - words[word, i]) ** 2
+        b += (np.float64(rows[row, i + 1]) - words[word, i + 1]) ** 2
+        c += (np.float64(rows[row, i + 2]) - words[word, i + 2]) ** 2
+        e += (np.float64(rows[row, i + 3]) - words[word, i + 3]) ** 2
+        f += (np.float64(rows[row, i + 4]) - words[word, i + 4]) ** 2
+        g += (np.float64(rows[row, i + 5]) - words[word, i + 5]) ** 2
+        h += (np.float64(rows[row, i + 6]) - words[word, i + 6]) ** 2
+        k += (np.float64(rows[row, i + 7]) - words[word, i + 7]) ** 2
+    total = (a + f) + (c + h)
+    total += (b + g) + (e + k)
+    for i in range(whole, d):
+        total += (np.float64(rows[row, i]) - words[word, i]) ** 2
+    return total
 
 
-@inlined
-def estimate(x: Any, word: Any, d: Any) -> Any:
-    """Squared distance in float32, summed lane by lane: errs by (d + 2) 2^-24 of itself."""
-    sums, rest, lanes = everywhere(np.float32(0)), np.float32(0), np.uintp(LANES)
-    n = d // lanes * lanes
-    for i in range(NONE, n, lanes):
-        differences = load(x, i) - load(word, i)
-        sums = multiply_add(differences, differences, sums)
-    for i in range(n, d):
-        difference = x[i] - word[i]
-        rest += difference * difference
-    return total(sums) + rest
+@njit(**INNER, forceinline=True, fastmath=MATH)
+def estimate(rows: FloatArray, row: int, words: FloatArray, word: int) -> np.float32:
+    """Return the squared distance in float32, in error by at most (d + 2) 2^-24 of itself."""
+    total = np.float32(0)
+    for i in range(rows.shape[1]):
+        difference = rows[row, i] - words[word, i]
+        total += difference * difference
+    return total
 
 
 def all_distances(rows: FloatArray, columns: FloatArray, distances: FloatArray) -> None:
-    """Find the Euclidean distances of every row to every word, summed in float64 in order.
+    """Compute the Euclidean distances of every row to every word, summed in float64 in order.
 
     Parameters
     ----------
@@ -77,7 +79,18 @@ def all_distances(rows: FloatArray, columns: FloatArray, distances: FloatArray) 
         The words, transposed.
     distances : ndarray of shape (n, n_words), float32
         Filled.
+
+    Raises
+    ------
+    ValueError
+        If a row has a value that is not finite, or the shapes do not fit together.
     """
+    n, d = rows.shape
+    if columns.shape[0] != d or distances.shape != (n, columns.shape[1]):
+        raise ValueError(
+            f"expected words of shape ({d}, n_words) and distances of shape ({n}, n_words), got "
+            f"{columns.shape} and {distances.shape}"
+        )
     squared = np.empty(columns.shape[1], np.float64)
     check_finite(_all_distances(rows, columns, distances, squared))
 
@@ -86,7 +99,7 @@ def all_distances(rows: FloatArray, columns: FloatArray, distances: FloatArray) 
 def _all_distances(
     rows: FloatArray, columns: FloatArray, distances: FloatArray, squared: DoubleArray
 ) -> int:
-    """Fill the distances; gives the first row that is not finite, or -1."""
+    """Fill the distances. Return the first row that is not finite, or -1."""
     d, n_words = columns.shape
     for r in range(len(rows)):
         for word in range(n_words):

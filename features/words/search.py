@@ -1,79 +1,57 @@
-"""Exact nearest words in about a third of the time of a matrix product.
+"""The exact nearest words of descriptors, in about a third of the time of a matrix product.
 
-Definition. The distance of a row ``x`` and a word ``c`` is ``sum_i (x_i - c_i)^2`` of the float32
-values in float64 arithmetic (eight interleaved partial sums, see ``squared_distance``); the nearest
-word is the one of least distance, of equals the first. Whatever the search below computes in
-float32 only decides which words need that distance, so the answers depend on nothing else: not on
-the rows beside it, the block, the number of threads or the BLAS.
+Definition. The squared distance of a row ``x`` and a word ``c`` is ``sum_i (x_i - c_i)^2`` of the
+float32 numbers, computed in float64 by :func:`.squared_distance`. The nearest word is the one of
+least distance; of several, the first. Everything else below only decides which words need that
+distance. So the answer does not depend on the rows beside it, the block, the threads or the
+processor.
 
-Search. Every word has a lower bound of its distance (:mod:`visualwords.features.bounds`); all
-bounds of a few rows are one matrix product, of whole numbers, of which the two least of every eight
-are kept. The word of least bound is tried first; then only the words remain whose bound lies under
-its distance: for HOG descriptors and 1000 words seven on average. They are estimated in float32,
-and those in reach of the least estimate are compared in float64, unless it is the only one and its
-distance is not asked for.
+Search. For ``k`` nearest words of a row:
+
+1. Every word has a lower bound of its distance (:mod:`.bounds`).
+2. The words of the least bounds in ``k`` lanes are tried: the k-th nearest word is no farther
+   (``farthest``) than the farthest of these. So a word whose bound is above ``farthest`` is not
+   among the nearest.
+3. The words that remain (seven of 1,000 on average for HOG descriptors) are estimated in float32.
+   The k-th least estimate, plus its error, is again a distance that the k nearest do not exceed.
+4. The words whose estimate may lie below that are compared in float64. If only one remains and its
+   distance is not asked for, it is the answer.
+
+A row without bounds (too large for float32) is compared with all words in float64.
+
+``tests/features/words/test_search.py`` compares all of it with brute force.
 """
-
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from visualwords.compiling import kernel, lowest_bit, part
+from visualwords.compiling import kernel, part
 from visualwords.features.image import FloatArray
-from visualwords.lanes import (
-    LANES,
-    everywhere,
-    flags_of,
-    lane_of,
-    load_integers,
-    moved,
-    pointer,
-    smallest,
-    where,
-)
+from visualwords.simd import LANES, flags_below, lowest_bit
 
-from .bounds import (
-    CEILINGS,
-    FARTHEST,
-    FLAGS,
-    FOLD,
-    MARGINS,
-    MOST,
-    SMALL,
-    STEP,
-    UNITS_OF_ROWS,
-    bound,
-    prepare,
-    scratch,
-)
+from .bounds import SMALL, STEP, Prepared, Scratch, fill_bounds, prepare, scratch
 from .distances import DoubleArray, IntArray, check_finite, estimate, squared_distance
+from .int16 import FOLD, ShortArray
 
 __all__ = ["WordSearch"]
 
-LAST = np.int32(FOLD - 1)  # the bits of a product that say which of its lane's words it is of
-NO_WORD = np.int32(2**31 - FOLD)  # Products are less.
+LAST = np.int32(FOLD - 1)  # The bits of a product that say which of its lane's words it is of.
+NO_WORD = np.int32(2**31 - FOLD)  # Products of words are less.
 HIGHEST = 2.0**31 - 1 - 2 * FOLD
-INFINITE = np.float32(np.inf)
-NONE, VECTOR, FOLDED = np.uintp(0), np.uintp(LANES), np.uintp(FOLD)
-FLAGGED = np.uintp(FLAGS)
-
-
-class Lists(NamedTuple):
-    """What the kernels write of one row."""
-
-    lanes: IntArray  # (n_lanes + 1,)
-    near: IntArray  # (n_words + 1,)
-    estimates: FloatArray  # (n_words,)
-    least: DoubleArray  # (k,)
+BITS = 32  # A key holds a product and, in its lowest bits, a lane.
+NO_KEY, LANE = np.int64(2**63 - 1), np.int64(2**BITS - 1)
 
 
 class WordSearch:
-    """The search, prepared for one set of words.
+    """The search for the nearest words, prepared for one set of words.
 
     Parameters
     ----------
     words : ndarray of shape (n_words, d), float32
-        Finite values.
+
+    Raises
+    ------
+    ValueError
+        If there is no word or column, or a word is not finite.
 
     Examples
     --------
@@ -84,6 +62,11 @@ class WordSearch:
     """
 
     def __init__(self, words: FloatArray) -> None:
+        words = np.ascontiguousarray(words, np.float32)
+        if words.ndim != 2 or words.size == 0:
+            raise ValueError(f"expected words of shape (n_words, d), not empty; got {words.shape}")
+        if not np.isfinite(words).all():
+            raise ValueError("the words have NaN or infinity in float32; give finite values only")
         self.prepared = prepare(words)
 
     @property
@@ -96,7 +79,7 @@ class WordSearch:
 
         Parameters
         ----------
-        rows : ndarray of shape (n, d), float32, C-contiguous
+        rows : ndarray of shape (n, d), float32
 
         Returns
         -------
@@ -106,17 +89,17 @@ class WordSearch:
         Raises
         ------
         ValueError
-            If a row has a value that is not finite.
+            If the rows have another number of columns than the words, or a value is not finite.
         """
         ids, distances = self.nearest_k(rows, 1)
         return ids[:, 0], distances[:, 0]
 
     def fill(self, rows: FloatArray, ids: IntArray, distances: DoubleArray) -> None:
-        """Write what :meth:`nearest` finds into given arrays; without distances if they are empty.
+        """Write what :meth:`nearest` returns into given arrays; no distances if there is no room.
 
         Parameters
         ----------
-        rows : ndarray of shape (n, d), float32, C-contiguous
+        rows : ndarray of shape (n, d), float32
         ids : ndarray of shape (n,), int32
         distances : ndarray of shape (n,) or (0,), float64
         """
@@ -127,7 +110,7 @@ class WordSearch:
 
         Parameters
         ----------
-        rows : ndarray of shape (n, d), float32, C-contiguous
+        rows : ndarray of shape (n, d), float32
         k : int
             From 1 to the number of words.
 
@@ -139,207 +122,219 @@ class WordSearch:
         Raises
         ------
         ValueError
-            If a row has a value that is not finite.
+            As in :meth:`nearest`, or if ``k`` is out of its range.
         """
+        if not 1 <= k <= self.n_words:
+            raise ValueError(f"k must be from 1 to the number of words {self.n_words}, got {k}")
         ids = np.empty((len(rows), k), np.int32)
         distances = np.empty((len(rows), k), np.float64)
         self._search(rows, ids, distances)
         return ids, distances
 
     def _search(self, rows: FloatArray, ids: IntArray, distances: DoubleArray) -> None:
-        """Write the nearest words of every row and their distances, if there is room."""
-        made = scratch(self.prepared)
-        n_words = self.n_words
-        lists = Lists(
-            np.empty(made.least.shape[1] + 1, np.int32),
-            np.empty(n_words + 1, np.int32),
-            np.empty(n_words, np.float32),
-            np.empty(ids.shape[1], np.float64),
-        )
-        check_finite(_find(rows, *self.prepared, *made, *lists, ids, distances))
+        """Write the nearest words of every row and, if there is room, their distances."""
+        d = self.prepared.words.shape[1]
+        rows = np.ascontiguousarray(rows, np.float32)
+        if rows.ndim != 2 or rows.shape[1] != d:
+            raise ValueError(f"expected rows of shape (n, {d}), got {rows.shape}")
+        if len(ids) != len(rows) or len(distances) not in (0, len(rows)):
+            raise ValueError(
+                f"expected room for {len(rows)} rows, got {len(ids)} ids and {len(distances)} "
+                "distances"
+            )
+        near = np.empty(self.n_words + 1, np.int32)
+        estimates = np.empty(self.n_words, np.float32)
+        least = np.empty(ids.shape[1], np.float64)
+        room = scratch(self.prepared)
+        check_finite(_find(rows, *self.prepared, *room, near, estimates, least, ids, distances))
 
 
 @kernel
 def _find(
-    rows: Any,
-    words: Any,
-    mean: Any,
-    axes: Any,
-    table: Any,
-    starts: Any,
+    rows: FloatArray,
+    words: FloatArray,
+    mean: FloatArray,
+    axes: ShortArray,
+    table: ShortArray,
+    starts: IntArray,
     radius: float,
     slack: float,
     lengthening: float,
     rounding: float,
-    centred: Any,
-    coordinates: Any,
-    projected: Any,
-    factors: Any,
-    lowest: Any,
-    second: Any,
-    sizes: Any,
-    lanes: Any,
-    near: Any,
-    estimates: Any,
-    least: Any,
-    ids: Any,
-    distances: Any,
-) -> Any:
-    """Find the nearest words; gives the first row that is not finite, or -1."""
-    known = (pointer(mean), axes, table, starts, radius, slack, lengthening, rounding)
-    made = (pointer(centred), coordinates, projected, factors, lowest, second, pointer(sizes))
-    n_lanes, room = np.uintp(len(starts)) // FOLDED, np.uintp(lowest.shape[1])
-    scores = (pointer(estimates), pointer(least), np.uintp(len(least)), len(distances) > 0)
-    d, n_words, k = np.uintp(words.shape[1]), np.uintp(len(words)), np.uintp(len(least))
-    step = np.uintp(STEP)
-    for start in range(np.uintp(0), np.uintp(len(rows)), step):
-        n_rows = min(step, np.uintp(len(rows)) - start)
-        bound(moved(pointer(rows), start * d), n_rows, d, known, made)
-        for r in range(n_rows):  # Each waits for its words; in a loop of their own they overlap.
-            least_ = moved(pointer(lowest), r * room)
-            margin, farthest = sizes[MARGINS + r], np.inf
-            if margin < np.inf:
-                x = moved(pointer(rows), (start + r) * d)
-                tried = (least_, n_lanes, room, pointer(lanes), pointer(near))
-                farthest = np.float64(_try_lanes(x, pointer(words), d, tried, k))
-            ceiling = farthest * (1 + 2 * rounding) + SMALL - sizes[r] + margin
-            sizes[FARTHEST + r] = farthest
-            sizes[CEILINGS + r] = ceiling / sizes[UNITS_OF_ROWS + r]
+    centred: FloatArray,
+    coordinates: ShortArray,
+    projected: IntArray,
+    factors: ShortArray,
+    lowest: IntArray,
+    second: IntArray,
+    lengths: DoubleArray,
+    squares: DoubleArray,
+    margins: DoubleArray,
+    units: DoubleArray,
+    near: IntArray,
+    estimates: FloatArray,
+    least: DoubleArray,
+    ids: IntArray,
+    distances: DoubleArray,
+) -> int:
+    """Write the nearest words. Return the first row that is not finite, or -1.
+
+    The arrays come one by one because Python hands over a tuple of them ten times slower.
+    """
+    known = Prepared(words, mean, axes, table, starts, radius, slack, lengthening, rounding)
+    made = Scratch(
+        centred, coordinates, projected, factors, lowest, second, lengths, squares, margins, units
+    )
+    n_words, k, wanted = len(words), len(least), len(distances) > 0
+    farthest = lengths  # The bounds need the lengths no more.
+    for start in range(0, len(rows), STEP):
+        n_rows = min(STEP, len(rows) - start)
+        fill_bounds(rows, start, n_rows, known, made)
+        for r in range(n_rows):  # In a loop of its own: the waiting times for words overlap.
+            farthest[r] = np.inf
+            if margins[r] < np.inf:
+                farthest[r] = _farthest_of_tried(rows, start + r, words, lowest, r, k)
         for r in range(n_rows):
-            x, id_ = moved(pointer(rows), (start + r) * d), moved(pointer(ids), (start + r) * k)
-            farthest, n = sizes[FARTHEST + r], n_words
-            if farthest < np.inf:
-                least_, second_ = moved(pointer(lowest), r * room), moved(pointer(second), r * room)
-                lists = (least_, second_, n_lanes, room, pointer(near))
-                n = _list_near(sizes[CEILINGS + r], n_words, lists)
+            row, n = start + r, n_words
+            if farthest[r] < np.inf:
+                ceiling = farthest[r] * (1 + 2 * rounding) + SMALL - squares[r] + margins[r]
+                n = _list_near(ceiling / units[r], made, r, n_words, near)
             else:
                 for word in range(n_words):
                     near[word] = word
-            if not _decide(x, pointer(words), d, rounding, farthest, n, pointer(near), scores, id_):
-                return np.int64(start + r)
-            if len(distances) > 0:
+            n = _estimate_near(rows, row, words, rounding, farthest[r], n, near, estimates, k)
+            if n == 1 and not wanted and farthest[r] < np.inf:
+                ids[row, 0] = near[0]
+                continue
+            if not _decide(rows, row, words, n, near, least, ids):
+                return row
+            if wanted:
                 for i in range(k):
-                    distances[start + r, i] = least[i]
+                    distances[row, i] = least[i]
     return -1
 
 
 @part
-def _try_lanes(x: Any, words: Any, d: Any, lists: Any, k: Any) -> Any:
-    """Give the largest distance, roughly, of the nearest-looking words of ``k`` lanes.
+def _farthest_of_tried(
+    rows: FloatArray, row: int, words: FloatArray, products: IntArray, r: int, k: int
+) -> np.float32:
+    """Return the largest estimate among the words of least bound of the ``k`` best lanes.
 
-    Of the lanes of least products the words that these are of; the ``k`` nearest are no farther.
-    Infinite if there are not so many lanes.
+    It is infinite if there are fewer lanes that have words.
     """
-    least, n_lanes, room, lanes, near = lists
-    farthest, n = np.float32(0), NONE
-    while n < k and farthest < np.inf:
-        lane = _lane_of_least(least, room)
-        product = least[lane]
-        lanes[n], near[n], least[lane] = np.int32(lane), product, MOST
-        n += np.uintp(1)
-        distance = INFINITE
-        if product < NO_WORD:
-            word = lane + np.uintp(product & LAST) * n_lanes
-            distance = estimate(x, moved(words, word * d), d)
-        farthest = distance if distance > farthest else farthest
-    while n > NONE:
-        n -= np.uintp(1)
-        least[np.uintp(lanes[n])] = near[n]
+    n_lanes = products.shape[1]
+    farthest, key = np.float32(0), -NO_KEY
+    for _ in range(k):
+        key = _next_key(products, r, key)
+        product, lane = np.int32(key >> BITS), key & LANE
+        if key == NO_KEY or product >= NO_WORD:
+            return np.float32(np.inf)
+        word = lane + (product & LAST) * n_lanes
+        farthest = max(farthest, estimate(rows, row, words, word))
     return farthest
 
 
 @part
-def _lane_of_least(products: Any, n: Any) -> Any:
-    """Give the place of a least number among ``n``."""
-    least, first = load_integers(products, NONE), everywhere(np.int32(0))
-    for i in range(VECTOR, n, VECTOR):
-        other = load_integers(products, i)
-        less = other < least
-        least, first = where(less, other, least), where(less, everywhere(np.int32(i)), first)
-    lane = lowest_bit(flags_of(least == everywhere(smallest(least))))
-    return np.uintp(lane_of(first, lane)) + np.uintp(lane)
+def _next_key(products: IntArray, r: int, after: int) -> np.int64:
+    """Return the least key of row ``r`` above another: a key is a lane's product, then the lane."""
+    least = NO_KEY
+    for lane in range(products.shape[1]):
+        key = (np.int64(products[r, lane]) << BITS) | lane
+        least = min(least, key if key > after else NO_KEY)
+    return least
 
 
 @part
-def _list_near(ceiling: float, n_words: Any, lists: Any) -> Any:
-    """List the words whose product may not be over the ceiling; gives their number.
+def _list_near(ceiling: float, made: Scratch, r: int, n_words: int, near: IntArray) -> int:
+    """List the words whose product may not be over the ceiling. Return their number.
 
-    Where that is two words of a lane, all of the lane are listed.
+    If both products of a lane are below it, the other words of the lane may be too: all are listed.
     """
-    least, second, n_lanes, room, near = lists
-    threshold = np.int32(ceiling + 1 if ceiling + 1 < HIGHEST else HIGHEST)
-    end, n = np.int32((threshold | LAST) + np.int32(1)), NONE
-    for first in range(NONE, room, FLAGGED):
-        found = np.uint64(0)
-        for i in range(NONE, FLAGGED, VECTOR):
-            found |= flags_of(load_integers(least, first + i) < everywhere(end)) << i
+    n_lanes = made.least.shape[1]
+    highest = np.int32(min(ceiling + 1, HIGHEST))
+    end, n = np.int32((highest | LAST) + 1), 0
+    for first in range(0, n_lanes, LANES):
+        found = flags_below(made.least, r * n_lanes + first, end)
         while found > 0:
-            lane = first + np.uintp(lowest_bit(found))
+            lane = first + lowest_bit(found)
             found &= found - np.uint64(1)
-            nearest = lane + np.uintp(least[lane] & LAST) * n_lanes
-            near[n] = np.int32(nearest)
-            n += np.uintp(1)
-            if second[lane] < end:
+            nearest = lane + (made.least[r, lane] & LAST) * n_lanes
+            near[n] = nearest
+            n += 1
+            if made.second[r, lane] < end:
                 for word in range(lane, n_words, n_lanes):
-                    near[n] = np.int32(word)
-                    n += np.uintp(word != nearest)
+                    near[n] = word
+                    n += word != nearest
     return n
 
 
 @part
-def _decide(
-    x: Any,
-    words: Any,
-    d: Any,
+def _estimate_near(
+    rows: FloatArray,
+    row: int,
+    words: FloatArray,
     rounding: float,
     farthest: float,
-    n: Any,
-    near: Any,
-    scores: Any,
-    ids: Any,
-) -> bool:
-    """Compare in float64 those of the listed words that are in reach of the least estimates.
+    n: int,
+    near: IntArray,
+    estimates: FloatArray,
+    k: int,
+) -> int:
+    """Keep the listed words that may be among the ``k`` nearest. Return their number.
 
-    ``farthest`` is what :func:`_try_lanes` gave. Gives whether the distances are finite.
+    Without bounds (``farthest`` infinite) the estimates may overflow: all words are kept.
     """
-    estimates, least, k, wanted = scores
-    ceiling, n_near = (farthest + SMALL) * (1 + 3 * rounding) + SMALL, NONE
+    if farthest == np.inf:
+        return n
+    ceiling, n_near = (farthest + SMALL) * (1 + 3 * rounding) + SMALL, 0
     for i in range(n):
         word = near[i]
-        value = estimate(x, moved(words, np.uintp(word) * d), d)
+        value = estimate(rows, row, words, word)
         near[n_near], estimates[n_near] = word, value
-        n_near += np.uintp(value <= ceiling)
-    if farthest < np.inf:
-        reach = -1.0
-        for _ in range(k):  # The k-th least estimate; if some are equal, one beyond.
-            following = np.inf
-            for i in range(n_near):
-                other = np.float64(estimates[i])
-                following = other if reach < other < following else following
-            reach = following
-        ceiling = (reach + SMALL) * (1 + 3 * rounding) + SMALL
-        n_nearest = 0
+        n_near += value <= ceiling
+    reach = -1.0  # Becomes the k-th least estimate; if some are equal, one beyond.
+    for _ in range(k):
+        following = np.inf
         for i in range(n_near):
-            if estimates[i] <= ceiling:
-                n_nearest += 1
-                ids[0] = near[i]
-        if n_nearest == 1 and not wanted:
-            return True
+            other = np.float64(estimates[i])
+            if reach < other < following:
+                following = other
+        reach = following
+    ceiling, n_kept = (reach + SMALL) * (1 + 3 * rounding) + SMALL, 0
+    for i in range(n_near):
+        near[n_kept] = near[i]
+        n_kept += estimates[i] <= ceiling
+    return n_kept
+
+
+@part
+def _decide(
+    rows: FloatArray,
+    row: int,
+    words: FloatArray,
+    n: int,
+    near: IntArray,
+    least: DoubleArray,
+    ids: IntArray,
+) -> bool:
+    """Sort the listed words by their exact distance, then by number, into the ``k`` places.
+
+    Return whether the distances are finite.
+    """
+    k = len(least)
     for i in range(k):
         least[i] = np.inf
-    for i in range(n_near):
-        if estimates[i] > ceiling:
-            continue
+    for i in range(n):
         word = near[i]
-        distance = squared_distance(x, moved(words, np.uintp(word) * d), d)
-        place: Any = k
+        distance = squared_distance(rows, row, words, word)
+        place = k
         while place > 0:
-            before = place - np.uintp(1)
-            if least[before] < distance or (least[before] == distance and ids[before] < word):
+            before = place - 1
+            if least[before] < distance or (least[before] == distance and ids[row, before] < word):
                 break
             if place < k:
-                least[place], ids[place] = least[before], ids[before]
+                least[place], ids[row, place] = least[before], ids[row, before]
             place = before
         if place < k:
-            least[place], ids[place] = distance, word
+            least[place], ids[row, place] = distance, word
     return least[0] < np.inf

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -96,6 +98,16 @@ def test_row_does_not_depend_on_the_rows_beside_it(n):
     np.testing.assert_array_equal(near, distances[-n:])
 
 
+def test_bits():
+    """The answers are the same numbers on every processor; see tests/test_simd.py."""
+    random, scale = np.random.default_rng(0), 2.0 ** (-np.arange(48) // 6)
+    rows, words = (random.integers(-500, 501, (n, 48)) * scale for n in (300, 200))
+    rows, words = rows.astype(np.float32), words.astype(np.float32)
+    check(rows, words)
+    ids, distances = WordSearch(words).nearest_k(rows, 3)
+    assert (ids.sum(), math.fsum(distances.ravel()).hex()) == (88946, "0x1.ea3709c38e800p+26")
+
+
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 SMALL_INTEGERS = st.integers(-3, 3).map(float)
 
@@ -161,3 +173,45 @@ def test_values_that_are_not_finite_are_refused(value, n_words):
         search.nearest_k(rows, 1)
     with pytest.raises(ValueError, match="NaN or infinity"):
         all_distances(rows, search.prepared.words.T.copy(), np.empty((30, n_words), np.float32))
+
+
+@pytest.mark.parametrize("words", [np.empty((0, 3)), np.empty((3, 0)), np.zeros(3)])
+def test_words_of_another_shape_are_refused(words):
+    with pytest.raises(ValueError, match="expected words of shape"):
+        WordSearch(words.astype(np.float32))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_words_that_are_not_finite_are_refused(value):
+    words = descriptors(20, 6)
+    words[3, 2] = value
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        WordSearch(words)
+
+
+def test_rows_and_results_of_another_shape_are_refused():
+    search, rows = WordSearch(descriptors(20, 6)), descriptors(10, 6, seed=1)
+    for wrong in (rows[:, :5], rows[0], np.zeros((10, 7), np.float32)):
+        with pytest.raises(ValueError, match="expected rows of shape"):
+            search.nearest(wrong)
+    for k in (0, 21):
+        with pytest.raises(ValueError, match="k must be from 1"):
+            search.nearest_k(rows, k)
+    with pytest.raises(ValueError, match="expected room for 10 rows"):
+        search.fill(rows, np.empty(9, np.int32), np.empty(0))
+    with pytest.raises(ValueError, match="expected room for 10 rows"):
+        search.fill(rows, np.empty(10, np.int32), np.empty(11))
+    with pytest.raises(ValueError, match="expected words of shape"):
+        all_distances(rows, rows, np.empty((10, 10), np.float32))
+
+
+def test_no_rows_have_no_words():
+    ids, distances = WordSearch(descriptors(20, 6)).nearest(np.empty((0, 6), np.float32))
+    assert ids.shape == distances.shape == (0,)
+
+
+def test_rows_may_be_views_with_gaps():
+    rows, search = descriptors(30, 12, seed=1), WordSearch(descriptors(50, 6))
+    np.testing.assert_array_equal(
+        search.nearest(rows[::2, ::2])[0], search.nearest(rows[::2, ::2].copy())[0]
+    )
