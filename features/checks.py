@@ -77,7 +77,12 @@ def check_pair(
 
 
 def check_real(
-    name: str, value: object, *, above: float = -math.inf, least: float = -math.inf
+    name: str,
+    value: object,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    most: float = math.inf,
 ) -> float:
     """Return a finite number as ``float``.
 
@@ -87,8 +92,8 @@ def check_real(
         The parameter's name, for the message.
     value : object
         A number of any real type; True is not one.
-    above, least : float
-        The value must be larger than ``above`` and not smaller than ``least``.
+    above, least, most : float
+        The value must be larger than ``above``, at least ``least`` and at most ``most``.
 
     Raises
     ------
@@ -101,10 +106,11 @@ def check_real(
     Traceback (most recent call last):
     ValueError: beta must be a finite number above 0, got 0
     """
-    if not _is_number(value) or not above < value < math.inf or value < least:
-        limit = f" above {above:g}" if above > -math.inf else ""
-        limit += f" of at least {least:g}" if least > -math.inf else ""
-        raise ValueError(f"{name} must be a finite number{limit}, got {value!r}")
+    if not _is_number(value) or not above < value < math.inf or not least <= value <= most:
+        limits = {"above": above, "at least": least, "at most": most}
+        named = [f"{what} {limit:g}" for what, limit in limits.items() if math.isfinite(limit)]
+        what = " ".join(["a finite number", " and ".join(named)]).strip()
+        raise ValueError(f"{name} must be {what}, got {value!r}")
     return float(value)
 
 

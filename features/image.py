@@ -35,33 +35,40 @@ FloatArray = npt.NDArray[np.float32]
 # ITU-R BT.601 luma, the weights of JPEG's Y and of every grey conversion in OpenCV and Pillow.
 LUMA = (0.299, 0.587, 0.114)
 
-# To compare with a dtype takes half as long as with a type.
+# To compare with a dtype takes half the time of a comparison with a type.
 UINT8 = np.dtype(np.uint8)
 
-# Float pixels beyond have no meaning, and the squares of sums of them no room in float32.
+# Larger float pixels have no meaning, and the squares of their sums overflow float32.
 LARGEST = 1e10
 
-# Modes of PIL whose pixels an array would not tell from grey values or RGB.
+# Modes of PIL whose pixels look like grey values or RGB in an array, but are not.
 OTHER_MODES = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 
-# Bytes of an image that is not worth a copy to be described together with others.
+# Images of at least so many bytes are described alone: a copy of them gains nothing.
 LARGE = 1 << 17
 
 
 def check_image(image: Any, *, float64: bool = False) -> Image:
-    """Check that ``image`` is one grey or RGB image and give it as an array.
+    """Check that ``image`` is one grey or RGB image and return it as an array.
+
+    All features follow one rule for float pixels. By convention 1 is white, as 255 is in 8-bit
+    images, but every finite value from -1e10 to 1e10 is taken: images in 0..255 and images whose
+    mean was subtracted are described as they are. Use one scale for all images of a task, since
+    the small constants in the norms of HOG and of patches are meant for 0..1. Pixels
+    without a meaning are refused: negative ones for hues and square roots, and those above 1 where
+    chroma, saturation or value count.
 
     Parameters
     ----------
     image : array-like of shape (rows, columns), (rows, columns, 1) or (rows, columns, 3)
         8-bit values 0..255 or floating-point values, by convention 0..1.
     float64 : bool
-        Whether float64 is kept. It becomes float32 otherwise.
+        Whether to keep float64; otherwise it becomes float32.
 
     Returns
     -------
     ndarray of shape (rows, columns) or (rows, columns, 3), uint8, float32 or float64
-        A view where possible; never a changed input.
+        A view where possible; the input never changes.
 
     Raises
     ------
@@ -102,7 +109,7 @@ def check_image(image: Any, *, float64: bool = False) -> Image:
 
 
 def _as_array(image: Any) -> Image:
-    """Give an image that is no plain array as one."""
+    """Return an image of another type as an array."""
     mode = getattr(image, "mode", None)
     if mode in OTHER_MODES:
         raise TypeError(
@@ -115,7 +122,7 @@ def _as_array(image: Any) -> Image:
 
 
 def _as_floats(image: Image, float64: bool) -> Image:
-    """Give floating-point numbers of any precision as float32, or as float64 if it is kept."""
+    """Return floating-point numbers of any precision as float32, or keep float64."""
     kind = np.float64 if float64 and image.itemsize >= 8 else np.float32
     with np.errstate(over="ignore"):  # Too large becomes infinity, refused later.
         return image.astype(kind, copy=False)
@@ -129,7 +136,7 @@ def _is_within(image: Image) -> bool:
 
 
 @kernel
-def _all_within(values: Any, largest: Any) -> Any:
+def _all_within(values: FloatArray, largest: np.float32) -> bool:
     found = True
     for i in range(len(values)):
         found &= abs(values[i]) <= largest
@@ -185,7 +192,7 @@ def check_images(images: Any) -> Images:
 
 
 def to_gray(image: Image) -> FloatArray:
-    """Give the luma of an RGB image (BT.601) and a grey image as it is, in float32.
+    """Return the luma (BT.601) of an RGB image, or a grey image as it is, in float32.
 
     The scale of the input is kept: 0..255 for uint8.
 
@@ -203,9 +210,9 @@ def to_gray(image: Image) -> FloatArray:
 def resize(image: Image, shape: tuple[int, int]) -> Image:
     """Resample an image to ``shape`` = (rows, columns), as uint8 or float32.
 
-    Where neither side grows, a pixel is the mean over its area in the image, for uint8 exact and
-    rounded half up (no aliasing); bilinear interpolation otherwise. An image that has the shape
-    already is given back as it is.
+    Where neither side grows, a pixel is the mean over its area in the image, without aliasing; the
+    mean of 8-bit pixels is exact and rounded half up. Otherwise pixels are interpolated bilinearly.
+    An image that has the shape already is returned as it is.
     """
     if image.shape[:2] == tuple(shape):
         return image
@@ -222,15 +229,15 @@ def resize_stack(stack: Image, shape: tuple[int, int]) -> Image:
         for image, resized in zip(stack, out, strict=True):
             cv2.resize(image, (shape[1], shape[0]), resized, interpolation=cv2.INTER_LINEAR)
         return out
-    if not stack.flags.carray:  # Of read-only arrays numba makes another, slower type.
+    if not stack.flags.carray:  # numba would compile the kernel again for a read-only array.
         stack = stack.copy()
-    average(stack.reshape(n, rows, -1), channels, out.reshape(n, shape[0], -1))
+    average(stack, out)
     return out
 
 
 @contextmanager
 def naming_image(index: int) -> Iterator[None]:
-    """Let the errors of a block of code say which image of a collection they are about."""
+    """Begin the message of an error in a block of code with the number of the image."""
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -244,21 +251,21 @@ def as_stack(image: Image) -> Image:
 
 
 def stacks(images: Images, first: int, *, float64: bool = False) -> Iterator[tuple[slice, Image]]:
-    """Check images and join consecutive ones that are alike, for kernels that take many at once.
+    """Check images and join neighbours of one shape and type, for kernels that take many at once.
 
     Parameters
     ----------
     images : ndarray of shape (n, rows, columns[, channels]) or sequence of images
     first : int
-        The number of the first image in the whole collection, for messages.
+        The number of ``images[0]`` in the whole collection, for messages.
     float64 : bool
         As in :func:`check_image`.
 
     Yields
     ------
     slice, ndarray of shape (length of the slice, rows, columns, channels)
-        Where in ``images`` the stack comes from, and the stack, checked and C-contiguous. It
-        is a view of an array, of one image, and of an image that is large; a copy otherwise.
+        Where in ``images`` the stack comes from, and the stack, checked and C-contiguous. The
+        stack is a copy where small images of a list are joined, and a view otherwise if possible.
     """
     start = 0
     for alike in _runs(images, first):
@@ -267,7 +274,7 @@ def stacks(images: Images, first: int, *, float64: bool = False) -> Iterator[tup
 
 
 def _runs(images: Images, first: int) -> Iterator[Images]:
-    """Cut a collection where shape or type change, and large images from one another."""
+    """Cut a collection where the shape or the type changes, and between large images."""
     if isinstance(images, np.ndarray):
         if len(images):
             yield images
@@ -290,14 +297,14 @@ def _array(image: Any, number: int) -> Image:
 
 
 def _checked_stack(alike: Images, number: int, float64: bool) -> Image:
-    """Check images that are alike; ``number`` is that of the first of them."""
+    """Check images of one shape and type; ``number`` is the number of the first of them."""
     with naming_image(number):
         example = check_image(alike[0], float64=float64)
     if len(alike) == 1:
         return as_stack(example)
     if isinstance(alike, np.ndarray):
         joined = np.ascontiguousarray(alike)
-    else:  # numpy's own functions let go of the GIL for each image, for other threads to take it.
+    else:  # numpy's functions release the GIL for each image, and other threads would take it.
         pieces: list[Any] = [np.ascontiguousarray(image) for image in alike]
         joined = np.frombuffer(bytearray().join(pieces), alike[0].dtype)
     stack = joined.reshape(len(alike), *example.shape[:2], -1)

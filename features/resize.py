@@ -1,119 +1,78 @@
-"""Reduction of images by area averaging: a pixel is the mean of what it covers, exactly.
+"""Reduction of images by area averaging: a pixel is the mean of the area that it covers.
 
-Everything is counted in whole parts: a source image of n pixels a side is cut into n * m parts for
-m pixels of the result, of which a source pixel has m and a new one n. So overlaps are whole
-numbers, and for 8-bit images so are all sums: those of columns are exact in float32 (up to 65,793
-rows), those of rows in float64.
+Overlaps are counted in whole parts: to make m pixels of n, each old pixel is cut into m parts and a
+new pixel covers n parts. So the sums over 8-bit pixels are whole numbers, exact in float64.
 """
 
-import math
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import kernel, part
-from visualwords.lanes import pointer
+from visualwords.compiling import kernel
 
 __all__ = ["average"]
 
-BAND = 4  # Rows of the result that are summed side by side, in the lanes of one vector.
+PixelArray = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.int64]
 
 
-def average(images: npt.NDArray[Any], channels: int, out: npt.NDArray[Any]) -> None:
-    """Write the means over the area of each pixel of ``out``; those of 8 bits are rounded half up.
+def average(images: PixelArray, out: PixelArray) -> None:
+    """Write the mean over the area of each pixel of ``out``; round 8-bit means half up.
 
     Parameters
     ----------
-    images : C-contiguous ndarray of shape (n, rows, columns * channels), uint8 or float32
-    channels : int
-    out : ndarray of shape (n, rows, columns * channels), of the same dtype
+    images : C-contiguous ndarray of shape (n, rows, columns, channels), uint8 or float32
+    out : C-contiguous ndarray of shape (n, rows, columns, channels), of the same dtype
         It has at most as many rows and columns as the images.
     """
-    rows, width = images.shape[1:]
-    vertical = _overlaps(rows, out.shape[1])
-    horizontal = _overlaps(width // channels, out.shape[2] // channels)
-    unit = 0.5 ** math.ceil(math.log2(rows))  # So no sum is beyond what a float image may hold.
-    area = rows * (width // channels) * unit
-    band = np.empty(BAND * width, np.float32)
-    across = np.zeros((width + horizontal[1].shape[1] * channels) * BAND, np.float64)
-    sums = np.empty(out.shape[2] * BAND, np.float64)
-    _average(images, channels, *vertical, *horizontal, unit, area, band, across, sums, out)
+    _average(
+        images,
+        *_overlaps(images.shape[1], out.shape[1]),
+        *_overlaps(images.shape[2], out.shape[2]),
+        0.5 if out.dtype == np.uint8 else 0.0,
+        out,
+    )
 
 
 @lru_cache(maxsize=256)
-def _overlaps(n: int, m: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Give the first of the n pixels that each of m pixels covers, and the parts of it and others.
+def _overlaps(n: int, m: int) -> tuple[IndexArray, DoubleArray]:
+    """Return which of n pixels in a line each of m new pixels covers, and how many of its parts.
 
-    The parts have the shape (m, the most pixels that one covers).
+    Both arrays have the shape (m, the most pixels that one covers). Where a new pixel covers fewer,
+    the last number of parts is 0.
     """
-    begin = np.arange(m)[:, None] * n
+    begin = np.arange(m)[:, np.newaxis] * n
     pixels = begin // m + np.arange(n // m + (2 if n % m else 0))
     parts = np.minimum(begin + n, (pixels + 1) * m) - np.maximum(begin, pixels * m)
-    return begin[:, 0] // m, np.maximum(parts, 0).astype(np.float64)
+    return np.minimum(pixels, n - 1), np.maximum(parts, 0).astype(np.float64)
 
 
 @kernel
 def _average(
-    images: Any,
-    channels: int,
-    tops: Any,
-    heights: Any,
-    lefts: Any,
-    widths: Any,
-    unit: float,
-    area: float,
-    band: Any,
-    across: Any,
-    sums: Any,
-    out: Any,
+    images: PixelArray,
+    rows: IndexArray,
+    heights: DoubleArray,
+    columns: IndexArray,
+    widths: DoubleArray,
+    rounding: float,
+    out: PixelArray,
 ) -> None:
-    """Sum the rows that a new row covers, then of these sums the columns of each new pixel."""
-    pixels, means = pointer(images), pointer(out)
-    band, across, sums = pointer(band), pointer(across), pointer(sums)
-    n_rows, width = np.uintp(images.shape[1]), np.uintp(images.shape[2])
-    n_means, n_taps = np.uintp(out.shape[1]), np.uintp(heights.shape[1])
-    n, lanes = np.uintp(out.shape[2]), np.uintp(BAND)
-    half = 0.5 if out.itemsize == 1 else 0.0
-    to = np.uintp(0)
-    for image in range(np.uintp(len(images))):
-        for top in range(np.uintp(0), n_means, lanes):
-            some = lanes if top + lanes < n_means else n_means - top
-            for i in range(lanes * width):
-                band[i] = 0
-            for r in range(some):
-                row = image * n_rows + np.uintp(tops[top + r])
-                for j in range(n_taps):
-                    if heights[top + r, j] > 0:
-                        share, at = np.float32(heights[top + r, j] * unit), (row + j) * width
-                        for i in range(width):
-                            band[r * width + i] += share * np.float32(pixels[at + i])
-            for i in range(width):
-                for r in range(lanes):
-                    across[i * lanes + r] = band[r * width + i]
-            _sum_rows(across, lefts, widths, np.uintp(channels), sums)
-            for r in range(some):
-                for i in range(n):
-                    means[to + i] = sums[i * lanes + r] / area + half
-                to += n
-
-
-@part
-def _sum_rows(across: Any, lefts: Any, widths: Any, channels: Any, sums: Any) -> None:
-    """Sum the columns that each new pixel covers, of BAND rows at a time."""
-    one, two, three, four = np.uintp(1), np.uintp(2), np.uintp(3), np.uintp(BAND)
-    k = np.uintp(0)
-    for x in range(np.uintp(len(lefts))):
-        for c in range(channels):
-            i = (np.uintp(lefts[x]) * channels + c) * four
-            first = second = third = fourth = 0.0
-            for j in range(np.uintp(widths.shape[1])):
-                share = widths[x, j]
-                first += share * across[i]
-                second += share * across[i + one]
-                third += share * across[i + two]
-                fourth += share * across[i + three]
-                i += channels * four
-            sums[k], sums[k + one], sums[k + two], sums[k + three] = first, second, third, fourth
-            k += four
+    """Sum the rows that a new row covers, then the columns that each of its pixels covers."""
+    n_columns, n_channels = images.shape[2], images.shape[3]
+    area = np.float64(images.shape[1] * n_columns)
+    line = np.empty(n_columns * n_channels, np.float64)
+    for image in range(len(images)):
+        for y in range(out.shape[1]):
+            line[:] = 0
+            for i in range(rows.shape[1]):
+                row, height = images[image, rows[y, i]].reshape(-1), heights[y, i]
+                for k in range(len(line)):
+                    line[k] += height * row[k]
+            for x in range(out.shape[2]):
+                for c in range(n_channels):
+                    total = 0.0
+                    for j in range(columns.shape[1]):
+                        total += widths[x, j] * line[columns[x, j] * n_channels + c]
+                    out[image, y, x, c] = total / area + rounding

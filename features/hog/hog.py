@@ -213,7 +213,7 @@ class HOG(ImageFeature):
     (5, 324)
     """
 
-    kernel_version: ClassVar[int] = 8
+    kernel_version: ClassVar[int] = 9
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 

@@ -23,9 +23,10 @@ from .descriptors import PatchDescriptors
 from .grid import WINDOW
 from .kernels import halve
 
-__all__ = ["IMAGES_PER_BLOCK", "Patches", "halved", "halvings", "unit_gray"]
+__all__ = ["IMAGES_PER_BLOCK", "MOST_PIXELS", "Patches", "halved", "halvings", "unit_gray"]
 
 IMAGES_PER_BLOCK = 16
+MOST_PIXELS = 2**16  # along the side of a patch
 
 
 class Patches(TransformerMixin, BaseEstimator):

@@ -1,12 +1,12 @@
 """Dense grids of patches; neighbours share their gradients and cells."""
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from visualwords.features.checks import check_real
 from visualwords.features.image import (
     FloatArray,
     Image,
@@ -19,7 +19,7 @@ from visualwords.features.image import (
 )
 from visualwords.threads import row_blocks, worker_threads
 
-from .base import IMAGES_PER_BLOCK, Patches, halved, halvings, unit_gray
+from .base import IMAGES_PER_BLOCK, MOST_PIXELS, Patches, halved, halvings, unit_gray
 from .descriptors import N_COORDINATES, PatchDescriptors
 from .grid import N_NUMBERS, WINDOW, Grid, lay_grid
 from .kernels import describe_grid, normalize
@@ -27,7 +27,6 @@ from .kernels import describe_grid, normalize
 __all__ = ["DensePatches"]
 
 Sizes = float | Sequence[float]
-NUMBER = (int, float, np.number)
 
 # The grid when none is asked for; chosen on CIFAR-10 (32 x 32) and on scenes of 250 x 300 pixels.
 MIN_SIZE = 12.0
@@ -56,9 +55,10 @@ class DensePatches(Patches):
     Parameters
     ----------
     patch_size : float, sequence of floats or None
-        Side of the patches in pixels; several sides give several grids, one after the other. A
-        side that an image is too small for gives no patch of this image. None adapts to the
-        image: 12 pixels, or 1/16 of its shorter side if that is more (or that side if it is less).
+        Side of the patches in pixels, at most 65,536; several sides give several grids, one after
+        the other. A side that an image is too small for gives no patch of this image. None adapts
+        to the image: 12 pixels, or 1/16 of its shorter side if that is more (or that side if it is
+        less).
     stride : float, sequence of floats or None
         Pixels between neighbouring patches, one for all sizes or one for each. It is rounded to
         a whole number of samples, that is of 1/32 of the patch. None adapts to the image: 1/30
@@ -121,7 +121,8 @@ class DensePatches(Patches):
         images = check_images(images)
         if not isinstance(images, np.ndarray) or len(images) == 0:
             return super().transform(images)
-        # Of an array it is known where every descriptor belongs: joining parts takes as long again.
+        # The images of an array have one shape, so every descriptor is written to its final place;
+        # to join parts would take as long as to describe them.
         with naming_image(0):
             shape = check_image(images[0]).shape[:2]
         placed = self._place(*shape)
@@ -152,79 +153,74 @@ class DensePatches(Patches):
         return PatchDescriptors.joined(parts, values)
 
     def _place(self, rows: int, columns: int) -> "_Placed":
-        patch_size = _hashable("patch_size", self.patch_size)
-        return _place(rows, columns, patch_size, _hashable("stride", self.stride))
+        patch_sizes = _check_sizes("patch_size", self.patch_size)
+        strides = _check_sizes("stride", self.stride)
+        if patch_sizes and strides and len(strides) not in (1, len(patch_sizes)):
+            raise ValueError(
+                f"stride must be one number or one for each of {len(patch_sizes)} patch sizes, "
+                f"got {self.stride!r}"
+            )
+        return _place(rows, columns, patch_sizes, strides)
 
 
-def _hashable(name: str, sizes: Sizes | None) -> Sizes | None:
-    """Give several numbers as a tuple, and NumPy's as Python's.
-
-    To a cache a float32 is the float that equals it, but what is computed with it is another.
-    """
-    if sizes is None or type(sizes) in (int, float):
-        return sizes
-    return tuple(_positive(name, sizes))
+def _check_sizes(name: str, sizes: Sizes | None) -> tuple[float, ...] | None:
+    """Return one or several positive numbers as a tuple; None stays None."""
+    if sizes is None:
+        return None
+    if isinstance(sizes, np.ndarray):
+        sizes = sizes.tolist()
+    if isinstance(sizes, Sequence) and len(sizes) and not isinstance(sizes, str):
+        several = [(f"{name}[{i}]", size) for i, size in enumerate(sizes)]
+        return tuple(check_real(*one, above=0, most=MOST_PIXELS) for one in several)
+    return (check_real(name, sizes, above=0, most=MOST_PIXELS),)
 
 
 def _grids(
-    rows: int, columns: int, patch_size: Sizes | None, stride: Sizes | None
+    rows: int,
+    columns: int,
+    patch_sizes: tuple[float, ...] | None,
+    strides: tuple[float, ...] | None,
 ) -> list[tuple[float, int]]:
-    """Side of every grid's patches and their distance in samples."""
+    """Return the side of every grid's patches and their distance in samples."""
     shorter = min(rows, columns)
-    if patch_size is None:
-        sizes = [min(max(MIN_SIZE, shorter / PATCHES_A_SIDE), shorter)]
-    else:
-        sizes = _positive("patch_size", patch_size)
-    if stride is None:
-        return [(size, _default_samples(size, shorter)) for size in sizes]
-    strides = _positive("stride", stride)
-    if len(strides) not in (1, len(sizes)):
-        raise ValueError(
-            f"expected one stride or one for each of {len(sizes)} sizes, got {len(strides)}"
-        )
-    strides = strides * len(sizes) if len(strides) == 1 else strides
+    if patch_sizes is None:
+        patch_sizes = (min(max(MIN_SIZE, shorter / PATCHES_A_SIDE), shorter),)
+    if strides is None:
+        return [(size, _default_samples(size, shorter)) for size in patch_sizes]
+    if len(strides) == 1:
+        strides = strides * len(patch_sizes)
     return [
         (size, max(1, round(stride * WINDOW / size)))
-        for size, stride in zip(sizes, strides, strict=True)
+        for size, stride in zip(patch_sizes, strides, strict=True)
     ]
 
 
 def _default_samples(size: float, shorter: float) -> int:
-    """Stride, in samples, that makes about 30 steps along the shorter side; an even number."""
+    """Return the even stride in samples that makes about 30 steps along the shorter side."""
     samples = 2 * round(shorter / STEPS_A_SIDE * WINDOW / size / 2)
     return min(max(samples, MIN_SAMPLES), MAX_SAMPLES)
 
 
-def _positive(name: str, numbers: Sizes) -> list[float]:
-    """Give one or several positive numbers as a list."""
-    if isinstance(numbers, np.ndarray):
-        numbers = numbers.tolist()
-    if isinstance(numbers, NUMBER):  # The usual case, first: it takes long to ask for a sequence.
-        values = [numbers]
-    else:
-        values = list(numbers) if isinstance(numbers, Sequence) else []
-    if not values or not all(isinstance(value, NUMBER) for value in values):
-        raise TypeError(f"expected {name} to be a number or several, got {numbers!r}")
-    if not all(0 < value < math.inf for value in values):
-        raise ValueError(f"expected {name} to be positive, got {numbers!r}")
-    return [float(value) for value in values]
-
-
 class _Placed(NamedTuple):
-    """The grids of patches in images of one shape."""
+    """Grids of patches in images of one shape."""
 
     positions: FloatArray  # (patches, 4), of one grid after the other
-    # Those with patches: the number of the first one, how often the images are halved, and the
-    # grid in the halved images.
+    # For every grid that has patches: the number of its first patch, how often the images are
+    # halved, and the grid in the halved images.
     grids: list[tuple[int, int, Grid]]
     n_halvings: int  # the most
 
 
 @lru_cache(maxsize=64)
-def _place(rows: int, columns: int, patch_size: Sizes | None, stride: Sizes | None) -> _Placed:
-    """Place the patches of all sizes in an image; once, for it takes as long as a description."""
+def _place(
+    rows: int,
+    columns: int,
+    patch_sizes: tuple[float, ...] | None,
+    strides: tuple[float, ...] | None,
+) -> _Placed:
+    """Place the patches of all sizes in an image; cached, as it takes as long as to describe it."""
     positions, grids, first = [], [], 0
-    for size, samples in _grids(rows, columns, patch_size, stride):
+    for size, samples in _grids(rows, columns, patch_sizes, strides):
         places, level, grid = _place_size(rows, columns, size, samples)
         positions.append(places)
         if grid is not None:
@@ -238,7 +234,10 @@ def _place(rows: int, columns: int, patch_size: Sizes | None, stride: Sizes | No
 def _place_size(
     rows: int, columns: int, size: float, samples: int
 ) -> tuple[FloatArray, int, Grid | None]:
-    """Place the patches of one size, so many samples apart; if there are none, on no grid."""
+    """Place the patches of one size; return their positions, the level of the image and the grid.
+
+    ``samples`` is the distance between neighbours. Where no patch fits, the grid is None.
+    """
     stride = samples * size / WINDOW
     n_down, first_row = _fit(rows, size, stride)
     n_across, first_column = _fit(columns, size, stride)
@@ -260,7 +259,7 @@ def _place_size(
 def _of_alike(
     values: FloatArray, placed: _Placed, n: int, shape: tuple[int, int]
 ) -> PatchDescriptors:
-    """Give the descriptors of ``n`` images of one shape their positions."""
+    """Join the descriptors of ``n`` images of one shape to their positions."""
     offsets = np.arange(n + 1) * len(placed.positions)
     return PatchDescriptors(
         values, offsets, np.tile(placed.positions, (n, 1)), np.full((n, 2), shape)
@@ -280,7 +279,7 @@ def _describe_stack(stack: Image, placed: _Placed, values: FloatArray) -> None:
 
 
 def _fit(length: int, size: float, stride: float) -> tuple[int, float]:
-    """How many patches fit into a length, and where the first begins."""
+    """Return how many patches fit into a length, and where the first begins."""
     if size > length:
         return 0, 0.0
     n = int((length - size) / stride + 1e-6) + 1

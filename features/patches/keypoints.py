@@ -1,16 +1,15 @@
 """Patches where a detector finds something: SIFT, ORB, FAST and corner keypoints."""
 
 from collections.abc import Callable, Sequence
-from numbers import Real
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.features.checks import check_integer
+from visualwords.features.checks import check_bool, check_choice, check_integer, check_real
 from visualwords.features.image import FloatArray, Image, as_stack, check_image
 
-from .base import Patches, halved, halvings, unit_gray
+from .base import MOST_PIXELS, Patches, halved, halvings, unit_gray
 from .grid import N_NUMBERS
 from .kernels import describe_windows
 
@@ -24,8 +23,7 @@ SIFT_MAGNIFICATION = 6
 ORB_EDGE = 31
 # Patches of detectors that find no scale.
 DEFAULT_SIZE = 16
-# What filters add beyond 1 is clipped; more is another scale.
-TOO_BRIGHT = 2
+MOST_KEYPOINTS = 10**6
 
 
 class KeypointPatches(Patches):
@@ -35,13 +33,14 @@ class KeypointPatches(Patches):
     ----------
     detector : {"sift", "orb", "fast", "corners"}
         What finds the keypoints, all of OpenCV with its defaults: SIFT [1]_, ORB [2]_, FAST [3]_,
-        or ``goodFeaturesToTrack`` [4]_. Images are reduced to 8 bits for it.
+        or ``goodFeaturesToTrack`` [4]_. The detectors see 8 bits: 0..1 of a float image becomes
+        0..255. If values lie outside 0..1, the range is widened to hold them.
     n_keypoints : int
-        Most keypoints of an image; the strongest are kept.
+        Most keypoints of an image, at most 1,000,000; the strongest are kept.
     patch_size : float or None
-        Side of all patches in pixels. None is the scale that the detector found: for SIFT six
-        times the keypoint's size, the region that SIFT itself describes; for ORB its size (31
-        pixels of its level). FAST and corners have no scale: 16 pixels.
+        Side of all patches in pixels, at most 65,536. None is the scale that the detector found:
+        for SIFT six times the keypoint's size, the region that SIFT itself describes; for ORB its
+        size (31 pixels of its level). FAST and corners have no scale: 16 pixels.
     oriented : bool
         Turn each patch by the angle that the detector found, so that a descriptor does not
         change when the image turns; SIFT and ORB only.
@@ -92,12 +91,7 @@ class KeypointPatches(Patches):
         """Describe the keypoints of one image: (patches, 144) values, (patches, 4) positions."""
         self._check_parameters()
         grays = unit_gray(as_stack(check_image(image)))
-        if grays.max() > TOO_BRIGHT:
-            raise ValueError(
-                "detectors see 8 bits: expected float pixels from 0 to 1, got up to "
-                f"{grays.max():g}; divide the image by its full value"
-            )
-        places = self._places(np.rint(np.clip(grays[0], 0, 1) * 255).astype(np.uint8))
+        places = self._places(_as_bytes(grays[0]))
         depths = np.array([halvings(size) for size in places[:, 2]], np.int64)
         levels = halved(grays, depths.max(initial=0))
         values = np.empty((len(places), N_NUMBERS), np.float32)
@@ -110,22 +104,18 @@ class KeypointPatches(Patches):
         return values, places.astype(np.float32)
 
     def _check_parameters(self) -> None:
-        if self.detector not in DETECTORS:
+        check_choice("detector", self.detector, tuple(DETECTORS))
+        check_integer("n_keypoints", self.n_keypoints, 1, MOST_KEYPOINTS)
+        if self.patch_size is not None:
+            check_real("patch_size", self.patch_size, above=0, most=MOST_PIXELS)
+        if check_bool("oriented", self.oriented) and self.detector not in WITH_ANGLES:
             raise ValueError(
-                f"expected detector to be one of {sorted(DETECTORS)}, got {self.detector!r}"
-            )
-        check_integer("n_keypoints", self.n_keypoints)
-        size = self.patch_size
-        if size is not None and not (isinstance(size, Real) and 0 < size < np.inf):
-            raise ValueError(f"expected patch_size to be a positive number, got {size!r}")
-        if self.oriented and self.detector not in WITH_ANGLES:
-            raise ValueError(
-                f"expected oriented=False: {self.detector!r} finds no angles, "
-                f"only {sorted(WITH_ANGLES)} do"
+                f"oriented must be False for detector={self.detector!r}, which finds no angles; "
+                f"only {' and '.join(map(repr, WITH_ANGLES))} do"
             )
 
     def _places(self, gray: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-        """Centre, side and angle of the strongest keypoints, strongest first."""
+        """Return centre, side and angle of the strongest keypoints, strongest first."""
         found = DETECTORS[self.detector](gray, int(self.n_keypoints))
         if self.patch_size is not None:
             found[:, 2] = self.patch_size
@@ -140,6 +130,12 @@ class KeypointPatches(Patches):
         return places
 
 
+def _as_bytes(gray: FloatArray) -> npt.NDArray[np.uint8]:
+    """Return a grey image, where 1 is white, in the 8 bits that the detectors see."""
+    black, white = min(gray.min(), 0.0), max(gray.max(), 1.0)
+    return np.rint((gray - black) / (white - black) * 255).astype(np.uint8)
+
+
 def _sift(gray: npt.NDArray[np.uint8], n: int) -> Found:
     found = _rows(cv2.SIFT.create().detect(gray))
     found[:, 2] *= SIFT_MAGNIFICATION
@@ -147,7 +143,7 @@ def _sift(gray: npt.NDArray[np.uint8], n: int) -> Found:
 
 
 def _orb(gray: npt.NDArray[np.uint8], n: int) -> Found:
-    # It finds nothing near the edges, and fails where only edges are.
+    # ORB finds nothing near the edges and fails on an image that is all edge.
     return _rows(cv2.ORB.create(n).detect(gray) if min(gray.shape) > 2 * ORB_EDGE else [])
 
 
@@ -158,7 +154,7 @@ def _fast(gray: npt.NDArray[np.uint8], n: int) -> Found:
 
 
 def _corners(gray: npt.NDArray[np.uint8], n: int) -> Found:
-    """Corners, strongest first: their rank stands for the strength, which OpenCV keeps."""
+    """Return corners, strongest first. OpenCV hides their strength; their rank stands for it."""
     corners = cv2.goodFeaturesToTrack(gray, n, qualityLevel=0.01, minDistance=3)
     corners = np.empty((0, 2)) if corners is None else corners.reshape(-1, 2)
     found = np.zeros((len(corners), 5))

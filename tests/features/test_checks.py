@@ -60,8 +60,10 @@ def test_other_values_are_no_number_above_zero(value):
 
 def test_the_least_number_is_allowed():
     assert check_real("x", 0, least=0) == 0
-    with pytest.raises(ValueError, match="x must be a finite number of at least 0, got -1"):
+    with pytest.raises(ValueError, match="x must be a finite number at least 0, got -1"):
         check_real("x", -1, least=0)
+    with pytest.raises(ValueError, match="x must be a finite number above 0 and at most 9, got 10"):
+        check_real("x", 10, above=0, most=9)
 
 
 def test_truth_values():
