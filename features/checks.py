@@ -7,7 +7,7 @@ from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
-__all__ = ["check_bool", "check_choice", "check_integer", "check_pair", "check_real"]
+__all__ = ["check_bool", "check_choice", "check_integer", "check_pair", "check_real", "check_seed"]
 
 T = TypeVar("T")
 
@@ -133,6 +133,21 @@ def check_choice(name: str, value: T, choices: Sequence[T]) -> T:
     if not isinstance(value, str | None) or value not in choices:
         raise ValueError(f"{name} must be one of {tuple(choices)}, got {value!r}")
     return value
+
+
+def check_seed(name: str, value: object) -> int | None:
+    """Return the seed that an int, a RandomState or None stands for; None stays None.
+
+    A RandomState gives its next number, so it moves on. Anything else raises a ValueError.
+    """
+    if value is None:
+        return None
+    if isinstance(value, np.random.RandomState):
+        return int(value.randint(np.iinfo(np.int32).max))
+    if not _is_integer(value, 0, None):
+        what = "a whole number of at least 0, a numpy RandomState or None"
+        raise ValueError(f"{name} must be {what}, got {value!r}")
+    return int(value)
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -1,22 +1,26 @@
 """Descriptors that may not fit in memory, as a stream of float32 blocks."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 
 from visualwords.features.image import FloatArray
 
-__all__ = ["DescriptorBlocks"]
+from .distances import DoubleArray
 
+__all__ = ["DescriptorBlocks", "Descriptors", "is_sequence_of_blocks"]
+
+Descriptors = npt.ArrayLike | Iterable[npt.ArrayLike]
 ROWS = 65536  # Rows of a block: 36 MiB of 144 numbers.
 
 
 class DescriptorBlocks:
     """One matrix, or an iterable of matrices that can be iterated more than once, read by blocks.
 
-    Only a block at a time is converted to float32 or copied, and neither if it is C-contiguous
-    float32 already. Small matrices of a sequence (an image's descriptors, say) are put together.
+    One block at a time is converted to C-contiguous float32; a block that is so already is not
+    copied. Small matrices of a sequence, such as the descriptors of single images, are joined.
 
     Parameters
     ----------
@@ -72,8 +76,37 @@ class DescriptorBlocks:
                 with np.errstate(over="ignore"):  # Too large becomes infinity, refused later.
                     yield np.ascontiguousarray(matrix[start : start + ROWS], np.float32)
 
-    def take(self, rows: Any) -> FloatArray:
-        """Give the rows of these numbers, which must be sorted.
+    def check_precision(self) -> None:
+        """Refuse descriptors whose differences are lost when they are converted to float32.
+
+        Raises
+        ------
+        ValueError
+            If the rounding errors have a variance above 1e-4 of the descriptors' variance.
+        """
+        origin: DoubleArray | None = None
+        moments = np.zeros((4, self.n_columns))  # Sums of values, squares, errors, their squares.
+        for matrix in self.matrices:
+            exact = np.can_cast(getattr(matrix, "dtype", np.float64), np.float32)
+            for start in range(0, 0 if exact else len(matrix), ROWS):
+                piece = np.asarray(matrix[start : start + ROWS], np.float64)
+                if not (np.abs(piece) < np.finfo(np.float32).max).all():
+                    return  # The search refuses these.
+                origin = piece[0] if origin is None else origin
+                errors = piece - piece.astype(np.float32)
+                for i, values in ((0, piece - origin), (2, errors)):
+                    moments[i] += values.sum(axis=0)
+                    moments[i + 1] += np.square(values).sum(axis=0)
+        squares = moments[1::2] - moments[::2] ** 2 / max(1, self.n_rows)
+        spread, lost = squares.sum(axis=1)
+        if lost > 1e-4 * spread:
+            raise ValueError(
+                f"float32 loses {lost / max(spread, np.finfo(float).tiny):.1%} of the variance of "
+                "the descriptors, which are far from 0; subtract their mean in float64 first"
+            )
+
+    def take(self, rows: npt.NDArray[np.int64]) -> FloatArray:
+        """Return the rows of these numbers, which must be sorted.
 
         Parameters
         ----------
@@ -88,3 +121,12 @@ class DescriptorBlocks:
 
 def _joined(pieces: list[FloatArray]) -> FloatArray:
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def is_sequence_of_blocks(X: Descriptors) -> TypeGuard[Iterable[npt.ArrayLike]]:
+    """Return whether ``X`` is a collection of matrices, not a matrix."""
+    if hasattr(X, "dtype") or hasattr(X, "__array__") or not isinstance(X, Iterable):
+        return False
+    if isinstance(X, Iterator):
+        raise TypeError("X is an iterator, which can be read once only; give a sequence of blocks")
+    return np.ndim(next(iter(X), 0)) == 2

@@ -1,43 +1,43 @@
-"""First words for k-means: k-means++ on a sample, then passes with momentum over larger ones."""
-
-from typing import Any
+"""First words for k-means: greedy k-means++ on a sample, then quick passes over larger samples."""
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
-from visualwords.compiling import kernel
+from visualwords.compiling import KERNEL, kernel
 from visualwords.features.image import FloatArray
-from visualwords.threads import row_blocks
+from visualwords.threads import Map, row_blocks
 
 from .blocks import DescriptorBlocks
-from .distances import DoubleArray
-from .kmeans import assign, means
+from .distances import DoubleArray, check_finite
+from .kmeans import add_rows, assign, means
 
-__all__ = ["first_words", "kmeans_plusplus"]
+__all__ = ["draw_rows", "first_words", "kmeans_plusplus"]
 
-ROWS_TO_CHOOSE_FROM = 8  # Rows a word of the sample that k-means++ chooses from.
-STAGES = ((64, 6), (256, 5))  # Rows a word of a sample, and passes over it.
+IndexArray = npt.NDArray[np.int64]
+ROWS_TO_CHOOSE_FROM = 8  # Rows a word of the sample that k-means++ chooses from,
+LEAST_ROWS = 8192  # but at least so many.
+STAGES = ((64, 5), (128, 3), (256, 3))  # Rows a word of a sample, and passes over it.
 MOMENTUM = 0.9
-STRIP = 1024  # Rows whose distances are summed up in the first cache.
+STRIP = 256  # Rows whose distances to a trial stay in the first cache.
+STRIPS_PER_TASK = 16
 
 
 def first_words(
-    data: DescriptorBlocks, n_words: int, random: np.random.RandomState, map_: Any
+    data: DescriptorBlocks, n_words: int, generator: np.random.Generator, map_: Map
 ) -> FloatArray:
-    """Find words near which Lloyd's algorithm has little left to do.
+    """Return words that are close to a local optimum of k-means.
 
-    Words are chosen by k-means++ from 8 descriptors a word, then moved by 6 passes over 64
-    descriptors a word and 5 over 256 (each sample holds the one before; fewer if there are fewer).
-    Growing samples are the idea of Bradley & Fayyad (Refining initial points for k-means
-    clustering, 1998). A pass is one iteration of Lloyd's, except that the words move on from the
-    means by 0.9 of the means' last move (Polyak's momentum, 1964) while the objective falls
-    (restarts: O'Donoghue & Candes, 2015).
+    Greedy k-means++ chooses the words from a sample of 8 descriptors a word, at least 8192
+    (:func:`draw_rows`, :func:`kmeans_plusplus`). Then 5 passes over 64 descriptors a word, 3 passes
+    over 128 and 3 passes over 256 move them. These samples are uniform, and a larger one contains
+    the smaller ones (Bradley & Fayyad, Refining initial points for k-means clustering, 1998).
 
     Parameters
     ----------
     data : DescriptorBlocks of at least n_words descriptors
     n_words : int
-    random : numpy.random.RandomState
+    generator : numpy.random.Generator
     map_ : callable
         From :func:`visualwords.threads.worker_threads`.
 
@@ -45,30 +45,87 @@ def first_words(
     -------
     ndarray of shape (n_words, d), float32
     """
-    size = min(data.n_rows, STAGES[-1][0] * n_words)
-    generator = np.random.default_rng(random.randint(2**31, size=4))
-    order = generator.choice(data.n_rows, size, replace=False)
-    candidates = data.take(np.sort(order[: ROWS_TO_CHOOSE_FROM * n_words]))
-    words = kmeans_plusplus(candidates, generator.random(n_words))
+    rows, weights = draw_rows(data, max(LEAST_ROWS, ROWS_TO_CHOOSE_FROM * n_words), generator)
+    candidates = data.take(rows)
+    check_finite(-1 if np.isfinite(candidates).all() else 0)
+    words = kmeans_plusplus(candidates, weights, n_words, generator, map_)
+    order = generator.permutation(data.n_rows)[: STAGES[-1][0] * n_words]
     last: FloatArray | None = None
     for rows_a_word, n_passes in STAGES:
-        rows = order[: rows_a_word * n_words]
         sample = data
-        if len(rows) < data.n_rows:
-            sample = DescriptorBlocks(data.take(np.sort(rows)))
+        if rows_a_word * n_words < data.n_rows:
+            sample = DescriptorBlocks(data.take(np.sort(order[: rows_a_word * n_words])))
         words, last = _accelerated(sample, words, last, n_passes, map_)
     return words if last is None else last
 
 
+def draw_rows(
+    data: DescriptorBlocks, n_draws: int, generator: np.random.Generator
+) -> tuple[IndexArray, DoubleArray]:
+    """Draw weighted rows that stand for all descriptors: a lightweight coreset.
+
+    A row ``x`` is drawn with the probability ``q(x) = 1 / (2 n) + d(x)^2 / (2 sum d^2)``, where
+    ``d`` is the distance to the mean of the descriptors, so that outliers are not missed. Its
+    weight is the number of its draws divided by ``n_draws q(x)`` (Bachem, Lucic & Krause, Scalable
+    k-means clustering via lightweight coresets, 2018). The draws are stratified: draw ``i`` falls
+    into the interval ``i`` of ``n_draws`` equal ones of the cumulative probability.
+
+    Parameters
+    ----------
+    data : DescriptorBlocks of n descriptors
+    n_draws : int
+        If this is n or more, every row is taken once, with weight 1.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    rows : ndarray of shape (m,), int64
+        In ascending order, without repetition; m is at most ``n_draws``.
+    weights : ndarray of shape (m,), float64
+    """
+    n = data.n_rows
+    if n <= n_draws:
+        return np.arange(n), np.ones(n)
+    sums, counts = np.zeros((1, data.n_columns)), np.zeros(1, np.int64)
+    for _, block in data:
+        add_rows(block, np.zeros(len(block), np.int32), sums, counts)
+    squares = np.empty(n)
+    for start, block in data:
+        _distances_to(block, sums[0] / n, squares[start : start + len(block)])
+    total = squares.sum()
+    check_finite(0 if np.isnan(total) else -1)
+    q = np.full(n, 1 / n) if total == 0 else 0.5 / n + 0.5 * squares / total
+    cumulative = np.cumsum(q)
+    places = (np.arange(n_draws) + generator.random(n_draws)) / n_draws * cumulative[-1]
+    drawn = np.minimum(np.searchsorted(cumulative, places, side="right"), n - 1)
+    rows, times = np.unique(drawn, return_counts=True)
+    return rows, times / (n_draws * q[rows])
+
+
+@kernel
+def _distances_to(rows: FloatArray, point: DoubleArray, squares: DoubleArray) -> None:
+    """Fill the squared distances of rows to a point."""
+    for r in range(len(rows)):
+        squares[r] = 0
+        for i in range(len(point)):
+            difference = rows[r, i] - point[i]
+            squares[r] += difference * difference
+
+
 def _accelerated(
-    data: DescriptorBlocks, words: FloatArray, last: FloatArray | None, n_passes: int, map_: Any
+    data: DescriptorBlocks, words: FloatArray, last: FloatArray | None, n_passes: int, map_: Map
 ) -> tuple[FloatArray, FloatArray | None]:
-    """Move the words by passes with momentum; give the words and the means that they left."""
+    """Move the words by passes with momentum; return the words and the means of the last pass.
+
+    A pass is an iteration of Lloyd's algorithm, but while the objective falls, the words move on
+    from the means by 0.9 of the means' last move (Polyak's momentum, 1964; restarts: O'Donoghue &
+    Candes, 2015). ``last`` are the means of the pass before, if there was one.
+    """
     labels = np.empty(data.n_rows, np.int32)
     best = np.inf
     for _ in range(n_passes):
         sums, counts = assign(data, words, map_, labels, np.empty(0, np.float64))
-        # The sum of squared distances, less that of the descriptors' squares, which is constant.
+        # The sum of squared distances less the sum of the descriptors' squares, a constant.
         squares = np.einsum("ij,ij->i", words, words, dtype=np.float64)
         objective = counts @ squares - 2 * np.einsum("ij,ij->", sums, words)
         now = means(words if last is None else last, sums, counts)
@@ -80,59 +137,130 @@ def _accelerated(
     return words, last
 
 
-def kmeans_plusplus(rows: FloatArray, draws: npt.NDArray[np.float64]) -> FloatArray:
-    """Choose words among the rows by k-means++ (Arthur & Vassilvitskii, 2007).
+def kmeans_plusplus(
+    rows: FloatArray,
+    weights: DoubleArray,
+    n_words: int,
+    generator: np.random.Generator,
+    map_: Map = map,
+) -> FloatArray:
+    """Return words that greedy k-means++ chooses among rows.
 
-    The first word is a row drawn uniformly, every next one a row drawn with a probability
-    proportional to its squared distance to the nearest word so far.
+    The first word is a row ``x`` drawn in proportion to its weight ``w(x)``. For every next word,
+    ``2 + floor(log n_words)`` rows are drawn in proportion to ``w(x) D(x)^2``, where ``D`` is the
+    distance to the nearest word so far, and the row that leaves the least
+    ``sum_x w(x) D(x)^2`` becomes the word (Arthur & Vassilvitskii, k-means++: the advantages of
+    careful seeding, 2007, section 6). Of equals the first draw wins.
+
+    Distances are float32 sums of the rows less their mean, divided by their largest number, so
+    they neither overflow nor lose a common offset.
 
     Parameters
     ----------
     rows : ndarray of shape (n, d), float32
-    draws : ndarray of shape (n_words,), float64
-        A uniform draw from [0, 1) for every word.
+        Finite values.
+    weights : ndarray of shape (n,), float64
+        Positive.
+    n_words : int
+    generator : numpy.random.Generator
+    map_ : callable
+        From :func:`visualwords.threads.worker_threads`.
 
     Returns
     -------
     ndarray of shape (n_words, d), float32
 
-    Raises
-    ------
-    ValueError
-        If a row has a value that is not finite.
-
     Examples
     --------
     >>> rows = np.array([[0, 0], [5, 5], [0, 0]], np.float32)
-    >>> kmeans_plusplus(rows, np.array([0.5, 0.7]))
-    array([[5., 5.],
-           [0., 0.]], dtype=float32)
+    >>> words = kmeans_plusplus(rows, np.ones(3), 2, np.random.default_rng(0))
+    >>> np.sort(words, axis=0)
+    array([[0., 0.],
+           [5., 5.]], dtype=float32)
     """
-    if not np.isfinite(rows).all():
-        raise ValueError("the descriptors have NaN or infinity in float32; give finite values only")
-    blocks = row_blocks(len(rows), STRIP)
-    strips = [np.ascontiguousarray(rows[block].T) for block in blocks]
-    squared, total = np.full(len(rows), np.inf), np.empty(STRIP)
-    chosen = [int(draws[0] * len(rows))]
-    for draw in draws[1:]:
-        for block, strip in zip(blocks, strips, strict=True):
-            _lower(strip, rows[chosen[-1]], squared[block], total)
-        cumulative = np.cumsum(squared)
-        choice = np.searchsorted(cumulative, draw * cumulative[-1], side="right")
-        chosen.append(min(int(choice), len(rows) - 1))
+    n, n_trials = len(rows), 2 + int(np.log(n_words))
+    centred = _centred(rows)
+    strips = np.zeros((-(-n // STRIP), rows.shape[1], STRIP), np.float32)
+    for strip, block in zip(strips, row_blocks(n, STRIP), strict=True):
+        strip[:, : block.stop - block.start] = centred[block].T
+    # Rows that fill up the last strip have the weight 0.
+    padded = np.zeros((len(strips), STRIP))
+    padded.reshape(-1)[:n] = weights
+    least = np.full(padded.shape, np.inf, np.float32)
+    squared = np.empty((len(strips), n_trials, STRIP), np.float32)
+    tasks = row_blocks(len(strips), STRIPS_PER_TASK)
+    chosen: list[int] = []
+    trials = _draw(np.cumsum(weights), generator.random(1))
+    for _ in range(n_words):
+        rows_tried = centred[trials]
+
+        def attempt(task: slice, tried: FloatArray = rows_tried) -> DoubleArray:
+            sums = np.zeros((len(tried), STRIP))
+            _try(strips[task], tried, padded[task], least[task], squared[task], sums)
+            return sums
+
+        potentials = np.sum(list(map_(attempt, tasks)), axis=(0, 2))
+        best = int(potentials.argmin())
+        chosen.append(int(trials[best]))
+        np.minimum(least, squared[:, best], out=least)
+        cumulative = np.cumsum((padded * least).reshape(-1)[:n])
+        trials = _draw(cumulative, generator.random(n_trials))
     return rows[chosen]
 
 
-@kernel
-def _lower(columns: FloatArray, word: FloatArray, squared: DoubleArray, total: DoubleArray) -> None:
-    """Lower the least squared distances of rows, given as columns, by those to a new word."""
-    d, n = columns.shape
-    for r in range(n):
-        total[r] = 0
-    for i in range(d):
-        value = np.float64(word[i])
-        for r in range(n):
-            difference = columns[i, r] - value
-            total[r] += difference * difference
-    for r in range(n):
-        squared[r] = total[r] if total[r] < squared[r] else squared[r]
+def _centred(rows: FloatArray) -> FloatArray:
+    """Return the rows less their mean, divided by the largest number that is left."""
+    centred = rows - rows.mean(axis=0, dtype=np.float64)
+    return (centred / (np.abs(centred).max() or 1.0)).astype(np.float32)
+
+
+def _draw(cumulative: DoubleArray, uniform: DoubleArray) -> IndexArray:
+    """Return the indices where uniform draws from [0, 1) fall among cumulative weights."""
+    drawn = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
+    return np.minimum(drawn, len(cumulative) - 1)
+
+
+@njit(**KERNEL, fastmath={"contract"})  # Lets the processor multiply and add at once.
+def _try(
+    strips: FloatArray,
+    trials: FloatArray,
+    weights: DoubleArray,
+    least: FloatArray,
+    squared: FloatArray,
+    sums: DoubleArray,
+) -> None:
+    """Compute what the sum of weighted squared distances would be with each of several new words.
+
+    Parameters
+    ----------
+    strips : ndarray of shape (n_strips, d, STRIP)
+        Rows, transposed strip by strip.
+    trials : ndarray of shape (n_trials, d)
+        Candidates for the new word.
+    weights, least : ndarray of shape (n_strips, STRIP)
+        Of every row: its weight and its squared distance to the nearest word so far.
+    squared : ndarray of shape (n_strips, n_trials, STRIP)
+        Filled with the squared distances of rows and trials.
+    sums : ndarray of shape (n_trials, STRIP)
+        Raised by the new weighted distances; the sum over a row is a trial's result.
+    """
+    n_strips, d, size = strips.shape
+    fours = d // 4 * 4
+    for s in range(n_strips):
+        x, weight, nearest = strips[s], weights[s], least[s]
+        for t in range(len(trials)):
+            word, total, left = trials[t], squared[s, t], sums[t]
+            total[:] = 0
+            # Four columns at a time: a sum is loaded and stored once for four differences.
+            for i in range(0, fours, 4):
+                w0, w1, w2, w3 = word[i], word[i + 1], word[i + 2], word[i + 3]
+                for r in range(size):
+                    a, b, c, e = x[i, r] - w0, x[i + 1, r] - w1, x[i + 2, r] - w2, x[i + 3, r] - w3
+                    total[r] += (a * a + b * b) + (c * c + e * e)
+            for i in range(fours, d):
+                value = word[i]
+                for r in range(size):
+                    difference = x[i, r] - value
+                    total[r] += difference * difference
+            for r in range(size):
+                left[r] += weight[r] * min(total[r], nearest[r])

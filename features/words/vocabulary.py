@@ -1,10 +1,9 @@
 """``VisualVocabulary``: the visual words, learned from descriptors by k-means."""
 
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable
 from functools import partial
-from itertools import count
-from numbers import Integral, Real
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from sklearn.base import (
@@ -13,15 +12,17 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
 )
-from sklearn.utils import Tags, check_random_state, check_scalar
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from visualwords.features.checks import check_bool, check_integer, check_real, check_seed
 from visualwords.features.image import FloatArray
 from visualwords.threads import row_blocks, worker_threads
 
-from .blocks import DescriptorBlocks
+from .blocks import DescriptorBlocks, Descriptors, is_sequence_of_blocks
 from .distances import DoubleArray, IntArray, all_distances
-from .kmeans import ROWS_PER_TASK, CountArray, assign, means
+from .kmeans import ROWS_PER_TASK, Clusters, assign, lloyd, means
 from .search import WordSearch
 from .seeding import first_words
 
@@ -33,30 +34,33 @@ class VisualVocabulary(
 ):
     """Visual words: k-means of descriptors, exact and reproducible.
 
-    Lloyd's algorithm (Least squares quantization in PCM, 1982): every descriptor goes to its
-    nearest word, every word to the mean of its descriptors, until the mean squared distance stops
-    falling. The nearest word is exact, of equals the first (:mod:`visualwords.features.nearest`).
-    A word that is left without descriptors takes the one that is farthest from its own word (of
-    equals the first, for every such word another one).
+    Lloyd's algorithm (Least squares quantization in PCM, 1982) repeats two steps: every descriptor
+    goes to its nearest word, and every word moves to the mean of its descriptors. It stops when the
+    mean squared distance stops falling. The nearest word is exact; of equal distances the first
+    word counts (:mod:`visualwords.features.words.search`). A word without descriptors moves to the
+    descriptor that is farthest from its own word.
 
-    It starts from words that are good already: k-means++ and passes with momentum over growing
-    samples of at most 256 descriptors a word (:func:`visualwords.features.seeding.first_words`);
-    ``max_iter=0`` gives these. Samples are held in memory, everything else is read block by block.
+    The first words come from greedy k-means++ on a sample and a few quick passes over samples of at
+    most 256 descriptors a word (:mod:`visualwords.features.words.seeding`). ``max_iter=0`` returns
+    them. Samples are held in memory; all other reading is block by block.
 
-    The words depend on the descriptors, their order and ``random_state`` alone: to the bit not on
-    ``n_jobs``, nor on how the descriptors are cut into blocks.
+    The words depend only on the descriptors, on their order and on ``random_state``. They have the
+    same bits for any ``n_jobs`` and for any cut of the descriptors into blocks.
 
     Parameters
     ----------
     n_words : int
         At least 1 and at most the number of descriptors.
+    n_init : int
+        How often :meth:`fit` runs, each time from other first words. The run of least ``inertia_``
+        is kept; of equals the first.
     random_state : int, RandomState or None
-        Seed of the draws of the first words.
+        Seed of the draws of the first words. None draws other words in every call.
     max_iter : int
-        Most iterations of Lloyd's algorithm.
+        Most iterations of Lloyd's algorithm in a run.
     tol : float
-        Stop when an iteration lowers the mean squared distance by less than this share of it;
-        0 iterates until it does not fall.
+        Stop when an iteration lowers the mean squared distance by no more than this share of it. 0
+        iterates until the distance does not fall.
     n_jobs : int or None
         Threads, as in joblib.
     verbose : bool
@@ -66,16 +70,17 @@ class VisualVocabulary(
     ----------
     words_ : ndarray of shape (n_words, n_features_in_), float32
     counts_ : ndarray of shape (n_words,), int64
-        Descriptors of every word.
+        Descriptors of every word. After :meth:`partial_fit` they are those of all batches.
     labels_ : ndarray of shape (n,), int32
-        Word of every training descriptor; after :meth:`partial_fit`, of those of the last batch.
+        Word of every training descriptor. After :meth:`partial_fit` it has the descriptors of the
+        last batch and the words as they were before this batch.
     inertia_ : float
-        Sum of the squared distances of the training descriptors to their words; after
-        :meth:`partial_fit`, of the last batch to the words as they were before it.
+        Sum of the squared distances that belong to ``labels_``.
     inertia_history_ : list of float
         Of :meth:`fit` only: ``inertia_`` before every iteration and at the end.
     n_iter_ : int
-        How often the words moved: iterations of :meth:`fit` and batches of :meth:`partial_fit`.
+        How often the words moved: iterations of the run that :meth:`fit` keeps, plus batches of
+        :meth:`partial_fit`.
 
     Examples
     --------
@@ -91,75 +96,98 @@ class VisualVocabulary(
         self,
         n_words: int = 1000,
         *,
-        random_state: Any = 0,
+        n_init: int = 1,
+        random_state: int | np.random.RandomState | None = 0,
         max_iter: int = 100,
         tol: float = 1e-4,
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
         self.n_words = n_words
+        self.n_init = n_init
         self.random_state = random_state
         self.max_iter = max_iter
         self.tol = tol
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Descriptors, y: object = None) -> Self:
         """Learn the words.
 
         Parameters
         ----------
         X : array of shape (n, d), or sequence of such arrays
-            Descriptors; a memory map or a sequence of blocks is read block by block, several
+            Descriptors. A memory map or a sequence of blocks is read block by block, several
             times. Other dtypes are converted to float32 block by block.
         y : ignored
 
         Raises
         ------
         ValueError
-            If there are fewer descriptors than words, or a value is not finite in float32.
+            If a parameter is out of its range, if there are fewer descriptors than words, if a
+            value is not finite in float32, or if float32 cannot tell the descriptors apart because
+            they are far from 0.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If words are left without descriptors.
         """
+        self._check_parameters()
+        generator = np.random.default_rng(check_seed("random_state", self.random_state))
         data = self._descriptors(X, reset=True)
+        self._check_training(data)
+        best: Clusters | None = None
         with worker_threads(self.n_jobs) as map_:
-            self._lloyd(data, self._first_words(data, map_), map_)
+            for _ in range(int(self.n_init)):
+                words = first_words(data, int(self.n_words), generator, map_)
+                found = lloyd(data, words, int(self.max_iter), self.tol, map_, self._report)
+                if best is None or found.history[-1] < best.history[-1]:
+                    best = found
+        assert best is not None
+        self.words_, self.counts_, self.labels_, self.inertia_history_ = best
+        self.inertia_, self.n_iter_ = best.history[-1], len(best.history) - 1
+        self._warn_of_empty_words(data)
         return self
 
-    def _first_words(self, data: DescriptorBlocks, map_: Any) -> FloatArray:
-        check_scalar(self.n_words, "n_words", Integral, min_val=1)
-        check_scalar(self.max_iter, "max_iter", Integral, min_val=0)
-        check_scalar(self.tol, "tol", Real, min_val=0)
+    def _check_parameters(self) -> None:
+        check_integer("n_words", self.n_words)
+        check_integer("n_init", self.n_init)
+        check_integer("max_iter", self.max_iter, least=0)
+        check_real("tol", self.tol, least=0)
+        check_bool("verbose", self.verbose)
+
+    def _check_training(self, data: DescriptorBlocks) -> None:
         if data.n_rows < self.n_words:
             raise ValueError(
                 f"n_samples={data.n_rows} descriptors are too few for n_words={self.n_words}; "
                 "give more descriptors or ask for fewer words"
             )
-        return first_words(data, int(self.n_words), check_random_state(self.random_state), map_)
+        data.check_precision()
 
-    def _lloyd(self, data: DescriptorBlocks, words: FloatArray, map_: Any) -> None:
-        labels = np.empty(data.n_rows, np.int32)
-        distances = np.empty(data.n_rows, np.float64)
-        history: list[float] = []
-        for n_iter in count():
-            sums, counts = assign(data, words, map_, labels, distances)
-            history.append(float(distances.sum()))
-            self._report(n_iter, history[-1] / data.n_rows)
-            if n_iter == self.max_iter or _stands(history, self.tol):
-                break
-            _fill_empty(data, sums, counts, labels, distances)
-            words = means(words, sums, counts)
-        self.words_, self.counts_, self.labels_ = words, counts, labels
-        self.inertia_, self.inertia_history_, self.n_iter_ = history[-1], history, n_iter
+    def _warn_of_empty_words(self, data: DescriptorBlocks) -> None:
+        n_empty = np.count_nonzero(self.counts_ == 0)
+        if n_empty:
+            warnings.warn(
+                f"{n_empty} of n_words={self.n_words} words have none of the {data.n_rows} "
+                "descriptors, probably because there are fewer distinct descriptors than words; "
+                "ask for fewer words or give more descriptors",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
 
     def _report(self, n_iter: int, mean: float) -> None:
+        """Print the objective; ``mean`` is the mean squared distance."""
         if self.verbose:
             print(f"k-means: mean squared distance {mean:.6g} after {n_iter} iterations")
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Descriptors, y: object = None) -> Self:
         """Move the words by one batch: mini-batch k-means (Sculley, 2010).
 
-        Every descriptor of the batch is given to its nearest word, then every word becomes the mean
-        of all descriptors that it was given so far. The first batch, unless ``fit`` came before,
-        is where the first words are chosen (k-means++), so it needs ``n_words`` descriptors.
+        Every descriptor of the batch goes to its nearest word. Then every word becomes the mean of
+        all descriptors that it has received so far. If there are no words yet, the first batch also
+        gives the first words (``fit`` with ``max_iter=0`` and ``n_init=1`` chooses the same), so it
+        needs at least ``n_words`` descriptors. ``n_init``, ``max_iter`` and ``tol`` have no effect.
 
         Parameters
         ----------
@@ -169,8 +197,9 @@ class VisualVocabulary(
         Raises
         ------
         ValueError
-            If ``n_words`` is no longer what the words were chosen for, besides what ``fit`` raises.
+            If ``n_words`` has changed since the words were chosen, and as in ``fit``.
         """
+        self._check_parameters()
         first = not hasattr(self, "words_")
         if not first and len(self.words_) != self.n_words:
             raise ValueError(
@@ -178,10 +207,13 @@ class VisualVocabulary(
                 "go on with as many, or choose anew with fit"
             )
         data = self._descriptors(X, reset=first)
+        if first:
+            self._check_training(data)
         labels = np.empty(data.n_rows, np.int32)
         distances = np.empty(data.n_rows, np.float64)
+        generator = np.random.default_rng(check_seed("random_state", self.random_state))
         with worker_threads(self.n_jobs) as map_:
-            words = self._first_words(data, map_) if first else self.words_
+            words = first_words(data, int(self.n_words), generator, map_) if first else self.words_
             sums, counts = assign(data, words, map_, labels, distances)
         before = np.zeros_like(counts) if first else self.counts_
         sums += before[:, np.newaxis] * words.astype(np.float64)
@@ -189,10 +221,12 @@ class VisualVocabulary(
         self.labels_, self.inertia_ = labels, float(distances.sum())
         self.n_iter_ = 1 if first else self.n_iter_ + 1
         self._report(self.n_iter_ - 1, self.inertia_ / max(1, data.n_rows))
+        if first:
+            self._warn_of_empty_words(data)
         return self
 
-    def predict(self, X: Any) -> IntArray:
-        """Give the number of the nearest word of every descriptor; of equals the first.
+    def predict(self, X: Descriptors) -> IntArray:
+        """Return the number of the nearest word of every descriptor; of equal distances the first.
 
         Parameters
         ----------
@@ -212,8 +246,10 @@ class VisualVocabulary(
         self._for_tasks(find, data)
         return ids
 
-    def nearest(self, X: Any, k: int) -> tuple[IntArray, DoubleArray]:
-        """Find the ``k`` nearest words of every descriptor, nearest first; of equals the first.
+    def nearest(self, X: Descriptors, k: int) -> tuple[IntArray, DoubleArray]:
+        """Find the ``k`` nearest words of every descriptor, nearest first.
+
+        Of equal distances the first word counts.
 
         Parameters
         ----------
@@ -240,8 +276,8 @@ class VisualVocabulary(
         self._for_tasks(find, data)
         return ids, distances
 
-    def transform(self, X: Any) -> FloatArray:
-        """Give the Euclidean distance of every descriptor to every word.
+    def transform(self, X: Descriptors) -> FloatArray:
+        """Return the Euclidean distance of every descriptor to every word.
 
         Parameters
         ----------
@@ -261,7 +297,7 @@ class VisualVocabulary(
         self._for_tasks(find, data)
         return distances
 
-    def _prepared(self, X: Any) -> tuple[DescriptorBlocks, WordSearch]:
+    def _prepared(self, X: Descriptors) -> tuple[DescriptorBlocks, WordSearch]:
         check_is_fitted(self)
         return self._descriptors(X, reset=False), WordSearch(self.words_)
 
@@ -276,9 +312,9 @@ class VisualVocabulary(
                 ):
                     pass
 
-    def _descriptors(self, X: Any, reset: bool) -> DescriptorBlocks:
-        """Check the shape of the descriptors, whichever way they come."""
-        if not _is_sequence_of_blocks(X):
+    def _descriptors(self, X: Descriptors, reset: bool) -> DescriptorBlocks:
+        """Return the descriptors as blocks after a check of their shape."""
+        if not is_sequence_of_blocks(X):
             X = validate_data(
                 self,
                 X,
@@ -308,41 +344,5 @@ class VisualVocabulary(
         return tags
 
 
-def _is_sequence_of_blocks(X: Any) -> bool:
-    """Whether ``X`` is a collection of matrices, not a matrix."""
-    if hasattr(X, "dtype") or hasattr(X, "__array__") or not isinstance(X, Iterable):
-        return False
-    if isinstance(X, Iterator):
-        raise TypeError("X is an iterator, which can be read once only; give a sequence of blocks")
-    return np.ndim(next(iter(X), 0)) == 2
-
-
 def _shifted(rows: slice, start: int) -> slice:
     return slice(rows.start + start, rows.stop + start)
-
-
-def _stands(history: list[float], tol: float) -> bool:
-    """Whether the last iteration lowered the inertia by no more than its share ``tol``."""
-    return len(history) > 1 and history[-2] - history[-1] <= tol * history[-2]
-
-
-def _fill_empty(
-    data: DescriptorBlocks,
-    sums: DoubleArray,
-    counts: CountArray,
-    labels: IntArray,
-    distances: DoubleArray,
-) -> None:
-    """Move the farthest descriptors, none that lies on its word, to the words without any."""
-    empty = np.flatnonzero(counts == 0)
-    if len(empty) == 0:
-        return
-    farthest = np.argsort(-distances, kind="stable")[: len(empty)]
-    farthest = farthest[distances[farthest] > 0]
-    order = np.argsort(farthest)
-    rows = data.take(farthest[order])
-    for word, source, row in zip(empty[order], labels[farthest[order]], rows, strict=True):
-        sums[source] -= row
-        counts[source] -= 1
-        sums[word] = row
-        counts[word] = 1

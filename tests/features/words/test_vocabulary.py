@@ -5,12 +5,13 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_blobs
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from visualwords.features import DensePatches, VisualVocabulary
 from visualwords.features.words.blocks import DescriptorBlocks
-from visualwords.features.words.seeding import kmeans_plusplus
-from visualwords.features.words.vocabulary import _fill_empty
+from visualwords.features.words.kmeans import fill_empty
+from visualwords.features.words.seeding import draw_rows, kmeans_plusplus
 
 
 @parametrize_with_checks([VisualVocabulary(3)])
@@ -139,7 +140,7 @@ def test_descriptors_of_images_are_blocks():
 def test_same_words_for_small_blocks_in_memory(monkeypatch):
     X = normal(3000, 12)
     expected = VisualVocabulary(10).fit(X)
-    monkeypatch.setattr("visualwords.features.blocks.ROWS", 100)
+    monkeypatch.setattr("visualwords.features.words.blocks.ROWS", 100)
     assert_same(VisualVocabulary(10).fit(X), expected)
 
 
@@ -152,6 +153,7 @@ def test_the_seed_decides():
     assert not np.array_equal(other.words_, VisualVocabulary(9, random_state=5).fit(X).words_)
 
 
+@pytest.mark.filterwarnings("ignore:.* words have none")
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 4), st.integers(1, 60))
 def test_what_always_holds(seed, n_words, d, n_more):
@@ -170,6 +172,7 @@ def test_what_always_holds(seed, n_words, d, n_more):
         assert vocabulary.inertia_ < 1e-9
 
 
+@pytest.mark.filterwarnings("ignore:.* words have none")
 def test_constant_data_and_duplicates():
     vocabulary = VisualVocabulary(5).fit(np.full((40, 3), 7, np.float32))
     np.testing.assert_array_equal(vocabulary.words_, np.full((5, 3), 7))
@@ -191,7 +194,7 @@ def test_empty_words_take_the_farthest_descriptors():
     # Words 0, 1 and 2 stand at 0; word 0 has all descriptors.
     labels, distances = np.zeros(5, np.int32), np.array([0, 81, 1, 81, 25.0])
     sums, counts = np.array([[24.0], [0], [0]]), np.array([5, 0, 0])
-    _fill_empty(DescriptorBlocks(X), sums, counts, labels, distances)
+    fill_empty(DescriptorBlocks(X), sums, counts, labels, distances)
     np.testing.assert_array_equal(sums, [[6], [9], [9]])
     np.testing.assert_array_equal(counts, [3, 1, 1])
 
@@ -199,18 +202,106 @@ def test_empty_words_take_the_farthest_descriptors():
 def test_empty_words_stay_where_no_descriptor_is_off_its_word():
     sums, counts = np.array([[4.0], [0]]), np.array([2, 0])
     data = DescriptorBlocks(np.full((2, 1), 2, np.float32))
-    _fill_empty(data, sums, counts, np.zeros(2, np.int32), np.zeros(2))
+    fill_empty(data, sums, counts, np.zeros(2, np.int32), np.zeros(2))
     np.testing.assert_array_equal(counts, [2, 0])
 
 
-def test_kmeans_plusplus_draws_by_squared_distance():
-    rows = np.array([[0], [1], [3], [3]], np.float32)
-    # From row 0 the squared distances are 0, 1, 9, 9: a share of 1/19 for row 1, then 9/19 each.
-    for draw, expected in [(0, 1), (0.05, 1), (0.06, 3), (0.99, 3)]:
-        words = kmeans_plusplus(rows, np.array([0.1, draw]))
-        np.testing.assert_array_equal(words, [[0], [expected]])
-    words = kmeans_plusplus(rows, np.array([0.1, 0.99, 0.5]))
-    np.testing.assert_array_equal(words, [[0], [3], [1]])
+def test_kmeans_plusplus_keeps_the_trial_that_leaves_the_least_distance():
+    # From 0, the rows 100, 101 and 102 are drawn with nearly equal chance. 101 is the best second
+    # word; three trials miss it with a chance of 1/3 cubed or less.
+    rows = np.array([[0], [0], [0], [0], [100], [101], [102]], np.float32)
+    words = [
+        sorted(kmeans_plusplus(rows, np.ones(7), 8, np.random.default_rng(seed))[:2, 0])
+        for seed in range(40)
+    ]
+    assert words.count([0, 101]) > 20
+
+
+def test_kmeans_plusplus_draws_by_weighted_squared_distance():
+    rows = np.array([[0], [1], [3]], np.float32)
+    weights = np.array([1.0, 18, 1])  # The best single word is 1.
+    firsts = []
+    for seed in range(300):
+        first, second = kmeans_plusplus(rows, weights, 2, np.random.default_rng(seed))[:, 0]
+        assert first != second
+        firsts.append(first)
+    counts = np.bincount(np.array(firsts, int), minlength=4)
+    np.testing.assert_allclose(counts / 300, [0.05, 0.9, 0, 0.05], atol=0.05)
+
+
+def test_drawn_rows_stand_for_all_rows():
+    X = normal(20_000, 3)
+    X[77] = 1e4
+    data = DescriptorBlocks(X)
+    rows, weights = draw_rows(data, 2000, np.random.default_rng(0))
+    assert 77 in rows  # An outlier is never missed.
+    np.testing.assert_array_equal(rows, np.unique(rows))
+    far = np.linalg.norm(X - X.mean(axis=0), axis=1) ** 2
+    q = 0.5 / len(X) + 0.5 * far / far.sum()
+    times = weights * 2000 * q[rows]
+    np.testing.assert_allclose(times, np.round(times), atol=1e-2)
+    np.testing.assert_allclose(weights.sum(), len(X), rtol=0.1)
+    rows, weights = draw_rows(data, 20_000, np.random.default_rng(0))
+    np.testing.assert_array_equal(rows, np.arange(20_000))
+    np.testing.assert_array_equal(weights, 1)
+
+
+def blobs(seed):
+    X, _ = make_blobs(1000, 2, centers=20, cluster_std=0.1, random_state=seed)
+    return X, 20
+
+
+def heavy_tails(seed):
+    return np.random.default_rng(seed).standard_cauchy((1500, 3)), 15
+
+
+def one_dimension(seed):
+    random = np.random.default_rng(seed)
+    return np.exp(1.5 * random.normal(size=(1500, 1))), 15
+
+
+@pytest.mark.parametrize("kind", [blobs, heavy_tails, one_dimension])
+def test_words_are_as_good_as_those_of_the_peer(kind):
+    ratios = []
+    for seed in range(9):
+        X, n_words = kind(seed)
+        ours = VisualVocabulary(n_words, random_state=seed).fit(X).inertia_
+        ratios.append(ours / KMeans(n_words, n_init=1, random_state=seed).fit(X).inertia_)
+    assert np.median(ratios) < 1.02
+
+
+def test_n_init_keeps_the_best_run():
+    X, n_words = one_dimension(0)
+    inertias = [VisualVocabulary(n_words, n_init=n_init).fit(X).inertia_ for n_init in (1, 2, 4, 8)]
+    assert np.all(np.diff(inertias) <= 0)
+    assert inertias[-1] < inertias[0]
+
+
+def test_fewer_distinct_descriptors_than_words_warn():
+    X = np.repeat(normal(3, 2), 10, axis=0)
+    with pytest.warns(ConvergenceWarning, match="5 of n_words=8 words have none of the 30"):
+        vocabulary = VisualVocabulary(8).fit(X)
+    assert np.count_nonzero(vocabulary.counts_) == 3
+    with pytest.warns(ConvergenceWarning, match="5 of n_words=8"):
+        VisualVocabulary(8).partial_fit(X)
+
+
+def test_float64_descriptors_far_from_zero_are_refused():
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    for descriptors in (X + 1e8, [X[:20] + 1e8, X[20:] + 1e8]):
+        with pytest.raises(ValueError, match=r"float32 loses .* subtract their mean in float64"):
+            VisualVocabulary(4).fit(descriptors)
+    near, far = VisualVocabulary(4).fit(X), VisualVocabulary(4).fit(X + 1e3)
+    np.testing.assert_allclose(far.inertia_, near.inertia_, rtol=1e-3)
+    assert VisualVocabulary(1).fit(np.full((5, 2), 0.1)).inertia_ == 0
+
+
+def test_random_state_takes_a_random_state_or_none():
+    X = normal()
+    first = VisualVocabulary(9, random_state=np.random.RandomState(5)).fit(X)
+    assert_same(first, VisualVocabulary(9, random_state=np.random.RandomState(5)).fit(X))
+    other = VisualVocabulary(9, random_state=None).fit(X)
+    assert not np.array_equal(other.words_, VisualVocabulary(9, random_state=None).fit(X).words_)
 
 
 def test_partial_fit_keeps_running_means():
@@ -307,9 +398,24 @@ def test_errors_of_fit(X, message):
         VisualVocabulary(5).fit(X)
 
 
-@pytest.mark.parametrize("parameter", [{"n_words": 0}, {"max_iter": -1}, {"tol": -0.1}])
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        {"n_words": 0},
+        {"n_words": 2.5},
+        {"n_init": 0},
+        {"max_iter": -1},
+        {"tol": -0.1},
+        {"tol": np.nan},
+        {"tol": np.inf},
+        {"tol": "0"},
+        {"random_state": -1},
+        {"random_state": "a"},
+        {"verbose": "yes"},
+    ],
+)
 def test_errors_of_parameters(parameter):
-    with pytest.raises(ValueError, match=next(iter(parameter))):
+    with pytest.raises(ValueError, match=f"{next(iter(parameter))} must be"):
         VisualVocabulary(**parameter).fit(normal())
 
 
