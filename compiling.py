@@ -1,19 +1,21 @@
 """Decorators for the compiled loops of both packages, and operations that numba lacks."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils, event
 from numba.extending import intrinsic
 
 __all__ = [
     "KERNEL",
     "LINE",
+    "compilations",
     "inlined",
     "inner",
     "kernel",
@@ -64,6 +66,38 @@ def _warn_that_nothing_is_kept() -> None:
         RuntimeWarning,
         stacklevel=3,
     )
+
+
+class _Compilations(event.Listener):
+    """Call ``report(is_over)`` when a kernel begins to be compiled and when it is compiled."""
+
+    def __init__(self, report: Callable[[bool], None]) -> None:
+        self._report = report
+        self._depth = 0  # A kernel's compilation contains that of the functions that it calls.
+
+    def on_start(self, event: event.Event) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            self._report(False)
+
+    def on_end(self, event: event.Event) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._report(True)
+
+
+@contextmanager
+def compilations(report: Callable[[bool], None]) -> Iterator[None]:
+    """Report the kernels that are compiled meanwhile, by any thread.
+
+    Parameters
+    ----------
+    report : callable
+        Is called with False before a kernel is compiled and with True after it. A kernel that is
+        loaded from disk is not reported.
+    """
+    with event.install_listener("numba:compile", _Compilations(report)):
+        yield
 
 
 # A function that one kernel calls: numba copies it into that kernel before it compiles.

@@ -63,11 +63,14 @@ def demo(
     jobs: Jobs = -1,
 ) -> None:
     """Run the main job on sample photographs that need no download."""
+    images = out / "images"
+    console.print(f"images     {images}/{{train,test}}/CLASS/*.{{jpg,png}}")
+
+    # The line above is printed at once: what follows imports numba and scikit-image.
     from .job import Settings
     from .sample import write_sample_images
 
-    images = write_sample_images(out / "images")
-    console.print(f"images     {images}/{{train,test}}/CLASS/*.{{jpg,png}}")
+    write_sample_images(images)
     settings = Settings(train=str(images / "train"), test=str(images / "test"))
     _run(out / "run", None, jobs, settings)
 

@@ -1,7 +1,10 @@
 import io
 
+import pytest
+from numba import config
 from rich.console import Console
 
+from visualwords.compiling import kernel
 from visualwords.pipeline.stages import Stages
 
 
@@ -31,3 +34,42 @@ def test_a_terminal_shows_a_bar_while_the_stage_runs():
     with Stages(Console(file=output, force_terminal=True)).stage("scan", total=2) as stage:
         stage.advance(1)
     assert "1/2" in output.getvalue()
+
+
+@pytest.fixture
+def new_kernel(tmp_path, monkeypatch):
+    """Give a function that makes a kernel which no cache has."""
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    return make_kernel
+
+
+def make_kernel():
+    @kernel
+    def double(x):
+        return 2 * x
+
+    return double
+
+
+def test_kernels_that_a_stage_compiles_are_announced_once_and_counted(new_kernel):
+    output = io.StringIO()
+    stages = Stages(Console(file=output, width=100))
+    double = new_kernel()
+    for arguments in ((1, 2.0), (3j,), ()):
+        with stages.stage("learn", total=1):
+            for x in arguments:
+                assert double(x) == 2 * x
+                double(x)
+    text = output.getvalue()
+    assert text.count("kernels are compiled on first use, once per machine") == 1
+    assert text.index("kernels are compiled") < text.index("learn")
+    assert text.count("of which compiling 2 kernels, once") == 1
+    assert text.count("of which compiling 1 kernel, once") == 1
+    assert text.count("of which") == 2
+
+
+def test_the_bar_of_a_terminal_counts_kernels(new_kernel):
+    output = io.StringIO()
+    with Stages(Console(file=output, force_terminal=True, width=100)).stage("scan", total=2):
+        new_kernel()(1)
+    assert "compiling kernel 1" in output.getvalue()
