@@ -1,12 +1,12 @@
-"""Gradients from values alone: to check analytic ones, and to see why nobody descends by them.
+"""Numerical gradients: to check analytic gradients, and gradient descent by them.
 
 With a step ``h`` along the coordinate ``e``:
 
     forward    (f(W + h e) - f(W)) / h             error of order h
     centered   (f(W + h e) - f(W - h e)) / 2h      error of order h^2
 
-Both lose digits of ``f`` to cancellation, of order ``eps * |f| / h``, so the error is least at a
-step in between: near ``eps ** (1/2)`` and ``eps ** (1/3)`` of the weights' size.
+Cancellation adds an error of order ``eps * |f| / h`` to both. The total error is smallest for a
+step near ``eps ** (1/2)`` (forward) or ``eps ** (1/3)`` (centered) times the size of the weights.
 
 References
 ----------
@@ -47,13 +47,13 @@ def numerical_gradient(
     Parameters
     ----------
     f : callable
-        Gives a number for an array of the shape of ``W``.
+        Returns a number for an array of the shape of ``W``.
     W : ndarray
-        Where; not changed.
+        Where the gradient is taken. Not changed.
     step : float > 0
         Change of one coordinate at a time.
     formula : {"centered", "forward"}
-        Two values of ``f`` per coordinate, or one and one more for all.
+        Two values of ``f`` per coordinate, or one per coordinate and one more in all.
     indices : ndarray of shape (m,), integers, optional
         Coordinates of the flattened ``W``; all by default.
 
@@ -107,8 +107,8 @@ class GradientCheck:
     analytic, centered, forward : ndarray of shape (m,)
         Derivatives.
     kinks : ndarray of shape (m,), integers
-        Examples whose loss has a kink within the step. There the derivative jumps, and no
-        difference can tell whether the analytic one is right.
+        Number of examples whose loss has a kink within the step. The derivative jumps there, so a
+        difference cannot check the analytic derivative.
     """
 
     indices: npt.NDArray[np.intp]
@@ -118,10 +118,10 @@ class GradientCheck:
     kinks: npt.NDArray[np.intp]
 
     def errors(self, formula: Formula = "centered") -> Vector:
-        """Relative error of each coordinate without kinks: ``|a - n| / max(|a|, |n|)``.
+        """Compute the relative error ``|a - n| / max(|a|, |n|)`` of each coordinate without kinks.
 
-        Rounding spoils every coordinate by the same amount, so derivatives smaller than a
-        thousandth of the largest are taken to be as large as that.
+        Rounding changes every coordinate by about the same amount. So the denominator is at least
+        a thousandth of the largest derivative.
         """
         numerical = self.centered if formula == "centered" else self.forward
         least = 1e-3 * np.abs(self.analytic).max(initial=0)
@@ -145,11 +145,10 @@ def check_gradient(
     n_coordinates: int = 100,
     random_state: Any = 0,
 ) -> GradientCheck:
-    """Compare the analytic gradient of an objective with both numerical ones.
+    """Compare the analytic gradient of an objective with both numerical gradients.
 
-    The digits of the comparison are those of ``X``: with float32 rows the values of the objective
-    carry 7, and a difference of two of them few. Check on some rows in float64
-    (``objective.subset`` of an objective over float64 rows).
+    With float32 rows the values of the objective have 7 digits, and their differences few. So the
+    check should use float64 rows, for example ``objective.subset`` of an objective over float64.
 
     Parameters
     ----------
@@ -157,9 +156,9 @@ def check_gradient(
     W : ndarray of shape (n_classes, n_features + 1)
     step : float > 0
     n_coordinates : int
-        Coordinates to compare, drawn without repetition; all if there are fewer.
+        Number of coordinates to compare, drawn without repetition; all if there are fewer.
     random_state : int, RandomState or None
-        Draws the coordinates.
+        Seed for the draw of the coordinates.
 
     Returns
     -------
@@ -191,10 +190,10 @@ def check_gradient(
 def _kinks(
     objective: Objective, W: Weights, indices: npt.NDArray[np.intp], step: float
 ) -> npt.NDArray[np.intp]:
-    """Count the examples whose loss is not one straight piece from ``-step`` to ``+step``.
+    """Count the examples whose loss has a kink between ``-step`` and ``+step``.
 
-    A convex piecewise linear function has the same slope at both ends of an interval if and only
-    if it has no kink inside. Other losses have none.
+    A convex piecewise linear function has no kink inside an interval if and only if it has the same
+    slope at both ends. Other losses have no kinks.
     """
     loss = objective.loss
     if not loss.piecewise_linear:
@@ -217,10 +216,10 @@ def _kinks(
 
 
 class NumericalGradientDescent(GradientDescent):
-    """Gradient descent with the gradient of finite differences: to be learned from, and compared.
+    """Gradient descent by a numerical gradient, for teaching and comparison.
 
-    A step costs ``2 * n_classes * (n_features + 1)`` values of the objective (half as many with
-    the forward formula), where the analytic gradient costs about one.
+    A step costs ``2 * n_classes * (n_features + 1)`` values of the objective, or half as many with
+    the forward formula. An analytic gradient costs about one value.
 
     Parameters
     ----------
@@ -229,7 +228,7 @@ class NumericalGradientDescent(GradientDescent):
     tol : float
         Stop when the gradient's largest entry is at most ``tol``.
     difference : float > 0
-        Step of the differences.
+        Step of the finite differences.
     formula : {"centered", "forward"}
 
     Examples
@@ -256,7 +255,7 @@ class NumericalGradientDescent(GradientDescent):
         self.formula = formula
 
     def start(self, objective: Objective, W: Weights) -> State:
-        """Evaluate the objective and its differences at ``W``; see :class:`Solver`."""
+        """Compute the objective and its numerical gradient at ``W``; see :class:`Solver`."""
         gradient = numerical_gradient(
             objective.value, W, step=self.difference, formula=self.formula
         )

@@ -1,11 +1,11 @@
-"""The loss, seen: along a line, over a plane, along the path that an optimizer took.
+"""The loss along a line, over a plane, and along the path of an optimizer, for pictures.
 
 Scores are linear in the weights,
 
     scores(W + a U + b V) = scores(W) + a * scores(U) + b * scores(V),
 
-so three products with X serve any number of points. Along a line the loss of an example is convex
-and, for the hinges, made of straight pieces; :func:`breakpoints` says where they meet.
+so three products with X serve any number of points. Along a line the loss of an example is convex.
+For the hinges it consists of straight pieces, and :func:`breakpoints` finds where they meet.
 
 References
 ----------
@@ -37,12 +37,12 @@ Vector = npt.NDArray[np.float64]
 def random_directions(
     W: Weights, count: int = 2, *, random_state: Any = 0
 ) -> npt.NDArray[np.float64]:
-    """Orthonormal random directions of weights.
+    """Draw orthonormal random directions of weights.
 
     Parameters
     ----------
     W : ndarray of shape (n_classes, n_features + 1)
-        For its shape; a multiple of a direction is a change of ``W`` of that norm.
+        Only the shape is used. Every direction has norm 1.
     count : int
     random_state : int, RandomState or None
 
@@ -53,7 +53,7 @@ def random_directions(
     Raises
     ------
     ValueError
-        If there are no weights for so many orthogonal directions.
+        If ``count`` is larger than the number of weights.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def landscape(
         Coordinates: ``a[:, None]`` for a line, ``np.stack(np.meshgrid(a, b), axis=-1)`` for a
         plane, ``path_plane(...).points`` for a path.
     per_example : bool
-        Give the losses of the examples, without penalty and sample weights.
+        Return the loss of every example, without penalty and sample weights.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def landscape(
     Raises
     ------
     ValueError
-        If directions do not fit the weights or points do not fit the directions.
+        If directions and weights, or points and directions, have shapes that do not match.
 
     Examples
     --------
@@ -156,9 +156,9 @@ def breakpoints(
 ) -> tuple[npt.NDArray[np.intp], Vector]:
     """Find where the straight pieces of the examples' losses meet along ``W + t * direction``.
 
-    Between two points a convex piecewise linear function is straight if its slopes there are
-    equal. Otherwise the tangents meet below it or on it: on it at a breakpoint, the only one; else
-    both halves are searched. So values and subgradients are all that is asked of the loss.
+    A convex piecewise linear function is straight between two points if its slopes there are equal.
+    Otherwise the two tangents meet on or below the function. If they meet on it, that is the only
+    breakpoint; otherwise both halves are searched. So only values and subgradients are needed.
 
     Parameters
     ----------
@@ -166,14 +166,14 @@ def breakpoints(
         With a piecewise linear loss.
     W, direction : ndarray of shape (n_classes, n_features + 1)
     start, stop : float
-        Range of ``t``, its ends excluded.
+        Range of ``t``, without its ends.
 
     Returns
     -------
     examples : ndarray of shape (m,), integers
-        Whose loss has the breakpoint.
+        The example of each breakpoint.
     positions : ndarray of shape (m,), float64
-        Its ``t``; ascending.
+        The ``t`` of each breakpoint, ascending.
 
     Raises
     ------
@@ -214,13 +214,13 @@ def breakpoints(
 
 
 class _Tangents:
-    """Tangents of the examples' losses along a line: rows of positions, values and slopes."""
+    """Tangents of the examples' losses along a line, as rows of positions, values and slopes."""
 
     def __init__(self, objective: Objective, W: Weights, direction: Weights) -> None:
         together = objective.scores(np.concatenate([W, direction])).astype(np.float64, order="C")
         self._scores, self._changes = np.hsplit(together, 2)
         self._loss, self._y = objective.loss, objective.y
-        # Two computations of one value, or slope, differ by rounding only.
+        # Sizes of values and slopes: rounding errors are small multiples of these.
         self._size = np.abs(self._scores).sum(axis=1) + 1
         self._steepness = np.abs(self._changes).sum(axis=1)
 
@@ -233,20 +233,20 @@ class _Tangents:
     def bent(
         self, examples: npt.NDArray[np.intp], left: Vector, right: Vector
     ) -> npt.NDArray[np.bool_]:
-        """Whether the slope grows from the left tangent to the right one."""
+        """Return whether the slope grows from the left tangent to the right one."""
         return right[2] - left[2] > ROUNDING * self._steepness[examples]
 
     def above(
         self, examples: npt.NDArray[np.intp], left: Vector, right: Vector
     ) -> npt.NDArray[np.bool_]:
-        """Whether the value at the right is above the tangent at the left."""
+        """Return whether the value at the right is above the tangent at the left."""
         reached = left[1] + left[2] * (right[0] - left[0])
         size = self._size[examples] + np.abs(right[0]) * self._steepness[examples]
         return right[1] - reached > ROUNDING * size
 
 
 def _crossing(left: Vector, right: Vector) -> Vector:
-    """Where two tangents meet."""
+    """Return the positions where two tangents meet."""
     width = right[0] - left[0]
     ahead = (right[1] - left[1] - right[2] * width) / (left[2] - right[2])
     return left[0] + np.clip(ahead, 0, width)
@@ -263,18 +263,18 @@ def _inside(
 
 @dataclass(frozen=True)
 class PathPlane:
-    """The plane that lies closest to an optimizer's path, through its end.
+    """The plane through the end of an optimizer's path that lies closest to the path.
 
     Attributes
     ----------
     origin : ndarray of shape (n_classes, n_features + 1)
         The last weights.
     directions : ndarray of shape (2, n_classes, n_features + 1)
-        Orthonormal; the first is the one along which the path spreads most.
+        Orthonormal. The path spreads most along the first.
     points : ndarray of shape (n_iter + 1, 2)
-        The path's weights, projected: ``origin + points[i] @ directions`` is near the i-th.
+        The projected weights: ``origin + points[i] @ directions`` is near the i-th weights.
     explained : float
-        Part of the sum of squared distances to the origin that lies in the plane, 0 to 1.
+        Part of the sum of squared distances to the origin that lies in the plane, from 0 to 1.
     """
 
     origin: Weights
@@ -284,7 +284,7 @@ class PathPlane:
 
 
 def path_plane(iterates: Sequence[Weights]) -> PathPlane:
-    """Project an optimizer's path on the plane of its two principal components.
+    """Project an optimizer's path onto the plane of its two principal components.
 
     Parameters
     ----------

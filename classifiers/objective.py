@@ -1,12 +1,12 @@
-"""``Objective``: loss + L2 penalty over one matrix, as a function of the weights.
+"""``Objective``: the mean loss over the rows of one matrix plus a penalty.
 
-    f(W, b) = (sum over i of c_i * loss(W x_i + b, y_i)) / (sum over i of c_i) + alpha / 2 * ||W||^2
+    f(W, b) = (sum over i of c_i * loss(W x_i + b, y_i)) / (sum over i of c_i) + penalty(W)
 
-with ``c_i`` the weight of example ``i``. ``W`` and ``b`` are kept in one array of shape
-``(n_classes, n_features + 1)``, the intercepts being its last column. The rows of ``X`` are read
-once for value and gradient together, a block at a time: scores, losses and gradient are computed
-while the block is in the processor's cache. A block's sums are in the dtype of ``X``, the sums over
-blocks in float64 and in the order of the blocks, so the result does not depend on ``n_jobs``.
+``c_i`` is the weight of example ``i``. One array of shape ``(n_classes, n_features + 1)`` holds
+``W`` and, in its last column, the intercepts ``b``. One pass over ``X`` computes value and
+gradient. It reads ``X`` in blocks of rows that fit in the processor's cache. Sums within a block
+have the dtype of ``X``. Sums over blocks are float64 and in the order of the blocks, so the result
+does not depend on ``n_jobs``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ from visualwords.threads import row_blocks, worker_threads
 
 from .kernels.products import block_gradient, block_scores
 from .losses import Labels, Loss
-from .penalties import L2, Penalty
+from .penalties import Penalty, as_penalty
 from .scaling import Scaling, StandardisedRows, Weights
 from .sources import Source, take_rows
 
@@ -31,24 +31,24 @@ __all__ = ["Certificate", "Objective", "Weights"]
 
 T = TypeVar("T")
 
-# A block is large against what a call from Python costs, small against the third cache.
+# Large enough to hide the cost of a call from Python, small enough for the third cache.
 BLOCK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """How far from the optimum weights can be at most.
+    """Upper bound on how far an objective is above its minimum.
 
     Attributes
     ----------
     value : float
         The objective at the weights.
     slack : float
-        Part of the gap that is due to kinks of the loss.
+        Part of the gap that comes from kinks of the loss.
     distance : float
-        Part of the gap that is due to the gradient by W not being zero.
+        Part of the gap that comes from a gradient by W that is not zero.
     intercepts : float
-        Part of the gap that is due to the gradient by the intercepts not being zero.
+        Part of the gap that comes from a gradient by the intercepts that is not zero.
     """
 
     value: float
@@ -63,15 +63,14 @@ class Certificate:
 
 
 class Objective:
-    """Mean loss plus ``alpha / 2 * ||W||^2`` over a matrix; intercepts are not penalised.
+    """Mean loss over a matrix plus a penalty. The intercepts are not penalised.
 
-    Inside a ``with`` statement the threads are kept between calls; outside, each call starts and
-    ends its own.
+    A ``with`` statement keeps the threads between calls. Otherwise each call starts its own.
 
     Parameters
     ----------
     X : source of shape (n, n_features), float32 or float64
-        Array, memory map, or other source of rows (:mod:`.matrix`). Never copied.
+        Array, memory map, or other source of rows (:mod:`.sources`). Not copied.
     y : ndarray of shape (n,), integers in [0, n_classes)
     loss : Loss
     alpha : float >= 0 or Penalty
@@ -81,9 +80,9 @@ class Objective:
     total_weight : float, optional
         What the sum over the rows is divided by; by default the sum of the weights.
     fit_intercept : bool
-        When False, the intercepts' derivative is given as 0: who starts at 0 stays there.
+        When False, the derivatives by the intercepts are 0, so intercepts of 0 stay 0.
     scaling : Scaling, optional
-        The weights (and the penalty) are those for standardised columns.
+        The weights and the penalty are for standardised columns.
     offset : ndarray of shape (n, n_classes), optional
         Added to the scores.
     n_jobs : int or None
@@ -91,7 +90,7 @@ class Objective:
     Raises
     ------
     ValueError
-        If y is not such numbers, one for each row; later, if weights have another shape.
+        If y does not hold such a number for each row, or weights have another shape.
 
     Examples
     --------
@@ -120,7 +119,7 @@ class Objective:
     ) -> None:
         _check_labels(y, X.shape[0], n_classes)
         self.X, self.y, self.loss, self.n_classes = X, y, loss, n_classes
-        self.penalty = _penalty(alpha)
+        self.penalty = as_penalty(alpha)
         self.sample_weight, self.fit_intercept = sample_weight, fit_intercept
         self.scaling, self.offset, self.n_jobs = scaling, offset, n_jobs
         total = len(y) if sample_weight is None else sample_weight.sum()
@@ -172,15 +171,14 @@ class Objective:
         return self.mean(self.losses(W)) + self.penalty.value(W)
 
     def mean(self, losses: npt.NDArray[np.floating]) -> float:
-        """Mean over the examples, with the sample weights: of losses of shape (n,)."""
+        """Compute the weighted mean over the examples of losses of shape (n,)."""
         weights = 1.0 if self.sample_weight is None else self.sample_weight
         return float((weights * losses).sum(dtype=np.float64)) / self._total
 
     def scores(self, W: Weights) -> npt.NDArray[Any]:
         """Compute the scores of all examples, in one pass over X.
 
-        Scores are linear in the weights, so those of many weights (stacked, or along a line) cost
-        one pass together.
+        Scores are linear in the weights, so one pass serves many stacked weight matrices.
 
         Parameters
         ----------
@@ -202,12 +200,7 @@ class Objective:
         return scores.T
 
     def losses(self, W: Weights) -> npt.NDArray[np.float64]:
-        """Compute the loss of every example, without penalty and sample weights.
-
-        Returns
-        -------
-        ndarray of shape (n,), float64
-        """
+        """Compute the loss of every example, float64, without penalty and sample weights."""
         self._check_weights(W, self.n_classes)
         values = list(self._blocks(W, lambda s, y, X, rows: self.loss.values(s, y)))
         return np.concatenate(values).astype(np.float64)
@@ -216,14 +209,14 @@ class Objective:
         """Bound how far the objective at ``W`` is above its minimum, in one pass over X.
 
         The (sub)gradients ``a_i`` of the examples by their scores are a feasible point of
-        Fenchel's dual problem. With it the duality gap is
+        Fenchel's dual problem. Its duality gap is
 
-            mean slack_i + ||alpha * W + mean a_i x_i^T||^2 / (2 alpha) + radius * sum |r_k|
+            mean slack_i + penalty.gap(W, gradient) + radius * sum |r_k|
 
-        The last term is for the intercepts, which no penalty holds: ``r`` is the gradient by them,
-        and the bound holds against all W and all intercepts within ``radius`` = max(1, max |b|)
-        of those given. For a loss with kinks ask the objective :meth:`smoothed`, whose gradients
-        are the better dual points; value and gap are those of the loss itself all the same.
+        The last term is for the intercepts, which have no penalty: ``r`` is the gradient by the
+        intercepts. The bound holds for all W and all intercepts within ``radius = max(1, max |b|)``
+        of the given ones. For a loss with kinks the bound is better if the objective is
+        :meth:`smoothed`. Value and gap are those of the loss without smoothing in any case.
         """
         itself = self.loss.smoothed(0.0)
         if itself.smooth:
@@ -234,24 +227,24 @@ class Objective:
     def certificate(
         self, W: Weights, value: float, gradient: Weights, slack: float = 0.0
     ) -> Certificate:
-        """Make the bound of :meth:`certify` from value and gradient: for a smooth loss no more."""
+        """Make the bound of :meth:`certify` from value and gradient."""
         distance = self.penalty.gap(W, gradient)
         radius = max(1.0, float(np.abs(W[:, -1]).max()))
         intercepts = radius * float(np.abs(gradient[:, -1]).sum())
         return Certificate(value, slack, distance, intercepts)
 
     def smoothed(self, width: float) -> "Objective":
-        """Give this objective with the loss's kinks rounded off over ``width``."""
+        """Return this objective with the kinks of the loss rounded over ``width``."""
         return self.replaced(loss=self.loss.smoothed(width))
 
     def in_double(self) -> "Objective":
-        """Give this objective with sums in float64: each block of rows is converted when read."""
+        """Return this objective with sums in float64; each block of rows is converted when read."""
         return self.replaced(X=StandardisedRows(self.X, None))
 
     def subset(self, index: npt.NDArray[np.intp]) -> "Objective":
-        """Make the objective of some rows, which are copied: a minibatch, or a sample.
+        """Return the objective over a copy of some rows, such as a minibatch or a sample.
 
-        Its expectation over random rows is the objective itself, also when rows have weights.
+        Its expectation over random rows is this objective, also when rows have weights.
         """
         return self.replaced(
             X=take_rows(self.X, index),
@@ -261,9 +254,9 @@ class Objective:
         )
 
     def replaced(self, **changes: Any) -> "Objective":
-        """Make an objective that differs in some arguments; it uses the threads of this one."""
+        """Return an objective with some arguments changed. It shares the threads of this one."""
         if "alpha" in changes:
-            changes["penalty"] = _penalty(changes.pop("alpha"))
+            changes["penalty"] = as_penalty(changes.pop("alpha"))
         if unknown := changes.keys() - vars(self).keys():
             raise TypeError(f"Objective has no arguments {sorted(unknown)} to replace")
         other = copy(self)
@@ -274,7 +267,7 @@ class Objective:
     def _pass(
         self, W: Weights, functions: Sequence[Callable[[Any, Labels], Any]]
     ) -> tuple[list[float], Weights]:
-        """Means of the losses and of further functions of (scores, y), and the gradient."""
+        """Compute means of the losses and of other functions of (scores, y), and the gradient."""
         self._check_weights(W, self.n_classes)
         sums, by_intercept = np.zeros(1 + len(functions)), np.zeros(self.n_classes)
         by_coef = np.zeros((self.n_classes, self.X.shape[1]))
@@ -299,7 +292,7 @@ class Objective:
         X: npt.NDArray[Any],
         rows: slice,
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any], npt.NDArray[np.float64]]:
-        """Weighted sums over a block: of the losses, and of the gradient by W and by b."""
+        """Compute a block's weighted sums of losses and functions, and its gradient by W and b."""
         further = [function(scores, y) for function in functions]
         values, gradients = self.loss.values_and_grad(scores, y)
         sums = np.array([values, *further])
@@ -311,7 +304,7 @@ class Objective:
         return sums.sum(axis=1, dtype=np.float64), block_gradient(X, gradients), intercepts
 
     def _check_weights(self, W: Weights, n_rows: int) -> None:
-        """Refuse weights that a kernel, which checks nothing, would read beyond."""
+        """Refuse weights of a wrong shape: kernels do not check it."""
         shape = n_rows, self.X.shape[1] + 1
         if W.shape != shape:
             raise ValueError(
@@ -345,13 +338,8 @@ class Objective:
             yield from map_(function, items)
 
 
-def _penalty(alpha: float | Penalty) -> Penalty:
-    """Return the L2 penalty of a strength, or the penalty that is given."""
-    return alpha if isinstance(alpha, Penalty) else L2(float(alpha))
-
-
 def _check_labels(y: Labels, n_rows: int, n_classes: int) -> None:
-    """Refuse labels that a kernel, which checks nothing, would write beyond."""
+    """Refuse labels that are out of range: kernels do not check them."""
     of_kind = isinstance(y, np.ndarray) and y.dtype.kind in "iu" and y.shape == (n_rows,)
     if not of_kind or (n_rows and not 0 <= y.min() <= y.max() < n_classes):
         raise ValueError(

@@ -11,7 +11,7 @@ import numpy as np
 
 from .scaling import Weights
 
-__all__ = ["L2", "Penalty"]
+__all__ = ["L2", "Penalty", "as_penalty"]
 
 
 class Penalty(ABC):
@@ -110,3 +110,8 @@ class L2(Penalty):
         It equals the general formula, and no digits cancel.
         """
         return self.conjugate(gradient)
+
+
+def as_penalty(alpha: float | Penalty) -> Penalty:
+    """Return the L2 penalty of strength ``alpha``. A penalty is returned as it is."""
+    return alpha if isinstance(alpha, Penalty) else L2(float(alpha))

@@ -1,197 +1,87 @@
-"""Compiled sweeps of :mod:`.dual`: every example's dual variables in turn, each solved exactly.
+"""Compiled sweeps of :mod:`.dual`: improve the dual variables of one example after the other."""
 
-``a[i, k]`` is the slope of example ``i``'s loss in its ``k``-th margin times its share ``p[i]`` of
-the objective. What a loss allows (``cap`` for one slope, ``total`` for their sum) and how much of
-a step it takes (``h``, below 1 where the loss is curved) is all that the kernels know of it.
-"""
+import numpy as np
+import numpy.typing as npt
+from numba import njit
 
-from typing import Any
+from visualwords.compiling import INNER
 
-from visualwords.compiling import inner, kernel
+from .slopes import FloatArray, Limits, improve
 
 __all__ = ["CLASSES", "LANES", "sweep_products", "sweep_rows"]
 
-# A step that changes no margin by more than this is left out.
-NEGLIGIBLE = 1e-12
+IndexArray = npt.NDArray[np.intp]
+
 # Scores are computed for so many classes at a time, with columns in whole vectors of 64 bytes.
 CLASSES, LANES = 2, 16
-# Sums may be split over vector lanes; NaN and infinity keep their meaning.
+# Sums may be split over vector lanes. NaN and infinity keep their meaning.
 MATH = {"reassoc", "contract", "nsz"}
 
 
-@inner
-def _excess(z: Any, y: int, t: float, h: float, cap: float, total: float) -> tuple[float, float]:
-    """Compute ``sum over k != y of clip(h (z_k - t), 0, cap) - min(t, total)`` and its descent."""
-    excess, descent = -min(t, total), 1.0 if t < total else 0.0
-    for k in range(len(z)):
-        if k != y:
-            v = h * (z[k] - t)
-            excess += min(max(v, 0.0), cap)
-            if 0.0 < v < cap:
-                descent += h
-    return excess, descent
-
-
-@inner
-def _level(z: Any, y: int, high: float, h: float, cap: float, total: float) -> float:
-    """Find the ``t`` where :func:`_excess` is 0, by Newton's method within a shrinking bracket."""
-    low, t, enough = 0.0, 0.0, 1e-14 * high
-    for _ in range(100):
-        excess, descent = _excess(z, y, t, h, cap, total)
-        if abs(excess) <= enough:
-            break
-        if excess > 0:
-            low = t
-        else:
-            high = t
-        t = t + excess / descent if descent > 0 else low
-        if not low < t < high:
-            t = (low + high) / 2
-    return t
-
-
-@inner
-def _solve_coupled(
-    s: Any, own: int, a: Any, cap: float, total: float, h: float, q: float, step: Any
-) -> None:
-    """Set ``step`` to how the best slopes of margins ``1 + s_k - s_y`` differ from ``a``."""
-    sum_ = highest = new_sum = 0.0
-    for k in range(len(a)):
-        sum_ += a[k]
-    for k in range(len(a)):
-        step[k] = (1 + s[k] - s[own]) / q + a[k] + sum_
-        if k != own:
-            highest = max(highest, step[k])
-    t = _level(step, own, highest, h, cap, total) if highest > 0 else 0.0
-    for k in range(len(a)):
-        step[k] = min(max(h * (step[k] - t), 0.0), cap) if k != own else 0.0
-        new_sum += step[k]
-    shrink = total / new_sum if new_sum > total else 1.0
-    for k in range(len(a)):
-        step[k] = step[k] * shrink - a[k]
-
-
-@inner
-def _solve_separate(s: Any, own: int, a: Any, cap: float, q: float, step: Any) -> None:
-    """Set ``step`` to how the best slopes of margins ``1 - t_k s_k`` differ from ``a``."""
-    for k in range(len(a)):
-        sign = -1.0 if k == own else 1.0
-        step[k] = min(max(a[k] + (1 + sign * s[k]) / q, 0.0), cap) - a[k]
-
-
-@inner
-def _relax(a: Any, cap: float, total: float, coupled: bool, relaxation: float, step: Any) -> None:
-    """Lengthen a step, as far as the slopes stay allowed: successive over-relaxation."""
-    length, room, rise = relaxation, total, 0.0
-    for k in range(len(a)):
-        if step[k] != 0:
-            length = min(length, ((cap if step[k] > 0 else 0.0) - a[k]) / step[k])
-        room -= a[k]
-        rise += step[k]
-    if coupled and rise > 0:
-        length = min(length, room / rise)
-    if length > 1:
-        for k in range(len(a)):
-            step[k] *= length
-
-
-@inner
-def _improve(
-    s: Any,
-    own: int,
-    limit: Any,
-    coupled: bool,
-    relaxation: float,
-    a: Any,
-    b: Any,
-    rho: float,
-    step: Any,
-) -> bool:
-    """Make the slopes ``a`` of an example with scores ``s`` the best while all others stay.
-
-    Turns ``step`` into the change of the derivatives by scores, follows it with the intercepts
-    ``b``, and says whether there is any to speak of.
-    """
-    cap, total, h, q = limit[0], limit[1], limit[2], limit[3]
-    if coupled:
-        _solve_coupled(s, own, a, cap, total, h, q, step)
-    else:
-        _solve_separate(s, own, a, cap, q, step)
-    moved, sum_ = False, 0.0
-    for k in range(len(a)):
-        if abs(step[k]) * q <= NEGLIGIBLE:
-            step[k] = 0.0
-        else:
-            moved = True
-    if moved:
-        _relax(a, cap, total, coupled, relaxation, step)
-        for k in range(len(a)):
-            a[k] += step[k]
-            sum_ += step[k]
-        step[own] = -sum_ if coupled else -step[own]
-        for k in range(len(a)):
-            b[k] -= rho * step[k]
-    return moved
-
-
-@kernel
+@njit(nogil=True, cache=True)
 def sweep_products(
-    order: Any,
-    y: Any,
-    limits: Any,
+    order: IndexArray,
+    y: IndexArray,
+    limits: Limits,
     coupled: bool,
     relaxation: float,
-    a: Any,
-    b: Any,
-    rho: float,
-    moved: Any,
-    G: Any,
-    S: Any,
-    s: Any,
-    step: Any,
+    slopes: FloatArray,
+    intercept: FloatArray,
+    rate: float,
+    moved: npt.NDArray[np.bool_],
+    products: FloatArray,
+    scores: FloatArray,
+    own_scores: FloatArray,
+    step: FloatArray,
 ) -> None:
-    """Improve the slopes of each example in turn; keep all scores up to date.
+    """Improve the slopes of each example in turn and keep the scores of all examples up to date.
 
     Parameters
     ----------
     order : ndarray of shape (m,)
         The examples to visit.
     y : ndarray of shape (n,)
-    limits : ndarray of shape (n, 4)
-        Highest slope, highest sum of slopes, shortening of the step, curvature.
+    limits : Limits
     coupled : bool
-        Whether margins are ``1 + s_k - s_y``, otherwise ``1 - t_k s_k``.
+        Whether margins are ``1 + s_k - s_y``; otherwise they are ``1 - t_k s_k``.
     relaxation : float in [1, 2)
-        How much longer a step is, where allowed, than the best while all others stay.
-    a : ndarray of shape (n, n_classes)
-        Slopes; changed.
-    b : ndarray of shape (n_classes,)
-        Intercepts; changed.
-    rho : float
+        How much longer than the best step a step is, within the limits.
+    slopes : ndarray of shape (n, n_classes)
+        Changed.
+    intercept : ndarray of shape (n_classes,)
+        Changed.
+    rate : float
         How fast the intercepts follow the slopes.
     moved : ndarray of bool of shape (n,)
         Set to whether an example's slopes changed.
-    G : ndarray of shape (n, n)
-        Products of the rows, divided by alpha.
-    S : ndarray of shape (n, n_classes)
-        Scores, without intercepts; changed.
-    s, step : ndarray of shape (n_classes,)
-        Room to work.
+    products : ndarray of shape (n, n)
+        Products of all pairs of rows, divided by alpha.
+    scores : ndarray of shape (n, n_classes)
+        Scores without intercepts. Changed.
+    own_scores, step : ndarray of shape (n_classes,)
+        Working memory.
     """
     for i in order:
-        for k in range(len(s)):
-            s[k] = S[i, k] + b[k]
-        moved[i] = _improve(s, y[i], limits[i], coupled, relaxation, a[i], b, rho, step)
+        for k in range(len(own_scores)):
+            own_scores[k] = scores[i, k] + intercept[k]
+        moved[i] = improve(
+            i, own_scores, y[i], limits, coupled, relaxation, slopes[i], intercept, rate, step
+        )
         if moved[i]:
-            for j in range(len(S)):
-                g = G[i, j]
+            for j in range(len(scores)):
+                product = products[i, j]
                 for k in range(len(step)):
-                    S[j, k] -= g * step[k]
+                    scores[j, k] -= product * step[k]
 
 
-@inner(fastmath=MATH)
-def _scores(x0: Any, x1: Any, x2: Any, x3: Any, W: Any, out: Any) -> None:
-    """Compute the products of four rows with all weights: eight sums in registers."""
+@njit(**INNER, fastmath=MATH)
+def _four_scores(
+    x0: FloatArray, x1: FloatArray, x2: FloatArray, x3: FloatArray, W: FloatArray, out: FloatArray
+) -> None:
+    """Set ``out[r, k]`` to the product of row ``r`` with the weights of class ``k``.
+
+    Four rows and two classes at a time make eight sums that stay in registers.
+    """
     zero = x0.dtype.type(0)
     for k in range(0, len(W), 2):
         w0, w1 = W[k], W[k + 1]
@@ -205,9 +95,11 @@ def _scores(x0: Any, x1: Any, x2: Any, x3: Any, W: Any, out: Any) -> None:
         out[0, k + 1], out[1, k + 1], out[2, k + 1], out[3, k + 1] = p1, q1, r1, s1
 
 
-@inner(fastmath=MATH)
-def _products(x0: Any, x1: Any, x2: Any, x3: Any, G: Any) -> None:
-    """Compute the products of each of four rows with those before it."""
+@njit(**INNER, fastmath=MATH)
+def _products_of_four(
+    x0: FloatArray, x1: FloatArray, x2: FloatArray, x3: FloatArray, products: FloatArray
+) -> None:
+    """Set ``products[r, q]`` to the product of row ``r`` with each earlier row ``q``."""
     a = b = c = d = e = f = x0.dtype.type(0)
     for j in range(len(x0)):
         a += x1[j] * x0[j]
@@ -216,11 +108,14 @@ def _products(x0: Any, x1: Any, x2: Any, x3: Any, G: Any) -> None:
         d += x3[j] * x0[j]
         e += x3[j] * x1[j]
         f += x3[j] * x2[j]
-    G[1, 0], G[2, 0], G[2, 1], G[3, 0], G[3, 1], G[3, 2] = a, b, c, d, e, f
+    products[1, 0], products[2, 0], products[2, 1] = a, b, c
+    products[3, 0], products[3, 1], products[3, 2] = d, e, f
 
 
-@inner(fastmath={"contract"})
-def _subtract(x0: Any, x1: Any, x2: Any, x3: Any, steps: Any, W: Any) -> None:
+@njit(**INNER, fastmath={"contract"})
+def _subtract(
+    x0: FloatArray, x1: FloatArray, x2: FloatArray, x3: FloatArray, steps: FloatArray, W: FloatArray
+) -> None:
     """Subtract ``steps.T @ rows`` from the weights."""
     for k in range(steps.shape[1]):
         p, q, r, s = steps[0, k], steps[1, k], steps[2, k], steps[3, k]
@@ -230,48 +125,48 @@ def _subtract(x0: Any, x1: Any, x2: Any, x3: Any, steps: Any, W: Any) -> None:
                 w[j] -= p * x0[j] + q * x1[j] + r * x2[j] + s * x3[j]
 
 
-@kernel
+@njit(nogil=True, cache=True)
 def sweep_rows(
-    order: Any,
-    y: Any,
-    limits: Any,
+    order: IndexArray,
+    y: IndexArray,
+    limits: Limits,
     coupled: bool,
     relaxation: float,
-    a: Any,
-    b: Any,
-    rho: float,
-    moved: Any,
-    X: Any,
-    offset: Any,
-    W: Any,
+    slopes: FloatArray,
+    intercept: FloatArray,
+    rate: float,
+    moved: npt.NDArray[np.bool_],
+    X: FloatArray,
+    offset: FloatArray,
+    W: FloatArray,
     alpha: float,
-    S: Any,
-    G: Any,
-    s: Any,
-    steps: Any,
-    by_columns: Any,
+    scores: FloatArray,
+    products: FloatArray,
+    own_scores: FloatArray,
+    steps: FloatArray,
+    scaled_steps: FloatArray,
 ) -> None:
-    """Improve the slopes of each example in turn; keep the weights up to date.
+    """Improve the slopes of each example in turn and keep the weights up to date.
 
-    Four examples at a time are multiplied with the weights; what the first of them change in the
-    scores of the others follows from the products of their rows. The first parameters are those of
-    :func:`sweep_products`, and
+    The scores of four examples are computed at once. The changes that the first of them make to
+    the scores of the later ones follow from the products of their rows. The parameters up to
+    ``moved`` are those of :func:`sweep_products`.
 
     Parameters
     ----------
     X : ndarray of shape (n + 1, d)
-        The rows, of which the last is zeros; ``d`` is a multiple of ``LANES``.
+        The rows and a last row of zeros; ``d`` is a multiple of ``LANES``.
     offset : ndarray of shape (n, n_classes)
-        Of the scores.
+        Added to the scores.
     W : ndarray of shape (w, d), dtype of X
-        Weights; changed. ``w`` is ``n_classes`` rounded up to a multiple of ``CLASSES``.
+        Weights; ``w`` is ``n_classes`` rounded up to a multiple of ``CLASSES``. Changed.
     alpha : float
-    S : ndarray of shape (4, w), dtype of X
-    G : ndarray of shape (4, 4), dtype of X
-    s : ndarray of shape (n_classes,)
+    scores : ndarray of shape (4, w), dtype of X
+    products : ndarray of shape (4, 4), dtype of X
+    own_scores : ndarray of shape (n_classes,)
     steps : ndarray of shape (4, n_classes)
-    by_columns : ndarray of shape (4, n_classes), dtype of X
-        Room to work.
+    scaled_steps : ndarray of shape (4, n_classes), dtype of X
+        Working memory.
     """
     for start in range(0, len(order), 4):
         count = min(4, len(order) - start)
@@ -279,16 +174,18 @@ def sweep_rows(
         x1 = X[order[start + 1]] if count > 1 else X[-1]
         x2 = X[order[start + 2]] if count > 2 else X[-1]
         x3 = X[order[start + 3]] if count > 3 else X[-1]
-        _scores(x0, x1, x2, x3, W, S)
-        _products(x0, x1, x2, x3, G)
+        _four_scores(x0, x1, x2, x3, W, scores)
+        _products_of_four(x0, x1, x2, x3, products)
         for r in range(count):
-            i = order[start + r]
-            for k in range(len(s)):
-                s[k] = S[r, k] + offset[i, k] + b[k]
+            i, step = order[start + r], steps[r]
+            for k in range(len(own_scores)):
+                own_scores[k] = scores[r, k] + offset[i, k] + intercept[k]
                 for before in range(r):
-                    s[k] -= G[r, before] / alpha * steps[before, k]
-            moved[i] = _improve(s, y[i], limits[i], coupled, relaxation, a[i], b, rho, steps[r])
+                    own_scores[k] -= products[r, before] / alpha * steps[before, k]
+            moved[i] = improve(
+                i, own_scores, y[i], limits, coupled, relaxation, slopes[i], intercept, rate, step
+            )
         for r in range(4):
-            for k in range(len(s)):
-                by_columns[r, k] = steps[r, k] / alpha if r < count else 0
-        _subtract(x0, x1, x2, x3, by_columns, W)
+            for k in range(len(own_scores)):
+                scaled_steps[r, k] = steps[r, k] / alpha if r < count else 0
+        _subtract(x0, x1, x2, x3, scaled_steps, W)

@@ -1,4 +1,4 @@
-"""``Solver``: the one loop that every optimizer goes through."""
+"""``Solver``: the base class of the optimizers, with the one loop that all of them use."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ __all__ = [
     "within_range",
 ]
 
-# What the parameters of that name must be, for every optimizer that has one.
+# What a parameter of that name must be, for every optimizer that has one.
 Rule = tuple[type, Callable[[Any], bool], str]
 RULES: dict[str, Rule] = {
     "max_iter": (Integral, lambda v: v >= 0, "a whole number of at least 0"),
@@ -41,20 +41,20 @@ RULES: dict[str, Rule] = {
 
 @dataclass
 class State:
-    """Where an optimizer stands.
+    """The present state of an optimizer.
 
     Attributes
     ----------
     W : ndarray of shape (n_classes, n_features + 1)
     value : float
-        The objective at ``W`` (for minibatches, that of the last ones).
-    gradient : ndarray of the shape of W, or None where the optimizer uses none
+        The objective at ``W``. Minibatch solvers give the mean over the minibatches of the epoch.
+    gradient : ndarray of the shape of W, or None if the optimizer uses none
     memory : Any
-        What the optimizer keeps for itself between steps.
+        What the optimizer keeps between steps.
     stop : str
-        Why to stop; empty while going on.
+        The reason to stop; empty while the optimizer goes on.
     gap : float
-        How far ``value`` is above the minimum at most, where the optimizer knows.
+        Upper bound on the distance of ``value`` to the minimum; infinity if there is none.
     """
 
     W: Weights
@@ -67,7 +67,7 @@ class State:
 
 @dataclass
 class Result:
-    """What an optimizer found.
+    """The outcome of an optimizer.
 
     Attributes
     ----------
@@ -78,11 +78,11 @@ class Result:
     values : list of float
         The objective at the start and after each step.
     iterates : list of ndarray
-        The weights at the start and after each step, where asked for.
+        The weights at the start and after each step, if ``keep_iterates`` is set.
     reason : str
-        Why it stopped; ``"max_iter"`` when it was not done.
+        Why the optimizer stopped; ``"max_iter"`` if it did not stop by itself.
     gap : float
-        How far ``value`` is above the minimum at most; infinity where the optimizer cannot say.
+        Upper bound on the distance of ``value`` to the minimum; infinity if there is none.
     """
 
     W: Weights
@@ -94,12 +94,12 @@ class Result:
 
     @property
     def n_iter(self) -> int:
-        """Steps taken."""
+        """Number of steps."""
         return len(self.values) - 1
 
 
 class Solver(BaseEstimator):
-    """Base of the optimizers: each says how to start and how to make a step.
+    """Base class of the optimizers. A subclass defines ``step`` and may define ``start``.
 
     Parameters
     ----------
@@ -107,19 +107,19 @@ class Solver(BaseEstimator):
     """
 
     max_iter: int
-    # Whether to expect it to stop by itself before max_iter.
+    # Whether the solver is expected to stop by itself before max_iter.
     converges: ClassVar[bool] = False
-    # Whether a step needs some rows only, so that partial_fit can make it.
+    # Whether the solver is a MinibatchSolver, whose steps partial_fit can make.
     minibatches: ClassVar[bool] = False
     rules: ClassVar[dict[str, Rule]] = RULES
 
     @property
     def name(self) -> str:
-        """Name in messages."""
+        """Name of the solver in messages."""
         return type(self).__name__
 
     def check_parameters(self) -> None:
-        """Refuse a parameter that is not what it must be, by name."""
+        """Raise a ValueError if a parameter is out of range."""
         parameters = self.get_params(deep=False)
         for name in (name for name in parameters if name in self.rules):
             value, (kind, holds, what) = parameters[name], self.rules[name]
@@ -127,19 +127,19 @@ class Solver(BaseEstimator):
                 raise ValueError(f"{name} must be {what}, got {value!r}")
 
     def check(self, objective: Objective) -> None:
-        """Refuse, with a sentence, an objective that this optimizer cannot minimise."""
+        """Raise a ValueError if this optimizer cannot minimise the objective."""
 
     def start(self, objective: Objective, W: Weights) -> State:
-        """Evaluate the objective at the first weights."""
+        """Return the state at the first weights."""
         value, gradient = objective(W)
         return State(W, value, gradient)
 
     @abstractmethod
     def step(self, objective: Objective, state: State) -> State:
-        """Make one step; sets ``stop`` in the state it gives when there is no more to do."""
+        """Return the state after one step, with a reason in ``stop`` if it is the last step."""
 
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:
-        """Give the state at ``W`` and after each step: the loop of all optimizers."""
+        """Yield the state at ``W`` and after each step: the loop of all optimizers."""
         self.check_parameters()
         self.check(objective)
         with objective:
@@ -164,7 +164,7 @@ class Solver(BaseEstimator):
         keep_iterates: bool = False,
         callback: Callable[[State], bool | None] | None = None,
     ) -> Result:
-        """Minimise from ``W``.
+        """Minimise the objective, starting at ``W``.
 
         Parameters
         ----------
@@ -174,7 +174,8 @@ class Solver(BaseEstimator):
         keep_iterates : bool
             Keep the weights after each step.
         callback : callable, optional
-            Called with the state at the start and after each step; stops when it gives True.
+            Called with the state at the start and after each step. The optimizer stops if it
+            returns True.
 
         Returns
         -------
@@ -198,15 +199,16 @@ def within_range(objective: Objective, state: State) -> bool:
 
 
 class Fallback(Solver):
-    """Several optimizers: each goes on where the one before stopped short of the tolerance.
+    """Several optimizers: where one stops short of the tolerance, the next one goes on.
 
     Parameters
     ----------
     solvers : list of Solver
     tol : float
-        Stop when the duality gap is at most ``tol`` times the value; replaces that of each.
+        Stop when the duality gap is at most ``tol`` times the value. It replaces the ``tol`` of
+        each solver.
     random_state : int
-        Replaces that of each which has one.
+        It replaces the ``random_state`` of each solver that has one.
     """
 
     converges = True
@@ -220,15 +222,15 @@ class Fallback(Solver):
 
     @property
     def max_iter(self) -> int:  # type: ignore[override]
-        """Steps of all."""
+        """Sum of the steps of all solvers."""
         return sum(solver.max_iter for solver in self.solvers)
 
     def step(self, objective: Objective, state: State) -> State:
-        """Not to be called: each of the optimizers has its own."""
+        """Not called, because each of the solvers makes its own steps."""
         raise NotImplementedError
 
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:
-        """Give the states of all in turn, at last the best of their last; see :class:`Solver`."""
+        """Yield the states of each solver, then the best of the last states."""
         self.check_parameters()
         last: list[State] = []
         with objective:

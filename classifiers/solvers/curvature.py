@@ -1,4 +1,4 @@
-"""A model of the Hessian: how the columns of ``X`` are correlated, seen on some rows."""
+"""Models of the Hessian, from the products of the columns of ``X`` over a sample of rows."""
 
 import numpy as np
 import numpy.typing as npt
@@ -16,40 +16,39 @@ __all__ = ["Curvature", "Spectrum", "column_gram", "mean_score_hessian", "sample
 
 MAX_COLUMNS = 2048
 GRAM_BLOCK = 1024
-# Columns whose squared correlations to the others add up to no more than this, but for noise, are
-# taken as uncorrelated: a sample's correlations would be a worse model.
+# Columns count as uncorrelated if their squared correlations to the others, minus noise, sum to at
+# most this. The noise in a sample's correlations would then make the model worse.
 UNCORRELATED = 0.05
-# Least variance of a standardised column, as a part of the median: rare values may be on few of the
-# rows, or on none.
+# Smallest variance of a standardised column, as a part of the median.
 LEAST_VARIANCE = 0.5
-# By what parts of itself the diagonal is raised, in turn, until the model is positive: with fewer
-# rows than columns and no penalty it is only when the rounding of the products is covered.
+# Relative increases of the diagonal that are tried until the model is positive definite. Rounding
+# can make it indefinite if there are fewer rows than columns and no penalty.
 MORE_DIAGONAL = (1e-12, 1e-9, 1e-6, 1e-3, 1.0)
-# Least curvature by the scores: a hinge has none where no margin is near its kink.
+# Smallest curvature by the scores. A hinge has none where no margin is near a kink.
 FLAT = 1e-4
 
 
 def sample_size(objective: Objective) -> int:
-    """Rows enough to see how the columns are correlated."""
+    """Return a number of rows that is enough to estimate the correlations of the columns."""
     return max(4 * objective.X.shape[1], 2048)
 
 
 def sample(objective: Objective, n_rows: int, seed: int) -> npt.NDArray[np.intp]:
-    """Draw numbers of rows, in rising order."""
+    """Draw row indices without repetition, in ascending order."""
     rng = np.random.default_rng(seed)
     n_rows = min(n_rows, objective.n_samples)
     return np.sort(rng.choice(objective.n_samples, n_rows, replace=False))
 
 
 class Curvature:
-    """The Hessian's model ``c * [X 1]^T [X 1] / n + alpha``, the same for every class.
+    """Model ``c * [X 1]^T [X 1] / n + alpha`` of the Hessian, the same for every class.
 
-    With more than ``MAX_COLUMNS`` columns it is the identity.
+    With more than ``MAX_COLUMNS`` columns the model is the identity.
 
     Parameters
     ----------
     gram : ndarray of shape (n_features + 1, n_features + 1), or None
-        What :func:`column_gram` gives.
+        Result of :func:`column_gram`.
     penalty : Penalty
     """
 
@@ -77,13 +76,13 @@ class Curvature:
                 return
 
     def inverse(self, gradient: Weights) -> Weights:
-        """Multiply gradients, one a row, by the inverse."""
+        """Multiply the rows of a gradient by the inverse of the model."""
         if self.gram is None:
             return gradient
         return np.asarray(cho_solve(self._cholesky, gradient.T, check_finite=False).T)
 
     def measure(self, pairs: Pairs) -> None:
-        """Set ``c`` to what the last step showed."""
+        """Set ``c`` to the curvature along the last step."""
         if self.gram is None or not pairs:
             return
         s, t = pairs[-1]
@@ -95,18 +94,18 @@ class Curvature:
 
 
 class Spectrum:
-    """The Hessian's model ``S (x) [X 1]^T [X 1] / n + alpha``, for many models over one ``X``.
+    """Model ``S (x) [X 1]^T [X 1] / n + alpha`` of the Hessians of many classifiers over one ``X``.
 
     ``S`` is the mean Hessian of the loss by the scores, of shape (n_classes, n_classes). The model
-    is the Hessian itself where that of a row's loss does not depend on the row (K-FAC, of a single
-    layer). By the eigenvectors of both factors it is diagonal, whatever ``S`` and ``alpha``.
+    is exact if the Hessian by the scores is the same for every row (K-FAC of a single layer). The
+    eigenvectors of the two factors make the model diagonal for any ``S`` and ``alpha``.
 
-    With more than ``MAX_COLUMNS`` columns the identity stands for the columns' products.
+    With more than ``MAX_COLUMNS`` columns the identity replaces the products of the columns.
 
     Parameters
     ----------
     gram : ndarray of shape (n_features + 1, n_features + 1), or None
-        What :func:`column_gram` gives.
+        Result of :func:`column_gram`.
 
     References
     ----------
@@ -117,7 +116,7 @@ class Spectrum:
     def __init__(self, gram: npt.NDArray[np.float64] | None) -> None:
         self.known = gram is not None
         if gram is not None:
-            # By weights for columns of zero mean the intercepts are apart.
+            # For centred columns the intercepts separate from the other weights.
             self.mean = gram[-1, :-1].copy()
             centred = gram[:-1, :-1] - np.outer(self.mean, self.mean)
             values, self.vectors = np.linalg.eigh(centred)
@@ -129,7 +128,7 @@ class Spectrum:
         alphas: npt.NDArray[np.float64],
         by_scores: npt.NDArray[np.float64],
     ) -> npt.NDArray[np.float64]:
-        """Multiply gradients by the inverse, each with its own ``alpha`` and ``S``.
+        """Multiply gradients by the inverses of the models, each with its own ``alpha`` and ``S``.
 
         Parameters
         ----------
@@ -160,11 +159,10 @@ class Spectrum:
 def mean_score_hessian(
     loss: Loss, scores: Scores, y: Labels, weight: npt.NDArray[np.floating] | None, step: float
 ) -> npt.NDArray[np.float64]:
-    """Mean Hessian of a loss by the scores.
+    """Compute the mean Hessian of a loss by the scores.
 
-    That of the cross-entropy is the mean of ``diag(p) - p p^T`` with the probabilities ``p``, one
-    product for any number of classes. Of another loss, differences of gradients are taken, one for
-    each class.
+    The loss's own :meth:`.Loss.score_hessian` is used if there is one. Otherwise the Hessian is
+    made of differences of gradients, one difference for each class.
 
     Parameters
     ----------
@@ -173,7 +171,7 @@ def mean_score_hessian(
     y : ndarray of shape (n,)
     weight : ndarray of shape (n,), optional
     step : float
-        Half the distance of the scores between which a difference is taken.
+        Half the distance between the two scores of a difference.
 
     Returns
     -------
@@ -238,11 +236,12 @@ def column_gram(
 def _squared_correlations(
     covariance: npt.NDArray[np.float64], rows: npt.NDArray[np.floating]
 ) -> float:
-    """Sum of the squared correlations of a column to the others, on average, less their noise.
+    """Compute the sum of a column's squared correlations to the others, the mean of all columns.
 
-    Of one that is 0, ``n`` rows show a square of ``mean of (z_j z_k)^2 / n`` on average, with ``z``
-    a row in standard units (J. Schaefer and K. Strimmer, A shrinkage approach to large-scale
-    covariance matrix estimation, Stat. Appl. Genet. Mol. Biol. 4, 2005).
+    The expected noise is subtracted. Over ``n`` rows a correlation of 0 has an expected square of
+    ``mean of (z_j z_k)^2 / n``, with ``z`` a row in standard units (J. Schaefer and
+    K. Strimmer, A shrinkage approach to large-scale covariance matrix
+    estimation, Stat. Appl. Genet. Mol. Biol. 4, 2005).
     """
     variances = covariance.diagonal()
     scale = np.divide(1, np.sqrt(variances), out=np.zeros_like(variances), where=variances > 0)

@@ -1,4 +1,4 @@
-"""Gradient descent: with all rows (``GradientDescent``) or a few at a time (``SGD``, ``Adam``)."""
+"""Gradient descent over all rows (``GradientDescent``) or over minibatches (``SGD``, ``Adam``)."""
 
 from abc import abstractmethod
 from typing import Any
@@ -16,7 +16,7 @@ SCHEDULES = ("constant", "inverse", "cosine")
 
 
 class GradientDescent(Solver):
-    """Steps against the gradient over all rows, of fixed length times the gradient.
+    """Gradient descent over all rows: ``W -= learning_rate * gradient``.
 
     Parameters
     ----------
@@ -55,10 +55,10 @@ class GradientDescent(Solver):
 
 
 class MinibatchSolver(Solver):
-    """Base of the solvers that step after every few rows; one iteration is one epoch.
+    """Base class of the solvers that make a step after each minibatch; an iteration is an epoch.
 
-    The state's memory is what a solver keeps between steps: a list of arrays of the shape of the
-    weights and, last, the number of steps made.
+    The memory of the state is a list of arrays of the shape of the weights, followed by the number
+    of steps so far.
     """
 
     minibatches = True
@@ -69,12 +69,12 @@ class MinibatchSolver(Solver):
     random_state: int
 
     def check(self, objective: Objective) -> None:
-        """Refuse a schedule that is none; see :class:`Solver`."""
+        """Raise a ValueError if the schedule is unknown; see :class:`Solver`."""
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {SCHEDULES}, got {self.schedule!r}")
 
     def start(self, objective: Objective, W: Weights) -> State:
-        """Begin without evaluating the objective at all rows, but at one minibatch."""
+        """Evaluate the objective over one minibatch only; see :class:`Solver`."""
         rows = np.random.default_rng(self.random_state).permutation(objective.n_samples)
         value, _ = objective.subset(np.sort(rows[: self.batch_size]))(W)
         return State(W, value, memory=self.memory(W))
@@ -95,7 +95,7 @@ class MinibatchSolver(Solver):
         return State(W, total / n_rows, memory=memory)
 
     def _rate(self, steps: int, n_rows: int) -> float:
-        """Learning rate of a step: constant, ``1 / (1 + epochs)`` of it, or a quarter cosine."""
+        """Return the learning rate of a step, by the schedule."""
         epochs = steps * self.batch_size / n_rows
         if self.schedule == "inverse":
             return self.learning_rate / (1 + epochs)
@@ -106,10 +106,10 @@ class MinibatchSolver(Solver):
 
     @abstractmethod
     def memory(self, W: Weights) -> list[Any]:
-        """Make what is kept between steps, before the first."""
+        """Return the memory before the first step."""
 
     def look_ahead(self, W: Weights, memory: list[Any]) -> Weights:
-        """Where to take the gradient."""
+        """Return the weights at which the gradient is taken."""
         return W
 
     @abstractmethod
@@ -121,7 +121,7 @@ class MinibatchSolver(Solver):
         rate: float,
         steps: int,
     ) -> tuple[Weights, list[npt.NDArray[np.float64]]]:
-        """Give the weights and the memory after a step."""
+        """Return the weights and the arrays of the memory after a step."""
 
 
 class SGD(MinibatchSolver):
@@ -136,8 +136,8 @@ class SGD(MinibatchSolver):
     momentum : float in [0, 1)
     nesterov : bool
     schedule : {"constant", "inverse", "cosine"}
-        Rate over time: constant, divided by 1 + the epochs done, or a quarter of a cosine that
-        ends at 0 after ``max_iter`` epochs.
+        Rate over time: constant, divided by 1 plus the number of epochs so far, or a quarter of a
+        cosine that ends at 0 after ``max_iter`` epochs.
     batch_size : int
     max_iter : int
         Epochs.
@@ -178,11 +178,11 @@ class SGD(MinibatchSolver):
         self.random_state = random_state
 
     def memory(self, W: Weights) -> list[Any]:
-        """Make the velocity; no steps were made."""
+        """Return a velocity of 0 and no steps."""
         return [np.zeros_like(W), 0]
 
     def look_ahead(self, W: Weights, memory: list[Any]) -> Weights:
-        """Where to take the gradient: with ``nesterov``, where momentum leads."""
+        """Return ``W + momentum * v`` with ``nesterov``, otherwise ``W``."""
         return W + self.momentum * memory[0] if self.nesterov else W
 
     def update(
@@ -193,7 +193,7 @@ class SGD(MinibatchSolver):
         rate: float,
         steps: int,
     ) -> tuple[Weights, list[npt.NDArray[np.float64]]]:
-        """Give the weights and the velocity after a step."""
+        """Return the weights and the velocity after a step."""
         velocity = self.momentum * memory[0] - rate * gradient
         return W + velocity, [velocity]
 
@@ -250,7 +250,7 @@ class Adam(MinibatchSolver):
         self.random_state = random_state
 
     def memory(self, W: Weights) -> list[Any]:
-        """Make both moments; no steps were made."""
+        """Return moments of 0 and no steps."""
         return [np.zeros_like(W), np.zeros_like(W), 0]
 
     def update(
@@ -261,7 +261,7 @@ class Adam(MinibatchSolver):
         rate: float,
         steps: int,
     ) -> tuple[Weights, list[npt.NDArray[np.float64]]]:
-        """Give the weights and the moments after a step."""
+        """Return the weights and the moments after a step."""
         mean = self.beta1 * memory[0] + (1 - self.beta1) * gradient
         square = self.beta2 * memory[1] + (1 - self.beta2) * gradient**2
         unbiased = mean / (1 - self.beta1 ** (steps + 1))

@@ -1,49 +1,50 @@
-"""``DualAscent``: the fast solver for hinges when rows are not many more than columns."""
+"""``DualAscent``: a fast solver for hinges if there are not many more rows than columns."""
 
 import numpy as np
 
 from visualwords.classifiers.objective import Objective, Weights
 
 from .base import Solver, State, check_dual_form
-from .dual_problem import DualByProducts, DualByRows, DualProblem
+from .dual_problem import DualProblem
+from .dual_sweeps import DualByProducts, DualByRows
 
 __all__ = ["DualAscent"]
 
 EPOCHS = 10
-# The mean of the slopes after so many of them is a better point than the last.
+# The mean of the slopes after so many epochs is better than the last slopes.
 AVERAGED = 10
-# Up to how many rows the products of all pairs of rows cost less than the weights.
+# Rows per column up to which products of pairs of rows cost less than weights.
 ROWS_PER_COLUMN = 2
 
 
 class DualAscent(Solver):
-    """Block coordinate ascent in the dual problem, until the duality gap proves the answer good.
+    """Block coordinate ascent in the dual problem that stops when the gap is within ``tol``.
 
     The dual variables of example ``i`` are the slopes ``a_ik`` of its loss in its margins, times
     its share ``p_i`` of the objective; the weights are ``W = -X^T A / alpha``, with ``A`` the
-    derivatives by scores that the slopes make. The examples are visited in random order, and the
-    slopes of each are set to what is best while all others stay (Shalev-Shwartz and Zhang 2013;
-    for several classes Keerthi et al. 2008). A step is ten epochs; all but the first visit only
-    the examples that the first one changed. The mean of the slopes after the last five is what is
-    measured and given.
+    derivatives by scores that belong to the slopes. The examples are visited in random order. The
+    slopes of each example are set to the best ones while all others stay (Shalev-Shwartz and Zhang
+    2013; for several classes Keerthi et al. 2008). A step is ten epochs. All but the first epoch
+    visit only the examples that the first one changed. The result of a step is the mean of the
+    slopes after its epochs.
 
-    With up to twice as many rows as columns the scores are kept up to date with the rows'
-    products ``X X^T``, so an epoch costs at most ``n^2`` times the number of classes, however
-    many columns there are. With more rows the weights are, with a standardised copy of X, and the
-    steps are made longer than is best for the one example (successive over-relaxation;
-    Mangasarian and Musicant 1999), but less so whenever the gap has risen.
+    With up to twice as many rows as columns, the products ``X X^T`` of the rows keep the scores up
+    to date. An epoch then costs at most ``n^2`` times the number of classes, for any number of
+    columns. With more rows, a standardised copy of X keeps the weights up to date. Steps are then
+    longer than the best for one example (successive over-relaxation; Mangasarian and Musicant
+    1999), but less so after the gap has risen.
 
-    Intercepts, which no penalty holds, are multipliers of the constraint that the columns of ``A``
-    sum to 0 (the method of multipliers; Hestenes 1969). Before the gap is measured, the slopes are
-    lowered by as little as makes these sums 0 (a linear programme over pairs of classes). They are
-    then a feasible point of the dual problem, and its value is a lower bound of the minimum, with
-    no condition on the intercepts.
+    Intercepts have no penalty. They are multipliers of the constraint that the columns of ``A`` sum
+    to 0 (the method of multipliers; Hestenes 1969). Before the gap is measured, the slopes are
+    lowered as little as possible to make these sums 0, by a linear programme over pairs of classes.
+    The slopes are then a feasible point of the dual problem. Its value is a lower bound of the
+    minimum, without a condition on the intercepts.
 
     Equal rows of one class are one example with the weight of all, and the order of the examples
-    does not depend on that of the rows: a weight of 2 is the same as a row that is there twice.
+    does not depend on the order of the rows. So a weight of 2 equals a row that is there twice.
 
-    It fits where the rows are not many more than the columns; with many more it takes longer than
-    ``PrimalDual``. It begins at the best multiple of the slopes of the loss at the first weights.
+    With many more rows than columns ``PrimalDual`` is faster. The solver starts at the best
+    multiple of the slopes of the loss at the first weights.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ class DualAscent(Solver):
         check_dual_form(self, objective)
 
     def start(self, objective: Objective, W: Weights) -> State:
-        """Begin at the slopes of the loss at ``W``; see :class:`Solver`."""
+        """Start at the slopes of the loss at ``W``; see :class:`Solver`."""
         n, d = objective.X.shape
         dual: DualProblem
         dual = (DualByProducts if n <= ROWS_PER_COLUMN * d else DualByRows)(objective, W)

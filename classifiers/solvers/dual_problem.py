@@ -1,25 +1,27 @@
-"""The dual problem of a hinge, and where its maximisation by :mod:`.dual` stands."""
+"""``DualProblem``: the dual problem that :mod:`.dual` maximises, and its variables.
+
+The two subclasses in :mod:`.dual_sweeps` differ in what a sweep over the examples keeps up to date.
+"""
 
 from abc import ABC, abstractmethod
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from visualwords.classifiers.kernels.dual import CLASSES, LANES, sweep_products, sweep_rows
-from visualwords.classifiers.kernels.products import block_gradient, block_scores
+from visualwords.classifiers.kernels.products import block_gradient
+from visualwords.classifiers.kernels.slopes import Limits
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.scaling import Scaling, StandardisedRows, column_scaling
 from visualwords.classifiers.sources import Source
 from visualwords.threads import row_blocks
 
 __all__ = [
-    "DualByProducts",
-    "DualByRows",
+    "BLOCK_ROWS",
     "DualProblem",
+    "Slopes",
     "centring",
     "derivatives_by_scores",
     "gradient_by_columns",
@@ -35,9 +37,9 @@ Slopes = npt.NDArray[np.float64]
 
 
 class DualProblem(ABC):
-    """Slopes and intercepts, and what follows from them.
+    """The dual variables (slopes) and intercepts of an objective whose loss has a dual form.
 
-    Columns are centred where there are intercepts, standardised or not.
+    Columns are centred if there are intercepts, whether they are standardised or not.
 
     Parameters
     ----------
@@ -48,14 +50,15 @@ class DualProblem(ABC):
     Attributes
     ----------
     share : ndarray of shape (n,)
-        Weight of each example in the mean; the first of equal ones has that of all.
+        Weight of each example in the mean. The first of equal examples has the weight of all.
     visited : ndarray of shape (m,)
-        The examples that have weight, in an order that does not depend on that of the rows.
+        The examples with weight, in an order that does not depend on the order of the rows.
     slopes : ndarray of shape (n, n_classes)
     intercept : ndarray of shape (n_classes,)
     relaxation : float in [1, 2)
-        How much longer steps are, where allowed, than the best while all others stay (successive
-        over-relaxation). The longer, the more slowly intercepts follow, lest they swing.
+        How much longer than the best step a step is, within the limits (successive
+        over-relaxation). With longer steps the intercepts follow more slowly, so that they do not
+        oscillate.
     """
 
     relaxation = 1.0
@@ -72,7 +75,7 @@ class DualProblem(ABC):
         self.rate = 0.0
         if objective.fit_intercept:
             self.rate = max(1.0, INTERCEPT_RATE * float(self.share @ squares) / len(self.visited))
-        # A row without length has no best slopes; one of hardly any length cannot be told from it.
+        # A row of length 0 has no best slopes, so the curvature has a lower bound.
         least = 1e-8 / np.maximum(self.share, 1e-9 * self.share.max())
         self.curvature = np.maximum(squares + self.rate, least)
         self.limits = self._limits()
@@ -82,61 +85,51 @@ class DualProblem(ABC):
 
     @abstractmethod
     def _learn_rows(self) -> npt.NDArray[np.float64]:
-        """Give the squared lengths of the standardised rows, divided by alpha."""
+        """Return the squared lengths of the standardised rows, divided by alpha."""
 
     def sweep(self, order: npt.NDArray[np.intp]) -> npt.NDArray[np.bool]:
-        """Visit examples once, in this order; say which changed."""
+        """Visit examples once, in the given order, and return which of them changed."""
         moved = np.zeros(len(self.y), np.bool)
-        self._improve(
-            order,
-            self.y,
-            self.limits,
-            self.coupled,
-            self.relaxation,
-            self.slopes,
-            self.intercept,
-            self.rate,
-            moved,
-        )
-        # The intercepts move on by what the sums of the derivatives are off.
+        self._improve(order, moved)
+        # The method of multipliers: intercepts move by the violation of their constraint.
         sums = self.by_scores(self.slopes).sum(axis=0)
         self.intercept -= (2 - self.relaxation) * self.rate * sums
         return moved
 
     @abstractmethod
-    def _improve(self, *sweep: Any) -> None:
-        """Call the kernel, with the first of its arguments and those of the subclass."""
+    def _improve(self, order: npt.NDArray[np.intp], moved: npt.NDArray[np.bool]) -> None:
+        """Improve the slopes of the examples in turn and mark those that moved."""
 
     @abstractmethod
     def update(self) -> None:
-        """Compute anew, without the errors of many small steps, what a sweep keeps up to date."""
+        """Recompute what a sweep keeps up to date, without the rounding errors of many steps."""
 
     @abstractmethod
     def scores_of(self, slopes: Slopes) -> Slopes:
-        """Scores, without intercepts, of the weights that slopes stand for."""
+        """Compute the scores, without intercepts, of the weights that belong to slopes."""
 
     @abstractmethod
     def _coef(self, slopes: Slopes) -> Weights:
-        """Weights of the standardised columns that slopes stand for, without intercepts."""
+        """Compute the weights of the standardised columns that belong to slopes."""
 
     @property
     def coupled(self) -> bool:
         """Whether margins are differences of scores."""
         return self.objective.loss.coupled
 
-    def _limits(self) -> npt.NDArray[np.float64]:
-        """Give what the loss allows for each example's slopes; see :func:`.sweep_products`."""
+    def _limits(self) -> Limits:
+        """Return what the loss allows for each example's slopes, times the example's share."""
         loss, share = self.objective.loss, self.share
         assert loss.dual_box is not None
-        # The largest box, infinity, is that of an example with share 0 too.
+        # An infinite limit stays infinite for an example with share 0.
         least = np.maximum(share, 1e-9 * share.max())
         cap = share if loss.dual_box == 1 else loss.dual_box * least
         total = share if loss.dual_sum == 1 else loss.dual_sum * least
         shortening = 1 / (1 + loss.dual_curvature / (self.curvature * least))
-        return np.column_stack([cap, total, shortening, self.curvature])
+        return Limits(cap, total, shortening, self.curvature)
 
     def _first_slopes(self, W: Weights) -> Slopes:
-        """Give the best multiple of the slopes at the first weights; zeros if these are zero."""
+        """Return the best multiple of the slopes at the first weights; zeros if these are zero."""
         best, first = 0.0, np.zeros(self.offset.shape)
         if not W[:, :-1].any():
             return first
@@ -156,18 +149,18 @@ class DualProblem(ABC):
         return first
 
     def by_scores(self, slopes: Slopes) -> Slopes:
-        """Derivatives by scores: ``A``."""
+        """Compute the derivatives by scores, ``A``."""
         return derivatives_by_scores(slopes, self.y, self.coupled)
 
     def weights(self, slopes: Slopes, intercept: npt.NDArray[np.float64]) -> Weights:
-        """Weights for the columns of the objective that slopes stand for, and intercepts."""
+        """Compute the weights, for the columns of the objective, that belong to slopes."""
         W = np.column_stack([self._coef(slopes), intercept])
         return W if self.objective.scaling is not None else self.scaling.raw(W)
 
     def bounds(self, slopes: Slopes, intercept: npt.NDArray[np.float64]) -> tuple[float, float]:
-        """Values of the objective and of the dual problem.
+        """Compute the values of the objective and of the dual problem.
 
-        The latter is a lower bound of the minimum when the slopes are balanced.
+        The dual value is a lower bound of the minimum if the slopes are balanced.
         """
         scores = self.scores_of(slopes)
         linear, square = self._terms(slopes, scores)
@@ -176,10 +169,11 @@ class DualProblem(ABC):
         return self.objective.mean(losses) + penalty, linear - square
 
     def _penalty(self, slopes: Slopes, scores: Slopes) -> float:
+        """Compute ``alpha / 2 * ||W||^2`` from the scores of ``W = -X^T A / alpha``."""
         return -0.5 * float((self.by_scores(slopes) * (scores - self.offset)).sum())
 
     def _terms(self, slopes: Slopes, scores: Slopes) -> tuple[float, float]:
-        """Value of the dual problem: a term linear in the slopes, minus a quadratic one."""
+        """Compute the linear term of the dual value and the quadratic term, which is subtracted."""
         seen = self.share > 0
         linear = float(slopes.sum() + (self.by_scores(slopes) * self.offset).sum())
         square = self._penalty(slopes, scores)
@@ -189,9 +183,9 @@ class DualProblem(ABC):
         return linear, square
 
     def balanced(self, slopes: Slopes) -> Slopes:
-        """Lower slopes by as little as makes the derivatives by the intercepts 0.
+        """Lower slopes as little as possible so that the derivatives by the intercepts are 0.
 
-        All slopes of one class's examples in one margin are lowered by the same factor.
+        Slopes of examples of one class in one margin are lowered by one factor.
         """
         n_classes = self.objective.n_classes
         sums = np.zeros((n_classes, n_classes))
@@ -219,109 +213,11 @@ class DualProblem(ABC):
         return slopes * factors[self.y]
 
 
-class DualByProducts(DualProblem):
-    """Keeps the scores up to date by the products of all pairs of rows: for few rows."""
-
-    def _learn_rows(self) -> npt.NDArray[np.float64]:
-        objective = self.objective
-        blocks = list(row_blocks(objective.n_samples, BLOCK_ROWS))
-        products = np.empty((objective.n_samples, objective.n_samples))
-
-        def fill(first: slice) -> None:
-            left = self.standardised[first] / objective.alpha
-            for second in blocks:
-                if second.start <= first.start:
-                    product = left @ self.standardised[second].T
-                    products[first, second] = product
-                    products[second, first] = product.T
-
-        for _ in objective.map(fill, reversed(blocks)):
-            pass
-        self.products = products
-        return products.diagonal()
-
-    def _improve(self, *sweep: Any) -> None:
-        room = np.empty((2, self.objective.n_classes))
-        sweep_products(*sweep, self.products, self.scores, *room)
-
-    def update(self) -> None:
-        """Compute the scores anew; see :class:`DualProblem`."""
-        self.scores = self.scores_of(self.slopes)
-
-    def scores_of(self, slopes: Slopes) -> Slopes:
-        """Scores by the products; see :class:`DualProblem`."""
-        return self.offset - self.products @ self.by_scores(slopes)
-
-    def _coef(self, slopes: Slopes) -> Weights:
-        objective, derivatives = self.objective, self.by_scores(slopes).T
-
-        def product(rows: slice) -> npt.NDArray[np.float64]:
-            return derivatives[:, rows] @ self.standardised[rows]
-
-        coef = np.zeros((objective.n_classes, objective.X.shape[1]))
-        for part in objective.map(product, row_blocks(len(self.y), BLOCK_ROWS)):
-            coef -= part
-        return coef / objective.alpha
-
-
-class DualByRows(DualProblem):
-    """Keeps the weights up to date, by a standardised copy of the rows: for more rows."""
-
-    relaxation = 1.5
-
-    def _learn_rows(self) -> npt.NDArray[np.float64]:
-        objective, (n, d) = self.objective, self.objective.X.shape
-        self.rows = np.zeros((n + 1, -(-d // LANES) * LANES), objective.X.dtype)
-        squares = np.empty(n)
-
-        def fill(rows: slice) -> None:
-            block = self.standardised[rows]
-            self.rows[rows, :d] = block
-            squares[rows] = (block**2).sum(axis=1)
-
-        for _ in objective.map(fill, row_blocks(n, BLOCK_ROWS)):
-            pass
-        return squares / objective.alpha
-
-    def _improve(self, *sweep: Any) -> None:
-        n_classes, dtype = self.objective.n_classes, self.rows.dtype
-        room = np.empty((4, len(self.coef)), dtype), np.empty((4, 4), dtype), np.empty(n_classes)
-        steps = np.empty((4, n_classes)), np.empty((4, n_classes), dtype)
-        alpha = self.objective.alpha
-        sweep_rows(*sweep, self.rows, self.offset, self.coef, alpha, *room, *steps)
-
-    def update(self) -> None:
-        """Compute the weights anew; see :class:`DualProblem`."""
-        coef = self._padded_coef(self.slopes)
-        n_classes = -(-len(coef) // CLASSES) * CLASSES
-        self.coef = np.zeros((n_classes, coef.shape[1]), self.rows.dtype)
-        self.coef[: len(coef)] = coef
-
-    def scores_of(self, slopes: Slopes) -> Slopes:
-        """Scores by the weights; see :class:`DualProblem`."""
-        W = self._padded_coef(slopes).astype(self.rows.dtype)
-        zero = np.zeros(self.objective.n_classes, self.rows.dtype)
-        scores = self.offset.copy()
-
-        def add(rows: slice) -> None:
-            scores[rows] += block_scores(self.rows[rows], W, zero)
-
-        for _ in self.objective.map(add, row_blocks(len(self.y), BLOCK_ROWS)):
-            pass
-        return scores
-
-    def _coef(self, slopes: Slopes) -> Weights:
-        return self._padded_coef(slopes)[:, : self.objective.X.shape[1]]
-
-    def _padded_coef(self, slopes: Slopes) -> Weights:
-        derivatives = self.by_scores(slopes).astype(self.rows.dtype)
-        return -gradient_by_columns(self.objective, self.rows, derivatives) / self.objective.alpha
-
-
 def _shares(objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
-    """Give every example's weight in the mean, and those to visit; see :class:`DualProblem`.
+    """Return every example's weight in the mean and the examples to visit.
 
-    So a weight of 2 is the same as a row that is there twice, also to the last step.
+    Equal examples are found by their digests. A weight of 2 therefore gives the same steps as a
+    row that is there twice.
     """
     n = objective.n_samples
     labels, offset = objective.y, objective.offset
@@ -340,7 +236,7 @@ def _shares(objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[
 
 
 def centring(objective: Objective, share: npt.NDArray[np.float64]) -> Scaling:
-    """Give the scaling that only centres the columns, and not even that without intercepts."""
+    """Return the scaling that centres the columns; one that changes nothing without intercepts."""
     centre, ones = np.zeros(objective.X.shape[1]), np.ones(objective.X.shape[1])
     if objective.fit_intercept:
         centre = column_scaling(objective.X, share, objective.n_jobs).mean

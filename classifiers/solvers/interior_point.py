@@ -1,4 +1,4 @@
-"""``InteriorPoint``: the robust solver for hinges when weights are few, whatever X looks like."""
+"""``InteriorPoint``: a robust solver for hinges with few weights and any data."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,41 +19,46 @@ __all__ = ["InteriorPoint"]
 
 # Rows whose products are added to the Hessian at a time.
 BLOCK_ROWS = 1024
-# How much of the way to the nearest bound a step goes.
+# Part of the way to the nearest bound that a step goes.
 MOST_OF_THE_WAY = 0.995
-# A step shorter than this is no progress but rounding.
+# A shorter step is rounding, not progress.
 SHORTEST_STEP = 1e-6
-# Below it nothing is to be gained.
+# No further step is made below this mean of the conditions ``a t``.
 LEAST_MU = 1e-30
-# By how much the Hessian's diagonal is raised, lest rounding leave it without a Cholesky factor.
+# Relative increase of the Hessian's diagonal, so that rounding does not make it indefinite.
 ROUNDING = 1e-15
 
 Array = npt.NDArray[np.float64]
 
 
 class InteriorPoint(Solver):
-    """Primal-dual interior point method, until the duality gap proves the answer good.
+    """Primal-dual interior point method that stops when the duality gap is within ``tol``.
 
-    A hinge is the least ``xi`` above its margins ``m`` (and 0), so the objective is a quadratic
-    programme. Of example ``i``, ``a_ik`` is the slope of its loss in its ``k``-th margin and
-    ``t_ik = xi_ik - m_ik`` what the margin is below ``xi``. At the optimum ``a t = 0``; for the
-    hinges whose slopes are at most 1 also ``(1 - a) xi = 0``; for the squared hinge ``xi = a / 2``;
-    for that of Crammer and Singer ``xi`` is one for all margins of an example, and its slopes sum
-    to 1. Newton's method is applied to these equations with ``mu`` in place of 0, and ``mu`` falls
-    to 0 as fast as a trial step shows that it may (Mehrotra 1992); every step keeps ``a``, ``t``,
-    ``xi`` and ``1 - a`` above 0.
+    A hinge is the smallest ``xi`` above its margins ``m`` and 0, so the objective is a quadratic
+    programme. For example ``i``, ``a_ik`` is the slope of the loss in the ``k``-th margin, and
+    ``t_ik = xi_ik - m_ik`` is the distance of the margin to ``xi``. The optimum satisfies
 
-    A step solves one system of equations in the weights, whose matrix is ``alpha`` plus the sum
-    over the examples of ``B_i`` (x) ``x_i x_i^T``, with ``B_i`` between classes. Some tens of steps
-    suffice for any data, penalty or scale of the columns, where ``PrimalDual`` and ``DualAscent``
-    may take thousands; but a step takes time with the square of the number of weights for each
-    row, and memory of 8 bytes times that square. Everything is computed in float64, of rows that
-    are standardised (or centred) block by block. With fewer rows than columns the best weights are
-    combinations of the rows, and the coordinates of the rows in an orthonormal basis of theirs (a
-    QR decomposition, of a copy of X) take the place of the columns.
+    - ``a t = 0``,
+    - ``(1 - a) xi = 0`` for hinges whose slopes are at most 1,
+    - ``xi = a / 2`` for the squared hinge,
+    - for the hinge of Crammer and Singer, ``xi`` is equal for all margins of an example, and the
+      slopes of an example sum to 1.
 
-    The gap is that of :meth:`Objective.certify` with ``a`` as the dual point. The first weights
-    play no part: an interior point method gains nothing from them.
+    Newton's method is applied to these equations with ``mu`` in place of 0. A trial step shows how
+    fast ``mu`` may fall to 0 (Mehrotra 1992). Every step keeps ``a``, ``t``, ``xi`` and ``1 - a``
+    above 0.
+
+    A step solves one linear system in the weights. Its matrix is ``alpha`` plus the sum over the
+    examples of ``B_i`` (x) ``x_i x_i^T``, with a matrix ``B_i`` between classes. Some tens of steps
+    are enough for any data, penalty or scale of the columns, where ``PrimalDual`` and
+    ``DualAscent`` may need thousands. But the time of a step is the number of rows times the square
+    of the number of weights, and its memory is 8 bytes times that square. All arithmetic is
+    float64, on rows that are standardised or centred block by block. With fewer rows than columns
+    the best weights are combinations of the rows. The coordinates of the rows in an orthonormal
+    basis (a QR decomposition of a copy of X) then replace the columns.
+
+    The gap is that of :meth:`Objective.certify` with ``a`` as the dual point. The first weights are
+    ignored.
 
     Parameters
     ----------
@@ -86,7 +91,7 @@ class InteriorPoint(Solver):
         check_dual_form(self, objective)
 
     def start(self, objective: Objective, W: Weights) -> State:
-        """Begin in the middle of what the slopes may be; see :class:`Solver`."""
+        """Start with slopes in the middle of their range; see :class:`Solver`."""
         return State(W, objective.value(W), memory=_Path(objective))
 
     def step(self, objective: Objective, state: State) -> State:
@@ -101,17 +106,17 @@ class InteriorPoint(Solver):
 
 
 class _Margins:
-    """What a hinge makes of the scores of all examples.
+    """The margins of all examples, and derivatives by them.
 
     Attributes
     ----------
     there : ndarray of bool of shape (n, n_classes)
-        Which margins there are: not those of examples without weight.
+        Which margins exist: examples without weight have none.
     share : ndarray of shape (n, 1)
         Weight of each example in the mean.
     bounded, shared, coupled : bool
         Whether a slope is at most 1; whether slopes sum to 1; whether margins are ``1 + s_k - s_y``
-        (and, if shared, 0 for the class itself), otherwise ``1 - t_k s_k``.
+        (and, if shared, 0 for the own class) instead of ``1 - t_k s_k``.
     """
 
     def __init__(self, objective: Objective) -> None:
@@ -128,7 +133,7 @@ class _Margins:
             self.there[self.rows, self.y] = False
 
     def linear(self, scores: Array) -> Array:
-        """Margins less what they are at scores of 0."""
+        """Compute the margins minus the margins at scores of 0."""
         own = scores[self.rows, self.y]
         if self.coupled:
             return scores - own[:, None]
@@ -137,22 +142,22 @@ class _Margins:
         return margins
 
     def of(self, scores: Array) -> Array:
-        """Give the margins."""
+        """Compute the margins."""
         margins = self.linear(scores) + 1
         if self.shared:
             margins[self.rows, self.y] = 0
         return margins
 
     def by_scores(self, slopes: Array) -> Array:
-        """Derivatives of the mean loss by the scores."""
+        """Compute the derivatives of the mean loss by the scores."""
         return derivatives_by_scores(slopes * self.share, self.y, self.coupled)
 
     def changes(self, w: Array, pull: Array) -> Array:
-        """Changes of the slopes, of curvatures ``w``; they keep the slopes' sum where it is 1."""
+        """Compute the changes of slopes with curvatures ``w``; shared slopes keep their sum."""
         if not self.shared:
             return w * pull
         changes = w * (pull - (w * pull).sum(axis=1, keepdims=True) / self._totals(w)[:, None])
-        # Where one curvature is far above the others, rounding would take all of its change.
+        # Rounding would spoil the change with the largest curvature; it follows from the others.
         steepest = self.rows, w.argmax(axis=1)
         changes[steepest] = 0
         changes[steepest] = -changes.sum(axis=1)
@@ -162,7 +167,7 @@ class _Margins:
         return np.where(w.any(axis=1), w.sum(axis=1), 1.0)
 
     def between(self, w: Array, rows: slice, k: int, m: int) -> Array:
-        """``B_km`` of each example of a block: derivative by ``s_m`` of that by ``s_k``."""
+        """Compute ``B_km``, the second derivative by ``s_k`` and ``s_m``, of a block's examples."""
         w, y = w[rows], self.y[rows]
         if self.shared:
             others = np.delete(w, k, axis=1).sum(axis=1) if k == m else -w[:, m]
@@ -176,7 +181,7 @@ class _Margins:
 
 @dataclass
 class _Step:
-    """Changes of what a step changes."""
+    """Changes of the variables in one step."""
 
     V: Weights
     S: Array
@@ -186,7 +191,7 @@ class _Step:
 
 
 class _Path:
-    """Weights ``V`` for standardised columns or a basis, their scores ``S``, slopes and slacks."""
+    """Weights ``V`` for standardised columns or a basis, scores ``S``, slopes and slacks."""
 
     def __init__(self, objective: Objective) -> None:
         self.objective, self.margins = objective, _Margins(objective)
@@ -205,14 +210,14 @@ class _Path:
             self.a = np.full(m.shape, 0.5) if self.margins.bounded else 2 * self.xi
 
     def weights(self) -> Weights:
-        """Weights for the columns of the objective."""
+        """Compute the weights for the columns of the objective."""
         W = self.V
         if self.basis is not None:
             W = np.column_stack([W[:, :-1] @ self.basis.T, W[:, -1]])
         return W if self.objective.scaling is not None else self.scaling.raw(W)
 
     def value_and_gap(self) -> tuple[float, float]:
-        """Give the objective, and how far it can be above its minimum."""
+        """Compute the objective and an upper bound on its distance to the minimum."""
         values = self.objective.loss.values(self.S, self.margins.y)
         dual = self.a * self.margins.of(self.S)
         if not (self.margins.bounded or self.margins.shared):
@@ -226,7 +231,7 @@ class _Path:
         return value + self.objective.penalty.value(self.V), max(gap, 0.0)
 
     def advance(self) -> bool:
-        """Make a step; say whether there was any to speak of."""
+        """Make a step, and return False if there is none that makes progress."""
         if not self._complementarity() > LEAST_MU:
             return False
         w = np.where(self.margins.there, self._curvatures(), 0.0)
@@ -247,18 +252,18 @@ class _Path:
         return True
 
     def _sum(self, of_margins: Array) -> float:
-        """Sum over the margins of each example, mean over the examples."""
+        """Compute the sum over the margins of each example, then the mean over the examples."""
         there = np.where(self.margins.there, of_margins, 0.0)
         return float((there.sum(axis=1) * self.margins.share[:, 0]).sum())
 
     def _curvatures(self) -> Array:
-        """Derivatives of the slopes by the margins, but for the condition on their sum."""
+        """Compute the derivatives of the slopes by the margins, ignoring the limit on their sum."""
         if self.margins.bounded:
             return 1 / (self.xi / (1 - self.a) + self.t / self.a)
         return 1 / (self.t / self.a + (0.0 if self.margins.shared else 0.5))
 
     def _direction(self, factor: tuple[Array, bool], w: Array, at: Array, uxi: Array) -> _Step:
-        """Solve the equations, linear in the step, that bring ``a t`` and ``(1 - a) xi`` there."""
+        """Solve the linear equations of a step to ``a t = at`` and ``(1 - a) xi = uxi``."""
         pull = at / self.a - self.t
         if self.margins.bounded:
             pull += self.xi - uxi / (1 - self.a)
@@ -271,14 +276,14 @@ class _Path:
         return _Step(V, S, a, t, np.where(self.margins.there, t + m, 0.0))
 
     def _longest(self, step: _Step) -> float:
-        """Find the longest step, up to 1, that keeps everything above 0."""
+        """Find the longest step, at most 1, that keeps all variables above 0."""
         changes = [(self.a, step.a), (self.t, step.t)]
         if self.margins.bounded:
             changes += [(1 - self.a, -step.a), (self.xi, step.xi)]
         return 1 / max(1.0, *(float((-change / before).max()) for before, change in changes))
 
     def _complementarity(self, length: float = 0.0, step: _Step | None = None) -> float:
-        """Mean over the conditions of ``a t`` and ``(1 - a) xi``, after a step."""
+        """Compute the mean of ``a t`` and ``(1 - a) xi`` over all conditions, after a step."""
         a, t, xi = self.a, self.t, self.xi
         if step is not None:
             a, t, xi = a + length * step.a, t + length * step.t, xi + length * step.xi
@@ -286,7 +291,7 @@ class _Path:
         return self._sum(products) / (self._sum(np.ones_like(a)) * (1 + self.margins.bounded))
 
     def _gradient(self, slopes: Array) -> Weights:
-        """Gradient by the weights at slopes."""
+        """Compute the gradient by the weights at given slopes."""
         derivatives = self.margins.by_scores(np.where(self.margins.there, slopes, 0.0))
         gradient = np.zeros_like(self.V)
         gradient[:, :-1] = gradient_by_columns(self.objective, self.rows.X, derivatives)
@@ -295,7 +300,7 @@ class _Path:
         return gradient + self.objective.penalty.gradient(self.V)
 
     def _hessian(self, w: Array) -> Array:
-        """Second derivatives by the weights; of the pairs of classes the lower triangle."""
+        """Compute the Hessian by the weights: the blocks of class pairs in the lower triangle."""
         n_classes, width = self.V.shape
         hessian = np.zeros((n_classes, width, n_classes, width))
         pairs = [(k, m) for k in range(n_classes) for m in range(k + 1)]
@@ -309,7 +314,7 @@ class _Path:
     def _add_products(
         self, hessian: Array, w: Array, rows: slice, X: Array, pair: tuple[int, int]
     ) -> None:
-        """Add a block's part for a pair of classes."""
+        """Add the part of a block of rows to the Hessian of a pair of classes."""
         factors = self.margins.share[rows, 0] * self.margins.between(w, rows, *pair)
         seen = np.flatnonzero(factors)
         if len(seen) < len(X):
@@ -317,10 +322,10 @@ class _Path:
         hessian[pair[0], :, pair[1]] += (X.T * factors) @ X
 
     def _penalised(self, hessian: Array) -> Array:
-        """Add the penalty, and what makes the matrix definite where it is not."""
+        """Add the penalty and make the matrix positive definite."""
         n_classes, width = self.V.shape
         if self.margins.coupled:
-            # No loss changes when the weights of all classes do alike; their gradients sum to 0.
+            # Equal changes of the weights of all classes change no loss: the matrix is singular.
             hessian += np.einsum("kikj->ij", hessian)[:, None] / n_classes**2
         hessian = hessian.reshape(n_classes * width, -1)
         diagonal = np.einsum("ii->i", hessian).reshape(n_classes, width)
@@ -332,7 +337,7 @@ class _Path:
 
 
 def _short(X: StandardisedRows) -> tuple[Array | None, Source]:
-    """Give a basis of the rows and their coordinates, if they are fewer than the columns."""
+    """Return a basis of the rows and their coordinates, if there are fewer rows than columns."""
     if len(X) >= X.shape[1]:
         return None, X
     basis, triangle = qr(X[0 : len(X)].T, mode="economic", overwrite_a=True, check_finite=False)

@@ -1,4 +1,4 @@
-"""L-BFGS: the memory of past steps as a model of the curvature."""
+"""L-BFGS: a quasi-Newton method that models the Hessian by the last few steps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from .base import Solver, State
 
 __all__ = ["LBFGS", "Pairs", "finish_two_loop", "quasi_newton_step", "start_two_loop"]
 
-# Products of differences of gradients that are smaller would be 0, and be divided by.
+# Smaller squared differences of gradients could underflow to 0, and they are divided by.
 SMALLEST = 1e-250
 Pairs = list[tuple[Weights, Weights]]
 
 
 class Function(Protocol):
-    """What is minimised: it gives value and gradient, by sums in the dtype of ``X``."""
+    """A function to minimise: it returns value and gradient, with sums in the dtype of ``X``."""
 
     X: Source
 
@@ -92,13 +92,13 @@ def quasi_newton_step(
     precondition : callable, optional
         Multiplies a gradient by an approximate inverse of the Hessian.
     first : callable, optional
-        Makes the step, given the state and a direction of descent, or gives None: then the step is
-        found by a line search.
+        Makes the step, given the state and a direction of descent. If it returns None, a line
+        search makes the step.
 
     Returns
     -------
     State
-        Its memory are the pairs. It stops when no lower value was found.
+        Its memory holds the pairs. It has a reason to stop if no lower value was found.
     """
     assert state.gradient is not None
     direction = -_two_loop(state.gradient, pairs, precondition)
@@ -125,7 +125,7 @@ def quasi_newton_step(
 def _two_loop(
     gradient: Weights, pairs: Pairs, precondition: Callable[[Weights], Weights] | None
 ) -> Weights:
-    """Apply the inverse Hessian's approximation to the gradient (algorithm 7.4)."""
+    """Multiply the gradient by the approximate inverse Hessian (algorithm 7.4)."""
     direction, factors = start_two_loop(gradient, pairs)
     scaled = pairs[-1][1] if pairs else gradient
     if precondition is not None:
@@ -134,7 +134,7 @@ def _two_loop(
 
 
 def start_two_loop(gradient: Weights, pairs: Pairs) -> tuple[Weights, list[float]]:
-    """Run the first loop: give what the first model of the Hessian is to be applied to."""
+    """Run the first loop of algorithm 7.4, and return the direction and the loop's factors."""
     direction = gradient.copy()
     factors = []
     for s, t in reversed(pairs):
@@ -147,18 +147,18 @@ def start_two_loop(gradient: Weights, pairs: Pairs) -> tuple[Weights, list[float
 def finish_two_loop(
     direction: Weights, scaled: Weights | None, pairs: Pairs, factors: list[float]
 ) -> Weights:
-    """Run the second loop.
+    """Run the second loop of algorithm 7.4.
 
     Parameters
     ----------
     direction : ndarray
-        The first loop's, multiplied by the first model of the inverse Hessian.
+        Result of the first loop, multiplied by the preconditioner.
     scaled : ndarray or None
-        The last difference of gradients, multiplied by it: it tells the model's scale. None to
-        keep the scale.
+        The last difference of gradients, multiplied by the preconditioner. It sets the scale of
+        the preconditioner. None keeps the scale.
     pairs : list of (difference of weights, difference of gradients)
     factors : list of float
-        The first loop's.
+        Factors of the first loop.
     """
     if pairs and scaled is not None:
         s, t = pairs[-1]
@@ -170,7 +170,7 @@ def finish_two_loop(
 
 @dataclass
 class _Bracket:
-    """Lengths of step between which a good one lies."""
+    """Bounds of a good step length."""
 
     low: float = 0.0
     high: float = np.inf
@@ -182,9 +182,9 @@ class _Bracket:
 def _line_search(
     evaluate: Function, state: State, direction: Weights, length: float, noise: float
 ) -> State | None:
-    """Find a step with enough decrease and a flatter slope; None if there is none.
+    """Find a step that satisfies the weak Wolfe conditions, or return None.
 
-    A value that is higher by no more than ``noise``, the error of the sums, counts as lower.
+    A value that is higher by at most ``noise``, the rounding error of the sums, counts as lower.
     """
     assert state.gradient is not None
     slope = float((state.gradient * direction).sum())

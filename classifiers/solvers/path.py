@@ -1,14 +1,15 @@
-"""Many penalties and all folds at once, so that one pass over ``X`` serves all of them.
+"""``Models``: minimise over many penalties and folds at once, with shared passes over ``X``.
 
-The models differ in penalty and in the rows they must not see. Their scores are one matrix
-product over the rows of each fold, which leaves out the models that hold the fold out. Each model
-makes its own steps of preconditioned L-BFGS; only the passes over ``X`` are shared. A model that
-has reached its tolerance takes no part in further passes.
+The models differ in their penalty and in the fold that they hold out. For the rows of each fold,
+one matrix product computes the scores of all models that see the fold. Each model makes its own
+steps of preconditioned L-BFGS. A model that has reached its tolerance takes no part in further
+passes.
 
-Models of all rows come first; those that hold out a fold begin with them. They are near then, but
-must forget the fold: what a model still has to gain is judged by what its next step promises, half
-its slope. The promise rests on a model of the Hessian, which is good where the rows at which the
-loss bends are more than the weights; elsewhere the duality gap, a bound, decides too.
+Models of all rows are minimised first. Models that hold out a fold begin at their weights, so they
+are near their minimum but still have to forget the fold. A model is done when its next step
+promises little. The promise, half the slope along the step, depends on the model of the Hessian.
+That is reliable if the rows where the loss is curved outnumber the weights. Otherwise the duality
+gap has to be small too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,24 +28,24 @@ from .path_model import Model, choose_directions
 
 __all__ = ["Models"]
 
-# Smoothing of a hinge: it costs less than the models' tolerance.
+# Smoothing of a hinge. It changes the value by less than the tolerance of the models.
 WIDTH = 0.1
 MAX_PASSES = 200
-# Rows of a block, and how many scores a fold of it may have: they are to stay in a core's cache.
+# Rows of a block, and scores of a block of one fold, so that they fit in a core's cache.
 MIN_ROWS, MAX_ROWS = 512, 4096
 BLOCK_SCORES = 1 << 17
-# Rows on which the loss's curvature is measured, and what it is taken for before.
+# Rows on which the curvature of the loss is measured, and the curvature before that.
 MEASURED_ROWS = 2048
 CURVATURE = 0.1
-# How much larger a duality gap may be than a promise, which it mostly is.
+# How much larger than the promise the duality gap may be.
 GAP = 10
-# What sums cannot tell from 0, as a part of the value.
+# Relative rounding error of the value.
 ROUNDING = 1e-8
-# No fold: the model learns from all rows.
+# Mark of a model that learns from all rows.
 NONE_HELD_OUT = -1
 # Losses and gradients of models: (n_models,) and (n_models, n_classes, n_features + 1).
 Sums = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
-# The rows of a fold (or all), and which models see them.
+# For the rows of each fold (or all rows): the models that see them.
 Groups = dict[int, npt.NDArray[np.intp]]
 
 
@@ -54,11 +55,11 @@ class Models:
     Parameters
     ----------
     objective : Objective
-        Gives rows, loss, sample weights and the scaling by all rows; its penalty is not used.
+        Rows, loss, sample weights and the scaling by all rows. Its penalty is not used.
     folds : ndarray of shape (n,), integers from 0 on
         The fold of each row.
     spectrum : Spectrum
-        Of the columns.
+        Model of the Hessian.
     """
 
     def __init__(
@@ -72,23 +73,24 @@ class Models:
         self.at_zero = objective.mean(self.objective.loss.values(zeros, objective.y))
 
     def of_all_rows(self, alphas: Sequence[float]) -> list[Model]:
-        """Make a model of each penalty, at weights of 0, that learns from all rows."""
+        """Return a model for each penalty that learns from all rows, at weights of 0."""
         zeros = np.zeros(self.objective.shape)
         by_scores = CURVATURE * np.eye(self.objective.n_classes)
         scaling = self.objective.scaling
         return [Model(alpha, NONE_HELD_OUT, scaling, zeros, by_scores) for alpha in alphas]
 
     def minimize(self, models: list[Model], tol: float) -> int:
-        """Minimise all, each until a step promises at most ``tol`` of what is gained and left.
+        """Minimise each model until the promise of a step is small.
 
-        That last step is made too, but not evaluated; not so with a loss that has kinks or with few
-        rows. With few rows the duality gap, but for smoothing, is at most ``GAP * tol`` times the
-        value besides.
+        The promise is then at most ``tol`` times the objective and at most ``tol`` times the
+        decrease of the objective since weights of 0. The last step is made but not
+        evaluated, except for a loss with kinks or few rows. With few rows the duality gap of the
+        smoothed loss is at most ``GAP * tol`` times the value too.
 
         Returns
         -------
         int
-            Passes over X.
+            Number of passes over X.
         """
         for n_passes in range(MAX_PASSES):
             self._aim(models, tol)
@@ -102,8 +104,8 @@ class Models:
     def minimize_alike(self, models: list[Model], tol: float) -> None:
         """Minimise models that hold out a fold each; see :meth:`minimize`.
 
-        Where a first step is enough for the model without the first fold, those of its penalty
-        without another make theirs unseen.
+        If one step is enough for the model that holds out the first fold, the other models with
+        the same penalty make one step without evaluation.
         """
         self._aim(models, 0.0)
         first = [m for m in models if m.held_out == 0 and not (self.kinks or m.few_rows)]
@@ -117,10 +119,10 @@ class Models:
         self.minimize(models, tol)
 
     def measure(self, models: list[Model], seed: int) -> None:
-        """Measure on some rows how the loss bends by the scores, where each model stands.
+        """Measure the Hessian of the loss by the scores on some rows, at each model's weights.
 
-        Rows are few if, bending all as much as one can, they could be fewer than the weights: rows
-        whose loss is flat tell nothing of these.
+        A model has few rows if the rows with a curved loss may be fewer than its weights. Their
+        number is estimated from the trace of the Hessian and its largest value for one row.
         """
         rows = sample(self.objective, MEASURED_ROWS, seed)
         part = self.objective.subset(rows).replaced(scaling=None)
@@ -137,21 +139,21 @@ class Models:
             model.by_scores = hessian
 
     def leave_out(self, models: list[Model], scalings: list[Scaling | None]) -> list[Model]:
-        """Make the models that hold out each fold from those that learned from all rows.
+        """Return models that hold out each fold, from the models that learned from all rows.
 
-        At the same weights for X the sums over the rows outside a fold are those over all rows less
-        those over the fold's: one pass with the models evaluates all that are made.
+        At equal weights, the sums over the rows outside a fold are the sums over all rows minus
+        those over the fold. So one pass evaluates all new models.
 
         Parameters
         ----------
         models : list of Model
         scalings : list of Scaling or None
-            Of the columns, by the rows outside each fold.
+            Scaling of the columns by the rows outside each fold.
 
         Returns
         -------
         list of Model
-            Those without the first fold, then those without the second, ...
+            First the models without the first fold, then those without the second, and so on.
         """
         groups = {fold: np.arange(len(models)) for fold in range(len(scalings))}
         of_folds = self._sums(models, groups)
@@ -170,7 +172,7 @@ class Models:
         return held_out
 
     def accuracies(self, models: list[Model]) -> list[float]:
-        """Share of right predictions among the rows that each model holds out, in one pass."""
+        """Compute the accuracy of each model on the rows that it holds out, in one pass."""
         held_out = np.array([model.held_out for model in models])
         groups = {fold: np.flatnonzero(held_out == fold) for fold in np.unique(held_out)}
         stacks = self._stacks(models, groups)
@@ -190,7 +192,7 @@ class Models:
         return list(accuracies.tolist())
 
     def _sums_outside(self, models: list[Model]) -> Sums:
-        """Sums at the trial weights of all models over the rows that they see, in one pass."""
+        """Compute the sums of all models over the rows that they see, in one pass."""
         held_out = np.array([model.held_out for model in models])
         if (held_out == NONE_HELD_OUT).all():
             return self._sums(models, {NONE_HELD_OUT: np.arange(len(models))})[0]
@@ -205,7 +207,7 @@ class Models:
         return losses, gradients
 
     def _sums(self, models: list[Model], groups: Groups) -> list[Sums]:
-        """Sums of each group at the trial weights of its models over its rows, in one pass."""
+        """Compute the sums over each group's rows at its models' trial weights, in one pass."""
         (n_classes, width), stacks = self.objective.shape, self._stacks(models, groups)
 
         def sums(rows: slice) -> list[npt.NDArray[Any]]:
@@ -242,7 +244,7 @@ class Models:
         return stacks
 
     def _groups(self, rows: slice, groups: Groups) -> Iterator[tuple[Any, Any, Any]]:
-        """Give each group's rows of a block, with their labels and sample weights."""
+        """Yield each group's rows of a block, with their labels and sample weights."""
         X, y = np.asarray(self.objective.X[rows]), self.objective.y[rows]
         weight = self.objective.sample_weight
         if weight is not None:
@@ -257,7 +259,7 @@ class Models:
     def _total(
         self, function: Callable[[slice], list[npt.NDArray[Any]]], stacks: list[tuple[Any, Any]]
     ) -> list[npt.NDArray[np.float64]]:
-        """Add what a function gives for blocks of rows, in their order."""
+        """Sum the results of a function over blocks of rows, in the order of the blocks."""
         n_scores = max(len(intercept) for _, intercept in stacks) / len(stacks)
         n_rows = int(np.clip(BLOCK_SCORES / n_scores, MIN_ROWS, MAX_ROWS))
         totals: list[npt.NDArray[np.float64]] = []
@@ -268,7 +270,7 @@ class Models:
         return totals
 
     def _evaluated(self, models: list[Model], sums: Sums) -> Iterator[tuple[Model, float, Weights]]:
-        """Give each model with value and gradient at its trial weights, from the sums there."""
+        """Yield each model with value and gradient at its trial weights, from the sums there."""
         for model, loss, gradient in zip(models, *sums, strict=True):
             seen = self.weight.sum()
             if model.held_out != NONE_HELD_OUT:
@@ -278,7 +280,7 @@ class Models:
             yield model, value, self._gradient(gradient / seen, model, W)
 
     def _gradient(self, gradient: Weights, model: Model, W: Weights) -> Weights:
-        """Gradient of a model's objective from that of its mean loss by weights for X."""
+        """Compute the gradient of a model's objective from the gradient of its mean loss."""
         if model.scaling is not None:
             gradient = model.scaling.gradient(gradient)
         if not self.objective.fit_intercept:
@@ -286,7 +288,7 @@ class Models:
         return gradient + model.penalty.gradient(W)
 
     def _aim(self, models: list[Model], tol: float) -> None:
-        """Choose directions for the models that need one; those that are near are done."""
+        """Choose directions for the models that need one, and mark those that are done."""
         waiting = [m for m in models if not m.done and m.direction is None]
         waiting = [model for model in waiting if model.gradient is not None]
         if waiting:

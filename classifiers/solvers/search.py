@@ -1,8 +1,7 @@
-"""Search by luck: the optimizers to begin with, and to measure the others by.
+"""Random search and random local search, the baselines for all other optimizers.
 
-Both need nothing but values of the objective. The scores are linear in the weights and the random
-matrices do not depend on what was found so far, so a batch of matrices is scored in one pass over
-X, however many tries it serves.
+Both use values of the objective only. Scores are linear in the weights, and the random matrices do
+not depend on earlier tries. So one pass over X computes the scores of a batch of random matrices.
 
 References
 ----------
@@ -25,7 +24,7 @@ from .base import RULES, Rule, Solver, State
 
 __all__ = ["RandomLocalSearch", "RandomSearch"]
 
-# Room for the scores of the matrices of a batch.
+# Memory for the scores of a batch of matrices.
 SCORE_BYTES = 1 << 26
 MAX_TRIES = 32
 BLOCK_ROWS = 4096
@@ -34,15 +33,15 @@ Scores = npt.NDArray[Any]
 
 
 class Search(Solver):
-    """What both have in common: a try is kept if its value is lower than the best so far.
+    """Base class of both: a try is kept if its value is lower than the best so far.
 
-    ``memory`` of the state is the scores of ``W``, and the tries to come.
+    The memory of the state holds the scores of ``W`` and an iterator over the tries to come.
     """
 
     scale: float
     random_state: Any
 
-    # scikit-learn's kinds of random states do, and its function checks them.
+    # A random state may be of any kind that scikit-learn takes, and scikit-learn checks it.
     rules: ClassVar[dict[str, Rule]] = {k: v for k, v in RULES.items() if k != "random_state"}
 
     def start(self, objective: Objective, W: Weights) -> State:
@@ -64,14 +63,14 @@ class Search(Solver):
     def _place(
         self, W: Weights, scores: Scores, random: Weights, random_scores: Scores
     ) -> tuple[Weights, Scores]:
-        """Weights to try, and their scores: from the best ones so far and a random matrix."""
+        """Return the weights to try and their scores."""
 
 
 class RandomSearch(Search):
     """Keep the best of many random weight matrices.
 
-    Every try is a matrix of independent normal numbers of mean 0, intercepts included. The weights
-    to start from count as a try too, so the value never rises.
+    Every try is a matrix of independent normal numbers of mean 0, intercepts included. The first
+    weights count as a try too, so the value never rises.
 
     Parameters
     ----------
@@ -103,7 +102,7 @@ class RandomSearch(Search):
 
 
 class RandomLocalSearch(Search):
-    """Take a random step from the best weights so far; go there if the value is lower.
+    """Take random steps from the best weights so far and keep those that lower the value.
 
     Parameters
     ----------
@@ -136,7 +135,7 @@ class RandomLocalSearch(Search):
 def _random_matrices(
     objective: Objective, scale: float, count: int, random_state: Any
 ) -> Iterator[tuple[Weights, Scores]]:
-    """``count`` random matrices and their scores, scored a batch at a time."""
+    """Yield ``count`` random matrices with their scores, which are computed in batches."""
     random = check_random_state(random_state)
     n_classes, width = objective.shape
     room = SCORE_BYTES // (objective.n_samples * n_classes * objective.X.dtype.itemsize)
@@ -150,7 +149,7 @@ def _random_matrices(
 
 
 def _value(objective: Objective, W: Weights, scores: Scores) -> float:
-    """The objective at ``W``, whose scores are known."""
+    """Compute the objective at ``W`` from its scores."""
 
     def losses(rows: slice) -> Scores:
         return objective.loss.values(scores[rows], objective.y[rows])
