@@ -1,8 +1,9 @@
 """Image features: image -> vector."""
 
 from .base import ImageFeature
-from .hog.hog import HOG, hog, hog_cells
+from .hog.hog import hog, hog_cells
 from .hog.picture import hog_image
+from .hog.transformer import HOG
 from .hue import HueHistogram, hue_histogram
 from .patches.dense import DensePatches
 from .patches.descriptors import DescribedImages, PatchDescriptors

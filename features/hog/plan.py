@@ -3,10 +3,8 @@
 import math
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from visualwords.features.image import FloatArray, Image
 
@@ -20,6 +18,7 @@ from .conventions import (
     windows_along,
 )
 from .exact import cs231n_votes, skimage_tables, skimage_votes
+from .votes import ARCTANGENT, Places
 
 __all__ = ["Dtype", "Plan", "find_plan", "make_plan"]
 
@@ -28,7 +27,7 @@ Dtype = np.dtype[np.generic]
 # Writes the blocks of images of shape (n, rows, columns, channels) to an array of shape (n, block
 # rows, block columns, cell rows, cell columns, bins).
 WriteBlocks = Callable[[Image, FloatArray], None]
-Votes = Callable[[Image], tuple[kernels.Places, FloatArray]]
+Votes = Callable[[Image], tuple[Places, FloatArray]]
 
 # Of degree 7; OpenCV's is good to 2e-4 radian, which is part of its convention.
 OPENCV_ARCTANGENT = (
@@ -46,18 +45,6 @@ EPSILON = {"dalal": 1e-3, "skimage": 1e-5}
 SCALE = {"dalal": 1 / 255, "skimage": 1, "opencv": 1, "uoctti": 1 / 255, "cs231n": 1}
 # The last bit of float32 numbers from 512 to 1024 is 2**-14.
 ROUNDING = np.float32(768)
-
-
-class Pooling(NamedTuple):
-    """Arguments of all kernels: windows along rows and columns, blocks and their norm."""
-
-    first_rows: npt.NDArray[np.int64]
-    row_weights: FloatArray
-    first_columns: npt.NDArray[np.int64]
-    column_weights: FloatArray
-    steps: tuple[int, int]
-    norm: int
-    epsilon: float
 
 
 class Plan:
@@ -147,7 +134,7 @@ def find_plan(p: Parameters, size: tuple[int, ...], dtype: Dtype, only_cells: bo
 
 def lay_out(
     p: Parameters, size: tuple[int, ...], has_blocks: bool
-) -> tuple[tuple[int, ...], Pooling]:
+) -> tuple[tuple[int, ...], kernels.Pooling]:
     """Return the shape of an image's blocks and how pixels are pooled into them.
 
     Without blocks, a block is a cell and has no norm.
@@ -166,7 +153,7 @@ def lay_out(
         for windows, n, step in zip((rows, columns), block, steps, strict=True)
     ]
     n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
-    pooling = Pooling(
+    pooling = kernels.Pooling(
         rows.first,
         (rows.weights * SCALE[p.convention]).astype(np.float32),
         columns.first,
@@ -178,7 +165,7 @@ def lay_out(
     return (*n_blocks, *block, n_bins), pooling
 
 
-def way_to_blocks(p: Parameters, pooling: Pooling, dtype: Dtype) -> WriteBlocks:
+def way_to_blocks(p: Parameters, pooling: kernels.Pooling, dtype: Dtype) -> WriteBlocks:
     """Return the function that writes the blocks of images: a kernel and its arguments."""
     n, root = p.orientations, bool(p.root)
     if p.convention == "cs231n":
@@ -187,27 +174,27 @@ def way_to_blocks(p: Parameters, pooling: Pooling, dtype: Dtype) -> WriteBlocks:
         if root or dtype != np.uint8:
             return _exactly(partial(skimage_votes, orientations=n, takes_roots=root), pooling)
         table, lengths = skimage_tables(n)
-        return lambda images, out: kernels.describe_table(images, table, lengths, *pooling, out)
+        return lambda images, out: kernels.describe_table(images, table, lengths, pooling, out)
     if p.convention == "uoctti":
         angles = bin_angles("uoctti", n, False, 2 * np.pi)[:n]
         cosines, sines = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
         return lambda images, out: kernels.describe_directions(
-            in_8_bits(images), root, cosines, sines, *pooling, out
+            in_8_bits(images), root, cosines, sines, pooling, out
         )
     bins_a_radian = n / (2 * np.pi if p.signed else np.pi)
-    arctangent = OPENCV_ARCTANGENT if p.convention == "opencv" else kernels.ARCTANGENT
+    arctangent = OPENCV_ARCTANGENT if p.convention == "opencv" else ARCTANGENT
     coefficients = (np.array(arctangent) * bins_a_radian).astype(np.float32)
     return lambda images, out: kernels.describe_soft(
-        in_8_bits(images), root, p.signed, coefficients, *pooling, out
+        in_8_bits(images), root, p.signed, coefficients, pooling, out
     )
 
 
-def _exactly(votes: Votes, pooling: Pooling) -> WriteBlocks:
+def _exactly(votes: Votes, pooling: kernels.Pooling) -> WriteBlocks:
     """Return the function that writes the blocks of images by votes from :mod:`.exact`."""
 
     def write(images: Image, out: FloatArray) -> None:
         for image, blocks in zip(images, out, strict=True):
-            kernels.describe_votes(*votes(image), *pooling, blocks)
+            kernels.describe_votes(*votes(image), pooling, blocks)
 
     return write
 

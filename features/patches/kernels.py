@@ -10,14 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import inlined, inner, kernel
-from visualwords.features.hog.kernels import (
+from visualwords.features.hog.kernels import multiply_and_clip, sum_of_squares
+from visualwords.features.hog.votes import (
     ARCTANGENT,
-    CLIP,
-    INFINITY,
     Places,
     histogram_starts,
     row_gradients,
-    scale,
     soft_votes,
 )
 from visualwords.features.image import FloatArray
@@ -30,7 +28,7 @@ SAMPLES = WINDOW + 2 * BORDER  # of a single window, a side
 # Added (in squares) to the length of a window's votes: about what rounding to 8 bits causes.
 FLOOR = np.float32(0.1)
 TINY = np.float32(1e-30)
-ZERO = np.float32(0)
+ZERO, ONE = np.float32(0), np.float32(1)
 # Weights of the half cells in a cell, and of those around it.
 INNER, OUTER = np.float32(0.75), np.float32(0.25)
 COEFFICIENTS = (np.array(ARCTANGENT) * ORIENTATIONS / np.pi).astype(np.float32)
@@ -167,7 +165,7 @@ def sum_windows(
     samples : ndarray of shape (1, rows, columns), float32
         With one sample around those that vote.
     arctangent
-        Of :func:`visualwords.features.hog.kernels.soft_votes`.
+        Of :func:`visualwords.features.hog.votes.soft_votes`.
     side : int
         Samples that a small cell is wide and high; a half cell has ``MARGIN``.
     apart : int
@@ -275,7 +273,13 @@ def _halve(images: FloatArray, halves: FloatArray) -> None:
 
 @kernel
 def normalize(windows: FloatArray) -> None:
-    """L2-Hys of every row in place: scale to unit length, clip at 0.2, scale again."""
+    """Normalise every row v by L2-Hys, in place.
+
+    It becomes ``v / sqrt(sum(v**2) + 0.1**2)``, is clipped at 0.2 and divided by its length.
+    """
     for k in range(len(windows)):
-        scale(windows[k], INFINITY, FLOOR * FLOOR, ZERO)
-        scale(windows[k], CLIP, TINY, ZERO)
+        window = windows[k]
+        factor = ONE / np.sqrt(sum_of_squares(window) + FLOOR * FLOOR)
+        factor = ONE / np.sqrt(multiply_and_clip(window, factor) + TINY)
+        for i in range(len(window)):
+            window[i] *= factor

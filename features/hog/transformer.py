@@ -1,0 +1,232 @@
+"""Histograms of oriented gradients of many images: ``HOG``."""
+
+from copy import copy
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags
+
+from visualwords.features.base import ImageFeature
+from visualwords.features.checks import check_pair
+from visualwords.features.image import (
+    FloatArray,
+    Image,
+    Images,
+    as_stack,
+    check_image,
+    naming_image,
+    resize_stack,
+    stacks,
+)
+
+from .conventions import Parameters, bin_angles
+from .plan import Dtype, Plan, find_plan
+
+__all__ = ["HOG"]
+
+UINT8 = np.dtype(np.uint8)
+
+
+class HOG(ImageFeature):
+    """Histograms of oriented gradients of many images: :func:`hog` as a transformer.
+
+    It learns nothing: ``transform`` works without ``fit``.
+
+    Parameters
+    ----------
+    orientations, pixels_per_cell, cells_per_block, convention, block_stride, block_norm, signed, \
+    transform_sqrt
+        As in :func:`hog`.
+    image_size : (rows, columns) or None
+        Images of another size are resized to it first. None: all images of a call must have the
+        size of the first, and that of the images given to ``fit`` if it was called.
+    n_jobs : int or None
+        Threads of ``transform``; None is one unless a ``joblib.parallel_config`` says otherwise.
+
+    Attributes
+    ----------
+    image_size_ : tuple of int
+        (rows, columns) of the images that are described, set by ``fit``.
+    descriptor_shape_ : tuple of int
+        A descriptor reshaped to it is (block row, block column, cell row, cell column, bin); for
+        "opencv" columns come before rows. For "uoctti" it is (cell row, cell column, number), for
+        "cs231n" (cell column, cell row, bin). Set by ``fit``.
+    n_features_out_ : int
+        Numbers an image, set by ``fit``.
+
+    Examples
+    --------
+    >>> HOG().transform(np.zeros((5, 32, 32, 3), np.uint8)).shape
+    (5, 324)
+    """
+
+    kernel_version: ClassVar[int] = 9
+    image_size_: tuple[int, int]
+    descriptor_shape_: tuple[int, ...]
+
+    def __init__(
+        self,
+        orientations: int = 9,
+        pixels_per_cell: tuple[int, int] = (8, 8),
+        cells_per_block: tuple[int, int] = (2, 2),
+        convention: str = "dalal",
+        block_stride: tuple[int, int] | None = None,
+        block_norm: str = "L2-Hys",
+        signed: bool = False,
+        transform_sqrt: bool | None = None,
+        image_size: tuple[int, int] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.orientations = orientations
+        self.pixels_per_cell = pixels_per_cell
+        self.cells_per_block = cells_per_block
+        self.convention = convention
+        self.block_stride = block_stride
+        self.block_norm = block_norm
+        self.signed = signed
+        self.transform_sqrt = transform_sqrt
+        self.image_size = image_size
+        self.n_jobs = n_jobs
+
+    def fit(self, images: Images, y: object = None) -> Self:
+        """Set the attributes from the size of the first image; nothing is learned.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
+        y : ignored
+        """
+        images = self._check_training(images)
+        with naming_image(0):
+            if self.image_size is None:
+                rows, columns = check_image(images[0]).shape[:2]
+                self.image_size_ = (rows, columns)
+            else:
+                self.image_size_ = check_pair("image_size", self.image_size)
+            plan = self._plan(self.image_size_, UINT8)
+        self.descriptor_shape_ = plan.shape
+        self.n_features_out_ = plan.length
+        return self
+
+    def transform(self, images: Images) -> FloatArray:
+        """Describe every image.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
+
+        Returns
+        -------
+        ndarray of shape (n, numbers of a descriptor), float32
+
+        Raises
+        ------
+        ValueError
+            If ``image_size`` is None and an image has another size than the first.
+        """
+        images = self._check_collection(images)
+        if len(images) and self._size() is None:
+            return copy(self).fit(images).transform(images)
+        return super().transform(images)
+
+    def describe(self, image: Image) -> FloatArray:
+        """Describe one image.
+
+        Parameters
+        ----------
+        image : ndarray of shape (rows, columns) or (rows, columns, 3), uint8 or float
+
+        Returns
+        -------
+        ndarray of shape (numbers of a descriptor,), float32
+        """
+        stack = as_stack(check_image(image, float64=True))
+        stack = self._resized(stack)
+        plan = self._plan(stack.shape[1:], stack.dtype)
+        out = np.empty((1, plan.length), np.float32)
+        plan.describe(stack, out)
+        return out[0]
+
+    def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
+        for rows, stack in stacks(images, first, float64=True):
+            with naming_image(first + rows.start):
+                stack = self._resized(stack)
+            plan = self._plan(stack.shape[1:], stack.dtype)
+            try:
+                plan.describe(stack, out[rows])
+            except ValueError:  # Describing them one by one tells whose pixels were refused.
+                for row, image in enumerate(stack, rows.start):
+                    with naming_image(first + row):
+                        plan.describe(image[np.newaxis], out[row : row + 1])
+
+    def _size(self) -> tuple[int, int] | None:
+        """Return the size of the images that are described, or None if any image sets it."""
+        if self.image_size is not None:
+            return check_pair("image_size", self.image_size)
+        return getattr(self, "image_size_", None)
+
+    def _resized(self, stack: Image) -> Image:
+        """Resize a stack of images if that is asked for."""
+        size, given = self._size(), stack.shape[1:3]
+        if size is None or given == size:
+            return stack
+        if self.image_size is None:
+            raise ValueError(
+                f"expected {size[0]}x{size[1]} pixels as in the first image, got "
+                f"{given[0]}x{given[1]}; give image_size=(rows, columns) to resize"
+            )
+        return resize_stack(stack, size)
+
+    def _plan(self, size: tuple[int, ...], dtype: Dtype) -> Plan:
+        p = Parameters(
+            self.orientations,
+            self.pixels_per_cell,
+            self.cells_per_block,
+            self.convention,
+            self.block_stride,
+            self.block_norm,
+            self.signed,
+            self.transform_sqrt,
+        )
+        return find_plan(p, size, dtype)
+
+    def _plan_of_size(self) -> Plan:
+        """Return the plan for grey images of the known size; colour has as many numbers."""
+        size = self._size()
+        if size is None:
+            raise NotFittedError(
+                "the size of the images is not known: give HOG image_size=(rows, columns) or call "
+                "fit first"
+            )
+        return self._plan(size, UINT8)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._plan_of_size().length
+
+    def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
+        """Name every number by its place and the angle of its gradients in degrees.
+
+        ``hog_block0_1_cell1_0_angle30`` is of the block in row 0, column 1, and in it of the cell
+        in row 1, column 0.
+        """
+        angles = bin_angles(self.convention, self.orientations, self.signed, 360)
+        bins = [f"angle{angle:g}" for angle in angles]
+        if self.convention == "uoctti":
+            bins += [f"unsigned{angle:g}" for angle in angles[: self.orientations]]
+            bins += ["upper_left", "upper_right", "lower_left", "lower_right"]
+        by_columns = self.convention in ("opencv", "cs231n")
+        names = []
+        for *place, b in np.ndindex(*self._plan_of_size().shape):
+            pairs = [place[i : i + 2][:: -1 if by_columns else 1] for i in range(0, len(place), 2)]
+            kinds = ("block", "cell")[-len(pairs) :]
+            where = "_".join(f"{k}{row}_{col}" for k, (row, col) in zip(kinds, pairs, strict=True))
+            names.append(f"hog_{where}_{bins[b]}")
+        return np.array(names, dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
