@@ -221,6 +221,8 @@ def row_weights(
         of_class = compute_class_weight(class_weight, classes=classes, y=y)
         if not of_class.min() >= 0:
             raise ValueError(f"class_weight must not be negative, got {class_weight!r}")
+        if not np.isfinite(of_class).all():
+            raise ValueError(f"class_weight must be finite, got {class_weight!r}")
         weight = weight * of_class[np.searchsorted(classes, y)]
     return weight
 

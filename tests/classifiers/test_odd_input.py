@@ -195,3 +195,29 @@ def test_weights_of_an_objective_have_its_shape(dtype):
                 call(np.zeros(shape))
     with pytest.raises(ValueError, match=r"weights must have shape \(7, 5\), a column for each"):
         objective.scores(np.zeros((7, 4)))
+
+
+BAD_OPTIONS = [
+    ({"standardize": "columns"}, "standardize must be False, True or 'parts', got 'columns'"),
+    ({"random_state": -1}, "random_state must be a whole number of at least 0, .* got -1"),
+    ({"random_state": "0"}, "random_state must be a whole number of at least 0, .* got '0'"),
+    ({"class_weight": {0: np.inf}}, "class_weight must be finite, got"),
+    ({"class_weight": {7: 2.0}}, "class"),
+]
+
+
+@by_estimator
+@pytest.mark.parametrize(("change", "message"), BAD_OPTIONS)
+def test_an_option_is_refused_on_every_path(estimator, change, message):
+    learned = clone(estimator).set_params(solver=SGD(1e-3)).fit(X, Y)
+    learned.set_params(**change)
+    calls = [
+        partial(clone(learned).fit, X, Y),
+        partial(clone(learned).partial_fit, X, Y, classes=range(3)),
+        partial(learned.partial_fit, X, Y),
+        partial(learned.objective, X, Y),
+        partial(SoftmaxCV([0.1], **change).fit, X, Y),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=message):
+            call()
