@@ -1,99 +1,106 @@
-"""From descriptors to votes for words, summed over the regions of an image."""
+"""Codings: how the descriptors of a region become the numbers of a bag.
+
+A new coding is a subclass of :class:`Coding` that is listed in ``CODINGS``. It is then a value of
+``BagOfVisualWords(assignment=...)``.
+"""
 
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from visualwords.compiling import kernel
 from visualwords.features.image import FloatArray
 from visualwords.threads import row_blocks
 
-from .distances import all_distances
+from .distances import DoubleArray, IntArray, all_distances
+from .pyramid import RegionArray
 from .search import WordSearch
+from .vocabulary import VisualVocabulary
 
-__all__ = ["ASSIGNMENTS", "Coder", "make_coder", "n_regions", "regions_of"]
+__all__ = ["CODINGS", "Coding", "CodingOptions"]
 
-IntArray = npt.NDArray[np.int32]
-RegionArray = npt.NDArray[np.int64]
-DoubleArray = npt.NDArray[np.float64]
 PATCHES_AT_A_TIME = 64
 
 
-def n_regions(levels: int) -> int:
-    """Regions of a pyramid: 1 + 4 + 16 + ..."""
-    return (4 ** int(levels) - 1) // 3
+class CodingOptions(NamedTuple):
+    """Parameters of a bag that a coding may use."""
+
+    n_neighbors: int = 5
+    beta: float = 10.0
 
 
-def regions_of(positions: FloatArray, shapes: npt.NDArray[np.int64], levels: int) -> RegionArray:
-    """Numbers of the regions that contain the centres of patches.
+class Coding(ABC):
+    """Turns descriptors into numbers that are summed over regions; prepared once for many images.
 
     Parameters
     ----------
-    positions : ndarray of shape (m, 4)
-        Centre row and centre column come first.
-    shapes : ndarray of shape (m, 2), int64
-        Rows and columns of every patch's image.
-    levels : int
-        Level l cuts the image into 2^l x 2^l regions, numbered row by row, after those before.
-
-    Returns
-    -------
-    ndarray of shape (m, levels), int64
+    vocabulary : VisualVocabulary
+        Fitted. It tells the words and how many training descriptors every word has.
+    options : CodingOptions
+        A coding uses those that concern it.
     """
-    regions = np.zeros((len(positions), levels), np.int64)
-    for level in range(1, levels):
-        side = 2**level
-        cells = positions[:, :2].astype(np.float64) / shapes * side
-        rows, columns = np.clip(cells.astype(np.int64), 0, side - 1).T
-        regions[:, level] = n_regions(level) + rows * side + columns
-    return regions
-
-
-class Coder(ABC):
-    """Turns descriptors into votes for words; prepared once for many images."""
 
     @abstractmethod
-    def votes(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
-        """Sum the votes of descriptors, in their order.
+    def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None: ...
+
+    @classmethod
+    def width(cls, n_words: int, n_columns: int) -> int:
+        """Return how many numbers a region has, for descriptors of ``n_columns`` numbers.
+
+        A coding with other than one number a word overrides this method and :meth:`names`.
+        """
+        return n_words
+
+    @classmethod
+    def names(cls, n_words: int, n_columns: int) -> list[str]:
+        """Return the names of the ``width`` numbers of a region."""
+        return [f"word{word:04d}" for word in range(n_words)]
+
+    @abstractmethod
+    def encode(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
+        """Sum the codes of descriptors, in their order, over regions.
 
         Parameters
         ----------
         values : ndarray of shape (m, d), float32
         regions : ndarray of shape (m, levels), int64
-            Where each descriptor votes.
+            The regions, one a level, to which each descriptor belongs.
         n_regions : int
 
         Returns
         -------
-        ndarray of shape (n_regions, n_words), float64
+        ndarray of shape (n_regions, width), float64
+            Codes may be negative.
         """
 
 
-class HardCoder(Coder):
+class Hard(Coding):
     """One vote for the nearest word."""
 
-    def __init__(self, words: FloatArray) -> None:
-        self.search = _search(words.shape, words.tobytes())
+    def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None:
+        self.search = _search(vocabulary.words_.shape, vocabulary.words_.tobytes())
 
-    def votes(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
+    def encode(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
         """Count the nearest words."""
         words = np.empty(len(values), np.int32)
         self.search.fill(values, words, np.empty(0, np.float64))
         return _sum(words[:, np.newaxis], None, regions, (n_regions, self.search.n_words))
 
 
-class LocalizedCoder(Coder):
-    """A vote shared by the nearest words: exp(-beta distance^2), scaled to the sum 1."""
+class Localized(Coding):
+    """A vote shared by the ``n_neighbors`` nearest words.
 
-    def __init__(self, words: FloatArray, n_neighbors: int, beta: float) -> None:
-        self.search = _search(words.shape, words.tobytes())
-        self.n_neighbors = n_neighbors
-        self.beta = beta
+    The shares are proportional to exp(-beta distance^2) and their sum is 1.
+    """
 
-    def votes(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
+    def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None:
+        self.search = _search(vocabulary.words_.shape, vocabulary.words_.tobytes())
+        self.n_neighbors = min(options.n_neighbors, self.search.n_words)
+        self.beta = options.beta
+
+    def encode(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
         """Sum the shares."""
         words, squared = self.search.nearest_k(values, self.n_neighbors)
         shares = np.exp(-self.beta * (squared - squared[:, :1]))
@@ -101,14 +108,14 @@ class LocalizedCoder(Coder):
         return _sum(words, shares, regions, (n_regions, self.search.n_words))
 
 
-class TriangleCoder(Coder):
-    """Votes max(0, mean distance to all words - distance to the word)."""
+class Triangle(Coding):
+    """Votes of max(0, mean distance to all words - distance to the word)."""
 
-    def __init__(self, words: FloatArray) -> None:
-        self.columns = np.ascontiguousarray(words.T)
+    def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None:
+        self.columns = np.ascontiguousarray(vocabulary.words_.T)
 
-    def votes(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
-        """Sum what distances fall short of their mean."""
+    def encode(self, values: FloatArray, regions: RegionArray, n_regions: int) -> DoubleArray:
+        """Sum the differences of the mean distance and the distances, where they are positive."""
         histograms = np.zeros((n_regions, self.columns.shape[1]))
         distances = np.empty((PATCHES_AT_A_TIME, self.columns.shape[1]), np.float32)
         for block in row_blocks(len(values), PATCHES_AT_A_TIME):
@@ -118,22 +125,13 @@ class TriangleCoder(Coder):
         return histograms
 
 
+CODINGS: dict[str, type[Coding]] = {"hard": Hard, "localized": Localized, "triangle": Triangle}
+
+
 @lru_cache(maxsize=2)
 def _search(shape: tuple[int, int], words: bytes) -> WordSearch:
-    """Prepare the search, which takes longer than an image, once for many calls."""
+    """Return the search of given words; preparing it takes longer than coding an image."""
     return WordSearch(np.frombuffer(words, np.float32).reshape(shape).copy())
-
-
-def make_coder(assignment: str, words: FloatArray, n_neighbors: int, beta: float) -> Coder:
-    """Prepare the coder of an ``assignment``."""
-    if assignment == "hard":
-        return HardCoder(words)
-    if assignment == "localized":
-        return LocalizedCoder(words, min(n_neighbors, len(words)), beta)
-    return TriangleCoder(words)
-
-
-ASSIGNMENTS = ("hard", "localized", "triangle")
 
 
 def _sum(
@@ -148,8 +146,8 @@ def _sum(
 
 
 @kernel
-def _add_triangle(distances: Any, regions: Any, histograms: Any) -> None:
-    """Add what distances fall short of their mean in all regions of every descriptor."""
+def _add_triangle(distances: FloatArray, regions: RegionArray, histograms: DoubleArray) -> None:
+    """Add max(0, mean - distance) of every descriptor to all its regions."""
     n_words = distances.shape[1]
     for i in range(len(distances)):
         mean = 0.0

@@ -19,6 +19,7 @@ from visualwords.features import (
     KeypointPatches,
     PatchDescriptors,
 )
+from visualwords.features.words.coding import CODINGS, Coding
 
 PATCHES = DensePatches(patch_size=12, stride=6)
 
@@ -251,24 +252,69 @@ def test_feature_names(bag, images):
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"norm": "max"}, "norm to be one of"),
-        ({"assignment": "soft"}, "assignment to be one of"),
-        ({"beta": 0.0}, "beta to be positive, got 0.0"),
-        ({"beta": "1"}, "beta to be positive, got '1'"),
-        ({"n_neighbors": 0}, "n_neighbors to be a whole number of at least 1, got 0"),
-        ({"n_neighbors": 2.5}, "n_neighbors to be a whole number of at least 1, got 2.5"),
-        ({"pyramid_levels": 0}, "pyramid_levels to be a whole number of at least 1, got 0"),
-        ({"pyramid_levels": True}, "pyramid_levels to be a whole number of at least 1, got True"),
-        ({"n_words": 0}, "n_words to be a whole number of at least 1, got 0"),
-        ({"n_words": None}, "n_words to be a whole number of at least 1, got None"),
-        ({"max_descriptors": 1e5}, "max_descriptors to be a whole number of at least 1, got 1000"),
-        ({"random_state": None}, "random_state to be a whole number of at least 0, got None"),
-        ({"n_words": 50, "max_descriptors": 49}, "max_descriptors of at least n_words=50, got 49"),
+        ({"norm": "max"}, "norm must be one of"),
+        ({"assignment": "soft"}, "assignment must be one of"),
+        ({"beta": 0.0}, "beta must be a finite number above 0, got 0.0"),
+        ({"beta": np.nan}, "beta must be a finite number above 0, got nan"),
+        ({"beta": "1"}, "beta must be a finite number above 0, got '1'"),
+        ({"n_neighbors": 0}, "n_neighbors must be a whole number of at least 1, got 0"),
+        ({"n_neighbors": 2.5}, "n_neighbors must be a whole number of at least 1, got 2.5"),
+        ({"pyramid_levels": 0}, "pyramid_levels must be a whole number from 1 to 8, got 0"),
+        ({"pyramid_levels": 40}, "pyramid_levels must be a whole number from 1 to 8, got 40"),
+        ({"pyramid_levels": True}, "pyramid_levels must be a whole number from 1 to 8, got True"),
+        ({"n_words": 0}, "n_words must be a whole number of at least 1, got 0"),
+        ({"n_words": None}, "n_words must be a whole number of at least 1, got None"),
+        ({"max_descriptors": 10**30}, "max_descriptors must be a whole number from 1000 to 2147"),
+        ({"random_state": -1}, "random_state must be a whole number of at least 0"),
+        ({"n_words": 50, "max_descriptors": 49}, "max_descriptors must be .* from 50 to .* got 49"),
     ],
 )
 def test_wrong_parameters_are_named(images, parameters, words):
     with pytest.raises(ValueError, match=words):
         BagOfVisualWords(**parameters).fit(images)
+
+
+def test_random_state_takes_none_and_a_random_state(images):
+    def words(random_state):
+        bag = BagOfVisualWords(9, patches=PATCHES, random_state=random_state).fit(images)
+        return bag.vocabulary_.words_
+
+    assert not np.array_equal(words(None), words(None))
+    assert_array_equal(words(np.random.RandomState(3)), words(np.random.RandomState(3)))
+
+
+class Residuals(Coding):
+    """The sum of the differences of descriptors and the first word: signed, 144 numbers."""
+
+    def __init__(self, vocabulary, options):
+        self.word = vocabulary.words_[0].astype(np.float64)
+
+    @classmethod
+    def width(cls, n_words, n_columns):
+        return n_columns
+
+    @classmethod
+    def names(cls, n_words, n_columns):
+        return [f"residual{i}" for i in range(n_columns)]
+
+    def encode(self, values, regions, n_regions):
+        sums = np.zeros((n_regions, len(self.word)))
+        for level in regions.T:
+            np.add.at(sums, level, values - self.word)
+        return sums
+
+
+def test_another_coding_is_one_class(images, monkeypatch):
+    monkeypatch.setitem(CODINGS, "residuals", Residuals)
+    bag = BagOfVisualWords(3, patches=PATCHES, assignment="residuals", pyramid_levels=2)
+    rows = bag.fit_transform(images[:4])
+    assert rows.shape == (4, 5 * 144)
+    assert bag.get_feature_names_out()[-1] == "grid2_row1_column1_residual143"
+    sums = (PATCHES.describe(images[0])[0] - bag.vocabulary_.words_[0].astype(float)).sum(axis=0)
+    total = np.abs(bag.set_params(norm=None).transform(images[:1])[0].astype(float)).sum()
+    assert_allclose(
+        rows[0, :144], np.sign(sums) * np.sqrt(np.abs(sums) / total), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_whole_numbers_of_any_kind_are_the_same_parameters(images):
@@ -281,7 +327,7 @@ def test_whole_numbers_of_any_kind_are_the_same_parameters(images):
 
 
 def test_patches_of_another_kind_are_refused(images):
-    with pytest.raises(TypeError, match="patches to be DensePatches, KeypointPatches or None"):
+    with pytest.raises(TypeError, match="patches must be DensePatches, KeypointPatches or None"):
         BagOfVisualWords(n_words=2, patches="sift").fit(images)
 
 
