@@ -1,4 +1,4 @@
-"""Decorators for the compiled loops of both packages, and operations that numba lacks."""
+"""Decorators for the compiled loops of both packages."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -7,26 +7,17 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils, event
-from numba.extending import intrinsic
+from numba import njit
+from numba.core import event
 
 __all__ = [
     "KERNEL",
-    "LINE",
     "compilations",
     "inlined",
     "inner",
     "kernel",
-    "local",
-    "lowest_bit",
-    "multiply_add",
     "part",
 ]
-
-LINE = 64  # bytes in a line of the processor's cache
-
 
 # Options of a kernel. Nothing asks for its address, so numba need not compile a C wrapper.
 KERNEL: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
@@ -111,37 +102,3 @@ INNER: dict[str, Any] = {
 }
 inner = partial(njit, **INNER)
 inlined = partial(inner, forceinline=True)  # a short function, or one with a single caller
-
-
-@intrinsic(prefer_literal=True)
-def local(context: Any, count: Any, dtype: Any) -> Any:
-    """Point at ``count`` numbers, a constant, on the stack: for this call of the kernel.
-
-    They begin at a line of the cache: lanes that lie across two take twice as long.
-    ``np.empty`` takes ten times as long to compile, and a single small image longer to describe.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        number = context.get_data_type(dtype.dtype)
-        place = cgutils.alloca_once(builder, number, count.literal_value)
-        place.align = LINE
-        return place
-
-    return types.CPointer(dtype.dtype)(count, dtype), generate
-
-
-@intrinsic
-def lowest_bit(context: Any, bits: Any) -> Any:
-    """Give the place of the lowest bit that is set, of which there must be one."""
-    return types.uint64(types.uint64), lambda c, b, s, v: b.cttz(v[0], ir.IntType(1)(1))
-
-
-@intrinsic
-def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
-    """Give ``a * b + c`` of numbers or vectors, rounded once where the processor can."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        a, b, c = values
-        return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
-
-    return a(a, a, a), generate

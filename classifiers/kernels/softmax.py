@@ -1,6 +1,8 @@
-"""The cross-entropy of many examples in float32: :class:`.CrossEntropy`, compiled."""
+"""The cross-entropy of many examples in float32, compiled.
 
-from typing import Any
+:class:`.CrossEntropy` has the same in NumPy for float64; the tests compare the two. The loops over
+examples become vector instructions, which they would not with numba's own ``exp`` and ``log``.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,19 +11,23 @@ from visualwords.compiling import inlined, kernel
 
 __all__ = ["cross_entropy"]
 
-# Below it exp(x) is not a normal number of float32.
+FloatArray = npt.NDArray[np.float32]
+
+# Below this x, exp(x) is not a normal number of float32.
 LOWEST = np.float32(-87.3)
 LOG2_E = np.float32(1.44269504)
-# The logarithm of 2, its first digits apart, so that a multiple of them is exact.
+# The logarithm of 2 as a sum: a small multiple of the first part is exact in float32.
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 HALF = np.float32(0.5)
 ONE = np.float32(1)
-# The bits of the root of 1/2.
-SQRT_HALF = np.int32(0x3F3504F3)
+SQRT_HALF = np.int32(0x3F3504F3)  # the bits of the square root of 1/2
 
 
-def cross_entropy(scores: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Any, Any]:
-    """Compute the cross-entropy of every example, and its derivative by the example's scores.
+def cross_entropy(scores: FloatArray, y: npt.NDArray[np.integer]) -> tuple[FloatArray, FloatArray]:
+    """Return the cross-entropy of every example, and its derivatives by the example's scores.
+
+    The cross-entropy of scores ``s`` and a class ``y`` is ``log sum_k exp(s_k) - s_y``. Its
+    derivative by ``s_k`` is ``exp(s_k) / sum_j exp(s_j)``, less 1 for ``k = y``.
 
     Parameters
     ----------
@@ -31,12 +37,19 @@ def cross_entropy(scores: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Any, A
     Returns
     -------
     values : ndarray of shape (n,)
-    gradients : ndarray of shape (n, n_classes), contiguous along the examples
+    gradients : ndarray of shape (n, n_classes)
+        Each class's derivatives are contiguous.
 
     Raises
     ------
     IndexError
-        If y are not such numbers.
+        If ``y`` has another shape or a number beyond the classes.
+
+    Examples
+    --------
+    >>> values, gradients = cross_entropy(np.zeros((1, 2), np.float32), np.array([1]))
+    >>> values.round(4), gradients
+    (array([0.6931], dtype=float32), array([[ 0.5, -0.5]], dtype=float32))
     """
     slopes = np.array(scores.T, order="C")
     largest = slopes.max(axis=0)
@@ -49,13 +62,19 @@ def cross_entropy(scores: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Any, A
 
 
 @kernel(fastmath={"contract"})
-def _softmax(p, y, largest, values, sums):  # type: ignore[no-untyped-def]
-    """Turn scores, a row for each class, into derivatives, and give the losses.
+def _softmax(
+    p: FloatArray,
+    y: npt.NDArray[np.uintp],
+    largest: FloatArray,
+    values: FloatArray,
+    sums: FloatArray,
+) -> bool:
+    """Replace the scores ``p``, of shape (n_classes, n), by derivatives; write the losses.
 
-    False, and nothing done, if a label is beyond the classes.
+    Return False, and change nothing, if a label is beyond the classes.
 
-    Sums are of the classes but the example's own: where its score is far above all others, the loss
-    and the derivative are what the others add to 1, of which ``1 + sum`` would keep nothing.
+    ``sums`` leaves out the example's own class. Where its score is far above all others, the loss
+    is ``log(1 + sum)`` with a tiny sum, which would be lost in ``1 + sum``.
     """
     n, n_classes, known = np.uintp(p.shape[1]), np.uintp(p.shape[0]), True
     for i in range(n):
@@ -86,11 +105,12 @@ def _softmax(p, y, largest, values, sums):  # type: ignore[no-untyped-def]
 
 
 @inlined(fastmath={"contract"})
-def _log_of_one_and(x):  # type: ignore[no-untyped-def]
-    """``log(1 + x)`` for x of at least 0, to two units in the last place.
+def _log_of_one_and(x: np.float32) -> np.float32:
+    """Return ``log(1 + x)`` for ``x >= 0``, to two units in the last place.
 
-    With ``u = 1 + x`` as rounded, and ``u = 2^m (1 + r)``, it is ``m ln 2 + log(1 + r)``, and what
-    rounding took of x, divided by ``u``. The polynomial is that of Cephes (S. Moshier).
+    Let ``u`` be ``1 + x`` as rounded, and ``u = 2^m (1 + r)``. The result is
+    ``m ln 2 + log(1 + r)``, plus ``(1 + x - u) / u`` for the rounding. The polynomial is that of
+    Cephes (S. Moshier).
     """
     u = np.float32(ONE + x)
     bits = u.view(np.int32)
@@ -111,10 +131,10 @@ def _log_of_one_and(x):  # type: ignore[no-untyped-def]
 
 
 @inlined(fastmath={"contract"})
-def _exp(x):  # type: ignore[no-untyped-def]
-    """``exp(x)`` for x of at most 0, to two units in the last place; below LOWEST it is 0.
+def _exp(x: np.float32) -> np.float32:
+    """Return ``exp(x)`` for ``x <= 0``, to two units in the last place, and 0 below LOWEST.
 
-    With ``x = m ln 2 + r`` it is ``2^m exp(r)``; the polynomial is that of Cephes (S. Moshier).
+    With ``x = m ln 2 + r`` it is ``2^m exp(r)``. The polynomial is that of Cephes (S. Moshier).
     """
     inside = x if x > LOWEST else LOWEST
     m = np.floor(inside * LOG2_E + HALF)

@@ -32,9 +32,8 @@ product modulo FOLD.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from visualwords.compiling import INNER, inner
+from visualwords.compiling import inlined, inner
 from visualwords.features.image import FloatArray
 
 from .distances import MATH, DoubleArray, IntArray
@@ -207,7 +206,7 @@ def fill_bounds(rows: FloatArray, start: int, n: int, known: Prepared, made: Scr
     fold(made.factors, n, known.table, known.starts, made.least, made.second)
 
 
-@njit(**INNER, forceinline=True, fastmath=MATH)
+@inlined(fastmath=MATH)
 def _centre(rows: FloatArray, row: int, mean: FloatArray, centred: FloatArray) -> np.float32:
     """Write a row less the mean to ``centred``. Return its squared length."""
     squared = np.float32(0)
@@ -218,14 +217,14 @@ def _centre(rows: FloatArray, row: int, mean: FloatArray, centred: FloatArray) -
     return squared
 
 
-@njit(**INNER, forceinline=True)
+@inlined
 def _cut_off(numbers: FloatArray, scale: np.float32, scaled: ShortArray, r: int) -> None:
     """Write numbers times a scale to row ``r`` of ``scaled``, cut off to int16."""
     for i in range(len(numbers)):
         scaled[r, i] = np.int16(numbers[i] * scale)
 
 
-@njit(**INNER, forceinline=True, fastmath=MATH)
+@inlined(fastmath=MATH)
 def _scale(projected: IntArray, scale: np.float32, factors: ShortArray, r: int) -> np.float32:
     """Write ``p`` to the first factors of row ``r``, cut off. Return ``|p|^2`` before that."""
     squared = np.float32(0)

@@ -2,9 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from visualwords.compiling import INNER, inner, kernel
+from visualwords.compiling import inlined, inner, kernel
 from visualwords.features.image import FloatArray
 
 __all__ = [
@@ -59,7 +58,7 @@ def squared_distance(rows: FloatArray, row: int, words: FloatArray, word: int) -
     return total
 
 
-@njit(**INNER, forceinline=True, fastmath=MATH)
+@inlined(fastmath=MATH)
 def estimate(rows: FloatArray, row: int, words: FloatArray, word: int) -> np.float32:
     """Return the squared distance in float32, in error by at most (d + 2) 2^-24 of itself."""
     total = np.float32(0)
