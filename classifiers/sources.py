@@ -1,7 +1,7 @@
-"""What the classifiers take as ``X``: an array, a memory map, shards on disk, several of these.
+"""Sources: the matrices ``X`` that the classifiers take, in memory or on disk.
 
-A *source* is anything with ``shape``, ``dtype``, ``len`` and slices of rows that are arrays. It is
-only ever read a block of rows at a time.
+A *source* is an object with ``shape``, ``dtype`` and ``len`` whose slices of rows are arrays, such
+as an array, a memory map or a :class:`ColumnStack`. The classifiers read it in blocks of rows.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Source(Protocol):
 
 
 def is_source(X: object) -> TypeGuard[Source]:
-    """Whether ``X`` gives blocks of rows without being an array (or a data frame) itself."""
+    """Return whether ``X`` is a source of rows but not an array or a data frame."""
     return (
         all(hasattr(X, name) for name in ("shape", "dtype", "__len__", "__getitem__"))
         and not isinstance(X, np.ndarray)
@@ -41,7 +41,7 @@ def is_source(X: object) -> TypeGuard[Source]:
 
 
 class ColumnStack:
-    """Several matrices side by side, without making the wide matrix.
+    """Several matrices side by side, without a copy into one wide matrix.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ class ColumnStack:
     Raises
     ------
     TypeError
-        If a part is no array and no source, such as a data frame or a sparse matrix.
+        If a part is not an array or a source, for example a data frame or a sparse matrix.
     ValueError
-        If there are no parts, one is not two-dimensional, or their lengths differ.
+        If there are no parts, a part is not two-dimensional, or the lengths differ.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class ColumnStack:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows, and columns of all parts together."""
+        """Number of rows, and of the columns of all parts together."""
         return self.parts[0].shape[0], sum(part.shape[1] for part in self.parts)
 
     @property
@@ -92,16 +92,16 @@ class ColumnStack:
 
     @property
     def widths(self) -> list[int]:
-        """Columns of each part."""
+        """Number of columns of each part."""
         return [part.shape[1] for part in self.parts]
 
     def in_memory(self) -> "ColumnStack":
-        """Copy the parts into one array, of which a block of rows is a view.
+        """Copy the parts into one array, so that a block of rows is a view.
 
         Returns
         -------
         ColumnStack
-            Its parts are column slices of the array.
+            The parts are column slices of the array.
         """
         whole = np.empty(self.shape, self.dtype)
         ends = np.cumsum(self.widths)
@@ -122,7 +122,7 @@ class ColumnStack:
 
 
 def take_rows(X: Source, index: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
-    """Copy single rows out of a source.
+    """Return a copy of single rows of a source.
 
     Parameters
     ----------
