@@ -91,6 +91,7 @@ def words(images, rng):
         "predict": vocabulary.words_[vocabulary.predict(rows)],
         "nearest": vocabulary.nearest(rows[:50], 5)[1],
         "distances": np.sort(vocabulary.transform(rows[:50])),
+        "many rows": VisualVocabulary(1).fit(rng.normal(0, 1, (9000, 2))).inertia_,
         "batch": VisualVocabulary(n_words=40).partial_fit(rows).inertia_ >= 0,
     }
     for assignment in ("hard", "localized", "triangle"):
