@@ -319,7 +319,7 @@ class Objective:
         intercept = weights[:, -1].astype(self.X.dtype)
 
         def compute(rows: slice) -> T:
-            block = np.asarray(self.X[rows])
+            block = np.ascontiguousarray(self.X[rows])
             scores = block_scores(block, coef, intercept)
             if self.offset is not None:
                 scores += self.offset[rows]

@@ -81,7 +81,7 @@ class LinearPredictor:
         scores = np.empty((rows_of.shape[0], len(self.classes_)), dtype)
 
         def score_block(rows: slice) -> None:
-            np.matmul(rows_of[rows], coef.T, out=scores[rows])
+            np.matmul(np.ascontiguousarray(rows_of[rows]), coef.T, out=scores[rows])
             scores[rows] += intercept
 
         with worker_threads(self.n_jobs) as map_:

@@ -81,7 +81,7 @@ def block_gradient(X: FloatMatrix, slopes: FloatMatrix) -> FloatMatrix:
     """
     gradient = np.zeros((slopes.shape[1], X.shape[1]), X.dtype)
     for rows in row_blocks(len(X), ROWS):
-        gradient += slopes[rows].T @ X[rows]
+        gradient += slopes[rows].T @ np.ascontiguousarray(X[rows])
     return gradient
 
 

@@ -245,7 +245,7 @@ class Models:
 
     def _groups(self, rows: slice, groups: Groups) -> Iterator[tuple[Any, Any, Any]]:
         """Yield each group's rows of a block, with their labels and sample weights."""
-        X, y = np.asarray(self.objective.X[rows]), self.objective.y[rows]
+        X, y = np.ascontiguousarray(self.objective.X[rows]), self.objective.y[rows]
         weight = self.objective.sample_weight
         if weight is not None:
             weight = weight[rows].astype(X.dtype, copy=False)
