@@ -22,8 +22,8 @@ FloatMatrix = npt.NDArray[np.floating]
 
 # From so many classes on BLAS is as fast as the loops.
 MANY_CLASSES = 32
-# NumPy multiplies so few rows faster than thousands at once, and more exactly in float32.
-ROWS = 64
+# NumPy multiplies about so many numbers of X, but not fewer rows, faster than a whole block.
+STRIP, FEWEST_ROWS = 32768, 64
 # Sums may be split over vector lanes. NaN and infinity keep their meaning.
 MATH = {"reassoc", "contract", "nsz"}
 
@@ -80,7 +80,7 @@ def block_gradient(X: FloatMatrix, slopes: FloatMatrix) -> FloatMatrix:
     ndarray of shape (n_classes, n_features)
     """
     gradient = np.zeros((slopes.shape[1], X.shape[1]), X.dtype)
-    for rows in row_blocks(len(X), ROWS):
+    for rows in row_blocks(len(X), max(FEWEST_ROWS, STRIP // max(1, X.shape[1]))):
         gradient += slopes[rows].T @ np.ascontiguousarray(X[rows])
     return gradient
 
