@@ -4,6 +4,7 @@ import ast
 import doctest
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -101,3 +102,13 @@ def test_features_and_classifiers_do_not_know_each_other(package, forbidden):
             if isinstance(node, ast.ImportFrom)
         }
         assert not [m for m in imported if forbidden in m or "pipeline" in m], file.name
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/design.md"])
+def test_every_path_that_a_document_names_exists(document):
+    text = (ROOT / document).read_text()
+    folder = r"\.ci|benchmarks|classifiers|docs|examples|features|pipeline|tests"
+    named = set(re.findall(rf"`((?:{folder})/[\w./]*|\w+\.py)`", text))
+    linked = {str(Path(document).parent / link) for link in re.findall(r"\]\(([\w./]+)\)", text)}
+    assert named | linked
+    assert [path for path in sorted(named | linked) if not (ROOT / path).exists()] == []
