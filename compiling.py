@@ -11,7 +11,6 @@ from numba import njit
 from numba.core import event
 
 __all__ = [
-    "KERNEL",
     "compilations",
     "inlined",
     "inner",
@@ -20,7 +19,7 @@ __all__ = [
 ]
 
 # Options of a kernel. Nothing asks for its address, so numba need not compile a C wrapper.
-KERNEL: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+_KERNEL: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 
 def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -40,12 +39,12 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     if function is None:
         return partial(kernel, **options)
     try:
-        return njit(function, cache=True, **KERNEL, **options)
+        return njit(function, cache=True, **_KERNEL, **options)
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
         _warn_that_nothing_is_kept()
-        return njit(function, **KERNEL, **options)
+        return njit(function, **_KERNEL, **options)
 
 
 @cache
@@ -95,10 +94,10 @@ def compilations(report: Callable[[bool], None]) -> Iterator[None]:
 part = njit(inline="always")
 
 # A function that several kernels call. Python does not call it, so it needs no wrappers.
-INNER: dict[str, Any] = {
+_INNER: dict[str, Any] = {
     "error_model": "numpy",
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }
-inner = partial(njit, **INNER)
+inner = partial(njit, **_INNER)
 inlined = partial(inner, forceinline=True)  # a short function, or one with a single caller

@@ -112,3 +112,35 @@ def test_every_path_that_a_document_names_exists(document):
     linked = {str(Path(document).parent / link) for link in re.findall(r"\]\(([\w./]+)\)", text)}
     assert named | linked
     assert [path for path in sorted(named | linked) if not (ROOT / path).exists()] == []
+
+
+ROOMS = [*sorted((ROOT / "features").rglob("*.py")), *sorted((ROOT / "classifiers").rglob("*.py"))]
+
+
+def uses_in_rooms(pattern):
+    """Give the lines of features and classifiers that match a pattern."""
+    return [
+        f"{file.relative_to(ROOT)}: {line.strip()}"
+        for file in ROOMS
+        for line in file.read_text().splitlines()
+        if re.search(pattern, line)
+    ]
+
+
+def test_files_are_short():
+    lengths = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in ROOMS}
+    assert {name: length for name, length in lengths.items() if length > 350} == {}
+
+
+def test_losses_are_asked_for_traits_not_for_their_class():
+    assert uses_in_rooms(r"isinstance\(.*[Ll]oss") == []
+
+
+def test_vector_instructions_are_written_in_one_file():
+    assert uses_in_rooms("@intrinsic|llvmlite") == []
+    assert "@intrinsic" not in (ROOT / "compiling.py").read_text()
+
+
+def test_kernels_are_declared_by_the_decorators_of_compiling():
+    # Only these work where no machine code can be kept on disk.
+    assert uses_in_rooms(r"\bnjit\b|\bjit\(|cache=True") == []

@@ -2,9 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from visualwords.compiling import INNER
+from visualwords.compiling import inner, kernel
 
 from .slopes import FloatArray, Limits, improve
 
@@ -18,7 +17,7 @@ CLASSES, LANES = 2, 16
 MATH = {"reassoc", "contract", "nsz"}
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sweep_products(
     order: IndexArray,
     y: IndexArray,
@@ -74,7 +73,7 @@ def sweep_products(
                     scores[j, k] -= product * step[k]
 
 
-@njit(**INNER, fastmath=MATH)
+@inner(fastmath=MATH)
 def _four_scores(
     x0: FloatArray, x1: FloatArray, x2: FloatArray, x3: FloatArray, W: FloatArray, out: FloatArray
 ) -> None:
@@ -95,7 +94,7 @@ def _four_scores(
         out[0, k + 1], out[1, k + 1], out[2, k + 1], out[3, k + 1] = p1, q1, r1, s1
 
 
-@njit(**INNER, fastmath=MATH)
+@inner(fastmath=MATH)
 def _products_of_four(
     x0: FloatArray, x1: FloatArray, x2: FloatArray, x3: FloatArray, products: FloatArray
 ) -> None:
@@ -112,7 +111,7 @@ def _products_of_four(
     products[3, 0], products[3, 1], products[3, 2] = d, e, f
 
 
-@njit(**INNER, fastmath={"contract"})
+@inner(fastmath={"contract"})
 def _subtract(
     x0: FloatArray, x1: FloatArray, x2: FloatArray, x3: FloatArray, steps: FloatArray, W: FloatArray
 ) -> None:
@@ -125,7 +124,7 @@ def _subtract(
                 w[j] -= p * x0[j] + q * x1[j] + r * x2[j] + s * x3[j]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sweep_rows(
     order: IndexArray,
     y: IndexArray,

@@ -2,9 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from visualwords.compiling import KERNEL, kernel
+from visualwords.compiling import kernel
 from visualwords.features.image import FloatArray
 from visualwords.threads import Map, row_blocks
 
@@ -220,7 +219,7 @@ def _draw(cumulative: DoubleArray, uniform: DoubleArray) -> IndexArray:
     return np.minimum(drawn, len(cumulative) - 1)
 
 
-@njit(**KERNEL, fastmath={"contract"})  # Lets the processor multiply and add at once.
+@kernel(fastmath={"contract"})  # Lets the processor multiply and add at once.
 def _try(
     strips: FloatArray,
     trials: FloatArray,
