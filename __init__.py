@@ -25,6 +25,8 @@ _HOMES = {
     "hue_histogram": "features",
     "LinearSVM": "classifiers",
     "Softmax": "classifiers",
+    "Run": "pipeline.run",
+    "extract": "pipeline.job",
 }
 
 if TYPE_CHECKING:
@@ -37,15 +39,19 @@ if TYPE_CHECKING:
         hog,
         hue_histogram,
     )
+    from .pipeline.job import extract
+    from .pipeline.run import Run
 
 __all__ = [
     "HOG",
     "BagOfVisualWords",
     "HueHistogram",
     "LinearSVM",
+    "Run",
     "Softmax",
     "VisualVocabulary",
     "__version__",
+    "extract",
     "hog",
     "hue_histogram",
 ]

@@ -35,7 +35,7 @@ def is_source(X: object) -> TypeGuard[Source]:
     return (
         all(hasattr(X, name) for name in ("shape", "dtype", "__len__", "__getitem__"))
         and not isinstance(X, np.ndarray)
-        and not hasattr(X, "__array__")
+        and isinstance(X.dtype, np.dtype)  # type: ignore[attr-defined]
         and not issparse(X)
     )
 

@@ -1,10 +1,15 @@
-"""The command line: ``visualwords demo | run | extract | train | evaluate | predict``."""
+"""The command line, ``visualwords``: one command for each stage, and ``run`` for all of them."""
 
+import json
 import os
+import signal
 import sys
 import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -12,47 +17,65 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
-from .stages import Stages
+from .cli_store import app as store_app
+from .progress import Progress
 
 __all__ = ["main"]
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Classical image features and linear classifiers, from folders of images to scores.",
 )
+app.add_typer(store_app, name="store")
 # What is printed are names of files, whatever is in them: "[red]", ":cat:".
 PLAIN: Any = {"markup": False, "emoji": False, "highlight": False}
 console = Console(**PLAIN)
 errors = Console(stderr=True, **PLAIN)
 
-TrainFolder = Annotated[
+Images = Annotated[
+    str, typer.Argument(metavar="IMAGES", help="Folder of images, or a CSV or parquet manifest.")
+]
+TrainImages = Annotated[
     str,
     typer.Argument(
-        metavar="TRAIN", help="Folder with one folder per class, or CSV: path,label(,split)."
+        metavar="TRAIN", help="Folder with one folder per class, or a manifest path,label[,split]."
     ),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
-Test = Annotated[str | None, typer.Option(help="Test images: another such folder or CSV.")]
+Test = Annotated[str | None, typer.Option(help="Test images: another such folder or manifest.")]
 TestSize = Annotated[
     float | None, typer.Option(min=0.0, max=1.0, help="Or: share of TRAIN to hold out (0.2).")
 ]
 Out = Annotated[Path, typer.Option(help="Folder of the run; made if it is missing.")]
-Cache = Annotated[
-    Path | None, typer.Option(help="Feature store to share between runs (RUN/cache).")
+Store = Annotated[
+    str | None, typer.Option(help="Path or URL of a feature store to share (RUN/store).")
 ]
-Jobs = Annotated[int, typer.Option(help="Worker threads; -1: all cores.")]
-HueBins = Annotated[int, typer.Option(min=1, max=4096, help="Bins of the hue histogram.")]
-Words = Annotated[int, typer.Option(min=2, help="Visual words.")]
-ImageSize = Annotated[
-    int | None,
-    typer.Option(min=16, max=512, help="Side that images have for HOG (from TRAIN: 16 to 64)."),
+Features = Annotated[str | None, typer.Option(help="Names of features, such as hue,hog.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A value of the recipe, such as words.n_words=200; repeatable."),
 ]
-Alpha = Annotated[float | None, typer.Option(min=0.0, help="L2 penalty (the classifiers' own).")]
+Jobs = Annotated[int, typer.Option(help="Workers; -1: all cores.")]
 Seed = Annotated[
-    int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split and of the vocabulary.")
+    int | None,
+    typer.Option(min=0, max=2**32 - 1, help="Seed of the split and of the vocabulary (0)."),
 ]
+RetryFailed = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND", help="Try failed images of this kind again; all: every kind."),
+]
+MaxFailures = Annotated[
+    float | None,
+    typer.Option(min=0, help="Stop past so many failures, or below 1 such a share of the images."),
+]
+TimeLimit = Annotated[float | None, typer.Option(min=0.001, help="Seconds for one image.")]
+Relearn = Annotated[bool, typer.Option("--relearn", help="Learn the vocabulary anew.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+Log = Annotated[Path | None, typer.Option(help="Append progress as JSON lines to this file.")]
+PathColumn = Annotated[str, typer.Option(help="Column of a manifest with the paths.")]
+LabelColumn = Annotated[str, typer.Option(help="Column of a manifest with the labels.")]
+SplitColumn = Annotated[str, typer.Option(help="Column of a manifest with the splits.")]
 
 
 @app.command()
@@ -67,101 +90,198 @@ def demo(
     console.print(f"images     {images}/{{train,test}}/CLASS/*.{{jpg,png}}")
 
     # The line above is printed at once: what follows imports numba and scikit-image.
-    from .job import Settings
     from .sample import write_sample_images
 
     write_sample_images(images)
-    settings = Settings(train=str(images / "train"), test=str(images / "test"))
-    _run(out / "run", None, jobs, settings)
+    run(str(images / "train"), out / "run", test=str(images / "test"), jobs=jobs)
 
 
-@app.command()
+@app.command("run")
 def run(
-    train: TrainFolder,
+    train: TrainImages,
     out: Out,
     test: Test = None,
     test_size: TestSize = None,
-    cache: Cache = None,
+    store: Store = None,
+    features: Features = None,
+    set_: Sets = None,
+    seed: Seed = None,
     jobs: Jobs = -1,
-    hue_bins: HueBins = 10,
-    words: Words = 1000,
-    image_size: ImageSize = None,
-    alpha: Alpha = None,
-    seed: Seed = 0,
+    retry_failed: RetryFailed = None,
+    max_failures: MaxFailures = None,
+    time_limit: TimeLimit = None,
+    relearn: Relearn = False,
+    json_: Json = False,
+    log: Log = None,
+    path_column: PathColumn = "path",
+    label_column: LabelColumn = "label",
+    split_column: SplitColumn = "split",
 ) -> None:
-    """Do the main job: extract features, train both classifiers, evaluate them."""
-    from .job import Settings
+    """Do the main job: extract features, train the classifiers, evaluate them."""
+    from .run import Run
 
-    settings = Settings(train, test, test_size, hue_bins, words, image_size, alpha, seed)
-    _run(out, cache, jobs, settings)
+    if test is not None and test_size is not None:
+        raise typer.BadParameter("give either --test or --test-size", param_hint="--test-size")
+    options = _options_of(jobs, json_, log, retry_failed, max_failures, time_limit, relearn)
+    job = Run(out, store=store, options=options)
+    columns = _columns(train, path_column, label_column, split_column)
+    job.run(train, test, _recipe(features, set_, seed, test_size), **columns)
+    if json_:
+        typer.echo(json.dumps(job.metrics))
+        return
+    _report_images(job.metrics, job.folder)
+    _report_scores(job)
 
 
 @app.command()
 def extract(
-    train: TrainFolder,
-    out: Out,
+    images: Images,
+    store: Annotated[str | None, typer.Option(help="Path or URL of the feature store.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of a run, to train in later; needs labels.")
+    ] = None,
     test: Test = None,
     test_size: TestSize = None,
-    cache: Cache = None,
+    features: Features = None,
+    set_: Sets = None,
+    seed: Seed = None,
     jobs: Jobs = -1,
-    hue_bins: HueBins = 10,
-    words: Words = 1000,
-    image_size: ImageSize = None,
-    seed: Seed = 0,
+    retry_failed: RetryFailed = None,
+    max_failures: MaxFailures = None,
+    time_limit: TimeLimit = None,
+    relearn: Relearn = False,
+    json_: Json = False,
+    log: Log = None,
+    path_column: PathColumn = "path",
+    label_column: LabelColumn = "label",
+    split_column: SplitColumn = "split",
 ) -> None:
-    """Only compute the cached feature matrices of a run."""
-    from .job import Settings
+    """Compute the features of images and keep them in a store. Images need no labels."""
+    from .run import Run, image_metrics
 
-    settings = Settings(train, test, test_size, hue_bins, words, image_size, None, seed)
-    job = _open(out, cache, jobs)
-    results = [*out.glob("models/*-*.npz"), *out.glob("predictions.csv")]
-    job.extract(settings)
-    _report_images(job)
-    removed = [file.name for file in results if not file.exists()]
-    if removed:
-        console.print(
-            f"removed    {', '.join(sorted(removed))}: made from other matrices",
-            soft_wrap=True,
-        )
+    recipe = _recipe(features, set_, seed, test_size)
+    options = _options_of(jobs, json_, log, retry_failed, max_failures, time_limit, relearn)
+    columns = _columns(images, path_column, label_column, split_column)
+    if out is not None:
+        job = Run(out, store=store, options=options)
+        job.extract(images, test, recipe, **columns)
+        metrics = job.metrics
+    elif store is None:
+        raise typer.BadParameter("give --store STORE, or --out RUN", param_hint="--store")
+    else:
+        from .job import extract_to_store
+
+        metrics = image_metrics(extract_to_store(images, store, recipe, options, **columns))
+    if json_:
+        typer.echo(json.dumps(metrics))
+    else:
+        _report_images(metrics, out or Path(store or ""))
+
+
+@app.command()
+def plan(
+    images: Images,
+    store: Annotated[str, typer.Option(help="Path or URL of the feature store.")],
+    features: Features = None,
+    set_: Sets = None,
+    seed: Seed = None,
+    jobs: Jobs = -1,
+    retry_failed: RetryFailed = None,
+    json_: Json = False,
+    path_column: PathColumn = "path",
+    label_column: LabelColumn = "label",
+    split_column: SplitColumn = "split",
+) -> None:
+    """Say what extract would compute, and why. Nothing is decoded or learned."""
+    from .planning import plan_job
+
+    recipe = _recipe(features, set_, seed, None)
+    options = _options_of(jobs, json_, None, retry_failed, None, None, False)
+    columns = _columns(images, path_column, label_column, split_column)
+    lines = plan_job(images, store, recipe, options, **columns)
+    if json_:
+        typer.echo(json.dumps({line.feature: vars(line) for line in lines}))
+        return
+    for line in lines:
+        console.print(f"{line.feature:<10} {line.text}", soft_wrap=True)
+
+
+@app.command()
+def why(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="Path or URL of a store.")],
+    feature: Annotated[str, typer.Argument(metavar="FEATURE", help="Such as hog.")],
+) -> None:
+    """Say how the cached versions of a feature differ from each other."""
+    from .planning import differences
+
+    for line in differences(store, feature):
+        console.print(line, soft_wrap=True)
 
 
 @app.command("train")
-def train_command(folder: RunFolder, alpha: Alpha = None, jobs: Jobs = -1) -> None:
-    """Train both classifiers on the cached matrices of a run."""
-    _open(folder, None, jobs).train(alpha)
+def train_command(
+    folder: RunFolder, set_: Sets = None, jobs: Jobs = -1, json_: Json = False, log: Log = None
+) -> None:
+    """Train the classifiers on the rows of a run."""
+    from .run import Run, recipe_of
+
+    run = Run.open(folder, _options_of(jobs, json_, log))
+    recipe = recipe_of(run.record())
+    for setting in set_ or []:
+        recipe = recipe.with_setting(setting)
+    metrics = run.train(recipe)
+    if json_:
+        typer.echo(json.dumps(metrics))
 
 
 @app.command()
 def evaluate(
     folder: RunFolder,
-    test: Annotated[str | None, typer.Option(help="Score on these images instead.")] = None,
-    cache: Cache = None,
+    test: Annotated[str | None, typer.Option(help="Other test images, scored beside.")] = None,
     jobs: Jobs = -1,
+    json_: Json = False,
+    log: Log = None,
 ) -> None:
     """Score the trained classifiers of a run."""
-    if test is None and cache is not None:
-        message = "is for the matrices of --test; the run knows where its own are"
-        raise typer.BadParameter(message, param_hint="--cache")
-    job = _open(folder, cache, jobs)
-    job.evaluate(test)
-    if test is not None:
-        _report_images(job)
-    _report_scores(job)
+    from .run import Run
+
+    job = Run.open(folder, _options_of(jobs, json_, log))
+    metrics = job.evaluate(test)
+    if json_:
+        typer.echo(json.dumps(metrics))
+        return
+    _report_scores(job, metrics["other_tests"][test] if test else metrics["classifiers"])
 
 
 @app.command()
 def predict(
     folder: RunFolder,
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders or globs.")],
+    classifier: Annotated[str | None, typer.Option(help="Its name; Softmax.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="So many classes of each image.")] = 1,
+    jobs: Jobs = -1,
+    json_: Json = False,
+    out: Annotated[Path | None, typer.Option(help="Write a .csv or .parquet file.")] = None,
 ) -> None:
     """Print the class of each image and its probability."""
+    from .predict import find_images, write_predictions
+    from .run import Run
+
+    job = Run.open(folder, _options_of(jobs, json_, None))
+    predictions: Iterable[Any] = job.predict(find_images(images), classifier=classifier, top=top)
+    if out is not None:
+        predictions = write_predictions(out, list(predictions))
     failed = False
-    for prediction in _open(folder, None, 1).predict(images):
+    for prediction in predictions:
         if prediction.failure:
             failed = True
             _complain(f"{prediction.image}: {prediction.failure}")
-        else:
-            typer.echo(f"{prediction.image}\t{prediction.label}\t{prediction.probability:.4f}")
+        elif json_:
+            classes = dict(zip(prediction.labels, prediction.probabilities, strict=True))
+            typer.echo(json.dumps({"image": prediction.image, "classes": classes}))
+        elif out is None:
+            pairs = zip(prediction.labels, prediction.probabilities, strict=True)
+            typer.echo("\t".join([prediction.image, *(f"{y}\t{p:.4f}" for y, p in pairs)]))
     if failed:
         raise typer.Exit(1)
 
@@ -173,7 +293,7 @@ def _show_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _options(
+def _common(
     version: Annotated[
         bool,
         typer.Option(
@@ -184,26 +304,51 @@ def _options(
     """Take the options that come before any command."""
 
 
-def _open(folder: Path, cache: Path | None, jobs: int) -> Any:
-    from .job import Run
+def _options_of(
+    jobs: int,
+    json_: bool,
+    log: Path | None,
+    retry_failed: list[str] | None = None,
+    max_failures: float | None = None,
+    time_limit: float | None = None,
+    relearn: bool = False,
+) -> Any:
+    from .job import Options
 
     if jobs == 0:
-        message = "expected a number of threads, or -1 for all cores"
+        message = "expected a number of workers, or -1 for all cores"
         raise typer.BadParameter(message, param_hint="--jobs")
-    return Run(folder, cache=cache, stages=Stages(console), n_jobs=jobs)
+    progress = Progress(None if json_ else console, log)
+    return Options(jobs, progress, retry_failed or (), max_failures, time_limit, relearn)
 
 
-def _run(folder: Path, cache: Path | None, jobs: int, settings: Any) -> None:
-    job = _open(folder, cache, jobs)
-    job.run(settings)
-    _report_images(job)
-    _report_scores(job)
-    console.print(f"matrices   {job.cache}", soft_wrap=True)
+def _recipe(
+    features: str | None, sets: list[str] | None, seed: int | None, test_size: float | None
+) -> Any:
+    from .recipe import Recipe
+
+    recipe = Recipe()
+    for setting in sets or []:
+        recipe = recipe.with_setting(setting)
+    if seed is not None:
+        recipe = recipe.with_setting(f"seed={seed}")
+    if test_size is not None:
+        recipe = recipe.with_setting(f"test_size={test_size}")
+    if features is not None:
+        recipe = recipe.with_features([name.strip() for name in features.split(",")])
+    return recipe
 
 
-def _report_images(job: Any) -> None:
-    images = job.metrics["images"]
-    where = f"; see {job.folder / 'failures.csv'}" if images["failed"] else ""
+def _columns(images: str, path: str, label: str, split: str) -> dict[str, str]:
+    """Return the names of a manifest's columns, where they are not the usual ones."""
+    given = {"path_column": path, "label_column": label, "split_column": split}
+    return {name: value for name, value in given.items() if value != name.removesuffix("_column")}
+
+
+def _report_images(metrics: Any, folder: Path) -> None:
+    images = metrics["images"]
+    kinds = ", ".join(f"{n} {kind}" for kind, n in metrics["failures"].items())
+    where = f" ({kinds}); see {folder / 'failures.csv'}" if images["failed"] else ""
     console.print(
         f"images     {images['found']} found, {images['ok']} ok, {images['failed']} failed{where}",
         soft_wrap=True,
@@ -218,8 +363,8 @@ def _report_images(job: Any) -> None:
         )
 
 
-def _report_scores(job: Any) -> None:
-    classifiers = job.metrics["classifiers"]
+def _report_scores(job: Any, classifiers: Any = None) -> None:
+    classifiers = classifiers or job.metrics["classifiers"]
     sets = list(next(iter(classifiers.values()))["by_features"])
     table = Table("test accuracy", *sets, title_justify="left")
     for name, scores in classifiers.items():
@@ -227,6 +372,7 @@ def _report_scores(job: Any) -> None:
     console.print(table)
     console.print(f"metrics    {job.folder / 'metrics.json'}", soft_wrap=True)
     console.print(f"models     {job.folder / 'models'}", soft_wrap=True)
+    console.print(f"matrices   {job.store}", soft_wrap=True)
 
 
 def _complain(message: str) -> None:
@@ -237,17 +383,47 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     errors.print(f"warning: {message}", style="yellow", soft_wrap=True)
 
 
+class _Interrupted(BaseException):
+    """The user (SIGINT) or the system (SIGTERM) asked the job to end.
+
+    Typer would take a KeyboardInterrupt for its own.
+    """
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise _Interrupted(number)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Turn signals into an exception, so that a job ends in order."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    try:
+        before = [signal.signal(number, _interrupt) for number in numbers]
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is 0 only when the job did what was asked."""
     if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be UTF-8
         sys.stdout.reconfigure(errors="surrogateescape")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _signals():
             # What a decoder finds wrong with a file is told with the file's name, as its failure.
             warnings.filterwarnings("ignore", module=r"PIL\.")
             warnings.showwarning = _warn
             typer.main.get_command(app)(arguments, prog_name="visualwords")
+    except _Interrupted as error:
+        _complain("interrupted; what was computed is kept, the same command goes on from there")
+        return 128 + int(error.args[0])
     except OSError as error:
         what = error.strerror or str(error)
         _complain(f"{error.filename}: {what}" if error.filename else what)

@@ -1,376 +1,419 @@
-"""The extraction stages: learn what features learn, then compute every missing shard.
+"""Extraction: plan which rows are missing, compute them in workers, and view them as matrices."""
 
-An image is decoded once for all the features that miss it. Chunks of images go to workers through
-joblib, so ``joblib.parallel_config`` chooses threads (the default), processes or a cluster; what a
-worker is sent are paths, and what comes back are rows.
-"""
-
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
-from pathlib import Path
-from time import perf_counter
-from typing import Any, overload
 
-import joblib
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from ..features.base import ImageFeature
-from .dataset import DatasetError, Source
-from .persist import decode_estimator, save_estimator
-from .reader import ImageError, Reader, read_bytes
-from .scan import Scan, digest_of
-from .stages import Stage, Stages
-from .store import FeatureMatrix, StoredMatrix, key_of, read_sealed, write_sealed
+from ..classifiers import ColumnStack
+from .engine import in_workers
+from .failures import CRASHED, REFUSED
+from .features import FeatureRef
+from .progress import Progress
+from .reader import Reader
+from .sources import Source
+from .store.files import Folder
+from .store.rows import (
+    DIGEST_BYTES,
+    SHARD_ROWS,
+    Digests,
+    FeatureRows,
+    RowFailure,
+    RowMatrix,
+    shard_name,
+)
+from .workers import Receipt, ShardTask, compute_shard
 
-__all__ = ["Extraction", "Extractor"]
+__all__ = [
+    "Extraction",
+    "Plan",
+    "TooManyFailuresError",
+    "Work",
+    "compute",
+    "digests_of",
+    "ledger",
+    "plan",
+]
 
-# A chunk, the unit of work, ends at whichever comes first: what it holds is in memory at a time,
-# and features prepare themselves once for each.
-IMAGES_PER_CHUNK = 256
-PIXELS_PER_CHUNK = 4_000_000
-
-# The training images that a vocabulary is learned from: at most so many, and so many pixels.
-SAMPLE_IMAGES = 10_000
-SAMPLE_PIXELS = 100_000_000
-
-Image = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float32]
-
-
-class ChangedError(ImageError):
-    """The file is not what the scan saw: no property of those bytes, so nothing to keep."""
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """The matrices of one data set, their rows aligned.
-
-    In the store each feature has a row for every image that it can describe. Here they have the
-    rows of the images that all of them can, so that rows can be joined and scores compared.
-
-    Attributes
-    ----------
-    folders : dict of str to Path
-        Where each feature's matrix is kept.
-    matrices : dict of str to FeatureMatrix or ndarray
-    kept : ndarray of int
-        The images that have a row in every matrix.
-    failures : dict of int to str
-        The others, and why; what a feature refuses begins with the feature's name.
-    """
-
-    folders: dict[str, Path]
-    matrices: dict[str, FeatureMatrix | FloatArray]
-    kept: npt.NDArray[np.int64]
-    failures: dict[int, str]
-
-    @classmethod
-    def load(cls, folders: Mapping[str, Path], n_images: int) -> "Extraction":
-        """Map complete matrices into memory and keep the images that have a row in every one."""
-        loaded = {name: StoredMatrix(folder, n_images).load() for name, folder in folders.items()}
-        reasons: defaultdict[int, list[str]] = defaultdict(list)
-        for matrix in loaded.values():
-            for i, why in matrix.failures.items():
-                if why not in reasons[i]:
-                    reasons[i].append(why)
-        kept = np.setdiff1d(np.arange(n_images), np.fromiter(reasons, np.int64))
-        aligned = {name: m.take(np.searchsorted(m.kept, kept)) for name, m in loaded.items()}
-        failures = {i: "; ".join(why) for i, why in sorted(reasons.items())}
-        return cls(dict(folders), aligned, kept, failures)
+# A shard ends at whichever comes first, SHARD_ROWS rows or so many pixels, so that some hundred
+# photographs are work for more than one worker.
+PIXELS_PER_SHARD = 1 << 24
 
 
-class Sample(Sequence[Image]):
-    """Training images that features learn from, decoded when they are asked for.
-
-    The place of an image that proves damaged is taken by the next sound one; that it is damaged
-    is reported by extraction, which decodes them all. A file that is not what the scan saw ends the
-    job: what is learned without it would be kept as learned from it.
-    """
-
-    def __init__(self, scan: Scan, reader: Reader, seed: int) -> None:
-        numbers = _draw_sample(scan, reader.max_side, seed)
-        _, self._sources, self.digests = _arguments(scan, numbers)
-        self._reader = reader
-        self._opened: list[int] = []  # append is atomic: features may learn in threads
-
-    def __len__(self) -> int:
-        return len(self._sources)
-
-    @overload
-    def __getitem__(self, index: int) -> Image: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Image]: ...
-    def __getitem__(self, index: int | slice) -> Image | list[Image]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        for place in (*range(index, len(self)), *range(index)):
-            self._opened.append(place)
-            try:
-                return _decode_one(self._sources[place], self.digests[place], self._reader)
-            except ChangedError as error:
-                raise DatasetError(f"{self._sources[place]}: {error}") from error
-            except ImageError as error:
-                failure = str(error)
-        raise DatasetError(_none_usable(self._sources[0], failure))
-
-    @property
-    def decoded(self) -> int:
-        """Images decoded so far."""
-        return len(self._opened)
-
-
-def _draw_sample(scan: Scan, max_side: int, seed: int) -> list[int]:
-    """Number the images that learning uses, in the order of the data set."""
-    sound = [i for i in range(len(scan.dataset)) if i not in scan.failures]
-    if not sound:
-        first, why = next(iter(scan.failures.items()))
-        raise DatasetError(_none_usable(scan.dataset.names[first], why))
-    drawn = np.random.default_rng(seed).permutation(sound)[:SAMPLE_IMAGES]
-    shapes = scan.shapes[drawn].astype(float)
-    shapes *= np.minimum(1, max_side / shapes.max(axis=1))[:, None]
-    affordable = np.cumsum(shapes.prod(axis=1)) <= SAMPLE_PIXELS
-    affordable[0] = True
-    return sorted(drawn[affordable].tolist())
-
-
-def _none_usable(image: Source | str, why: str) -> str:
-    return f"none of the training images can be used; {image}: {why}"
+class TooManyFailuresError(ValueError):
+    """More images failed than the job was allowed to leave out."""
 
 
 @dataclass
-class Chunk:
-    """What a worker made of some images: by feature, rows and the failures' reasons by number."""
+class Plan:
+    """What there is to compute.
 
-    rows: dict[str, FloatArray] = field(default_factory=dict)
-    failures: dict[str, dict[int, str]] = field(default_factory=dict)
-    changed: set[int] = field(default_factory=set)
-    decoded: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
+    Attributes
+    ----------
+    source : Source
+    images : pyarrow.Table
+        With the columns of :data:`.scan.IMAGES`.
+    features : dict of str to FeatureRows
+    refs : dict of str to FeatureRef
+    missing : dict of str to ndarray of bool
+        By feature: whether an image has neither a row nor a reason why it has none.
+    retried : dict of str to ndarray of bool
+        Which of the missing failed before.
+    """
+
+    source: Source
+    images: pa.Table
+    features: dict[str, FeatureRows]
+    refs: dict[str, FeatureRef]
+    missing: dict[str, npt.NDArray[np.bool_]]
+    retried: dict[str, npt.NDArray[np.bool_]]
+
+    @property
+    def n_missing(self) -> int:
+        """Images that lack something."""
+        return int(np.logical_or.reduce(list(self.missing.values())).sum())
 
 
-class Extractor:
-    """Features over data sets, through the cache.
+def digests_of(images: pa.Table) -> tuple[Digests, npt.NDArray[np.bool_]]:
+    """Return the digests of images, and which of the images are sound as far as is known.
+
+    A file that could not be read has a digest of zeros.
+    """
+    column = images["digest"].combine_chunks()
+    has_one = column.is_valid().to_numpy(zero_copy_only=False)
+    raw = b"".join(pc.fill_null(column, bytes(DIGEST_BYTES)).to_pylist())
+    is_sound = has_one & images["kind"].combine_chunks().is_null().to_numpy(zero_copy_only=False)
+    return np.frombuffer(raw, f"V{DIGEST_BYTES}"), is_sound
+
+
+def plan(
+    source: Source,
+    images: pa.Table,
+    refs: Mapping[str, FeatureRef],
+    store: Folder,
+    retry: Sequence[str] = (),
+) -> Plan:
+    """Find which rows are missing.
 
     Parameters
     ----------
-    folder : Path
-        The feature store.
+    source : Source
+    images : pyarrow.Table
+        With the columns of :data:`.scan.IMAGES`.
+    refs : mapping of str to FeatureRef
+    store : Folder
+    retry : sequence of str
+        Kinds of failure to try again; "all" is all kinds.
+    """
+    digests, is_sound = digests_of(images)
+    features, missing, retried = {}, {}, {}
+    for name, ref in refs.items():
+        rows = FeatureRows(store, name, ref.folder.removeprefix(f"{name}-"))
+        lacks = is_sound & ~rows.find(digests).found
+        again = np.zeros(len(lacks), bool)
+        places = np.flatnonzero(lacks)
+        for k, failure in rows.failures(digests[places]).items():
+            if failure.kind in retry or "all" in retry:
+                again[places[k]] = True
+            else:
+                lacks[places[k]] = False
+        features[name], missing[name], retried[name] = rows, lacks, again
+    return Plan(source, images, features, dict(refs), missing, retried)
+
+
+def compute(
+    plan: Plan,
+    store: Folder,
+    reader: Reader,
+    progress: Progress,
+    *,
+    n_jobs: int | None = None,
+    max_failures: float | None = None,
+    time_limit: float | None = None,
+) -> "Extraction":
+    """Compute what is missing.
+
+    Parameters
+    ----------
+    plan : Plan
+    store : Folder
     reader : Reader
-    stages : Stages
+    progress : Progress
     n_jobs : int or None
         As in joblib.
+    max_failures : float, optional
+        The job ends when more images fail: below 1 a share of all images, else a number.
+    time_limit : float, optional
+        Seconds for reading and decoding one image.
+    """
+    work = Work(computed=dict.fromkeys(plan.refs, 0))
+    passing: dict[bytes, RowFailure] = {}
+    tasks = list(_tasks(plan, store, reader, time_limit))
+    n_images = plan.images.num_rows
+    allowed = np.inf if max_failures is None else max_failures
+    allowed = allowed * n_images if allowed < 1 else allowed
+    n_failed = n_images - int(_is_sound(plan).sum())
+    with progress.stage("extract", n_images) as stage:
+        stage.advance(n_images - sum(len(task.locations) for task in tasks), n_failed)
+        _check_failures(n_failed, allowed, n_images)
+        for number, receipt in in_workers(compute_shard, tasks, n_jobs):
+            task = tasks[number]
+            work.add(receipt)
+            for i, failure in receipt.failures.items():
+                passing[task.digests[i]] = failure
+            n_failed += receipt.failed
+            stage.advance(len(task.locations), receipt.failed)
+            _check_failures(n_failed, allowed, n_images)
+        computed = ", ".join(name for name, n_rows in work.computed.items() if n_rows)
+        stage.summary = f"{computed or 'nothing new'}: {work.decoded} images decoded"
+    for rows in plan.features.values():
+        rows.refresh()
+    return Extraction(ledger(plan, passing), plan.features, work)
+
+
+def _is_sound(plan: Plan) -> npt.NDArray[np.bool_]:
+    return digests_of(plan.images)[1]
+
+
+def _check_failures(n_failed: int, allowed: float, n_images: int) -> None:
+    if n_failed > allowed:
+        raise TooManyFailuresError(
+            f"{n_failed} of {n_images} images failed, more than --max-failures allows; what was "
+            "computed is kept: mend the images or raise --max-failures, and run the job again"
+        )
+
+
+def _tasks(
+    plan: Plan, store: Folder, reader: Reader, time_limit: float | None
+) -> Iterator[ShardTask]:
+    """Cut the images into shards, those together that lack the same features.
+
+    An image that is there twice is computed once.
+    """
+    digests, _ = digests_of(plan.images)
+    lacks = np.stack(list(plan.missing.values()))
+    wanted = np.flatnonzero(lacks.any(axis=0))
+    if not len(wanted):
+        return
+    _, first = np.unique(digests[wanted].view(f"S{DIGEST_BYTES}"), return_index=True)
+    wanted = wanted[np.sort(first)]
+    kinds, which = np.unique(lacks[:, wanted], axis=1, return_inverse=True)
+    for k in range(kinds.shape[1]):
+        refs = [
+            ref
+            for ref, is_missing in zip(plan.refs.values(), kinds[:, k], strict=True)
+            if is_missing
+        ]
+        for images in _shards(plan.images, wanted[which.ravel() == k], reader):
+            name = shard_name(digests[images])
+            locations = plan.images["location"].take(images).to_pylist()
+            attempts = _attempts(plan, refs, digests[images])
+            raw = [digest.tobytes() for digest in digests[images]]
+            yield ShardTask(
+                name, plan.source, locations, raw, attempts, refs, store.url, reader, time_limit
+            )
+
+
+def _attempts(plan: Plan, refs: Sequence[FeatureRef], digests: Digests) -> list[int]:
+    attempts = [0] * len(digests)
+    for ref in refs:
+        for i, failure in plan.features[ref.name].failures(digests).items():
+            attempts[i] = max(attempts[i], failure.attempts)
+    return attempts
+
+
+def _shards(
+    table: pa.Table, images: npt.NDArray[np.intp], reader: Reader
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Cut images that follow each other into shards."""
+    sides = [table[name].take(images).to_numpy().astype(float) for name in ("rows", "columns")]
+    scale = np.minimum(1, reader.max_side / np.maximum(np.maximum(*sides), 1))
+    pixels = sides[0] * sides[1] * scale**2
+    start, room = 0, float(PIXELS_PER_SHARD)
+    for i, n_pixels in enumerate(pixels):
+        if i > start and (i - start == SHARD_ROWS or n_pixels > room):
+            yield images[start:i]
+            start, room = i, float(PIXELS_PER_SHARD)
+        room -= n_pixels
+    yield images[start:]
+
+
+@dataclass
+class Work:
+    """What was done for an extraction.
 
     Attributes
     ----------
     decoded : int
-        Images decoded so far.
+        Images that were decoded.
+    computed : dict of str to int
+        Rows that were computed, by feature.
     worker_seconds : dict of str to float
-        Time that workers spent reading and decoding (``decode``) and in each feature.
+        Time that workers spent reading and decoding ("decode") and in each feature.
     """
 
-    def __init__(self, folder: Path, reader: Reader, stages: Stages, n_jobs: int | None) -> None:
-        self.folder = folder
-        self.reader = reader
-        self.stages = stages
-        self.n_jobs = n_jobs
-        self.decoded = 0
-        self.worker_seconds: defaultdict[str, float] = defaultdict(float)
+    decoded: int = 0
+    computed: dict[str, int] = field(default_factory=dict)
+    worker_seconds: dict[str, float] = field(default_factory=dict)
 
-    def fit(
-        self, features: Mapping[str, ImageFeature], train: Scan, seed: int
-    ) -> dict[str, ImageFeature]:
-        """Fit the features on a sample of the training images, or load what was learned before.
+    def add(self, receipt: Receipt) -> None:
+        """Add what a worker did."""
+        self.decoded += receipt.decoded
+        for name, n_rows in receipt.rows.items():
+            self.computed[name] += n_rows
+        for name, seconds in receipt.seconds.items():
+            self.worker_seconds[name] = self.worker_seconds.get(name, 0.0) + seconds
 
-        The sample: the sound training images in a random order drawn by ``seed``, as many of the
-        first ``SAMPLE_IMAGES`` as have no more than ``SAMPLE_PIXELS`` pixels together.
-        """
-        sample = Sample(train, self.reader, seed)
-        files = {
-            name: self.folder / "learned" / f"{key_of(feature, sample.digests, self.reader)}.npz"
-            for name, feature in features.items()
-        }
-        learned = {name: _learned_before(file) for name, file in files.items()}
-        new = [name for name, feature in learned.items() if feature is None]
-        with self.stages.stage("learn", len(new)) as stage:
-            for name in new:
-                feature = features[name].set_params(n_jobs=self.n_jobs).fit(sample)
-                data = save_estimator(feature.set_params(n_jobs=None))
-                write_sealed(files[name], data)
-                learned[name] = decode_estimator(data)
-                stage.advance(1)
-            stage.summary = f"{', '.join(new) or 'nothing new'}: {sample.decoded} images decoded"
-        self.decoded += sample.decoded
-        return learned
 
-    def transform(self, features: Mapping[str, ImageFeature], scan: Scan) -> Extraction:
-        """Compute the shards that are missing and load the matrices."""
-        n_images = len(scan.dataset)
-        stored = {
-            name: StoredMatrix(
-                self.folder / name / key_of(feature, scan.digests, self.reader), n_images
-            )
-            for name, feature in features.items()
-        }
-        missing = {name: set(matrix.missing()) for name, matrix in stored.items()}
-        with self.stages.stage("extract", n_images) as stage:
-            decoded_before = self.decoded
-            self._fill(stored, missing, features, scan, stage)
-            computed = ", ".join(name for name in missing if missing[name]) or "nothing new"
-            stage.summary = f"{computed}: {self.decoded - decoded_before} images decoded"
-        return Extraction.load({name: m.folder for name, m in stored.items()}, n_images)
+def ledger(plan: Plan, passing: Mapping[bytes, RowFailure]) -> pa.Table:
+    """Return what became of each image.
 
-    def _fill(
-        self,
-        stored: Mapping[str, StoredMatrix],
-        missing: Mapping[str, set[int]],
-        features: Mapping[str, ImageFeature],
-        scan: Scan,
-        stage: Stage,
+    Parameters
+    ----------
+    plan : Plan
+    passing : mapping of digest to RowFailure
+        Failures that the store does not keep.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns path, label, split, digest, rows, columns, status ("ok" or "failed"),
+        kind, reason and attempts.
+    """
+    images = plan.images
+    kinds, reasons = images["kind"].to_pylist(), images["reason"].to_pylist()
+    attempts = np.ones(len(kinds), np.int32)
+    digests, is_sound = digests_of(images)
+    has_rows = np.logical_and.reduce([r.find(digests).found for r in plan.features.values()])
+    for i in np.flatnonzero(is_sound & ~has_rows).tolist():
+        kinds[i], reasons[i], attempts[i] = _why(digests[i].tobytes(), plan.features, passing)
+    status = ["ok" if kind is None else "failed" for kind in kinds]
+    named = {name: images[name] for name in ("path", "label", "split", "digest", "rows", "columns")}
+    columns = {
+        **named,
+        "status": pa.array(status, pa.string()),
+        "kind": pa.array(kinds, pa.string()),
+        "reason": pa.array(reasons, pa.string()),
+        "attempts": pa.array(attempts, pa.int32()),
+    }
+    return pa.table(columns)
+
+
+def _why(
+    digest: bytes, features: Mapping[str, FeatureRows], passing: Mapping[bytes, RowFailure]
+) -> tuple[str, str, int]:
+    """Return kind, reason and attempts of an image that lacks a row."""
+    kinds, reasons, attempts = [], [], 1
+    for name, rows in features.items():
+        failure = rows.failure(digest)
+        if failure is None:
+            continue
+        is_refused = failure.kind == REFUSED
+        kinds.append(f"{REFUSED} by {name}" if is_refused else failure.kind)
+        reason = f"{name}: {failure.reason}" if is_refused else failure.reason
+        reasons += [reason] if reason not in reasons else []
+        attempts = max(attempts, failure.attempts)
+    if not kinds and digest in passing:
+        failure = passing[digest]
+        return failure.kind, failure.reason, failure.attempts
+    if not kinds:
+        return CRASHED, "no row and no reason were kept; run the job again", 1
+    return kinds[0], "; ".join(reasons), attempts
+
+
+class Extraction:
+    """The rows of some images, by feature.
+
+    Parameters
+    ----------
+    images : pyarrow.Table
+        As :func:`ledger` returns them.
+    rows : mapping of str to FeatureRows
+    work : Work, optional
+
+    Attributes
+    ----------
+    features : list of str
+    images : pyarrow.Table
+        A row for each image: what it is, and what became of it. For each feature there are
+        ``<feature>_shard`` and ``<feature>_row``, the file in the store and the row in it.
+    refs : dict of str to FeatureRef
+        The features in the store.
+    work : Work
+        What was done to make it.
+    """
+
+    def __init__(
+        self, images: pa.Table, rows: Mapping[str, FeatureRows], work: Work | None = None
     ) -> None:
-        """Write the missing shards, in order, while workers describe the images to come."""
-        shards = StoredMatrix.shards(len(scan.dataset))
-        wanted = sorted(set().union(*missing.values()))
-        tasks = [(shard, chunk) for shard in wanted for chunk in _chunks(scan, shards[shard])]
-        stage.advance(len(scan.dataset) - sum(len(chunk) for _, chunk in tasks))
-        for shard, chunks in self._describe(tasks, missing, features, scan, stage):
-            for name, matrix in stored.items():
-                if shard in missing[name]:
-                    failures = {i: w for chunk in chunks for i, w in chunk.failures[name].items()}
-                    parts = [chunk.rows[name] for chunk in chunks if len(chunk.rows[name])]
-                    rows = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
-                    matrix.write(shard, rows, failures, set().union(*(c.changed for c in chunks)))
-        for name, matrix in stored.items():
-            matrix.commit(features[name], self.reader)
+        digests, _ = digests_of(images)
+        self._rows = dict(rows)
+        self._places = {name: r.find(digests) for name, r in self._rows.items()}
+        self.features = list(self._rows)
+        self.images = images
+        for name in self.features:
+            self._add_places(name)
+        self.refs: dict[str, FeatureRef] = {}
+        self.work = work or Work(computed=dict.fromkeys(self.features, 0))
 
-    def _describe(
-        self,
-        tasks: Sequence[tuple[int, range]],
-        missing: Mapping[str, set[int]],
-        features: Mapping[str, ImageFeature],
-        scan: Scan,
-        stage: Stage,
-    ) -> Iterator[tuple[int, list[Chunk]]]:
-        """Describe chunks of images in workers; give the chunks of one shard after the other."""
-        jobs = (
-            joblib.delayed(_describe_chunk)(
-                *_arguments(scan, numbers),
-                self.reader,
-                {name: feature for name, feature in features.items() if shard in missing[name]},
-            )
-            for shard, numbers in tasks
-        )
-        run = joblib.Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
-        results = zip(tasks, run(jobs), strict=True)
-        for shard, group in groupby(results, key=lambda result: result[0][0]):
-            chunks = []
-            for (_, numbers), chunk in group:
-                self.decoded += chunk.decoded
-                for part, seconds in chunk.seconds.items():
-                    self.worker_seconds[part] += seconds
-                known = {i: scan.failures[i] for i in numbers if i in scan.failures}
-                for failures in chunk.failures.values():
-                    failures |= known
-                chunks.append(chunk)
-                stage.advance(len(numbers))
-            yield shard, chunks
+    def _add_places(self, name: str) -> None:
+        """Write into the table where the rows of a feature lie."""
+        places, rows = self._places[name], self._rows[name]
+        absent = ~places.found
+        files = pa.array(rows.shard_files, pa.string())
+        shards = files.take(pa.array(np.maximum(places.shard, 0), mask=absent))
+        numbers = pa.array(places.row.astype(np.int32), mask=absent)
+        for column, values in ((f"{name}_shard", shards), (f"{name}_row", numbers)):
+            if column in self.images.column_names:
+                self.images = self.images.drop_columns(column)
+            self.images = self.images.append_column(column, values)
 
+    @property
+    def is_ok(self) -> npt.NDArray[np.bool_]:
+        """Whether an image has a row of every feature."""
+        status = self.images["status"].to_numpy(zero_copy_only=False) == "ok"
+        return np.logical_and.reduce([status, *(p.found for p in self._places.values())])
 
-def _learned_before(file: Path) -> Any:
-    try:
-        return decode_estimator(read_sealed(file))
-    except (OSError, ValueError):  # not there, or not what was written
-        return None
+    def chosen(self, split: str | None = None) -> npt.NDArray[np.intp]:
+        """Return the numbers of the images that are ok and, where one is named, of a split."""
+        wanted = self.is_ok
+        if split is not None:
+            wanted &= self.images["split"].to_numpy(zero_copy_only=False) == split
+        return np.flatnonzero(wanted)
 
+    def matrix(
+        self, features: str | Sequence[str] | None = None, *, split: str | None = None
+    ) -> RowMatrix | ColumnStack:
+        """Return the rows of the images that are ok.
 
-def _chunks(scan: Scan, numbers: range) -> list[range]:
-    """Cut images that follow each other into chunks."""
-    pixels = scan.shapes[numbers.start : numbers.stop].prod(axis=1).cumsum()
-    parts = np.stack([np.arange(len(numbers)) // IMAGES_PER_CHUNK, pixels // PIXELS_PER_CHUNK])
-    cuts = np.flatnonzero(np.diff(parts).any(axis=0)) + 1
-    edges = [0, *cuts.tolist(), len(numbers)]
-    return [numbers[start:end] for start, end in pairwise(edges)]
+        Parameters
+        ----------
+        features : str or sequence of str, optional
+            All where it is left out. Several stand side by side.
+        split : str, optional
+            Such as "train".
 
+        Returns
+        -------
+        array-like of shape (n, columns), float32
+            It is read by slices, ``np.asarray`` reads all of it.
+        """
+        names = [features] if isinstance(features, str) else list(features or self.features)
+        for name in names:
+            if name not in self._rows:
+                raise ValueError(f"no feature {name!r} here; there are {', '.join(self.features)}")
+        chosen = self.chosen(split)
+        parts = [self._rows[name].matrix(self._places[name][chosen]) for name in names]
+        return parts[0] if isinstance(features, str) else ColumnStack(parts)
 
-def _arguments(scan: Scan, numbers: Sequence[int]) -> tuple[list[int], list[Source], list[str]]:
-    """What a worker needs to know of some images: numbers, sources and digests of the sound."""
-    sound = [i for i in numbers if i not in scan.failures]
-    return sound, [scan.dataset.sources[i] for i in sound], [scan.digests[i] for i in sound]
-
-
-def _decode_chunk(
-    numbers: Sequence[int], sources: Sequence[Source], digests: Sequence[str], reader: Reader
-) -> tuple[list[Image], dict[int, ImageError]]:
-    images, failures = [], {}
-    for number, source, digest in zip(numbers, sources, digests, strict=True):
-        try:
-            images.append(_decode_one(source, digest, reader))
-        except ImageError as error:
-            failures[number] = error
-    return images, failures
-
-
-def _decode_one(source: Source, digest: str, reader: Reader) -> Image:
-    if not isinstance(source, Path):
-        return source
-    try:
-        data = read_bytes(source)
-    except ImageError as error:
-        raise ChangedError(f"{error}; it was sound when the job began") from error
-    if digest_of(data) != digest:  # its row would be kept under the digest of other bytes
-        raise ChangedError("the file was changed while the job ran; run the job again")
-    return reader.decode(data)
-
-
-def _describe_chunk(
-    numbers: Sequence[int],
-    sources: Sequence[Source],
-    digests: Sequence[str],
-    reader: Reader,
-    features: Mapping[str, ImageFeature],
-) -> Chunk:
-    """Decode some images and describe each by every feature: a row or a failure."""
-    chunk = Chunk(decoded=len(numbers))
-    start = perf_counter()
-    images, errors = _decode_chunk(numbers, sources, digests, reader)
-    damaged = {number: str(error) for number, error in errors.items()}
-    chunk.changed = {i for i, error in errors.items() if isinstance(error, ChangedError)}
-    decoded = [number for number in numbers if number not in damaged]
-    chunk.seconds["decode"] = perf_counter() - start
-    for name, feature in features.items():
-        start = perf_counter()
-        chunk.rows[name], refused = _describe(feature, decoded, images)
-        chunk.failures[name] = damaged | {i: f"{name}: {why}" for i, why in refused.items()}
-        chunk.seconds[name] = perf_counter() - start
-    return chunk
-
-
-def _describe(
-    feature: ImageFeature, numbers: Sequence[int], images: Sequence[Image]
-) -> tuple[FloatArray, dict[int, str]]:
-    """Rows of the images that a feature can describe, and why it refuses the others."""
-    refused: dict[int, str] = {}
-    try:
-        rows = _transform(feature, images)
-    except ValueError:  # of some image: find which
-        refusals = [_refusal(feature, image) for image in images]
-        refused = {i: why for i, why in zip(numbers, refusals, strict=True) if why}
-        kept = [image for image, why in zip(images, refusals, strict=True) if not why]
-        rows = _transform(feature, kept)
-    return rows, refused
-
-
-def _transform(feature: ImageFeature, images: Sequence[Image]) -> FloatArray:
-    return feature.transform(images) if images else np.empty((0, 0), np.float32)
-
-
-def _refusal(feature: ImageFeature, image: Image) -> str | None:
-    try:
-        feature.describe(image)
-    except ValueError as error:
-        return str(error)
-    return None
+    def labels(self, split: str | None = None) -> npt.NDArray[np.str_]:
+        """Return the labels of the images that are ok, in the order of the rows of a matrix."""
+        chosen = self.chosen(split)
+        labels = self.images["label"].take(chosen)
+        if labels.null_count:
+            first = self.images["path"].take(chosen).filter(pc.is_null(labels))[0].as_py()
+            raise ValueError(f"{labels.null_count} images have no label, such as {first}")
+        return np.array(labels.to_pylist(), dtype=str)

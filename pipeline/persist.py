@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
-__all__ = ["decode_estimator", "describe_estimator", "load_estimator", "save_estimator"]
+__all__ = ["decode_estimator", "describe_estimator", "is_ours", "load_estimator", "save_estimator"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 # Whatever a file says, only these packages' public classes are ever looked up.
 PACKAGES = ("features", "classifiers")
+ROOT = __name__.partition(".")[0]
 
 # Parameters that say how a result is computed, not what it is; a loaded estimator has defaults.
 NOT_PART_OF_THE_RESULT = frozenset({"n_jobs", "verbose"})
@@ -31,7 +32,10 @@ NOT_PART_OF_THE_RESULT = frozenset({"n_jobs", "verbose"})
 def describe_estimator(estimator: BaseEstimator) -> dict[str, Any]:
     """Describe an estimator for a cache key: as it would be saved, with digests for arrays."""
     arrays: Arrays = {}
-    encoded = _encode(estimator, arrays)
+    if is_ours(estimator):
+        encoded = _encode(estimator, arrays)
+    else:
+        encoded = _encode_values(estimator, _name(estimator), arrays)
     digests = {name: _digest(array) for name, array in arrays.items()}
     return {"estimator": encoded, "arrays": digests}
 
@@ -95,10 +99,24 @@ def _encode(value: Any, arrays: Arrays) -> Any:
     raise TypeError(f"cannot save a {type(value).__name__} without pickle")
 
 
+def is_ours(estimator: BaseEstimator) -> bool:
+    """Tell whether an estimator is of this package, so that it can be saved without pickle."""
+    module = type(estimator).__module__.split(".")
+    return module[0] == ROOT and len(module) > 1 and module[1] in PACKAGES
+
+
+def _name(estimator: BaseEstimator) -> str:
+    return f"{type(estimator).__module__}:{type(estimator).__qualname__}"
+
+
 def _encode_estimator(estimator: BaseEstimator, arrays: Arrays) -> dict[str, Any]:
-    package = type(estimator).__module__.split(".")[1]
-    if package not in PACKAGES:
+    if not is_ours(estimator):
         raise TypeError(f"cannot save {type(estimator).__name__}: not an estimator of this package")
+    package = type(estimator).__module__.split(".")[1]
+    return _encode_values(estimator, f"{package}.{type(estimator).__name__}", arrays)
+
+
+def _encode_values(estimator: BaseEstimator, name: str, arrays: Arrays) -> dict[str, Any]:
     parameters = estimator.get_params(deep=False)
     learned = {name: value for name, value in vars(estimator).items() if name.endswith("_")}
 
@@ -110,7 +128,7 @@ def _encode_estimator(estimator: BaseEstimator, arrays: Arrays) -> dict[str, Any
         }
 
     return {
-        "class": f"{package}.{type(estimator).__name__}",
+        "class": name,
         "parameters": encode(parameters),
         "learned": encode(learned),
     }

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..features.image import resize
+from .failures import NOT_AN_IMAGE, TOO_LARGE, UNREADABLE
 from .formats import Header, ImageError, OpenedImage, open_image
 from .formats.colour import to_srgb
 
@@ -37,16 +38,18 @@ def read_bytes(path: Path | str) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise ImageError("a folder, expected an image file")
+            raise ImageError("a folder, expected an image file", UNREADABLE)
         if not stat.S_ISREG(status.st_mode):  # a pipe or a device would block or never end
-            raise ImageError("not a regular file")
+            raise ImageError("not a regular file", UNREADABLE)
         if status.st_size > MAX_BYTES:
-            raise ImageError(f"{status.st_size} bytes are more than the limit of {MAX_BYTES}")
+            raise ImageError(
+                f"{status.st_size} bytes are more than the limit of {MAX_BYTES}", TOO_LARGE
+            )
         data = path.read_bytes()
     except OSError as error:
-        raise ImageError(f"cannot be read: {error.strerror or error}") from error
+        raise ImageError(f"cannot be read: {error.strerror or error}", UNREADABLE) from error
     if not data:
-        raise ImageError("the file is empty")
+        raise ImageError("the file is empty", NOT_AN_IMAGE)
     return data
 
 
@@ -94,7 +97,7 @@ JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or JPEG 2000
             raise
         except Exception as error:  # decoders raise all kinds on damaged data
             raise ImageError(f"damaged {header.format}: {error}") from error
-        return self._reduce(_orient(pixels, header.orientation))
+        return self.reduce(_orient(pixels, header.orientation))
 
     def _open(self, data: bytes) -> OpenedImage:
         try:
@@ -107,16 +110,19 @@ JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or JPEG 2000
         if header.rows * header.columns > self.max_pixels:
             raise ImageError(
                 f"{header.columns} x {header.rows} pixels are more than the limit of "
-                f"{self.max_pixels} (max_pixels)"
+                f"{self.max_pixels} (max_pixels)",
+                TOO_LARGE,
             )
         if header.stored_bytes > max(BOMB_BYTES, BOMB_RATIO * len(data)):
             raise ImageError(
                 f"{len(data)} bytes that unpack to {header.stored_bytes}: a decompression bomb; "
-                f"beyond {BOMB_BYTES} bytes, at most {BOMB_RATIO} times the file's size is unpacked"
+                f"beyond {BOMB_BYTES}, at most {BOMB_RATIO} times the file's size is unpacked",
+                TOO_LARGE,
             )
         return opened
 
-    def _reduce(self, pixels: ByteImage) -> ByteImage:
+    def reduce(self, pixels: ByteImage) -> ByteImage:
+        """Return an image whose longer side has at most ``max_side`` pixels."""
         rows, columns = pixels.shape[:2]
         scale = self.max_side / max(rows, columns)
         if scale >= 1:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .store import write_atomically
+from .store.files import LocalFolder
 
 __all__ = ["write_sample_images"]
 
@@ -63,7 +63,7 @@ def write_sample_images(folder: Path) -> Path:
         for split in CROPS:
             for number, crop in enumerate(_crops(photograph, split)):
                 _write(folder / split / label, number, crop)
-    write_atomically(marker, version)
+    LocalFolder(folder).write(marker.name, version)
     return folder
 
 

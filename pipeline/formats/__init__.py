@@ -10,6 +10,7 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from ..failures import NOT_AN_IMAGE, UNSUPPORTED
 from .base import Header, ImageError, OpenedImage, Samples
 from .jpeg import open_jpeg
 from .pillow import open_bmp, open_with_pillow
@@ -79,8 +80,11 @@ def open_image(data: bytes) -> OpenedImage:
             return open_format(data)
     for is_format, name in KNOWN:
         if is_format(data):
-            raise ImageError(f"a {name} file, which is not read; save it as PNG or JPEG")
+            raise ImageError(
+                f"a {name} file, which is not read; save it as PNG or JPEG", UNSUPPORTED
+            )
     raise ImageError(
         "not an image: its first bytes are none of JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or "
-        "JPEG 2000"
+        "JPEG 2000",
+        NOT_AN_IMAGE,
     )

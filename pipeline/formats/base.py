@@ -8,13 +8,38 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["Header", "ImageError", "OpenedImage", "Samples", "orientation_of_exif"]
+from ..failures import DAMAGED, UNSUPPORTED
+
+__all__ = [
+    "Header",
+    "ImageError",
+    "OpenedImage",
+    "Samples",
+    "orientation_of_exif",
+    "seen_size",
+    "unsupported",
+]
 
 ORIENTATION = 0x0112  # the EXIF and TIFF tag
 
 
 class ImageError(ValueError):
-    """An image that cannot be used. The message is the reason, without the file's name."""
+    """An image that cannot be used.
+
+    Parameters
+    ----------
+    reason : str
+        Without the name of the file.
+    kind : str
+        One of :mod:`visualwords.pipeline.failures`.
+    """
+
+    def __init__(self, reason: str, kind: str = DAMAGED) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[type["ImageError"], tuple[str, str]]:
+        return type(self), (str(self), self.kind)
 
 
 @dataclass(frozen=True)
@@ -75,6 +100,11 @@ class OpenedImage:
 
     header: Header
     decode: Callable[[], Samples]
+
+
+def unsupported(reason: str) -> ImageError:
+    """Return the error of an image that is sound and of a layout that is not read."""
+    return ImageError(reason, UNSUPPORTED)
 
 
 def orientation_of_exif(exif: bytes) -> int:

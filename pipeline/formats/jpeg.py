@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import simplejpeg
 
-from .base import Header, ImageError, OpenedImage, Samples, orientation_of_exif, seen_size
+from ..failures import TOO_LARGE
+from .base import (
+    Header,
+    ImageError,
+    OpenedImage,
+    Samples,
+    orientation_of_exif,
+    seen_size,
+    unsupported,
+)
 
 __all__ = ["open_jpeg"]
 
@@ -114,18 +123,19 @@ def _check(frame: _Frame) -> None:
     if not frame.kind:
         raise ImageError("damaged JPEG: no frame header")
     if frame.kind not in READ:
-        raise ImageError(f"a {frame.kind} JPEG, which is not read; save it as a baseline JPEG")
+        raise unsupported(f"a {frame.kind} JPEG, which is not read; save it as a baseline JPEG")
     if frame.bits != 8:
-        raise ImageError(f"a JPEG of {frame.bits} bits a channel, which is not read; expected 8")
+        raise unsupported(f"a JPEG of {frame.bits} bits a channel, which is not read; expected 8")
     if frame.channels not in (1, 3, 4):
-        raise ImageError(f"a JPEG of {frame.channels} channels; expected 1, 3 or 4")
+        raise unsupported(f"a JPEG of {frame.channels} channels; expected 1, 3 or 4")
     if not frame.rows or not frame.columns:
         raise ImageError(f"damaged JPEG: {frame.columns} x {frame.rows} pixels")
     pixels = frame.rows * frame.columns
     if frame.n_scans > MAX_SCANS or frame.n_scans * pixels > max(pixels, MAX_SCANNED_PIXELS):
         raise ImageError(
             f"{frame.n_scans} scans of {frame.columns} x {frame.rows} pixels would take minutes to "
-            f"decode; at most {MAX_SCANS} scans and {MAX_SCANNED_PIXELS} pixels in all of them"
+            f"decode; at most {MAX_SCANS} scans and {MAX_SCANNED_PIXELS} pixels in all of them",
+            TOO_LARGE,
         )
 
 

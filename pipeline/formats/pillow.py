@@ -9,7 +9,15 @@ import numpy.typing as npt
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 
-from .base import Header, ImageError, OpenedImage, Samples, orientation_of_exif, seen_size
+from .base import (
+    Header,
+    ImageError,
+    OpenedImage,
+    Samples,
+    orientation_of_exif,
+    seen_size,
+    unsupported,
+)
 
 __all__ = ["open_bmp", "open_with_pillow"]
 
@@ -28,7 +36,7 @@ def open_with_pillow(data: bytes, plugin: type[ImageFile], name: str) -> OpenedI
     except Exception as error:  # Pillow raises all kinds on damaged headers
         raise ImageError(f"damaged {name}: {error or type(error).__name__}") from error
     if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK"):
-        raise ImageError(f"a {name} image of the kind {image.mode!r}, which is not read")
+        raise unsupported(f"a {name} image of the kind {image.mode!r}, which is not read")
     exif = image.info.get("exif")
     orientation = orientation_of_exif(exif) if exif else 1
     columns, rows = image.size

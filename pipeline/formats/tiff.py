@@ -8,7 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from .base import ORIENTATION, Header, ImageError, OpenedImage, Samples, seen_size
+from .base import (
+    ORIENTATION,
+    Header,
+    ImageError,
+    OpenedImage,
+    Samples,
+    seen_size,
+    unsupported,
+)
 
 __all__ = ["open_tiff"]
 
@@ -79,36 +87,36 @@ def _check_layout(page: Any) -> None:
     """Refuse by name what has no one meaning as 8-bit grey or RGB."""
     for name in ONE_NUMBER:
         if not isinstance(getattr(page, name), int):
-            raise ImageError(
+            raise unsupported(
                 f"a TIFF with {name} {getattr(page, name)!r}; expected one whole number"
             )
     kind = KINDS.get(page.sampleformat, "complex")
     if page.sampleformat not in (UNSIGNED, 4):
-        raise ImageError(f"a TIFF of {kind} samples, whose scale is unknown; expected unsigned")
+        raise unsupported(f"a TIFF of {kind} samples, whose scale is unknown; expected unsigned")
     if not 1 <= page.bitspersample <= 16:
-        raise ImageError(
+        raise unsupported(
             f"a TIFF of {page.bitspersample} bits a channel, whose scale is unknown; expected 1 "
             "to 16 bits"
         )
     if page.photometric not in COLOURS:
-        raise ImageError(
+        raise unsupported(
             f"a TIFF of the colours {_name(page.photometric)}, which are not read; save it as RGB"
         )
     if page.photometric == YCBCR and page.compression != JPEG:
-        raise ImageError("a TIFF of the colours YCBCR that is not JPEG; save it as RGB")
+        raise unsupported("a TIFF of the colours YCBCR that is not JPEG; save it as RGB")
     if page.photometric == SEPARATED and _tag(page, INK_SET, CMYK_INKS) != CMYK_INKS:
-        raise ImageError("a TIFF of other inks than CMYK; save it as RGB")
+        raise unsupported("a TIFF of other inks than CMYK; save it as RGB")
     if page.compression not in COMPRESSIONS:
-        raise ImageError(
+        raise unsupported(
             f"a TIFF with the compression {_name(page.compression)}, which is not read; save it "
             "uncompressed or with deflate"
         )
     if not COLOURS[page.photometric] <= page.samplesperpixel <= MAX_SAMPLES:
-        raise ImageError(
+        raise unsupported(
             f"a TIFF of {page.samplesperpixel} samples a pixel for {_name(page.photometric)}"
         )
     if page.imagedepth != 1 or not page.imagelength or not page.imagewidth:
-        raise ImageError(
+        raise unsupported(
             f"a TIFF of {page.imagewidth} x {page.imagelength} x {page.imagedepth} pixels"
         )
 

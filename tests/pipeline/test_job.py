@@ -1,346 +1,359 @@
-import csv
-import json
-import os
+"""Extraction: rows belong to images, nothing is computed twice, nothing is lost."""
+
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 
-from visualwords.pipeline.dataset import DatasetError
-from visualwords.pipeline.job import Run, Settings
+from visualwords.features import HOG, BagOfVisualWords, HueHistogram
+from visualwords.pipeline.extract import TooManyFailuresError
+from visualwords.pipeline.job import extract
+from visualwords.pipeline.reader import Reader, read_bytes
+from visualwords.pipeline.sources import ManifestSource, SourceError
+from visualwords.pipeline.store.files import open_folder
+from visualwords.pipeline.store.maintenance import repair, verify
 
 
-def settings(train, **more):
-    return Settings(str(train), **{"words": 8, "hue_bins": 6, **more})
+def features():
+    return [HueHistogram(), HOG(image_size=(32, 32)), BagOfVisualWords(n_words=8)]
 
 
-def files_of(folder: Path, pattern: str) -> dict[str, bytes]:
-    files = sorted(file for file in folder.rglob(pattern) if file.is_file())
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+CHEAP = [HueHistogram(), HOG(image_size=(16, 16))]
+
+
+def files_of(store: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(store)): file.read_bytes()
+        for file in sorted(store.rglob("*"))
+        if file.is_file() and "index" not in file.parts and not file.name.startswith(".")
+    }
 
 
 @pytest.fixture(scope="module")
-def finished(crops, test_crops, tmp_path_factory):
-    """A whole run; read-only."""
-    run = Run(tmp_path_factory.mktemp("run"), n_jobs=2)
-    run.run(settings(crops, test=str(test_crops)))
-    return run
+def extracted(crops, tmp_path_factory):
+    """An extraction of all features and the store that it is in; read-only."""
+    store = tmp_path_factory.mktemp("store")
+    return extract(crops, store, features(), n_jobs=2), store
 
 
-def test_metrics(finished):
-    metrics = json.loads((finished.folder / "metrics.json").read_bytes())
-    images = metrics["images"]
-    assert (images["found"], images["ok"], images["failed"]) == (51, 51, 0)
-    assert images["decoded"] >= 51
-    assert set(metrics["classifiers"]) == {"LinearSVM", "Softmax"}
-    for scores in metrics["classifiers"].values():
-        assert scores["test_accuracy"] == scores["by_features"]["hue+hog+words"]
-        assert scores["test_accuracy"] > 0.6
-        assert np.sum(scores["confusion"]) == 15
-        assert scores["test_accuracy"] == pytest.approx(np.trace(scores["confusion"]) / 15)
-        assert np.mean(list(scores["recall"].values())) == pytest.approx(scores["test_accuracy"])
-    assert set(metrics["seconds"]) == {"scan", "learn", "extract", "train", "evaluate"}
-    assert 50 < metrics["peak_rss_mb"] < 50_000
+@pytest.fixture
+def images(crops, tmp_path):
+    return shutil.copytree(crops, tmp_path / "images")
 
 
-def test_predictions_table(finished):
-    with (finished.folder / "predictions.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    metrics = finished.metrics["classifiers"]
-    assert len(rows) == 15
-    for name in metrics:
-        right = sum(row["label"] == row[name] for row in rows)
-        assert right / 15 == pytest.approx(metrics[name]["test_accuracy"])
+def test_rows_are_those_of_the_features_themselves(crops, extracted):
+    result, _ = extracted
+    paths = result.images["path"].to_pylist()
+    pixels = [Reader().decode(read_bytes(crops / path)) for path in paths]
+    assert len(paths) == 36
+    for name, feature in zip(("hue", "hog"), CHEAP, strict=True):
+        expected = feature.set_params(**({"image_size": (32, 32)} if name == "hog" else {}))
+        np.testing.assert_array_equal(result.matrix(name)[:], expected.transform(pixels))
+    in_order = sorted(range(36), key=lambda i: result.images["digest"][i].as_py())
+    words = BagOfVisualWords(n_words=8).fit([pixels[i] for i in in_order])
+    np.testing.assert_array_equal(result.matrix("words")[:], words.transform(pixels))
+    assert result.matrix().shape == (36, 10 + 324 + 8)
+    assert result.labels().tolist() == [path.split("/")[0] for path in paths]
 
 
-def test_predict_agrees_with_the_table(finished, test_crops):
-    with (finished.folder / "predictions.csv").open() as file:
-        table = {row["path"]: row["Softmax"] for row in csv.DictReader(file)}
-    predictions = finished.predict([str(test_crops / name) for name in table])
-    for prediction, label in zip(predictions, table.values(), strict=True):
-        assert prediction.label == label
-        assert 1 / 3 <= prediction.probability <= 1
+def test_a_second_extraction_decodes_nothing_and_writes_nothing(crops, extracted):
+    result, store = extracted
+    before = files_of(store)
+    again = extract(crops, store, features())
+    assert again.work.decoded == 0
+    assert again.work.computed == {"hue": 0, "hog": 0, "words": 0}
+    assert again.images.equals(result.images)
+    assert files_of(store) == before
 
 
-def test_a_second_run_decodes_nothing_and_finds_the_same(crops, test_crops, finished):
-    before = files_of(finished.cache, "*")
-    again = Run(finished.folder, n_jobs=2)
-    metrics = again.run(settings(crops, test=str(test_crops)))
-    assert metrics["images"]["decoded"] == 0
-    assert metrics["images"]["ok"] == 51
-    for name, scores in metrics["classifiers"].items():
-        assert scores["confusion"] == finished.metrics["classifiers"][name]["confusion"]
-    assert files_of(finished.cache, "*") == before
+def change(images: Path, what: str) -> None:
+    files = sorted(images.rglob("*.*"))
+    if what == "removed":
+        for file in files[::4]:
+            file.unlink()
+    elif what == "renamed":
+        for i, file in enumerate(files):
+            file.rename(file.with_name(f"other{i}{file.suffix}"))
+    elif what == "relabelled":
+        (images / "brick").rename(images / "stone")
+    elif what == "moved":
+        (images / "deep").mkdir()
+        (images / "brick").rename(images / "deep" / "brick")
+    elif what == "touched":
+        for file in files:
+            file.touch()
+    elif what == "copied":
+        shutil.copy(files[0], images / "coffee" / "copy.jpg")
 
 
-def test_stages_alone_do_what_run_does(crops, test_crops, finished, tmp_path):
-    asked = settings(crops, test=str(test_crops))
-    Run(tmp_path, n_jobs=1).extract(asked)
-    Run(tmp_path, n_jobs=1).train()
-    metrics = Run(tmp_path, n_jobs=1).evaluate()
-    assert files_of(tmp_path / "models", "*") == files_of(finished.folder / "models", "*")
-    assert set(metrics) == set(finished.metrics)
-    assert set(metrics["seconds"]) == {"scan", "learn", "extract", "train", "evaluate"}
+@pytest.mark.parametrize("what", ["removed", "renamed", "relabelled", "moved", "touched", "copied"])
+def test_what_is_no_new_image_computes_nothing(images, tmp_path, what):
+    store = tmp_path / "store"
+    extract(images, store, CHEAP)
+    change(images, what)
+    again = extract(images, store, CHEAP)
+    assert again.work.decoded == 0
+    assert again.is_ok.all()
 
 
-def test_training_and_evaluation_need_no_images(crops, tmp_path):
-    images = tmp_path / "images"
-    for file in crops.rglob("*.*"):
-        (images / file.parent.name).mkdir(parents=True, exist_ok=True)
-        (images / file.parent.name / file.name).write_bytes(file.read_bytes())
-    Run(tmp_path / "run", n_jobs=1).extract(settings(images, test_size=0.25))
-    images.rename(tmp_path / "gone")
-    (tmp_path / "run").rename(tmp_path / "moved")
-    Run(tmp_path / "moved", n_jobs=1).train(alpha=0.1)
-    metrics = Run(tmp_path / "moved", n_jobs=1).evaluate()
-    assert metrics["classifiers"]["Softmax"]["alpha"] == 0.1
-    assert np.sum(metrics["classifiers"]["Softmax"]["confusion"]) == 9
+def test_another_order_computes_nothing(images, tmp_path):
+    store = tmp_path / "store"
+    first = extract(images, store, CHEAP)
+    paths = first.images["path"].to_pylist()
+    order = np.random.default_rng(0).permutation(len(paths))
+    manifest = tmp_path / "all.csv"
+    manifest.write_text("path\n" + "\n".join(str(images / paths[i]) for i in order))
+    again = extract(manifest, store, CHEAP)
+    assert again.work.decoded == 0
+    np.testing.assert_array_equal(again.matrix("hog")[:], first.matrix("hog")[:][order])
 
 
-def test_evaluation_on_other_images(crops, test_crops, tmp_path):
-    run = Run(tmp_path, n_jobs=1)
-    run.run(settings(crops, test=str(test_crops)))
-    metrics = Run(tmp_path, n_jobs=1).evaluate(str(crops))
-    assert np.sum(metrics["classifiers"]["Softmax"]["confusion"]) == 36
-    accuracy = metrics["classifiers"]["Softmax"]["test_accuracy"]
-    assert accuracy == metrics["classifiers"]["Softmax"]["train_accuracy"]
+def test_added_images_alone_are_computed(images, test_crops, tmp_path):
+    store = tmp_path / "store"
+    extract(images, store, features())
+    before = files_of(store)
+    for file in (test_crops / "rocket").iterdir():
+        shutil.copy(file, images / "rocket" / f"new-{file.name}")
+    again = extract(images, store, features())
+    assert again.work.decoded == 5
+    assert again.work.computed == {"hue": 5, "hog": 5, "words": 5}
+    assert before.items() <= files_of(store).items()
+    alone = extract(images, tmp_path / "other", CHEAP)
+    np.testing.assert_array_equal(again.matrix("hue")[:], alone.matrix("hue")[:])
 
 
-def test_damaged_and_odd_files_become_failures_with_reasons(crops, tmp_path):
-    images = tmp_path / "images"
-    for file in crops.rglob("*.*"):
-        (images / file.parent.name).mkdir(parents=True, exist_ok=True)
-        (images / file.parent.name / file.name).write_bytes(file.read_bytes())
-    png = (crops / "brick" / "01.png").read_bytes()
-    jpg = (crops / "brick" / "00.jpg").read_bytes()
+def test_the_vocabulary_is_kept_until_an_image_of_it_no_longer_trains(images, tmp_path):
+    store = tmp_path / "store"
+    words = [BagOfVisualWords(n_words=8)]
+    first = extract(images, store, words)
+    assert extract(images, store, words, relearn=True).refs["words"] == first.refs["words"]
+    next(images.rglob("*.png")).unlink()
+    again = extract(images, store, words)
+    assert again.refs["words"] != first.refs["words"]
+    assert again.work.computed["words"] == 35
+
+
+def test_other_parameters_of_a_feature_recompute_that_feature_alone(crops, tmp_path):
+    extract(crops, tmp_path, CHEAP)
+    again = extract(crops, tmp_path, [HueHistogram(n_bins=5), CHEAP[1]])
+    assert again.work.computed == {"hue": 36, "hog": 0}
+    assert set(again.work.worker_seconds) == {"decode", "hue"}
+    assert again.matrix("hue").shape == (36, 5)
+    assert extract(crops, tmp_path, CHEAP).work.decoded == 0
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_the_store_has_the_same_bytes_whatever_does_the_work(crops, extracted, tmp_path, backend):
+    with joblib.parallel_config(backend=backend):
+        extract(crops, tmp_path, features(), n_jobs=2)
+    assert files_of(tmp_path) == files_of(extracted[1])
+
+
+def test_images_in_memory_and_a_store_in_memory():
+    rng = np.random.default_rng(0)
+    pictures = list(rng.integers(0, 256, (2500, 16, 16, 3), np.uint8))
+    pictures[7] = rng.integers(0, 256, (5, 9), np.uint8)
+    result = extract(pictures, "memory://job", CHEAP, labels=[i % 3 for i in range(2500)])
+    np.testing.assert_array_equal(result.matrix("hog")[:], CHEAP[1].transform(pictures))
+    np.testing.assert_array_equal(result.matrix("hue")[:], CHEAP[0].transform(pictures))
+    assert result.labels()[:4].tolist() == ["0", "1", "2", "0"]
+    again = extract(pictures[::-1], "memory://job", CHEAP)
+    assert again.work.decoded == 0
+    np.testing.assert_array_equal(again.matrix("hue")[:], result.matrix("hue")[:][::-1])
+    with pytest.raises(ValueError, match="2500 images have no label, such as"):
+        again.labels()
+
+
+class Brightness(TransformerMixin, BaseEstimator):
+    """A user's own feature, which refuses images that are not square."""
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def transform(self, images):
+        if any(image.shape[0] != image.shape[1] for image in images):
+            raise ValueError("expected square images")
+        return np.array([[self.scale * image.mean(), image.std()] for image in images])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+
+def test_a_feature_of_the_user_takes_part_and_its_refusals_are_named(tmp_path):
+    sides = [(8, 8), (8, 9), (9, 9), (4, 5)]
+    pictures = [np.full(side, 10 * i, np.uint8) for i, side in enumerate(sides)]
+    result = extract(pictures, tmp_path, {"bright": Brightness(2.0), "hue": HueHistogram()})
+    assert result.images["status"].to_pylist() == ["ok", "failed", "ok", "failed"]
+    assert result.images["kind"].to_pylist() == [None, "refused by bright"] * 2
+    assert result.images["reason"][1].as_py() == "bright: expected square images"
+    np.testing.assert_array_equal(result.matrix("bright")[:], [[0, 0], [40, 0]])
+    assert len(result.matrix("hue")) == 2
+    assert extract(pictures, tmp_path, {"bright": Brightness(2.0)}).work.decoded == 0
+    assert extract(pictures, tmp_path, {"bright": Brightness(1.0)}).work.decoded == 4
+    assert len(extract(pictures, tmp_path, {"hue": HueHistogram()}).matrix("hue")) == 4
+
+
+def test_every_image_is_ok_or_has_failed_with_a_kind_and_a_reason(images, tmp_path):
+    png = (images / "brick" / "01.png").read_bytes()
+    jpg = (images / "brick" / "00.jpg").read_bytes()
     odd = {
-        "brick/empty.jpg": b"",
-        "brick/text.jpg": b"hello",
-        "brick/page.html": b"<html></html>",
-        "brick/half.png": png[: len(png) // 2],
-        "brick/half.jpg": jpg[: len(jpg) // 2],
-        "rocket/tail.png": png[:-1],
-        "rocket/tail.jpg": jpg[:-1],
-        "rocket/flipped.png": png[:60] + bytes([png[60] ^ 255]) + png[61:],
-        "rocket/signature.png": png[:8],
-        "rocket/header.jpg": jpg[:30],
-        "stray.png": png,
+        "brick/empty.jpg": (b"", "not an image"),
+        "brick/text.jpg": (b"hello", "not an image"),
+        "brick/half.png": (png[: len(png) // 2], "damaged"),
+        "brick/half.jpg": (jpg[: len(jpg) // 2], "damaged"),
+        "rocket/tail.jpg": (jpg[:-1], "damaged"),
+        "rocket/page.pdf": (b"%PDF-1.7", "unsupported"),
     }
-    for name, data in odd.items():
+    for name, (data, _) in odd.items():
         (images / name).write_bytes(data)
     (images / "coffee" / "link.png").symlink_to("nowhere.png")
-    os.mkfifo(images / "coffee" / "pipe.png")
-    odd_names = {*odd, "coffee/link.png", "coffee/pipe.png"}
-    # sound although odd: the content decides, not the name; and names need not be ASCII
     (images / "coffee" / "png-inside.jpg").write_bytes(png)
     (images / "coffee" / "größe 漢字.dat").write_bytes(jpg)
-
-    metrics = Run(tmp_path / "run", n_jobs=2).run(settings(images, test_size=0.25))
-    counts = metrics["images"]
-    assert counts["found"] == 36 + 2 + len(odd_names)
-    assert counts["found"] == counts["ok"] + counts["failed"]
-    assert counts["failed"] == len(odd_names)
-    with (tmp_path / "run" / "failures.csv").open() as file:
-        failures = {row["path"]: row["reason"] for row in csv.DictReader(file)}
-    assert set(failures) == odd_names
-    assert all(failures.values())
-    assert "empty" in failures["brick/empty.jpg"]
-    assert "outside any class folder" in failures["stray.png"]
+    table = extract(images, tmp_path / "store", CHEAP).images
+    kinds = dict(zip(table["path"].to_pylist(), table["kind"].to_pylist(), strict=True))
+    failed = {name: kind for name, kind in kinds.items() if kind}
+    expected = {name: kind for name, (_, kind) in odd.items()}
+    assert failed == expected | {"coffee/link.png": "unreadable"}
+    assert pc.sum(pc.equal(table["status"], "ok")).as_py() == 36 + 2
+    reasons = table.filter(pc.equal(table["status"], "failed"))["reason"]
+    assert reasons.null_count == 0
+    assert extract(images, tmp_path / "store", CHEAP).work.decoded == 0
 
 
-def test_the_hog_side_follows_the_training_images(crops, tmp_path):
-    run = Run(tmp_path, n_jobs=1)
-    run.extract(settings(crops))  # crops of 40 to 59 pixels: median of the shorter sides in 40..48
-    record = json.loads((tmp_path / "train.json").read_bytes())
-    columns = np.load(tmp_path / record["matrices"]["hog"] / "00000.npy", mmap_mode="r").shape[1]
-    assert columns == (40 // 8 - 1) ** 2 * 36
+def test_what_could_not_be_read_is_tried_again_and_what_is_damaged_is_not(images, tmp_path):
+    store, file = tmp_path / "store", images / "brick" / "00.jpg"
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2])
+    (images / "brick" / "02.jpg").rename(tmp_path / "away")
+    (images / "brick" / "02.jpg").symlink_to(tmp_path / "nowhere")
+    first = extract(images, store, CHEAP)
+    assert first.images.filter(pc.equal(first.images["status"], "failed"))["kind"].to_pylist() == [
+        "damaged",
+        "unreadable",
+    ]
+    (images / "brick" / "02.jpg").unlink()
+    (tmp_path / "away").rename(images / "brick" / "02.jpg")
+    assert extract(images, store, CHEAP).work.decoded == 1
+    retried = extract(images, store, CHEAP, retry_failed=["damaged"])
+    assert retried.work.decoded == 1
+    failed = retried.images.filter(pc.equal(retried.images["status"], "failed"))
+    assert failed["attempts"].to_pylist() == [2]
+    assert extract(images, store, CHEAP, retry_failed=["time-out"]).work.decoded == 0
+    file.write_bytes(data)
+    assert extract(images, store, CHEAP).is_ok.all()
 
 
-def test_a_manifest_with_splits(crops, tmp_path):
-    lines = ["path,label,split"]
-    for file in sorted(crops.rglob("*.*")):
-        split = "test" if file.stem in ("10", "11") else "train"
-        lines.append(f"{file},{file.parent.name},{split}")
+@pytest.mark.parametrize("allowed", [2, 0.05])
+def test_too_many_failures_end_the_job_and_keep_what_was_computed(images, tmp_path, allowed):
+    for i in range(3):
+        file = sorted(images.rglob("*.jpg"))[i]
+        file.write_bytes(file.read_bytes()[:-20])  # the header is sound
+    with pytest.raises(TooManyFailuresError, match="3 of 36 images failed, more than"):
+        extract(images, tmp_path / "store", CHEAP, max_failures=allowed, n_jobs=1)
+    assert extract(images, tmp_path / "store", CHEAP, max_failures=3).work.decoded == 0
+
+
+class Slow(ManifestSource):
+    """Images of which one is never read to its end."""
+
+    def read(self, location):
+        if location.endswith("coffee/03.png"):
+            import time
+
+            time.sleep(3)
+        return super().read(location)
+
+
+def test_an_image_that_takes_too_long_is_a_failure(crops, tmp_path):
     manifest = tmp_path / "all.csv"
-    manifest.write_text("\n".join(lines))
-    metrics = Run(tmp_path / "run", n_jobs=1).run(settings(manifest))
-    assert metrics["images"]["found"] == 36
-    assert np.sum(metrics["classifiers"]["Softmax"]["confusion"]) == 6
-    with pytest.raises(DatasetError, match="has a column split"):
-        Run(tmp_path / "run", n_jobs=1).run(settings(manifest, test_size=0.5))
+    manifest.write_text("path\n" + "\n".join(str(file) for file in sorted(crops.rglob("*.*"))))
+    store = tmp_path / "store"
+    extract(crops, store, [HueHistogram(n_bins=3)])  # the scan has read all
+    result = extract(Slow(manifest), store, CHEAP, time_limit=0.5, n_jobs=1)
+    failed = result.images.filter(pc.equal(result.images["status"], "failed"))
+    assert failed["path"].to_pylist() == [str(crops / "coffee" / "03.png")]
+    assert failed["kind"].to_pylist() == ["time-out"]
+    assert extract(crops, store, CHEAP).work.decoded == 0
+    assert extract(crops, store, CHEAP, retry_failed=["time-out"]).is_ok.all()
 
 
-def test_a_manifest_whose_test_classes_have_no_training_images_is_refused(crops, tmp_path):
-    lines = ["path,label,split"]
-    for file in sorted(crops.rglob("*.*")):
-        split = "test" if file.parent.name == "coffee" else "train"
-        lines.append(f"{file},{file.parent.name},{split}")
-    (tmp_path / "all.csv").write_text("\n".join(lines))
-    with pytest.raises(DatasetError, match=r"all\.csv: class 'coffee' has no training images"):
-        Run(tmp_path / "run").extract(settings(tmp_path / "all.csv"))
+class Changing(ManifestSource):
+    """Images of which one is another when it is read for the second time."""
+
+    n_reads = 0
+
+    def read(self, location):
+        if location.endswith("coffee/03.png"):
+            self.n_reads += 1
+            if self.n_reads > 1:
+                return super().read(location.replace("03", "05"))
+        return super().read(location)
 
 
-def test_classes_without_training_images_are_refused(crops, tmp_path):
-    images = tmp_path / "images"
-    shutil.copytree(crops / "brick", images / "brick")
-    with pytest.raises(DatasetError, match="at least two classes, got only 'brick'"):
-        Run(tmp_path / "run").run(settings(images))
-    assert not (tmp_path / "run").exists()
-    (images / "none").mkdir()
-    for name in ("a.png", "b.png"):
-        (images / "none" / name).write_bytes(b"no image")
-    with pytest.raises(ValueError, match="class 'none' has no training image that can be used"):
-        Run(tmp_path / "run", n_jobs=1).run(settings(images, test=str(images)))
+def test_a_file_that_changes_while_the_job_runs_has_no_row(crops, tmp_path):
+    manifest = tmp_path / "all.csv"
+    manifest.write_text("path\n" + "\n".join(str(file) for file in sorted(crops.rglob("*.*"))))
+    result = extract(Changing(manifest), tmp_path / "store", CHEAP)
+    failed = result.images.filter(pc.equal(result.images["status"], "failed"))
+    assert failed["kind"].to_pylist() == ["changed"]
+    assert "run the job again" in failed["reason"][0].as_py()
+    again = extract(manifest, tmp_path / "store", CHEAP)
+    assert (again.work.decoded, again.is_ok.all()) == (1, True)
+    with pytest.raises(SourceError, match=r"03\.png: the file was changed"):
+        extract(Changing(manifest), tmp_path / "learn", [BagOfVisualWords(n_words=4)])
 
 
-@pytest.mark.parametrize("test", ["test", "val"])
-def test_a_folder_of_splits_is_no_folder_of_classes(crops, test_crops, tmp_path, test):
-    shutil.copytree(crops, tmp_path / "data" / "train")
-    shutil.copytree(test_crops, tmp_path / "data" / test)
-    message = f"data: its folders are splits, not classes; .*/train --test .*/data/{test}$"
-    with pytest.raises(DatasetError, match=message):
-        Run(tmp_path / "run").run(Settings(str(tmp_path / "data")))
-
-
-def test_classes_without_usable_test_images(crops, tmp_path):
-    tests = shutil.copytree(crops, tmp_path / "tests")
-    for file in (tests / "coffee").iterdir():
-        file.write_bytes(b"no image")
-    run = Run(tmp_path / "run", n_jobs=1)
-    metrics = run.run(settings(crops, test=str(tests)))
-    for scores in metrics["classifiers"].values():
-        assert scores["recall"]["coffee"] is None
-        assert scores["recall"]["rocket"] == scores["confusion"][2][2] / 12
-    for file in tests.rglob("*.*"):
-        file.write_bytes(b"no image")
-    with pytest.raises(ValueError, match=r"none of the test images .* brick/00\.jpg: not an image"):
-        run.evaluate(str(tests))
-
-
-@pytest.mark.parametrize("name", ["train.json", "metrics.json", "failures.csv"])
-def test_files_of_no_run_are_not_overwritten(crops, tmp_path, name):
-    (tmp_path / name).write_text("mine")
-    with pytest.raises(DatasetError, match=f"{name} is of no run and would be overwritten"):
-        Run(tmp_path).extract(settings(crops))
-    assert [file.name for file in tmp_path.iterdir()] == [name]
-
-
-def test_models_of_no_run_are_not_removed(crops, tmp_path):
-    mine = tmp_path / "models" / "my-own.npz"
-    mine.parent.mkdir()
-    mine.write_text("mine")
-    run = Run(tmp_path, n_jobs=1)
-    run.extract(settings(crops))
-    run.train()
-    assert mine.read_text() == "mine"
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("train.json", b"{", r"train\.json: damaged, or of no run"),
-        ("train.json", b"7", r"train\.json: damaged, or of no run"),
-        ("train.json", b'{"images": []}', r"train\.json: damaged, or of no run: .* is missing"),
-        ("run.json", b"{}", r"run\.json: damaged, or of no run: 'max_pixels' is missing"),
-        ("models/hue.npz", None, r"hue\.npz: no such file; were"),
-        ("models/Softmax-hue+hog+words.npz", b"x", r"words\.npz: not a saved estimator"),
-    ],
-)
-def test_a_damaged_run_is_told_by_the_file(finished, crops, tmp_path, name, content, message):
-    folder = shutil.copytree(finished.folder, tmp_path / "run")
-    if content is None:
-        (folder / name).unlink()
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "swap"])
+def test_damaged_shards_are_named_removed_and_computed_again(images, tmp_path, damage):
+    store = tmp_path / "store"
+    first = extract(images, store, CHEAP)
+    expected = first.matrix("hog")[:].copy()
+    del first
+    (shard,) = (file for file in store.glob("hog-*/*.npy"))
+    data = bytearray(shard.read_bytes())
+    if damage == "flip":
+        data[5000] ^= 4
+        shard.write_bytes(data)
+    elif damage == "truncate":
+        shard.write_bytes(data[:-100])
+    elif damage == "remove":
+        shard.unlink()
     else:
-        (folder / name).write_bytes(content)
-    with pytest.raises(ValueError, match=message):
-        list(Run(folder).predict([str(crops / "brick" / "00.jpg")]))
+        shard.write_bytes(next(store.glob("hue-*/*.npy")).read_bytes())
+    (name,) = verify(open_folder(store))
+    assert name == f"{shard.parent.name}/{shard.stem}"
+    again = extract(images, store, CHEAP)
+    assert again.work.computed == {"hue": 0, "hog": 36}
+    np.testing.assert_array_equal(again.matrix("hog")[:], expected)
+    assert verify(open_folder(store)) == []
+    assert repair(open_folder(store)) == []
 
 
-def test_lost_matrices_are_told_by_their_folder(finished, tmp_path):
-    folder = shutil.copytree(finished.folder, tmp_path / "run")
-    for shard in (folder / "cache" / "hog").rglob("*.npy"):
-        shard.write_bytes(shard.read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"cache/hog/.* damaged .*`visualwords extract` makes it"):
-        Run(folder).train()
-    shutil.rmtree(folder / "cache")
-    with pytest.raises(ValueError, match=r"cache/hue/.* damaged .*`visualwords extract` makes it"):
-        Run(folder).evaluate()
+def test_the_store_is_read_without_us(crops, extracted):
+    """By pyarrow's table and NumPy's files alone."""
+    result, store = extracted
+    table = result.images
+    assert table.schema.field("hog_row").type == pa.int32()
+    rows = [
+        np.load(store / shard.as_py())[row.as_py()]
+        for shard, row in zip(table["hog_shard"], table["hog_row"], strict=True)
+    ]
+    np.testing.assert_array_equal(np.stack(rows), result.matrix("hog")[:])
 
 
-def test_contradictions_are_errors(crops, test_crops, tmp_path):
-    with pytest.raises(DatasetError, match="either --test or --test-size"):
-        Run(tmp_path).run(settings(crops, test=str(test_crops), test_size=0.5))
-    with pytest.raises(ValueError, match="no such file"):
-        Run(tmp_path / "never").train()
-
-
-def test_outputs_among_the_images_are_refused(crops, tmp_path):
-    images = tmp_path / "images"
-    shutil.copytree(crops, images)
-    (tmp_path / "link").symlink_to(images)
-    with pytest.raises(DatasetError, match=r"images/run.*outside"):
-        Run(images / "run").extract(settings(images))
-    with pytest.raises(DatasetError, match="outside"):
-        Run(images).extract(settings(tmp_path / "link"))
-    with pytest.raises(DatasetError, match=r"images/deep/cache.*outside"):
-        Run(tmp_path / "run", cache=images / "deep/cache").extract(settings(images))
-    with pytest.raises(DatasetError, match="outside"):
-        Run(images / "run").extract(settings(crops, test=str(images)))
-    assert {file.name for file in images.iterdir()} == {file.name for file in crops.iterdir()}
-
-
-def test_test_images_around_the_run_are_refused(crops, tmp_path):
-    Run(tmp_path / "run", n_jobs=1).extract(settings(crops, test_size=0.5))
-    with pytest.raises(DatasetError, match="outside"):
-        Run(tmp_path / "run").evaluate(str(tmp_path))
-
-
-def test_outputs_may_lie_among_the_images_where_they_are_passed_over(crops, tmp_path):
-    images = tmp_path / "images"
-    shutil.copytree(crops, images)
-    for _ in range(2):
-        run = Run(images / ".run", n_jobs=1)
-        assert run.extract(settings(images))["images"]["found"] == 36
-
-
-DIE_AFTER_WRITES = """
-import os, signal, sys
-from pathlib import Path
-from visualwords.pipeline import cli
-
-left, replace = int(sys.argv[1]), Path.replace
-
-def replace_or_die(self, target):
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return replace(self, target)
-
-Path.replace = replace_or_die
-sys.exit(cli.main(sys.argv[2:]))
-"""
-
-
-def test_killed_anywhere_and_run_again_the_matrices_are_the_same_bytes(
-    crops, test_crops, finished, tmp_path
-):
-    arguments = ["run", str(crops), "--test", str(test_crops), "--out", str(tmp_path)]
-    arguments += ["--words", "8", "--hue-bins", "6", "--jobs", "2"]
-    script = [sys.executable, "-c", DIE_AFTER_WRITES]
-    kills = 0
-    for writes in (1, 2, 3, 4, 5, 1000):
-        code = subprocess.run([*script, str(writes), *arguments], capture_output=True).returncode
-        assert code in (0, -signal.SIGKILL)
-        kills += code != 0
-    assert code == 0
-    assert kills >= 4
-    expected = files_of(finished.cache, "*.npy") | files_of(finished.cache, "*.json")
-    found = files_of(tmp_path / "cache", "*.npy") | files_of(tmp_path / "cache", "*.json")
-    assert {name: found[name] for name in expected} == expected
-    assert set(found) == set(expected)
-    assert not list(tmp_path.rglob("*.tmp"))
+def test_nothing_to_extract_from_is_named(tmp_path):
+    for message, where in [("no such folder", "none"), ("no images", "empty")]:
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with pytest.raises(SourceError, match=f"{where}: {message}"):
+            extract(tmp_path / where, tmp_path / "store", CHEAP)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "x.jpg").write_bytes(b"hello")
+    with pytest.raises(SourceError, match="none of the training images can be used: not an image"):
+        extract(tmp_path / "bad", tmp_path / "store", [BagOfVisualWords(n_words=2)])

@@ -1,0 +1,7 @@
+"""``python -m visualwords``: the command line."""
+
+import sys
+
+from .pipeline.cli import main
+
+sys.exit(main())

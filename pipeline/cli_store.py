@@ -1,0 +1,106 @@
+"""The commands ``visualwords store ls | verify | repair | gc | export``."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Look after a feature store.")
+
+Store = Annotated[str, typer.Argument(metavar="STORE", help="Path or URL of a store.")]
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+DAYS = {"s": 1 / 86400, "h": 1 / 24, "d": 1.0, "w": 7.0}
+
+
+@app.command("ls")
+def list_features(store: Store, json_: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """List the features of a store: rows, columns, size, age."""
+    from .store.files import open_folder
+    from .store.maintenance import summaries
+
+    found = summaries(open_folder(store))
+    if json_:
+        typer.echo(json.dumps([vars(summary) for summary in found]))
+        return
+    for s in found:
+        age = (time.time() - s.modified) / 86400
+        typer.echo(
+            f"{s.folder:<46} {s.rows:>9} x {s.columns:<6} {s.bytes / 1e6:>9.1f} MB {age:>7.1f} d"
+        )
+
+
+@app.command()
+def verify(store: Store) -> None:
+    """Check every checksum; the exit code is 1 where something is damaged."""
+    from .store.files import open_folder
+    from .store.maintenance import verify
+
+    damaged = verify(open_folder(store))
+    for name in damaged:
+        typer.echo(f"damaged    {name}")
+    if damaged:
+        typer.echo("`visualwords store repair` removes it; the next extract computes it again")
+        raise typer.Exit(1)
+    typer.echo("all is what was written")
+
+
+@app.command()
+def repair(store: Store) -> None:
+    """Remove what is damaged, so that the next extract computes it again."""
+    from .store.files import open_folder
+    from .store.maintenance import repair
+
+    for name in repair(open_folder(store)):
+        typer.echo(f"removed    {name}")
+
+
+@app.command()
+def gc(
+    store: Store,
+    max_size: Annotated[str | None, typer.Option(help="Such as 500M or 20G.")] = None,
+    older_than: Annotated[str | None, typer.Option(help="Such as 36h, 30d or 8w.")] = None,
+) -> None:
+    """Remove the features that were not changed for the longest time."""
+    from .store.files import open_folder
+    from .store.maintenance import collect_garbage
+
+    if max_size is None and older_than is None:
+        raise typer.BadParameter("give --max-size or --older-than")
+    removed = collect_garbage(
+        open_folder(store),
+        max_bytes=None if max_size is None else int(_quantity(max_size, UNITS, "--max-size")),
+        older_than=(
+            None if older_than is None else 86400 * _quantity(older_than, DAYS, "--older-than")
+        ),
+    )
+    for summary in removed:
+        typer.echo(f"removed    {summary.folder}  {summary.bytes / 1e6:.1f} MB")
+
+
+@app.command()
+def export(
+    store: Store,
+    feature: Annotated[str, typer.Argument(help="Such as hog, or a whole name of `store ls`.")],
+    to: Annotated[Path, typer.Option(help="A file that ends in .parquet, .npz or .csv.")],
+) -> None:
+    """Write all rows of a feature, with the digests of their images, to one file."""
+    from .store.files import open_folder
+    from .store.maintenance import export_feature
+
+    n_rows = export_feature(open_folder(store), feature, to)
+    typer.echo(f"{to}: {n_rows} rows")
+
+
+def _quantity(text: str, units: dict[str, float] | dict[str, int], option: str) -> float:
+    match = re.fullmatch(r"([0-9.]+)\s*([a-z]?)b?", text.strip().lower())
+    if not match or match[2] not in units:
+        raise typer.BadParameter(
+            f"{text!r}: expected a number and a unit of {', '.join(u for u in units if u)}",
+            param_hint=option,
+        )
+    return float(match[1]) * units[match[2]]

@@ -1,0 +1,30 @@
+"""Kinds of failures: whether an image or the circumstances are to blame."""
+
+__all__ = [
+    "CHANGED",
+    "CRASHED",
+    "DAMAGED",
+    "NOT_AN_IMAGE",
+    "PASSING",
+    "REFUSED",
+    "TIMEOUT",
+    "TOO_LARGE",
+    "UNREADABLE",
+    "UNSUPPORTED",
+]
+
+# Properties of the image: the same bytes fail again.
+NOT_AN_IMAGE = "not an image"
+DAMAGED = "damaged"
+UNSUPPORTED = "unsupported"
+TOO_LARGE = "too large"
+REFUSED = "refused"  # by a feature
+
+# Properties of the circumstances: the next run tries again what it could not even read. A time-out
+# or a crash is tried again when that is asked for.
+UNREADABLE = "unreadable"
+CHANGED = "changed"
+TIMEOUT = "time-out"
+CRASHED = "crashed"
+
+PASSING = frozenset({UNREADABLE, CHANGED, TIMEOUT, CRASHED})

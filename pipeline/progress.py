@@ -1,0 +1,191 @@
+"""Show the stages of a job: a bar while one runs, then one line.
+
+The first job on a machine compiles kernels, which takes longer than the rest of a small job. One
+line says so when the first kernel is compiled, the bar counts them, and the line of the stage tells
+how many they were and how long they took.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+
+__all__ = ["Progress", "Stage"]
+
+LOG_SECONDS = 1.0  # between two lines of the log
+
+
+class Stage:
+    """One running stage.
+
+    Attributes
+    ----------
+    total : int or None
+        Steps in all; None while that is not known.
+    done, failed : int
+    summary : str
+        Becomes the line of the stage at its end.
+    """
+
+    def __init__(self, report: Any, name: str, total: int | None) -> None:
+        self._report = report
+        self._begin = time.perf_counter()
+        self.name = name
+        self.total = total
+        self.done = 0
+        self.failed = 0
+        self.summary = ""
+
+    def advance(self, steps: int, failed: int = 0) -> None:
+        """Note that some steps are done, and how many images failed in them."""
+        self.done += steps
+        self.failed += failed
+        self._report(self)
+
+    @property
+    def seconds(self) -> float:
+        """Time since the stage began."""
+        return time.perf_counter() - self._begin
+
+    @property
+    def rate(self) -> float:
+        """Steps a second."""
+        return self.done / max(self.seconds, 1e-9)
+
+
+class _Compiler:
+    """Count the kernels that a stage compiles, and their seconds.
+
+    Parameters
+    ----------
+    show : callable
+        Takes the number of kernels, the one that is being compiled included.
+    """
+
+    def __init__(self, show: Callable[[int], None]) -> None:
+        self._show = show
+        self._start = 0.0
+        self.n_kernels = 0
+        self.seconds = 0.0
+
+    def __call__(self, is_over: bool) -> None:
+        if is_over:
+            self.seconds += time.perf_counter() - self._start
+            return
+        self._start = time.perf_counter()
+        self.n_kernels += 1
+        self._show(self.n_kernels)
+
+
+class Progress:
+    """Times the stages of a job and reports them.
+
+    Parameters
+    ----------
+    console : rich.console.Console, optional
+        Without one nothing is printed; bars are drawn on a terminal only.
+    log : Path, optional
+        A file to which JSON lines are appended, one a second and one at the end of each stage.
+
+    Attributes
+    ----------
+    seconds : dict of str to float
+        Wall-clock time of every stage so far; stages of the same name are added up.
+    """
+
+    def __init__(self, console: Console | None = None, log: Path | None = None) -> None:
+        self._console = console or Console(quiet=True)
+        self._log = log
+        self._logged = 0.0
+        self._has_compiled = False
+        self._lock = threading.Lock()
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, total: int | None) -> Iterator[Stage]:
+        """Run one stage of ``total`` steps."""
+        from ..compiling import compilations  # numba takes a second: `--help` does without
+
+        columns = (
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rate]:.0f}/s{task.fields[note]}"),
+            TimeRemainingColumn(),
+        )
+        shown = self._console.is_terminal and not self._console.quiet
+        with Bars(*columns, console=self._console, transient=True, disable=not shown) as bars:
+            bar = bars.add_task(name, total=total, rate=0.0, note="")
+
+            def report(stage: Stage) -> None:
+                note = f", {stage.failed} failed" if stage.failed else ""
+                bars.update(
+                    bar, total=stage.total, completed=stage.done, rate=stage.rate, note=note
+                )
+                self._append(stage, done=False)
+
+            def show(n_kernels: int) -> None:
+                self._announce_compilation()
+                bars.update(bar, note=f", compiling kernel {n_kernels}")
+                bars.refresh()
+
+            stage, compiler = Stage(report, name, total), _Compiler(show)
+            with compilations(compiler):
+                yield stage
+        self.seconds[name] = self.seconds.get(name, 0.0) + stage.seconds
+        self._append(stage, done=True)
+        self._print(name, stage.summary, stage.seconds)
+        if compiler.n_kernels:
+            kernels = "1 kernel" if compiler.n_kernels == 1 else f"{compiler.n_kernels} kernels"
+            what = f"  of which compiling {kernels}, once"
+            self._console.print(f"{what:<69} {compiler.seconds:8.2f} s", highlight=False)
+
+    def _announce_compilation(self) -> None:
+        """Say once that kernels are being compiled."""
+        if not self._has_compiled:
+            self._has_compiled = True
+            self._console.print(
+                "compile    kernels are compiled on first use, once per machine: up to a minute",
+                highlight=False,
+            )
+
+    def _print(self, name: str, summary: str, seconds: float) -> None:
+        self._console.print(f"{name:<10} {summary:<58} {seconds:8.2f} s", highlight=False)
+
+    def note(self, name: str, summary: str) -> None:
+        """Print the line of a stage that had nothing to do."""
+        self._print(name, summary, 0.0)
+
+    def _append(self, stage: Stage, *, done: bool) -> None:
+        """Append a line to the log."""
+        with self._lock:
+            now = time.monotonic()
+            if self._log is None or (not done and now - self._logged < LOG_SECONDS):
+                return
+            self._logged = now
+            line = {
+                "time": time.time(),
+                "stage": stage.name,
+                "done": stage.done,
+                "total": stage.total,
+                "failed": stage.failed,
+                "rate": round(stage.rate, 1),
+                "seconds": round(stage.seconds, 3),
+                "ended": done,
+            }
+            with self._log.open("a") as file:
+                file.write(json.dumps(line) + "\n")

@@ -1,0 +1,83 @@
+"""Where image bytes come from."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["LISTING", "Source", "SourceError", "listing"]
+
+# What a source says of its images; one row each.
+LISTING = pa.schema(
+    [
+        ("path", pa.string()),  # the name of the image, unique in its source
+        ("location", pa.string()),  # what Source.read takes
+        ("signature", pa.string()),  # changes when the bytes change; "" where that is not known
+        ("label", pa.string()),  # null where there is none
+        ("split", pa.string()),  # null where there is none
+    ]
+)
+BATCH = 10_000
+
+
+class SourceError(ValueError):
+    """A folder, manifest or archive from which images cannot be read as asked."""
+
+
+class Source(ABC):
+    """A set of images: which there are, and the bytes of each.
+
+    A new kind of source is one such class in one file, and a line in ``SOURCES``. Sources are sent
+    to workers, so they hold names and no open files.
+
+    Attributes
+    ----------
+    name : str
+        Path or URL, for messages.
+    """
+
+    name: str
+
+    @abstractmethod
+    def images(self) -> Iterator[pa.Table]:
+        """List the images, some thousands at a time, as tables with the columns of ``LISTING``."""
+
+    @abstractmethod
+    def read(self, location: str) -> bytes | npt.NDArray[np.uint8]:
+        """Return the bytes of one image, or its pixels where these are not encoded.
+
+        Raises
+        ------
+        ImageError
+            With the kind "unreadable", if the bytes cannot be had.
+        """
+
+    def index_keys(self, locations: pa.Array) -> pa.Array:
+        """Return names of images that are the same for everybody who names the same image."""
+        root = os.path.realpath(self.name) if "://" not in self.name else self.name
+        return pc.binary_join_element_wise(pa.scalar(f"{root}|"), locations, "")
+
+
+def listing(rows: Iterator[tuple[Any, ...]]) -> Iterator[pa.Table]:
+    """Make tables of rows of (path, location, signature, label, split)."""
+    batch: list[tuple[Any, ...]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == BATCH:
+            yield _table(batch)
+            batch = []
+    if batch:
+        yield _table(batch)
+
+
+def _table(batch: list[tuple[Any, ...]]) -> pa.Table:
+    columns = zip(*batch, strict=True)
+    return pa.table(
+        [pa.array(column, f.type) for column, f in zip(columns, LISTING, strict=True)],
+        schema=LISTING,
+    )

@@ -1,0 +1,56 @@
+"""Several sources as one, each a split of its own."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .base import LISTING, Source
+
+__all__ = ["JoinedSource"]
+
+
+class JoinedSource(Source):
+    """The images of several sources, whose splits are the names that they are given.
+
+    Parameters
+    ----------
+    sources : mapping of split to Source
+    """
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self._sources = dict(sources)
+        self.name = " and ".join(source.name for source in sources.values())
+
+    @property
+    def sources(self) -> list[Source]:
+        """The sources."""
+        return list(self._sources.values())
+
+    def images(self) -> Iterator[pa.Table]:
+        """List the images of one source after another; see :class:`Source`."""
+        for split, source in self._sources.items():
+            for table in source.images():
+                prefix = pa.scalar(f"{split}:")
+                located = pc.binary_join_element_wise(prefix, table["location"], "")
+                splits = pa.array([split] * table.num_rows, pa.string())
+                columns = dict(zip(LISTING.names, table.columns, strict=True))
+                yield pa.table({**columns, "location": located, "split": splits}, schema=LISTING)
+
+    def read(self, location: str) -> bytes | npt.NDArray[np.uint8]:
+        """Return the bytes of an image; see :class:`Source`."""
+        split, _, rest = location.partition(":")
+        return self._sources[split].read(rest)
+
+    def index_keys(self, locations: pa.Array) -> pa.Array:
+        """Return the keys of the sources themselves; see :class:`Source`."""
+        splits = pc.replace_substring_regex(locations, ":.*", "")
+        rest = pc.replace_substring_regex(locations, "^[^:]*:", "")
+        keys = np.empty(len(locations), object)
+        for split, source in self._sources.items():
+            chosen = pc.equal(splits, split).to_numpy(zero_copy_only=False)
+            mine = rest.filter(pa.array(chosen))
+            keys[chosen] = source.index_keys(mine).to_pylist()
+        return pa.array(keys, pa.string())

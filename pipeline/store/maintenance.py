@@ -1,0 +1,160 @@
+"""What a store holds; checks, repair, pruning and export."""
+
+import io
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+
+from .files import DamagedError, Folder, LocalFolder
+from .rows import DESCRIPTION, FeatureRows
+
+__all__ = ["FeatureSummary", "collect_garbage", "export_feature", "repair", "summaries", "verify"]
+
+FEATURE_FOLDER = re.compile(r"(?P<name>.+)-(?P<key>[0-9a-f]{32})")
+
+
+@dataclass(frozen=True)
+class FeatureSummary:
+    """What a store holds of one version of a feature.
+
+    Attributes
+    ----------
+    folder : str
+    rows, columns, shards, bytes : int
+    modified : float
+        Time of the last change, in seconds since 1970.
+    """
+
+    folder: str
+    rows: int
+    columns: int
+    shards: int
+    bytes: int
+    modified: float
+
+
+def feature_rows(store: Folder) -> Iterator[FeatureRows]:
+    """Yield the features of a store."""
+    for folder in store.names():
+        match = FEATURE_FOLDER.fullmatch(folder)
+        if match:
+            yield FeatureRows(store, match["name"], match["key"])
+
+
+def summaries(store: Folder) -> list[FeatureSummary]:
+    """Return what a store holds, by feature."""
+    found = []
+    for rows in feature_rows(store):
+        files = store.names(rows.folder)
+        paths = [f"{rows.folder}/{name}" for name in files]
+        n_bytes = sum(store.size(path) for path in paths)
+        modified = max((store.modified(path) for path in paths), default=0.0)
+        n_shards = len(rows.shard_files)
+        found.append(
+            FeatureSummary(rows.folder, rows.n_rows, rows.n_columns, n_shards, n_bytes, modified)
+        )
+    return found
+
+
+def verify(store: Folder) -> list[str]:
+    """Return the files that do not hold what was written there."""
+    damaged = []
+    for rows in feature_rows(store):
+        rows.check_all()
+        damaged += [f"{rows.folder}/{name}" for name in rows.damaged]
+        try:
+            store.read_record(f"{rows.folder}/{DESCRIPTION}")
+        except (OSError, DamagedError):
+            damaged.append(f"{rows.folder}/{DESCRIPTION}")
+    return damaged
+
+
+def repair(store: Folder) -> list[str]:
+    """Remove what is damaged, so that the next job computes it again; return the names."""
+    damaged = verify(store)
+    for name in damaged:
+        if name.endswith(DESCRIPTION):
+            store.remove(name)
+            continue
+        store.remove(f"{name}.json")
+        store.remove(f"{name}.npy")
+    return damaged
+
+
+def collect_garbage(
+    store: Folder, *, max_bytes: int | None = None, older_than: float | None = None
+) -> list[FeatureSummary]:
+    """Remove versions of features, the longest unchanged first, and return them.
+
+    Parameters
+    ----------
+    store : Folder
+    max_bytes : int, optional
+        Remove until the store is no larger.
+    older_than : float, optional
+        Remove what was not changed for so many seconds.
+    """
+    found = sorted(summaries(store), key=lambda summary: summary.modified)
+    total, removed = sum(summary.bytes for summary in found), []
+    for summary in found:
+        is_old = older_than is not None and summary.modified < time.time() - older_than
+        is_too_much = max_bytes is not None and total > max_bytes
+        if is_old or is_too_much:
+            _remove_feature(store, summary.folder)
+            total -= summary.bytes
+            removed.append(summary)
+    return removed
+
+
+def _remove_feature(store: Folder, folder: str) -> None:
+    """Remove a feature, records first: a shard without its record does not exist."""
+    names = store.names(folder)
+    for name in sorted(names, key=lambda name: not name.endswith(".json")):
+        store.remove(f"{folder}/{name}")
+    store.remove(folder)
+
+
+def export_feature(store: Folder, feature: str, file: Path) -> int:
+    """Write all rows of a feature to a ``.parquet``, ``.npz`` or ``.csv`` file.
+
+    Parameters
+    ----------
+    store : Folder
+    feature : str
+        Its name, where the store has one version of it, or the name of its folder.
+    file : Path
+
+    Returns
+    -------
+    int
+        The number of rows.
+    """
+    found = [rows for rows in feature_rows(store) if feature in (rows.name, rows.folder)]
+    if len(found) != 1:
+        names = [rows.folder for rows in found] or [rows.folder for rows in feature_rows(store)]
+        raise ValueError(
+            f"{store.url}: {len(found)} features are named {feature!r}; there are "
+            f"{', '.join(names) or 'none'}"
+        )
+    rows = found[0]
+    digests, places = rows.everything()
+    matrix = np.asarray(rows.matrix(places))
+    buffer = io.BytesIO()
+    if file.suffix == ".npz":
+        np.savez(buffer, digests=digests.view("S16"), rows=matrix)
+    elif file.suffix in (".parquet", ".csv"):
+        names = ["digest", *(f"{rows.name}{k}" for k in range(matrix.shape[1]))]
+        columns = [pa.array([d.tobytes().hex() for d in digests]), *map(pa.array, matrix.T.copy())]
+        table = pa.table(columns, names=names)
+        (pq.write_table if file.suffix == ".parquet" else pc.write_csv)(table, buffer)
+    else:
+        raise ValueError(f"{file}: expected a name that ends in .parquet, .npz or .csv")
+    LocalFolder(file.parent).write(file.name, buffer.getvalue())
+    return len(matrix)

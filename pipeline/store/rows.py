@@ -1,0 +1,417 @@
+"""Rows of features, each under the digest of its image's bytes.
+
+The rows of a feature lie in the folder ``<feature>-<key>`` of the store. The key is a digest of all
+that decides a number, but the image: class, parameters, what was learned, the version of the
+kernel, the version and limits of the reader. ``feature.json`` holds all of that in plain text.
+
+Rows are kept in shards of at most 1,024. ``<shard>.npy`` holds the rows (float32), and
+``<shard>.json``, which is written after it, the digests of their images, the images that failed and
+the checksums. A shard without its JSON does not exist. The name of a shard is a digest of the
+digests of its images, so two jobs that compute the same shard write the same file.
+"""
+
+import hashlib
+import json
+import threading
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .files import DamagedError, Folder, array_bytes
+
+__all__ = [
+    "SHARD_ROWS",
+    "Digests",
+    "FeatureRows",
+    "Places",
+    "RowFailure",
+    "RowMatrix",
+    "as_digests",
+    "key_of",
+    "shard_name",
+    "write_shard",
+]
+
+SHARD_ROWS = 1024
+STORE_VERSION = 3
+DESCRIPTION = "feature.json"
+OPEN_SHARDS = 128  # mapped at a time: each takes a file descriptor
+DIGEST_BYTES = 16
+
+Digests = npt.NDArray[np.void]  # of dtype V16
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RowFailure:
+    """Why an image has no row.
+
+    Attributes
+    ----------
+    kind : str
+        Such as "damaged" or "refused by hog"; see :mod:`visualwords.pipeline.failures`.
+    reason : str
+    attempts : int
+        How often it was tried.
+    """
+
+    kind: str
+    reason: str
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the rows of images lie.
+
+    Attributes
+    ----------
+    shard : ndarray of shape (n,), int64
+        Number of the shard, in the order in which shards were found; -1 where there is no row.
+    row : ndarray of shape (n,), int64
+        Row in the shard.
+    """
+
+    shard: IntArray
+    row: IntArray
+
+    def __getitem__(self, images: Any) -> "Places":
+        return Places(self.shard[images], self.row[images])
+
+    @property
+    def found(self) -> npt.NDArray[np.bool_]:
+        """Whether an image has a row."""
+        return self.shard >= 0
+
+
+@dataclass
+class _Shard:
+    """What the record of a shard says."""
+
+    name: str
+    n_rows: int
+    n_columns: int
+    rows_crc32: int
+    is_checked: bool = False
+
+
+def as_digests(hexadecimal: str | bytes) -> Digests:
+    """Return digests that are written one after another in hexadecimal."""
+    raw = bytes.fromhex(hexadecimal if isinstance(hexadecimal, str) else hexadecimal.decode())
+    return np.frombuffer(raw, f"V{DIGEST_BYTES}")
+
+
+def key_of(description: Mapping[str, Any]) -> str:
+    """Return the key of a feature: 32 hexadecimal digits of a digest of its description.
+
+    Examples
+    --------
+    >>> key_of({"b": 1, "a": 2}) == key_of({"a": 2, "b": 1})
+    True
+    """
+    text = json.dumps({"store": STORE_VERSION, **description}, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+class FeatureRows:
+    """The rows of one feature in a store.
+
+    Parameters
+    ----------
+    store : Folder
+    name : str
+        Name of the feature, such as "hog".
+    key : str
+
+    Attributes
+    ----------
+    folder : str
+        Name of the folder in the store.
+    damaged : list of str
+        Shards that were found and do not hold what was written there.
+    """
+
+    def __init__(self, store: Folder, name: str, key: str) -> None:
+        self.store = store
+        self.name = name
+        self.key = key
+        self.folder = f"{name}-{key}"
+        self.damaged: list[str] = []
+        self._shards: list[_Shard] = []
+        self._known: set[str] = set()
+        self._digests: Digests = np.empty(0, f"V{DIGEST_BYTES}")
+        self._places = Places(np.empty(0, np.int64), np.empty(0, np.int64))
+        self._failures: dict[bytes, RowFailure] = {}
+        self._opened: OrderedDict[int, FloatArray] = OrderedDict()
+        self._lock = threading.Lock()
+        self.refresh()
+
+    @property
+    def n_columns(self) -> int:
+        """Numbers a row; 0 where no shard has a row."""
+        return max((shard.n_columns for shard in self._shards), default=0)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows in all shards."""
+        return len(self._digests)
+
+    def refresh(self) -> None:
+        """Take note of the shards that were written since the last time."""
+        names = [n.removesuffix(".json") for n in self.store.names(self.folder) if _is_record(n)]
+        new = [name for name in names if name not in self._known]
+        digests, shards, rows = [self._digests], [self._places.shard], [self._places.row]
+        for name in new:
+            self._known.add(name)
+            try:
+                record = self._read_record(name)
+            except (OSError, DamagedError):
+                self._note_damage(name)
+                continue
+            images = as_digests(record["images"])
+            digests.append(images)
+            shards.append(np.full(len(images), len(self._shards)))
+            rows.append(np.arange(len(images)))
+            self._shards.append(
+                _Shard(name, record["rows"], record["columns"], record["rows_crc32"])
+            )
+            for digest, *failure in record["failed"]:
+                self._failures[bytes.fromhex(digest)] = RowFailure(*failure)
+        if len(digests) > 1:
+            self._sort(np.concatenate(digests), np.concatenate(shards), np.concatenate(rows))
+
+    def _read_record(self, name: str) -> dict[str, Any]:
+        record = self.store.read_record(f"{self.folder}/{name}.json")
+        if record.get("feature") != self.folder or len(record["images"]) != 32 * record["rows"]:
+            raise DamagedError(f"{self.folder}/{name}.json: not of this feature")
+        return record
+
+    def _sort(self, digests: Digests, shards: IntArray, rows: IntArray) -> None:
+        order = np.argsort(digests.view(f"S{DIGEST_BYTES}"), kind="stable")
+        self._digests = digests[order]
+        self._places = Places(shards[order], rows[order])
+
+    def find(self, digests: Digests) -> Places:
+        """Return where the rows of images lie. The checksums of these shards are checked, once.
+
+        A shard that is damaged is left out, and :attr:`damaged` names it.
+        """
+        while True:
+            places = self._find(digests)
+            wanted = np.unique(places.shard[places.found])
+            unsound = [s for s in wanted.tolist() if not self._is_sound(s)]
+            if not unsound:
+                return places
+            self._forget(unsound)
+
+    def everything(self) -> tuple[Digests, Places]:
+        """Return the digests of all images that have a row, and where the rows lie."""
+        return self._digests, self.find(self._digests)
+
+    def check_all(self) -> None:
+        """Check the checksums of all shards; :attr:`damaged` names those that are wrong."""
+        self._forget([s for s in range(len(self._shards)) if not self._is_sound(s)])
+
+    def _find(self, digests: Digests) -> Places:
+        missing = np.full(len(digests), -1, np.int64)
+        if not len(self._digests) or not len(digests):
+            return Places(missing, missing)
+        known = self._digests.view(f"S{DIGEST_BYTES}")
+        wanted = np.ascontiguousarray(digests).view(f"S{DIGEST_BYTES}")
+        at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        is_there = known[at] == wanted
+        return Places(
+            np.where(is_there, self._places.shard[at], -1),
+            np.where(is_there, self._places.row[at], -1),
+        )
+
+    def _is_sound(self, number: int) -> bool:
+        shard = self._shards[number]
+        if not shard.is_checked:
+            try:
+                data = self.store.bytes_of(f"{self.folder}/{shard.name}.npy")
+            except (OSError, DamagedError):
+                return False
+            shard.is_checked = zlib.crc32(data.data) == shard.rows_crc32
+        return shard.is_checked
+
+    def _forget(self, numbers: Iterable[int]) -> None:
+        gone = set(numbers)
+        for number in sorted(gone):
+            self._note_damage(self._shards[number].name)
+        kept = ~np.isin(self._places.shard, sorted(gone))
+        self._digests, self._places = self._digests[kept], self._places[kept]
+
+    def _note_damage(self, name: str) -> None:
+        """Name a shard as damaged, and look at it again once it may have been written anew."""
+        self._known.discard(name)
+        if name not in self.damaged:
+            self.damaged.append(name)
+
+    def failure(self, digest: bytes) -> RowFailure | None:
+        """Return why an image failed, if it did."""
+        return self._failures.get(digest)
+
+    def failures(self, digests: Digests) -> dict[int, RowFailure]:
+        """Return the failures among images, by their number."""
+        if not self._failures:
+            return {}
+        found = ((i, self._failures.get(d.tobytes())) for i, d in enumerate(digests))
+        return {i: failure for i, failure in found if failure is not None}
+
+    def array(self, number: int) -> FloatArray:
+        """Return the rows of a shard, read-only, mapped where the store is local."""
+        with self._lock:
+            rows = self._opened.get(number)
+            if rows is None:
+                rows = self._opened[number] = self._open(number)
+                while len(self._opened) > OPEN_SHARDS:
+                    self._opened.popitem(last=False)
+            else:
+                self._opened.move_to_end(number)
+        return rows
+
+    def _open(self, number: int) -> FloatArray:
+        shard = self._shards[number]
+        if not self._is_sound(number):
+            raise DamagedError(
+                f"{self.store.path(self.folder)}/{shard.name}.npy: the checksum is wrong; "
+                "`visualwords extract` computes the rows again"
+            )
+        data = self.store.bytes_of(f"{self.folder}/{shard.name}.npy")
+        n_bytes = 4 * shard.n_rows * shard.n_columns
+        return data[len(data) - n_bytes :].view("<f4").reshape(shard.n_rows, shard.n_columns)
+
+    @property
+    def shard_files(self) -> list[str]:
+        """Names of the matrices of the shards, relative to the store."""
+        return [f"{self.folder}/{shard.name}.npy" for shard in self._shards]
+
+    def matrix(self, places: Places) -> "RowMatrix":
+        """Return the matrix whose rows lie at some places, in that order."""
+        return RowMatrix(self, places)
+
+
+def _is_record(name: str) -> bool:
+    return name.endswith(".json") and name != DESCRIPTION
+
+
+def shard_name(images: Digests) -> str:
+    """Return the name of the shard of some images: a digest of their digests."""
+    return hashlib.blake2b(images.tobytes(), digest_size=12).hexdigest()
+
+
+def write_shard(
+    store: Folder,
+    folder: str,
+    name: str,
+    digests: Digests,
+    rows: FloatArray,
+    failures: Mapping[bytes, RowFailure],
+) -> None:
+    """Write a shard: the rows first, then the record without which they do not exist.
+
+    Parameters
+    ----------
+    store : Folder
+    folder : str
+        Of the feature.
+    name : str
+    digests : ndarray of shape (n,), V16
+        Of the images that have a row.
+    rows : ndarray of shape (n, columns), float32
+    failures : mapping of digest to RowFailure
+    """
+    if len(digests) != len(rows):
+        raise ValueError(f"{len(rows)} rows for {len(digests)} images")
+    data = array_bytes(np.asarray(rows, np.float32))
+    store.write(f"{folder}/{name}.npy", data)
+    record = {
+        "feature": folder,
+        "rows": rows.shape[0],
+        "columns": rows.shape[1],
+        "rows_crc32": zlib.crc32(data),
+        "images": digests.tobytes().hex(),
+        "failed": [[d.hex(), *asdict(f).values()] for d, f in sorted(failures.items())],
+    }
+    store.write_record(f"{folder}/{name}.json", record)
+
+
+class RowMatrix:
+    """A matrix of rows in a store: array-like, read by slices, never whole unless asked for.
+
+    Parameters
+    ----------
+    rows : FeatureRows
+    places : Places
+        One for each row of the matrix.
+
+    Attributes
+    ----------
+    shape : (int, int)
+    dtype : float32
+
+    Notes
+    -----
+    A slice whose rows follow each other in one shard is a view of the file; others are copied
+    together.
+    """
+
+    ndim = 2
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, rows: FeatureRows, places: Places) -> None:
+        self._rows = rows
+        self._places = places
+        self.shape = (len(places.shard), rows.n_columns)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> FloatArray:
+        """Return rows ``start`` to ``stop``."""
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            raise IndexError(f"rows are read by contiguous slices, got step {step}")
+        return self._gather(self._places[start : max(start, stop)])
+
+    def take(self, rows: npt.NDArray[np.intp]) -> "RowMatrix":
+        """Return the matrix of some rows, by their numbers; nothing is read."""
+        return RowMatrix(self._rows, self._places[rows])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        whole = self[:]
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+    def _gather(self, places: Places) -> FloatArray:
+        runs = _runs(places)
+        if len(runs) == 1:
+            shard, first, count, _ = runs[0]
+            return self._rows.array(shard)[first : first + count]
+        out = np.empty((len(places.shard), self.shape[1]), np.float32)
+        if len(runs) * 4 < len(out):
+            for shard, first, count, to in runs:
+                out[to : to + count] = self._rows.array(shard)[first : first + count]
+            return out
+        for shard in np.unique(places.shard).tolist():
+            wanted = places.shard == shard
+            out[wanted] = self._rows.array(shard)[places.row[wanted]]
+        return out
+
+
+def _runs(places: Places) -> Sequence[tuple[int, int, int, int]]:
+    """Cut places into runs that follow each other in a shard: shard, first row, count, position."""
+    n = len(places.shard)
+    if not n:
+        return []
+    breaks = (np.diff(places.shard) != 0) | (np.diff(places.row) != 1)
+    starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+    counts = np.diff(np.append(starts, n))
+    columns = (places.shard[starts], places.row[starts], counts, starts)
+    return list(zip(*(column.tolist() for column in columns), strict=True))

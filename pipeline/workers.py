@@ -1,0 +1,211 @@
+"""What a worker does: read and decode some images, describe each, and write their shards.
+
+A worker is told names and gets no array. It writes the shards itself and sends back a receipt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .failures import CHANGED, CRASHED, REFUSED, TIMEOUT, UNREADABLE
+from .features import FeatureRef, load_feature
+from .reader import ImageError, Reader
+from .scan import digest_of
+from .sources import Source
+from .store.files import open_folder
+from .store.rows import DIGEST_BYTES, RowFailure, write_shard
+from .timelimit import run_each
+
+__all__ = ["Receipt", "ShardTask", "compute_shard", "decode"]
+
+# Images that are decoded at a time: what lies between is in memory.
+IMAGES_AT_A_TIME = 256
+PIXELS_AT_A_TIME = 4_000_000
+
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """Some images and the features of which they lack rows.
+
+    Attributes
+    ----------
+    name : str
+        Of the shard.
+    source : Source
+    locations : sequence of str
+    digests : sequence of bytes
+    attempts : sequence of int
+        How often each image was tried before.
+    features : sequence of FeatureRef
+    store : str
+        Path or URL.
+    reader : Reader
+    time_limit : float or None
+        Seconds for reading, decoding and describing one image.
+    """
+
+    name: str
+    source: Source
+    locations: Sequence[str]
+    digests: Sequence[bytes]
+    attempts: Sequence[int]
+    features: Sequence[FeatureRef]
+    store: str
+    reader: Reader
+    time_limit: float | None = None
+
+
+@dataclass
+class Receipt:
+    """What became of a task.
+
+    Attributes
+    ----------
+    rows : dict of str to int
+        By feature.
+    failures : dict of int to RowFailure
+        By the number of the image in the task: those that are not kept in the store.
+    decoded : int
+    failed : int
+    seconds : dict of str to float
+        Time for reading and decoding ("decode") and in each feature.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    failures: dict[int, RowFailure] = field(default_factory=dict)
+    decoded: int = 0
+    failed: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def decode(source: Source, location: str, digest: bytes, reader: Reader) -> Image:
+    """Return the pixels of an image, whose bytes must still be those of its digest."""
+    image = source.read(location)
+    if digest_of(image) != digest:  # its row would be kept under the digest of other bytes
+        raise ImageError("the file was changed while the job ran; run the job again", CHANGED)
+    return reader.decode(image) if isinstance(image, bytes) else reader.reduce(image)
+
+
+@lru_cache(maxsize=16)
+def _feature(store: str, ref: FeatureRef, reader: Reader) -> Any:
+    """Load a feature once in each process."""
+    return load_feature(open_folder(store), ref, reader)
+
+
+def compute_shard(task: ShardTask) -> Receipt:
+    """Describe the images of a task by each feature and write a shard for each feature."""
+    receipt = Receipt()
+    images: dict[int, Image] = {}
+    failures: dict[int, RowFailure] = {}
+    rows: dict[str, list[Any]] = {ref.name: [] for ref in task.features}
+    refused: dict[str, dict[int, RowFailure]] = {ref.name: {} for ref in task.features}
+    described: dict[str, list[int]] = {ref.name: [] for ref in task.features}
+
+    def describe() -> None:
+        numbers = list(images)
+        for ref in task.features:
+            start = perf_counter()
+            feature = ref.estimator
+            if feature is None:
+                feature = _feature(task.store, replace(ref, estimator=None), task.reader)
+            block, why = _describe(feature, [images[i] for i in numbers])
+            for k, reason in why.items():
+                refused[ref.name][numbers[k]] = _failure(task, numbers[k], REFUSED, reason)
+            described[ref.name] += [i for k, i in enumerate(numbers) if k not in why]
+            rows[ref.name].append(block)
+            receipt.seconds[ref.name] = receipt.seconds.get(ref.name, 0) + perf_counter() - start
+        images.clear()
+
+    start = perf_counter()
+    n_pixels = 0
+    for i, image, error in run_each(
+        lambda k: decode(task.source, task.locations[k], task.digests[k], task.reader),
+        len(task.locations),
+        task.time_limit,
+    ):
+        receipt.decoded += 1
+        if error is not None:
+            failures[i] = _failure(task, i, *_kind_and_reason(error, task.time_limit))
+            continue
+        images[i] = image
+        n_pixels += image.shape[0] * image.shape[1]
+        if len(images) >= IMAGES_AT_A_TIME or n_pixels >= PIXELS_AT_A_TIME:
+            receipt.seconds["decode"] = receipt.seconds.get("decode", 0) + perf_counter() - start
+            describe()
+            start, n_pixels = perf_counter(), 0
+    receipt.seconds["decode"] = receipt.seconds.get("decode", 0) + perf_counter() - start
+    describe()
+    _write(task, receipt, rows, described, failures, refused)
+    return receipt
+
+
+def _write(
+    task: ShardTask,
+    receipt: Receipt,
+    rows: dict[str, list[Any]],
+    described: dict[str, list[int]],
+    failures: dict[int, RowFailure],
+    refused: dict[str, dict[int, RowFailure]],
+) -> None:
+    """Write the shards. A file that was changed is no property of the bytes: it is not kept."""
+    store = open_folder(task.store)
+    receipt.failures = {i: f for i, f in failures.items() if f.kind in (CHANGED, UNREADABLE)}
+    kept = {i: f for i, f in failures.items() if i not in receipt.failures}
+    for ref in task.features:
+        blocks = [block for block in rows[ref.name] if len(block)]
+        matrix = np.concatenate(blocks) if blocks else np.empty((0, 0), np.float32)
+        digests = np.frombuffer(
+            b"".join(task.digests[i] for i in described[ref.name]), f"V{DIGEST_BYTES}"
+        )
+        failed = {task.digests[i]: f for i, f in (kept | refused[ref.name]).items()}
+        write_shard(store, ref.folder, task.name, digests, matrix, failed)
+        receipt.rows[ref.name] = len(matrix)
+    receipt.failed = len(set(failures).union(*refused.values()))
+
+
+def _failure(task: ShardTask, number: int, kind: str, reason: str) -> RowFailure:
+    return RowFailure(kind, reason, task.attempts[number] + 1)
+
+
+def _kind_and_reason(error: BaseException, time_limit: float | None) -> tuple[str, str]:
+    if isinstance(error, ImageError):
+        return error.kind, str(error)
+    if isinstance(error, TimeoutError):
+        return TIMEOUT, f"not decoded within {time_limit:g} s"
+    return CRASHED, f"{type(error).__name__}: {error}"
+
+
+def _describe(
+    feature: Any, images: Sequence[Image]
+) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
+    """Return the rows of the images that a feature can describe, and why it refuses the others."""
+    try:
+        return _transform(feature, images), {}
+    except ValueError:  # of some image: find which
+        pass
+    parts, refused = [], {}
+    for i, image in enumerate(images):
+        try:
+            parts.append(_transform(feature, [image]))
+        except ValueError as error:
+            refused[i] = str(error).removeprefix("image 0: ")
+    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32), refused
+
+
+def _transform(feature: Any, images: Sequence[Image]) -> npt.NDArray[np.float32]:
+    if not images:
+        return np.empty((0, 0), np.float32)
+    rows = np.asarray(feature.transform(images), np.float32)
+    if rows.ndim != 2 or len(rows) != len(images):
+        raise TypeError(
+            f"{type(feature).__name__}.transform returned shape {rows.shape} for {len(images)} "
+            "images; expected one row for each"
+        )
+    return rows

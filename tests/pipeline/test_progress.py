@@ -1,0 +1,77 @@
+"""Stages are shown as a bar while they run, and as one line at their end."""
+
+import io
+
+import pytest
+from numba import config
+from rich.console import Console
+
+from visualwords.compiling import kernel
+from visualwords.pipeline.progress import Progress
+
+
+def test_a_stage_ends_in_one_line_with_its_summary_and_time():
+    output = io.StringIO()
+    progress = Progress(Console(file=output, width=100))
+    for _ in range(2):
+        with progress.stage("scan", total=3) as stage:
+            stage.advance(3)
+            stage.summary = "3 images"
+    lines = output.getvalue().splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("scan       3 images ")
+    assert lines[0].endswith(" s")
+    assert set(progress.seconds) == {"scan"}
+    assert progress.seconds["scan"] > 0
+
+
+def test_nothing_is_printed_without_a_console(capsys):
+    with Progress().stage("scan", total=1):
+        pass
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_shows_a_bar_while_the_stage_runs():
+    output = io.StringIO()
+    with Progress(Console(file=output, force_terminal=True)).stage("scan", total=2) as stage:
+        stage.advance(1)
+    assert "1/2" in output.getvalue()
+
+
+@pytest.fixture
+def new_kernel(tmp_path, monkeypatch):
+    """Give a function that makes a kernel which no cache has."""
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    return make_kernel
+
+
+def make_kernel():
+    @kernel
+    def double(x):
+        return 2 * x
+
+    return double
+
+
+def test_kernels_that_a_stage_compiles_are_announced_once_and_counted(new_kernel):
+    output = io.StringIO()
+    progress = Progress(Console(file=output, width=100))
+    double = new_kernel()
+    for arguments in ((1, 2.0), (3j,), ()):
+        with progress.stage("learn", total=1):
+            for x in arguments:
+                assert double(x) == 2 * x
+                double(x)
+    text = output.getvalue()
+    assert text.count("kernels are compiled on first use, once per machine") == 1
+    assert text.index("kernels are compiled") < text.index("learn")
+    assert text.count("of which compiling 2 kernels, once") == 1
+    assert text.count("of which compiling 1 kernel, once") == 1
+    assert text.count("of which") == 2
+
+
+def test_the_bar_of_a_terminal_counts_kernels(new_kernel):
+    output = io.StringIO()
+    with Progress(Console(file=output, force_terminal=True, width=100)).stage("scan", total=2):
+        new_kernel()(1)
+    assert "compiling kernel 1" in output.getvalue()
