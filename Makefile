@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/visualwords demo
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/installed-lint
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "features": ("hog", "hue", "descriptors", "nearest", "kmeans", "images", "compilation"),
     "training": ("training",),
     "lecture": ("lecture",),
+    "certificates": ("certificates",),
 }
 
 

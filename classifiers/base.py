@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .callbacks import CallbackSupportMixin, steps_as_tasks, with_callbacks
+from .certificate import certify
 from .columns import adjusted, framed, learned_attributes, weights_for
 from .losses import Loss
 from .objective import Objective
@@ -335,15 +336,14 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
 def _gap(objective: Objective, result: Result) -> float:
     """Return the solver's own bound, or one of a few passes over X; at most the objective.
 
-    It is taken where the intercepts are the best for the weights: there it does not matter how far
-    off those of the minimum are.
+    The dual point is taken where the intercepts are the best for the weights: there it does not
+    matter how far off those of the minimum are.
     """
-    if np.isfinite(result.gap):
-        return min(result.gap, result.value)
-    if not np.isfinite(result.value):
-        return np.inf
-    smoothed, value, W = objective.smoothed(GAP_WIDTH), objective.value(result.W), result.W
+    if np.isfinite(result.gap) or not np.isfinite(result.value):
+        return min(result.gap, result.value) if np.isfinite(result.value) else np.inf
+    smoothed, W = objective.smoothed(GAP_WIDTH), result.W
     if objective.fit_intercept:
         W = settle_intercepts(smoothed, W, 0.1, 0.0)
-    certificate = smoothed.certify(W)
-    return float(np.fmin(value, value - certificate.value + certificate.gap))
+    bound = certify(objective, W, smoothed.loss)
+    value = objective.in_double().value(result.W)
+    return min(value, value - bound.value + bound.gap)

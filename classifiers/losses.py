@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import xlog1py, xlogy
 from sklearn.base import BaseEstimator
 
 from .kernels.softmax import cross_entropy
@@ -126,6 +127,26 @@ class Loss(BaseEstimator, ABC):
         """Return the loss with its kinks rounded over ``width``. A smooth loss returns itself."""
         return self
 
+    def conjugate(self, derivatives: Scores, y: Labels) -> Scores | None:
+        """Compute the convex conjugate ``max over s of (a . s - loss)`` of every example.
+
+        Parameters
+        ----------
+        derivatives : ndarray of shape (n, n_classes)
+            Values ``a`` that the derivatives by the scores can have.
+        y : ndarray of shape (n,), integers in [0, n_classes)
+
+        Returns
+        -------
+        ndarray of shape (n,), or None if the loss has no dual form and defines no conjugate
+        """
+        if self.dual_box is None:
+            return None
+        a = np.abs(derivatives)
+        if self.coupled:
+            a[np.arange(len(y)), y] = 0
+        return np.asarray((a * (self.dual_curvature / 2 * a - 1)).sum(axis=1))
+
 
 class CrossEntropy(Loss):
     """Cross-entropy of the softmax: ``-log(exp(s_y) / sum over k of exp(s_k))``.
@@ -154,6 +175,13 @@ class CrossEntropy(Loss):
         slopes /= sums[:, None]
         slopes[rows, y] = -others / sums
         return np.log1p(np.where(below > 0, sums - 1, others)) + below, slopes
+
+    def conjugate(self, derivatives: Scores, y: Labels) -> Scores:
+        """Compute ``sum over k of p_k log p_k`` of the probabilities; see :class:`Loss`."""
+        others = derivatives.copy()
+        others[np.arange(len(y)), y] = 0
+        rest = np.minimum(others.sum(axis=1), 1)
+        return np.asarray(xlogy(others, others).sum(axis=1) + xlog1py(1 - rest, -rest))
 
     def score_hessian(
         self, scores: Scores, y: Labels, share: npt.NDArray[np.float64]

@@ -239,6 +239,8 @@ class Objective:
 
     def in_double(self) -> "Objective":
         """Return this objective with sums in float64; each block of rows is converted when read."""
+        if isinstance(self.X, StandardisedRows):
+            return self.replaced(X=StandardisedRows(self.X.X, self.X.scaling))
         return self.replaced(X=StandardisedRows(self.X, None))
 
     def subset(self, index: npt.NDArray[np.intp]) -> "Objective":

@@ -2,9 +2,17 @@ import threading
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from visualwords.threads import even_blocks, row_blocks, worker_threads
+
+
+@pytest.fixture(autouse=True)
+def two_blas_threads():
+    """Let BLAS have two threads, so that a limit of one shows."""
+    np.ones((4, 4)) @ np.ones((4, 4))
+    with threadpool_limits(2):
+        yield
 
 
 def blas_threads() -> list[int]:

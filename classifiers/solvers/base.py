@@ -7,8 +7,11 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator, clone
 
+from visualwords.classifiers.certificate import certify
+from visualwords.classifiers.losses import Loss
 from visualwords.classifiers.objective import Objective, Weights
 
 __all__ = [
@@ -55,6 +58,8 @@ class State:
         The reason to stop; empty while the optimizer goes on.
     gap : float
         Upper bound on the distance of ``value`` to the minimum; infinity if there is none.
+    dual : Loss or ndarray of shape (n, n_classes), optional
+        The dual point that proves the gap in float64; see :func:`.certify`.
     """
 
     W: Weights
@@ -63,6 +68,13 @@ class State:
     memory: Any = None
     stop: str = ""
     gap: float = np.inf
+    dual: Loss | npt.NDArray[np.float64] | None = None
+
+    def prove(self, objective: Objective) -> None:
+        """Replace value and gap by those computed in float64, where there is a dual point."""
+        if self.dual is not None and objective.alpha and np.isfinite(self.value):
+            self.value, self.gap = certify(objective, self.W, self.dual)
+            self.dual = None
 
 
 @dataclass
@@ -189,6 +201,8 @@ class Solver(BaseEstimator):
             if callback is not None and callback(state):
                 state.stop = state.stop or "the callback asked to stop"
                 break
+        state.prove(objective)
+        values[-1] = state.value
         return Result(W, state.value, values, iterates, state.stop or "max_iter", state.gap)
 
 
@@ -240,6 +254,7 @@ class Fallback(Solver):
                 for i, state in enumerate(solver.states(objective, W)):
                     if i or not last:
                         yield state
+                state.prove(objective)
                 if state.gap <= self.tol * state.value:
                     return
                 last.append(state)

@@ -106,7 +106,7 @@ class DualAscent(Solver):
                 slopes += dual.slopes / AVERAGED
                 intercept += dual.intercept / AVERAGED
         dual.update()
-        reason, gap = "", np.inf
+        reason, gap, point = "", np.inf, None
         value, bound = dual.bounds(slopes, intercept)
         if value - bound > before:
             dual.relaxation = (1 + dual.relaxation) / 2
@@ -114,6 +114,7 @@ class DualAscent(Solver):
         if value - bound <= self.tol * value:
             slopes = dual.balanced(slopes)
             value, bound = dual.bounds(slopes, intercept)
-            gap = max(0.0, value - bound)
+            gap, point = max(0.0, value - bound), dual.point(slopes)
             reason = "the duality gap is within tol" if gap <= self.tol * value else ""
-        return State(dual.weights(slopes, intercept), value, memory=memory, stop=reason, gap=gap)
+        W = dual.weights(slopes, intercept)
+        return State(W, value, memory=memory, stop=reason, gap=gap, dual=point)

@@ -8,9 +8,8 @@ from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
 
+from visualwords.classifiers.certificate import balanced
 from visualwords.classifiers.kernels.products import block_gradient
 from visualwords.classifiers.kernels.slopes import Limits
 from visualwords.classifiers.objective import Objective, Weights
@@ -51,6 +50,8 @@ class DualProblem(ABC):
     ----------
     share : ndarray of shape (n,)
         Weight of each example in the mean. The first of equal examples has the weight of all.
+    twin : ndarray of shape (n,)
+        The first example that is equal to each.
     visited : ndarray of shape (m,)
         The examples with weight, in an order that does not depend on the order of the rows.
     slopes : ndarray of shape (n, n_classes)
@@ -65,7 +66,7 @@ class DualProblem(ABC):
 
     def __init__(self, objective: Objective, W: Weights) -> None:
         self.objective, self.y = objective, objective.y
-        self.share, self.visited = _shares(objective)
+        self.share, self.visited, self.twin = _shares(objective)
         self.scaling = objective.scaling or centring(objective, self.share)
         self.standardised = StandardisedRows(objective.X, self.scaling)
         self.offset = np.zeros((objective.n_samples, objective.n_classes))
@@ -183,38 +184,26 @@ class DualProblem(ABC):
         return linear, square
 
     def balanced(self, slopes: Slopes) -> Slopes:
-        """Lower slopes as little as possible so that the derivatives by the intercepts are 0.
-
-        Slopes of examples of one class in one margin are lowered by one factor.
-        """
-        n_classes = self.objective.n_classes
-        sums = np.zeros((n_classes, n_classes))
-        np.add.at(sums, self.y, slopes)
-        if not self.objective.fit_intercept or not sums.any():
+        """Lower slopes by as little as makes the derivatives by the intercepts 0."""
+        if not self.objective.fit_intercept:
             return slopes
-        of, into = np.nonzero(sums)
-        flows = np.arange(len(of))
+        lowered = balanced(self.by_scores(slopes), self.y, self.coupled)
         if self.coupled:
-            ends = np.r_[into, of], np.r_[flows, flows]
-            signs = np.repeat([1.0, -1.0], len(of))
-        else:
-            ends = into, flows
-            signs = np.where(of == into, -1.0, 1.0)
-        balance = csr_array((signs, ends), shape=(n_classes, len(of)))
-        most = sums[of, into] / sums.max()
-        kept = linprog(
-            -np.ones(len(of)),
-            A_eq=balance,
-            b_eq=np.zeros(n_classes),
-            bounds=np.column_stack([np.zeros(len(of)), most]),
-        ).x
-        factors = np.ones_like(sums)
-        factors[of, into] = np.clip(kept / most, 0, 1)
-        return slopes * factors[self.y]
+            lowered[np.arange(len(self.y)), self.y] = 0
+        return np.abs(lowered)
+
+    def point(self, slopes: Slopes) -> Slopes:
+        """Give the derivatives by scores, which equal examples share by their weights."""
+        weight = self.objective.sample_weight
+        share = np.full(len(self.y), 1 / len(self.y)) if weight is None else weight / weight.sum()
+        parts = share / np.where(self.share > 0, self.share, 1.0)[self.twin]
+        return self.by_scores(slopes)[self.twin] * parts[:, None]
 
 
-def _shares(objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
-    """Return every example's weight in the mean and the examples to visit.
+def _shares(
+    objective: Objective,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the weight of every example, the examples to visit, and the first equal to each.
 
     Equal examples are found by their digests. A weight of 2 therefore gives the same steps as a
     row that is there twice.
@@ -232,7 +221,7 @@ def _shares(objective: Objective) -> tuple[npt.NDArray[np.float64], npt.NDArray[
     weight = np.ones(n) if objective.sample_weight is None else objective.sample_weight
     share = np.zeros(n)
     share[first] = np.bincount(group, weight) / weight.sum()
-    return share, first[share[first] > 0]
+    return share, first[share[first] > 0], first[group]
 
 
 def centring(objective: Objective, share: npt.NDArray[np.float64]) -> Scaling:

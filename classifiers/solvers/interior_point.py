@@ -102,7 +102,8 @@ class InteriorPoint(Solver):
             return state
         value, gap = path.value_and_gap()
         reason = "the duality gap is within tol" if gap <= self.tol * value else ""
-        return State(path.weights(), value, memory=path, stop=reason, gap=gap)
+        W, point = path.weights(), path.point()
+        return State(W, value, memory=path, stop=reason, gap=gap, dual=point)
 
 
 class _Margins:
@@ -215,6 +216,10 @@ class _Path:
         if self.basis is not None:
             W = np.column_stack([W[:, :-1] @ self.basis.T, W[:, -1]])
         return W if self.objective.scaling is not None else self.scaling.raw(W)
+
+    def point(self) -> Array:
+        """Give the derivatives of the mean loss by the scores at the slopes."""
+        return self.margins.by_scores(np.where(self.margins.there, self.a, 0.0))
 
     def value_and_gap(self) -> tuple[float, float]:
         """Compute the objective and an upper bound on its distance to the minimum."""

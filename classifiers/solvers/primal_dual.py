@@ -4,7 +4,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from visualwords.classifiers.certificate import Bound, certify
 from visualwords.classifiers.objective import Certificate, Objective, Weights
+from visualwords.classifiers.sources import take_rows
 
 from .base import Solver, State
 from .curvature import Curvature, column_gram, sample
@@ -24,6 +26,13 @@ KEPT = 0.5
 # Steps over the intercepts alone, of which each costs a small part of a pass over X.
 SETTLING = 20
 SETTLING_ROWS = 1 << 14
+# From so many numbers in X on a gap of a smooth loss is trusted that was computed in float32, where
+# what is left of the derivatives by the intercepts is such a part of the rarest class.
+LARGE, UNBALANCED = 1 << 22, 0.05
+# Rows over which the sums of a gradient in float32 are taken: 64 in registers, then up to 64 sums.
+TERMS = 128
+# Rows that tell the length of a row.
+SAMPLED_ROWS = 1024
 
 
 class PrimalDual(Solver):
@@ -93,6 +102,7 @@ class PrimalDual(Solver):
         if objective.loss.smooth:
             progress.target = self.tol / 3
             progress.rows = plane_rows(objective, self.random_state + 1)
+            progress.smooth, progress.error = True, _gradient_error(objective)
         n_coarse = max(ROWS_PER_COLUMN * objective.X.shape[1], 2048)
         if not W.any() and COARSER * n_coarse <= objective.n_samples:
             W = self._coarse(objective, W, n_coarse, progress)
@@ -135,8 +145,7 @@ class PrimalDual(Solver):
         )
         progress.pairs, after.memory = after.memory, progress
         if after.stop and progress.objective.X.dtype != np.float64:
-            progress.objective, progress.pairs = progress.objective.in_double(), []
-            progress.rows = None
+            progress.use_double()
             return _evaluate(progress, after.W)
         if after.stop or _distance(progress.objective, after) <= progress.target * after.value:
             return _review(after, tol)
@@ -154,6 +163,36 @@ class _Progress:
     pairs: Pairs = field(default_factory=list)
     rows: Objective | None = None
     stuck: int = 0
+    smooth: bool = False
+    error: float = 0.0
+
+    def use_double(self) -> None:
+        """Go on with sums in float64; differences of gradients so far are of sums in float32."""
+        self.objective, self.pairs = self.objective.in_double(), []
+        self.rows, self.error = None, 0.0
+
+    def allowing(self, certificate: Certificate) -> Certificate:
+        """Add what the rounding of sums in float32 can hide of the gradient of a smooth loss."""
+        if not (self.error and certificate.distance and self.objective.alpha):
+            return certificate
+        alpha = self.objective.alpha
+        error = self.error * float(np.sqrt(2 * min(1.0, certificate.value)))
+        length = float(np.sqrt(2 * alpha * certificate.distance)) + error
+        return replace(certificate, distance=length**2 / (2 * alpha))
+
+    def trusts(self, certificate: Certificate) -> bool:
+        """Whether a bound by sums in the dtype of X needs no proof in float64.
+
+        A proof would take a good part of the time of a fit where X is large and the loss smooth.
+        There errors of the scores matter to second order only, those of the gradient are allowed
+        for, and the classes are balanced up to a small part of the rarest.
+        """
+        objective = self.objective
+        if objective.n_samples * objective.X.shape[1] < LARGE or not self.smooth:
+            return False
+        weight = objective.sample_weight
+        of_classes = np.bincount(objective.y, weight, minlength=objective.n_classes)
+        return certificate.intercepts <= UNBALANCED * of_classes.min() / of_classes.sum()
 
     def search(self, state: State, direction: Weights) -> State | None:
         """Make a step by a search in a plane on some rows, while these can tell of all."""
@@ -172,6 +211,24 @@ def _evaluate(progress: _Progress, W: Weights) -> State:
     return State(W, value, gradient, progress)
 
 
+def _gradient_error(objective: Objective) -> float:
+    """Bound what float32 takes of the norm of a gradient, for derivatives of a mean square of 1.
+
+    A sum of products ``a_i x_ij`` over ``TERMS`` rows in a row is off by at most ``TERMS`` times
+    half the precision, times the sum of their absolute values; that is at most the product of the
+    root mean squares.
+    """
+    if objective.X.dtype == np.float64:
+        return 0.0
+    if objective.scaling is not None:
+        squares = 1 + (objective.scaling.mean / objective.scaling.scale) ** 2
+        length = float(np.sqrt(squares.sum()))
+    else:
+        rows = take_rows(objective.X, sample(objective, SAMPLED_ROWS, 0))
+        length = 2 * float(np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1).mean()))
+    return TERMS * float(np.finfo(np.float32).eps) / 2 * length
+
+
 def _distance(objective: Objective, state: State) -> float:
     """Give the part of the duality gap that further steps lower."""
     assert state.gradient is not None
@@ -181,29 +238,57 @@ def _distance(objective: Objective, state: State) -> float:
 def _review(state: State, tol: float) -> State:
     """Certify what was reached; stop, or go on with a narrower smoothing or a nearer target."""
     progress: _Progress = state.memory
-    certificate, W = _certify(state), state.W
-    room = tol * certificate.value - (certificate.gap - certificate.intercepts)
-    if progress.objective.fit_intercept and 0 <= room < certificate.intercepts:
-        W = settle_intercepts(progress.objective, W, progress.curvature.c, room / 4, state.gradient)
-        certificate = progress.objective.certify(W)
-    reason = "the duality gap is within tol" if certificate.gap <= tol * certificate.value else ""
-    progress.stuck = progress.stuck + 1 if state.stop else 0
+    certificate, W = _settled(state, tol)
+    value, gap, proof = certificate.value, certificate.gap, None
+    if gap <= tol * value and not progress.trusts(certificate):
+        W, proof = _prove(progress, W, tol)
+        value, gap = proof
+        if gap > tol * value and progress.objective.X.dtype != np.float64:
+            progress.use_double()
+            return _evaluate(progress, W)
+    if gap <= tol * value:
+        return State(W, value, None, progress, "the duality gap is within tol", gap)
+    progress.stuck = progress.stuck + 1 if state.stop or proof else 0
     if progress.stuck == PATIENCE:
-        reason = reason or state.stop
-    if reason:
-        return State(W, certificate.value, None, progress, reason, certificate.gap)
+        reason = state.stop or "float64 can prove no smaller gap"
+        dual = None if proof else progress.objective.loss
+        return State(W, value, None, progress, reason, gap, dual)
     if state.stop:
         progress.pairs = []
     _aim(progress, certificate, tol)
     return replace(state, stop="") if _is_smooth(state) and W is state.W else _evaluate(progress, W)
 
 
+def _settled(state: State, tol: float) -> tuple[Certificate, Weights]:
+    """Certify a state, with other intercepts where only these are in the way."""
+    progress: _Progress = state.memory
+    certificate, W = _certify(state), state.W
+    room = tol * certificate.value - (certificate.gap - certificate.intercepts)
+    if progress.objective.fit_intercept and 0 <= room < certificate.intercepts:
+        W = settle_intercepts(progress.objective, W, progress.curvature.c, room / 4, state.gradient)
+        certificate = progress.allowing(progress.objective.certify(W))
+    return certificate, W
+
+
+def _prove(progress: _Progress, W: Weights, tol: float) -> tuple[Weights, Bound]:
+    """Bound the gap in float64, with other intercepts where these do not prove it."""
+    itself, loss = progress.objective.smoothed(0.0), progress.objective.loss
+    proof = certify(itself, W, loss)
+    if proof.gap <= tol * proof.value or not itself.fit_intercept:
+        return W, proof
+    settled = settle_intercepts(progress.objective.in_double(), W, progress.curvature.c, 0.0)
+    other = certify(itself, settled, loss)
+    return (settled, other) if other.gap < proof.gap else (W, proof)
+
+
 def _certify(state: State) -> Certificate:
     """Certify a state, for a smooth loss by the value and gradient that it has."""
     objective: Objective = state.memory.objective
     if _is_smooth(state) and state.gradient is not None:
-        return objective.certificate(state.W, state.value, state.gradient)
-    return objective.certify(state.W)
+        certificate = objective.certificate(state.W, state.value, state.gradient)
+    else:
+        certificate = objective.certify(state.W)
+    return state.memory.allowing(certificate)
 
 
 def _is_smooth(state: State) -> bool:
