@@ -13,12 +13,35 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from .. import __version__
+from .cli_options import (
+    Features,
+    Images,
+    Jobs,
+    Json,
+    LabelColumn,
+    Log,
+    MaxFailures,
+    Out,
+    PathColumn,
+    Relearn,
+    RetryFailed,
+    RunFolder,
+    Seed,
+    Sets,
+    SplitColumn,
+    Store,
+    Test,
+    TestSize,
+    TimeLimit,
+    TrainImages,
+    column_names,
+    make_options,
+    make_recipe,
+)
+from .cli_screen import complain, console, report_images, report_scores, warn
 from .cli_store import app as store_app
-from .progress import Progress
 
 __all__ = ["main"]
 
@@ -28,54 +51,6 @@ app = typer.Typer(
     help="Classical image features and linear classifiers, from folders of images to scores.",
 )
 app.add_typer(store_app, name="store")
-# What is printed are names of files, whatever is in them: "[red]", ":cat:".
-PLAIN: Any = {"markup": False, "emoji": False, "highlight": False}
-console = Console(**PLAIN)
-errors = Console(stderr=True, **PLAIN)
-
-Images = Annotated[
-    str, typer.Argument(metavar="IMAGES", help="Folder of images, or a CSV or parquet manifest.")
-]
-TrainImages = Annotated[
-    str,
-    typer.Argument(
-        metavar="TRAIN", help="Folder with one folder per class, or a manifest path,label[,split]."
-    ),
-]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
-Test = Annotated[str | None, typer.Option(help="Test images: another such folder or manifest.")]
-TestSize = Annotated[
-    float | None, typer.Option(min=0.0, max=1.0, help="Or: share of TRAIN to hold out (0.2).")
-]
-Out = Annotated[Path, typer.Option(help="Folder of the run; made if it is missing.")]
-Store = Annotated[
-    str | None, typer.Option(help="Path or URL of a feature store to share (RUN/store).")
-]
-Features = Annotated[str | None, typer.Option(help="Names of features, such as hue,hog.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="A value of the recipe, such as words.n_words=200; repeatable."),
-]
-Jobs = Annotated[int, typer.Option(help="Workers; -1: all cores.")]
-Seed = Annotated[
-    int | None,
-    typer.Option(min=0, max=2**32 - 1, help="Seed of the split and of the vocabulary (0)."),
-]
-RetryFailed = Annotated[
-    list[str] | None,
-    typer.Option(metavar="KIND", help="Try failed images of this kind again; all: every kind."),
-]
-MaxFailures = Annotated[
-    float | None,
-    typer.Option(min=0, help="Stop past so many failures, or below 1 such a share of the images."),
-]
-TimeLimit = Annotated[float | None, typer.Option(min=0.001, help="Seconds for one image.")]
-Relearn = Annotated[bool, typer.Option("--relearn", help="Learn the vocabulary anew.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
-Log = Annotated[Path | None, typer.Option(help="Append progress as JSON lines to this file.")]
-PathColumn = Annotated[str, typer.Option(help="Column of a manifest with the paths.")]
-LabelColumn = Annotated[str, typer.Option(help="Column of a manifest with the labels.")]
-SplitColumn = Annotated[str, typer.Option(help="Column of a manifest with the splits.")]
 
 
 @app.command()
@@ -122,15 +97,15 @@ def run(
 
     if test is not None and test_size is not None:
         raise typer.BadParameter("give either --test or --test-size", param_hint="--test-size")
-    options = _options_of(jobs, json_, log, retry_failed, max_failures, time_limit, relearn)
+    options = make_options(jobs, json_, log, retry_failed, max_failures, time_limit, relearn)
     job = Run(out, store=store, options=options)
-    columns = _columns(train, path_column, label_column, split_column)
-    job.run(train, test, _recipe(features, set_, seed, test_size), **columns)
+    columns = column_names(train, path_column, label_column, split_column)
+    job.run(train, test, make_recipe(features, set_, seed, test_size), **columns)
     if json_:
         typer.echo(json.dumps(job.metrics))
         return
-    _report_images(job.metrics, job.folder)
-    _report_scores(job)
+    report_images(job.metrics, job.folder)
+    report_scores(job)
 
 
 @app.command()
@@ -159,9 +134,9 @@ def extract(
     """Compute the features of images and keep them in a store. Images need no labels."""
     from .run import Run, image_metrics
 
-    recipe = _recipe(features, set_, seed, test_size)
-    options = _options_of(jobs, json_, log, retry_failed, max_failures, time_limit, relearn)
-    columns = _columns(images, path_column, label_column, split_column)
+    recipe = make_recipe(features, set_, seed, test_size)
+    options = make_options(jobs, json_, log, retry_failed, max_failures, time_limit, relearn)
+    columns = column_names(images, path_column, label_column, split_column)
     if out is not None:
         job = Run(out, store=store, options=options)
         job.extract(images, test, recipe, **columns)
@@ -175,7 +150,7 @@ def extract(
     if json_:
         typer.echo(json.dumps(metrics))
     else:
-        _report_images(metrics, out or Path(store or ""))
+        report_images(metrics, out or Path(store or ""))
 
 
 @app.command()
@@ -195,9 +170,9 @@ def plan(
     """Say what extract would compute, and why. Nothing is decoded or learned."""
     from .planning import plan_job
 
-    recipe = _recipe(features, set_, seed, None)
-    options = _options_of(jobs, json_, None, retry_failed, None, None, False)
-    columns = _columns(images, path_column, label_column, split_column)
+    recipe = make_recipe(features, set_, seed, None)
+    options = make_options(jobs, json_, None, retry_failed, None, None, False)
+    columns = column_names(images, path_column, label_column, split_column)
     lines = plan_job(images, store, recipe, options, **columns)
     if json_:
         typer.echo(json.dumps({line.feature: vars(line) for line in lines}))
@@ -225,7 +200,7 @@ def train_command(
     """Train the classifiers on the rows of a run."""
     from .run import Run, recipe_of
 
-    run = Run.open(folder, _options_of(jobs, json_, log))
+    run = Run.open(folder, make_options(jobs, json_, log))
     recipe = recipe_of(run.record())
     for setting in set_ or []:
         recipe = recipe.with_setting(setting)
@@ -245,12 +220,12 @@ def evaluate(
     """Score the trained classifiers of a run."""
     from .run import Run
 
-    job = Run.open(folder, _options_of(jobs, json_, log))
+    job = Run.open(folder, make_options(jobs, json_, log))
     metrics = job.evaluate(test)
     if json_:
         typer.echo(json.dumps(metrics))
         return
-    _report_scores(job, metrics["other_tests"][test] if test else metrics["classifiers"])
+    report_scores(job, metrics["other_tests"][test] if test else metrics["classifiers"])
 
 
 @app.command()
@@ -267,7 +242,7 @@ def predict(
     from .predict import find_images, write_predictions
     from .run import Run
 
-    job = Run.open(folder, _options_of(jobs, json_, None))
+    job = Run.open(folder, make_options(jobs, json_, None))
     predictions: Iterable[Any] = job.predict(find_images(images), classifier=classifier, top=top)
     if out is not None:
         predictions = write_predictions(out, list(predictions))
@@ -275,7 +250,7 @@ def predict(
     for prediction in predictions:
         if prediction.failure:
             failed = True
-            _complain(f"{prediction.image}: {prediction.failure}")
+            complain(f"{prediction.image}: {prediction.failure}")
         elif json_:
             classes = dict(zip(prediction.labels, prediction.probabilities, strict=True))
             typer.echo(json.dumps({"image": prediction.image, "classes": classes}))
@@ -302,85 +277,6 @@ def _common(
     ] = False,
 ) -> None:
     """Take the options that come before any command."""
-
-
-def _options_of(
-    jobs: int,
-    json_: bool,
-    log: Path | None,
-    retry_failed: list[str] | None = None,
-    max_failures: float | None = None,
-    time_limit: float | None = None,
-    relearn: bool = False,
-) -> Any:
-    from .job import Options
-
-    if jobs == 0:
-        message = "expected a number of workers, or -1 for all cores"
-        raise typer.BadParameter(message, param_hint="--jobs")
-    progress = Progress(None if json_ else console, log)
-    return Options(jobs, progress, retry_failed or (), max_failures, time_limit, relearn)
-
-
-def _recipe(
-    features: str | None, sets: list[str] | None, seed: int | None, test_size: float | None
-) -> Any:
-    from .recipe import Recipe
-
-    recipe = Recipe()
-    for setting in sets or []:
-        recipe = recipe.with_setting(setting)
-    if seed is not None:
-        recipe = recipe.with_setting(f"seed={seed}")
-    if test_size is not None:
-        recipe = recipe.with_setting(f"test_size={test_size}")
-    if features is not None:
-        recipe = recipe.with_features([name.strip() for name in features.split(",")])
-    return recipe
-
-
-def _columns(images: str, path: str, label: str, split: str) -> dict[str, str]:
-    """Return the names of a manifest's columns, where they are not the usual ones."""
-    given = {"path_column": path, "label_column": label, "split_column": split}
-    return {name: value for name, value in given.items() if value != name.removesuffix("_column")}
-
-
-def _report_images(metrics: Any, folder: Path) -> None:
-    images = metrics["images"]
-    kinds = ", ".join(f"{n} {kind}" for kind, n in metrics["failures"].items())
-    where = f" ({kinds}); see {folder / 'failures.csv'}" if images["failed"] else ""
-    console.print(
-        f"images     {images['found']} found, {images['ok']} ok, {images['failed']} failed{where}",
-        soft_wrap=True,
-    )
-    shared = images["in_train_and_test"]
-    if shared:
-        console.print(
-            f"warning    {'1 image is' if shared == 1 else f'{shared} images are'} both in the "
-            "training and in the test set: their test accuracy says nothing",
-            style="yellow",
-            soft_wrap=True,
-        )
-
-
-def _report_scores(job: Any, classifiers: Any = None) -> None:
-    classifiers = classifiers or job.metrics["classifiers"]
-    sets = list(next(iter(classifiers.values()))["by_features"])
-    table = Table("test accuracy", *sets, title_justify="left")
-    for name, scores in classifiers.items():
-        table.add_row(name, *(f"{scores['by_features'][names]:.4f}" for names in sets))
-    console.print(table)
-    console.print(f"metrics    {job.folder / 'metrics.json'}", soft_wrap=True)
-    console.print(f"models     {job.folder / 'models'}", soft_wrap=True)
-    console.print(f"matrices   {job.store}", soft_wrap=True)
-
-
-def _complain(message: str) -> None:
-    errors.print(f"error: {message}", style="red", soft_wrap=True)
-
-
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    errors.print(f"warning: {message}", style="yellow", soft_wrap=True)
 
 
 class _Interrupted(BaseException):
@@ -419,16 +315,16 @@ def main(arguments: list[str] | None = None) -> int:
         with warnings.catch_warnings(), _signals():
             # What a decoder finds wrong with a file is told with the file's name, as its failure.
             warnings.filterwarnings("ignore", module=r"PIL\.")
-            warnings.showwarning = _warn
+            warnings.showwarning = warn
             typer.main.get_command(app)(arguments, prog_name="visualwords")
     except _Interrupted as error:
-        _complain("interrupted; what was computed is kept, the same command goes on from there")
+        complain("interrupted; what was computed is kept, the same command goes on from there")
         return 128 + int(error.args[0])
     except OSError as error:
         what = error.strerror or str(error)
-        _complain(f"{error.filename}: {what}" if error.filename else what)
+        complain(f"{error.filename}: {what}" if error.filename else what)
         return 1
     except (ValueError, MemoryError) as error:
-        _complain(str(error) or type(error).__name__)
+        complain(str(error) or type(error).__name__)
         return 1
     return 0  # not reached: the line above ends in SystemExit

@@ -1,0 +1,96 @@
+"""The options that several commands share, and what they stand for."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .cli_screen import console
+from .progress import Progress
+
+Images = Annotated[
+    str, typer.Argument(metavar="IMAGES", help="Folder of images, or a CSV or parquet manifest.")
+]
+TrainImages = Annotated[
+    str,
+    typer.Argument(
+        metavar="TRAIN", help="Folder with one folder per class, or a manifest path,label[,split]."
+    ),
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+Test = Annotated[str | None, typer.Option(help="Test images: another such folder or manifest.")]
+TestSize = Annotated[
+    float | None, typer.Option(min=0.0, max=1.0, help="Or: share of TRAIN to hold out (0.2).")
+]
+Out = Annotated[Path, typer.Option(help="Folder of the run; made if it is missing.")]
+Store = Annotated[
+    str | None, typer.Option(help="Path or URL of a feature store to share (RUN/store).")
+]
+Features = Annotated[str | None, typer.Option(help="Names of features, such as hue,hog.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A value of the recipe, such as words.n_words=200; repeatable."),
+]
+Jobs = Annotated[int, typer.Option(help="Workers; -1: all cores.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=2**32 - 1, help="Seed of the split and of the vocabulary (0)."),
+]
+RetryFailed = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND", help="Try failed images of this kind again; all: every kind."),
+]
+MaxFailures = Annotated[
+    float | None,
+    typer.Option(min=0, help="Stop past so many failures, or below 1 such a share of the images."),
+]
+TimeLimit = Annotated[float | None, typer.Option(min=0.001, help="Seconds for one image.")]
+Relearn = Annotated[bool, typer.Option("--relearn", help="Learn the vocabulary anew.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+Log = Annotated[Path | None, typer.Option(help="Append progress as JSON lines to this file.")]
+PathColumn = Annotated[str, typer.Option(help="Column of a manifest with the paths.")]
+LabelColumn = Annotated[str, typer.Option(help="Column of a manifest with the labels.")]
+SplitColumn = Annotated[str, typer.Option(help="Column of a manifest with the splits.")]
+
+
+def make_options(
+    jobs: int,
+    json_: bool,
+    log: Path | None,
+    retry_failed: list[str] | None = None,
+    max_failures: float | None = None,
+    time_limit: float | None = None,
+    relearn: bool = False,
+) -> Any:
+    """Return the Options of a command, with its progress on the screen and in the log."""
+    from .job import Options
+
+    if jobs == 0:
+        message = "expected a number of workers, or -1 for all cores"
+        raise typer.BadParameter(message, param_hint="--jobs")
+    progress = Progress(None if json_ else console, log)
+    return Options(jobs, progress, retry_failed or (), max_failures, time_limit, relearn)
+
+
+def make_recipe(
+    features: str | None, sets: list[str] | None, seed: int | None, test_size: float | None
+) -> Any:
+    """Return the recipe that the options of a command ask for."""
+    from .recipe import Recipe
+
+    recipe = Recipe()
+    for setting in sets or []:
+        recipe = recipe.with_setting(setting)
+    if seed is not None:
+        recipe = recipe.with_setting(f"seed={seed}")
+    if test_size is not None:
+        recipe = recipe.with_setting(f"test_size={test_size}")
+    if features is not None:
+        recipe = recipe.with_features([name.strip() for name in features.split(",")])
+    return recipe
+
+
+def column_names(images: str, path: str, label: str, split: str) -> dict[str, str]:
+    """Return the names of a manifest's columns, where they are not the usual ones."""
+    given = {"path_column": path, "label_column": label, "split_column": split}
+    return {name: value for name, value in given.items() if value != name.removesuffix("_column")}

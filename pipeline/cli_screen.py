@@ -1,0 +1,54 @@
+"""What the commands print: counts, scores, warnings and errors."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+# What is printed are names of files, whatever is in them: "[red]", ":cat:".
+PLAIN: Any = {"markup": False, "emoji": False, "highlight": False}
+console = Console(**PLAIN)
+errors = Console(stderr=True, **PLAIN)
+
+
+def report_images(metrics: Any, folder: Path) -> None:
+    """Print how many images are ok and how many failed, and warn of leaks."""
+    images = metrics["images"]
+    kinds = ", ".join(f"{n} {kind}" for kind, n in metrics["failures"].items())
+    where = f" ({kinds}); see {folder / 'failures.csv'}" if images["failed"] else ""
+    console.print(
+        f"images     {images['found']} found, {images['ok']} ok, {images['failed']} failed{where}",
+        soft_wrap=True,
+    )
+    shared = images["in_train_and_test"]
+    if shared:
+        console.print(
+            f"warning    {'1 image is' if shared == 1 else f'{shared} images are'} both in the "
+            "training and in the test set: their test accuracy says nothing",
+            style="yellow",
+            soft_wrap=True,
+        )
+
+
+def report_scores(job: Any, classifiers: Any = None) -> None:
+    """Print a table of accuracies and where the results are."""
+    classifiers = classifiers or job.metrics["classifiers"]
+    sets = list(next(iter(classifiers.values()))["by_features"])
+    table = Table("test accuracy", *sets, title_justify="left")
+    for name, scores in classifiers.items():
+        table.add_row(name, *(f"{scores['by_features'][names]:.4f}" for names in sets))
+    console.print(table)
+    console.print(f"metrics    {job.folder / 'metrics.json'}", soft_wrap=True)
+    console.print(f"models     {job.folder / 'models'}", soft_wrap=True)
+    console.print(f"matrices   {job.store}", soft_wrap=True)
+
+
+def complain(message: str) -> None:
+    """Print an error."""
+    errors.print(f"error: {message}", style="red", soft_wrap=True)
+
+
+def warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning, as ``warnings.showwarning``."""
+    errors.print(f"warning: {message}", style="yellow", soft_wrap=True)
