@@ -28,10 +28,7 @@ def find_images(names: Sequence[str]) -> list[str]:
             for table in source.images():
                 found += [str(Path(name) / path) for path in table["path"].to_pylist()]
         elif glob.has_magic(name) and not Path(name).exists():
-            matches = sorted(glob.glob(name, recursive=True))
-            if not matches:
-                raise ValueError(f"{name}: no file matches")
-            found += matches
+            found += sorted(glob.glob(name, recursive=True)) or [name]
         else:
             found.append(name)
     return found

@@ -164,7 +164,8 @@ class Progress:
             )
 
     def _print(self, name: str, summary: str, seconds: float) -> None:
-        self._console.print(f"{name:<10} {summary:<58} {seconds:8.2f} s", highlight=False)
+        line = f"{name:<10} {summary:<58} {seconds:8.2f} s"
+        self._console.print(line, highlight=False, soft_wrap=True)
 
     def note(self, name: str, summary: str) -> None:
         """Print the line of a stage that had nothing to do."""

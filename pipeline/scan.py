@@ -77,7 +77,9 @@ def scan(
         index.append(_with_columns(named, seen))
         table = _merged(images, known.select(FOUND), seen, is_known)
         n_failed = len(table) - table["kind"].null_count
-        stage.summary = f"{len(table)} images, {len(new)} read, {n_failed} refused"
+        empty = source.empty_folders()
+        nothing = f"; nothing in {', '.join(empty)}" if empty else ""
+        stage.summary = f"{len(table)} images, {len(new)} read, {n_failed} refused{nothing}"
     return table
 
 

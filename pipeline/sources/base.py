@@ -57,6 +57,10 @@ class Source(ABC):
             With the kind "unreadable", if the bytes cannot be had.
         """
 
+    def empty_folders(self) -> list[str]:
+        """Return the names of the folders that would be classes but hold no file."""
+        return []
+
     def index_keys(self, locations: pa.Array) -> pa.Array:
         """Return names of images that are the same for everybody who names the same image."""
         root = os.path.realpath(self.name) if "://" not in self.name else self.name

@@ -51,7 +51,7 @@ class FolderSource(Source):
                 yield _text(entry.name), _location(entry.name), signature_of(status), None, None
 
     def empty_folders(self) -> list[str]:
-        """Return the names of the folders that would be classes but hold no file."""
+        """Return the names of the class folders without a file; see :class:`Source`."""
         folders = [entry for entry in _sorted_entries(self.name) if entry.is_dir()]
         return [f.name for f in folders if next(_files_below(f.path, f.name), None) is None]
 

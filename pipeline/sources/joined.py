@@ -39,6 +39,10 @@ class JoinedSource(Source):
                 columns = dict(zip(LISTING.names, table.columns, strict=True))
                 yield pa.table({**columns, "location": located, "split": splits}, schema=LISTING)
 
+    def empty_folders(self) -> list[str]:
+        """Return those of all sources; see :class:`Source`."""
+        return [name for source in self._sources.values() for name in source.empty_folders()]
+
     def read(self, location: str) -> bytes | npt.NDArray[np.uint8]:
         """Return the bytes of an image; see :class:`Source`."""
         split, _, rest = location.partition(":")

@@ -1,3 +1,5 @@
+"""The commands as a user types them: exit codes, standard output, standard error."""
+
 import csv
 import json
 import os
@@ -7,10 +9,13 @@ import sys
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from visualwords.pipeline.cli import main
+
+WORDS = ("--set", "words.n_words=8")
 
 
 def call(*arguments) -> int:
@@ -23,32 +28,72 @@ def call(*arguments) -> int:
 
 @pytest.fixture(scope="module")
 def run_folder(crops, test_crops, tmp_path_factory):
+    """A whole run; read-only."""
     folder = tmp_path_factory.mktemp("cli") / "run"
-    options = ("--words", 8, "--jobs", 2)
-    assert call("run", crops, "--test", test_crops, "--out", folder, *options) == 0
+    assert call("run", crops, "--test", test_crops, "--out", folder, *WORDS, "--jobs", 2) == 0
     return folder
 
 
-def test_run_prints_a_table_and_where_the_files_lie(run_folder, crops, test_crops, capsys):
-    call("run", crops, "--test", test_crops, "--out", run_folder, "--words", 8)
+@pytest.fixture
+def folder(run_folder, tmp_path):
+    """A copy of a run that a test may change."""
+    return shutil.copytree(run_folder, tmp_path / "run")
+
+
+def test_run_prints_a_table_and_where_the_files_lie(folder, crops, test_crops, capsys):
+    assert call("run", crops, "--test", test_crops, "--out", folder, *WORDS) == 0
     output = capsys.readouterr().out
     for word in ("LinearSVM", "Softmax", "hue", "hog", "words", "hue+hog+words"):
         assert word in output
     assert "51 found, 51 ok, 0 failed" in output
-    assert str(run_folder / "metrics.json") in output
-    metrics = json.loads((run_folder / "metrics.json").read_bytes())
+    assert "nothing new: 0 images decoded" in output
+    assert str(folder / "metrics.json") in output
+    metrics = json.loads((folder / "metrics.json").read_bytes())
     assert f"{metrics['classifiers']['Softmax']['test_accuracy']:.4f}" in output
 
 
-def test_stages_are_commands(run_folder, crops, test_crops, tmp_path, capsys):
-    options = ("--words", 8, "--cache", run_folder / "cache")
-    assert call("extract", crops, "--test", test_crops, "--out", tmp_path, *options) == 0
-    assert call("train", tmp_path, "--alpha", 0.2) == 0
+def test_the_stages_share_a_store_and_make_the_same_run(
+    run_folder, crops, test_crops, tmp_path, capsys
+):
+    options = (*WORDS, "--store", run_folder / "store", "--test", test_crops)
+    assert call("extract", crops, "--out", tmp_path, *options, "--json") == 0
+    counts = json.loads(capsys.readouterr().out)["images"]
+    assert (counts["found"], counts["ok"], counts["decoded"]) == (51, 51, 0)
+    assert call("train", tmp_path) == 0
     assert call("evaluate", tmp_path) == 0
     assert "Softmax" in capsys.readouterr().out
-    metrics = json.loads((tmp_path / "metrics.json").read_bytes())
-    assert metrics["images"]["decoded"] == 0, "the store was shared"
+    expected, found = (f / "predictions.csv" for f in (run_folder, tmp_path))
+    assert found.read_bytes() == expected.read_bytes()
+
+
+def test_train_takes_other_parameters_of_classifiers(folder):
+    assert call("train", folder, "--set", "LinearSVM.alpha=0.2") == 0
+    metrics = json.loads((folder / "metrics.json").read_bytes())
     assert metrics["classifiers"]["LinearSVM"]["alpha"] == 0.2
+
+
+def test_extract_without_labels_prints_the_object_that_scripts_read(crops, tmp_path, capsys):
+    command = ("extract", crops / "brick", "--store", tmp_path, "--features", "hue,hog", "--json")
+    assert call(*command) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert captured.out.count("\n") == 1
+    counts = {key: found["images"][key] for key in ("found", "ok", "failed", "decoded")}
+    assert counts == {"found": 12, "ok": 12, "failed": 0, "decoded": 12}
+    assert found["computed"] == {"hue": 12, "hog": 12}
+    assert call(*command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["images"]["decoded"] == 0
+    assert found["computed"] == {"hue": 0, "hog": 0}
+
+
+def test_run_and_evaluate_print_their_metrics_as_json(folder, crops, test_crops, capsys):
+    command = ("run", crops, "--test", test_crops, "--out", folder, *WORDS, "--json")
+    assert call(*command) == 0
+    metrics = json.loads((folder / "metrics.json").read_bytes())
+    assert json.loads(capsys.readouterr().out)["classifiers"] == metrics["classifiers"]
+    assert call("evaluate", folder, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["classifiers"] == metrics["classifiers"]
 
 
 def test_predict_prints_class_and_probability_for_each(run_folder, test_crops, capsys):
@@ -62,40 +107,27 @@ def test_predict_prints_class_and_probability_for_each(run_folder, test_crops, c
     assert all(1 / 3 < float(line[2]) <= 1 for line in lines)
 
 
-def test_images_that_are_in_both_splits_are_told(crops, tmp_path, capsys):
-    assert call("extract", crops, "--test", crops, "--out", tmp_path, "--words", 8) == 0
-    assert "36 images are both in the training and in the test set" in capsys.readouterr().out
-    metrics = json.loads((tmp_path / "metrics.json").read_bytes())
-    assert metrics["images"]["in_train_and_test"] == 36
-
-
-def test_other_test_images_are_counted_and_told_of(run_folder, crops, tmp_path, capsys):
-    folder = shutil.copytree(run_folder, tmp_path / "run")
-    assert call("evaluate", folder, "--test", crops) == 0
-    output = capsys.readouterr().out
-    assert "72 found, 72 ok, 0 failed" in output
-    assert "36 images are both in the training and in the test set" in output
-
-
-def test_evaluation_names_no_store_but_that_of_other_test_images(run_folder, tmp_path, capsys):
-    folder = shutil.copytree(run_folder, tmp_path / "run")
-    assert call("evaluate", folder) == 0
-    output = capsys.readouterr().out
-    assert str(folder / "models") in output
-    assert str(folder / "cache") not in output
-    assert call("evaluate", folder, "--cache", tmp_path / "store") == 2
-    assert "is for the matrices of --test" in capsys.readouterr().err
-
-
-def test_extraction_tells_which_results_it_removes(run_folder, crops, test_crops, tmp_path, capsys):
-    folder = shutil.copytree(run_folder, tmp_path / "run")
-    arguments = ("extract", crops, "--test", test_crops, "--out", folder, "--words", 8)
-    assert call(*arguments) == 0
-    assert "removed" not in capsys.readouterr().out
-    assert call(*arguments, "--seed", 1) == 0
-    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("removed")]
-    assert "Softmax-hue+hog+words.npz" in line
-    assert "predictions.csv" in line
+def test_predict_gives_the_best_classes_as_lines_json_and_files(
+    run_folder, test_crops, tmp_path, capsys
+):
+    image = test_crops / "rocket" / "00.jpg"
+    assert call("predict", run_folder, image, "--top", 2) == 0
+    name, first, p_first, second, p_second = capsys.readouterr().out.rstrip("\n").split("\t")
+    assert name == str(image)
+    assert first != second
+    assert 1 >= float(p_first) >= float(p_second)
+    assert call("predict", run_folder, image, "--top", 2, "--json") == 0
+    line = json.loads(capsys.readouterr().out)
+    assert line["image"] == str(image)
+    assert list(line["classes"]) == [first, second]
+    for file in (tmp_path / "out.csv", tmp_path / "out.parquet"):
+        assert call("predict", run_folder, image, "--top", 2, "--out", file) == 0
+    with (tmp_path / "out.csv").open() as text:
+        (row,) = csv.DictReader(text)
+    assert (row["image"], row["class1"], row["class2"]) == (str(image), first, second)
+    (row,) = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert (row["class1"], row["failure"]) == (first, None)
+    assert row["probability1"] == pytest.approx(float(p_first), abs=1e-4)
 
 
 def test_predict_names_what_it_cannot_read_and_does_the_rest(run_folder, test_crops, capsys):
@@ -106,93 +138,117 @@ def test_predict_names_what_it_cannot_read_and_does_the_rest(run_folder, test_cr
     assert "error: nowhere.png: cannot be read: No such file" in captured.err
 
 
-def test_a_decoder_has_no_say_of_its_own_on_the_screen(run_folder, tmp_path):
+def test_images_that_are_in_both_splits_are_told(crops, tmp_path, capsys):
+    options = ("--features", "hue", "--out", tmp_path)
+    assert call("extract", crops, "--test", crops, *options) == 0
+    assert "36 images are both in the training and in the test set" in capsys.readouterr().out
+    metrics = json.loads((tmp_path / "metrics.json").read_bytes())
+    assert metrics["images"]["in_train_and_test"] == 36
+
+
+def test_other_test_images_are_scored_beside_those_of_the_run(folder, crops, capsys):
+    before = json.loads((folder / "metrics.json").read_bytes())
+    assert call("evaluate", folder, "--test", crops) == 0
+    assert "Softmax" in capsys.readouterr().out
+    after = json.loads((folder / "metrics.json").read_bytes())
+    assert after["classifiers"] == before["classifiers"]
+    confusion = after["other_tests"][str(crops)]["Softmax"]["confusion"]
+    assert np.sum(confusion) == 36
+
+
+def test_a_decoder_does_not_write_on_the_screen(run_folder, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "cut.tif")
     data = (tmp_path / "cut.tif").read_bytes()
     (tmp_path / "cut.tif").write_bytes(data[:-10])
-    cv2.imwrite(str(tmp_path / "bad.tif"), np.zeros((40, 40, 3), np.uint16))  # OpenCV decodes it
+    cv2.imwrite(str(tmp_path / "bad.tif"), np.zeros((40, 40, 3), np.uint16))
     data = (tmp_path / "bad.tif").read_bytes()
     (tmp_path / "bad.tif").write_bytes(data[:8] + bytes([255] * 20) + data[28:])
-    command = [sys.executable, "-m", "visualwords.pipeline", "predict", str(run_folder)]
-    result = subprocess.run(
-        [*command, "cut.tif", "bad.tif"], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert result.returncode == 1
-    first, second = result.stderr.splitlines()
-    assert first.startswith("error: cut.tif: damaged")
+    assert call("predict", run_folder, "cut.tif", "bad.tif") == 1
+    first, second = capfd.readouterr().err.splitlines()
+    assert first.startswith("error: cut.tif: truncated TIFF")
     assert second.startswith("error: bad.tif: damaged")
 
 
-def test_a_warning_is_a_line_that_names_the_model(run_folder, tmp_path):
-    folder = shutil.copytree(run_folder, tmp_path / "run")
-    command = [sys.executable, "-m", "visualwords.pipeline", "train", str(folder)]
-    result = subprocess.run([*command, "--alpha", "1e-7"], capture_output=True, text=True)
-    assert result.returncode == 0
-    first, *others = result.stderr.splitlines()
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_a_line_that_names_the_model(folder, capsys):
+    assert call("train", folder, "--set", "Softmax.alpha=1e-7") == 0
+    first, *others = capsys.readouterr().err.splitlines()
     assert first.startswith("warning: Softmax-hog: PrimalDual stopped after max_iter=1000")
-    for line in others:
-        assert line.startswith("warning: Softmax-hue+hog+words: PrimalDual stopped after")
+    assert all(line.startswith("warning: Softmax-") for line in others)
 
 
-def test_names_that_are_not_utf_8_are_printed_byte_by_byte(run_folder, test_crops, tmp_path):
-    name = os.fsdecode(b"caf\xe9.jpg")
-    shutil.copy(test_crops / "rocket" / "00.jpg", tmp_path / name)
-    result = subprocess.run(
-        [sys.executable, "-m", "visualwords.pipeline", "predict", str(run_folder), name],
-        capture_output=True,
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(b"caf\xe9.jpg\trocket\t")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("run", "nowhere", "--out", "OUT"), "expected a folder with one folder per class"),
-        (("train", "OUT"), "no such file"),
-        (("predict", "OUT", "x.png"), "is OUT the folder of a finished run?"),
-        (("run", "CROPS", "--test-size", "0.001", "--out", "OUT"), "cannot hold out 0.001"),
-    ],
-)
-def test_errors_are_one_line_and_the_exit_code_is_1(
-    crops, tmp_path, capsys, monkeypatch, arguments, message
+def test_names_that_are_not_utf_8_are_printed_byte_by_byte(
+    run_folder, test_crops, tmp_path, monkeypatch, capfdbinary
 ):
     monkeypatch.chdir(tmp_path)
-    arguments = [str(crops) if argument == "CROPS" else argument for argument in arguments]
-    assert call(*arguments) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert message in error
-    assert error.count("\n") == 1
+    name = os.fsdecode(b"caf\xe9.jpg")
+    shutil.copy(test_crops / "rocket" / "00.jpg", tmp_path / name)
+    assert call("predict", run_folder, name) == 0
+    assert capfdbinary.readouterr().out.startswith(b"caf\xe9.jpg\trocket\t")
 
 
 def test_names_are_printed_as_they_are(crops, test_crops, tmp_path, capsys):
     folder = tmp_path / "[red] [/b] :cat: {x}"
-    arguments = ("--test", test_crops, "--out", folder, "--words", 8, "--jobs", 1)
+    arguments = ("--test", test_crops, "--out", folder, "--features", "hue", "--jobs", 1)
     assert call("run", crops, *arguments) == 0
     assert f"models     {folder}/models" in capsys.readouterr().out
     assert call("predict", folder, folder / "none.jpg") == 1
     assert f"error: {folder}/none.jpg: cannot be read" in capsys.readouterr().err
 
 
+def test_store_commands(folder, tmp_path, capsys):
+    store = folder / "store"
+    assert call("store", "ls", store, "--json") == 0
+    rows = {
+        entry["folder"].partition("-")[0]: entry["rows"]
+        for entry in json.loads(capsys.readouterr().out)
+    }
+    assert rows == {"hue": 51, "hog": 51, "words": 51}
+    assert call("store", "verify", store) == 0
+    assert call("store", "export", store, "hue", "--to", tmp_path / "hue.parquet") == 0
+    assert pq.read_table(tmp_path / "hue.parquet").num_rows == 51
+    shard = next(store.glob("hue-*/*.npy"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    capsys.readouterr()
+    assert call("store", "verify", store) == 1
+    assert shard.stem in capsys.readouterr().out
+    assert call("store", "repair", store) == 0
+    assert call("store", "verify", store) == 0
+    assert call("store", "gc", store, "--max-size", "1") == 0
+    assert not list(store.glob("*-*/*.npy"))
+
+
+def test_plan_and_why(folder, crops, test_crops, capsys):
+    store = folder / "store"
+    assert call("plan", crops, "--store", store, "--set", "hue.n_bins=20", *WORDS) == 0
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["hue"] == "compute 36, 0 cached (n_bins: 10 before, 20 now)"
+    assert lines["words"] == "compute 0, 36 cached"
+    options = ("--store", store, "--features", "hue", "--set", "hue.n_bins=20")
+    assert call("extract", crops, *options) == 0
+    capsys.readouterr()
+    assert call("why", store, "hue") == 0
+    newest, other = capsys.readouterr().out.splitlines()
+    assert newest.endswith(": the newest")
+    assert other.endswith(": n_bins: 10 before, 20 now")
+
+
 def test_an_error_of_the_system_names_the_file(crops, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert call("run", crops, "--out", tmp_path / "file") == 1
-    assert capsys.readouterr().err == f"error: {tmp_path / 'file'}: File exists\n"
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path / 'file'}")
+    assert error.count("\n") == 1
 
 
-def test_wrong_usage_is_told_apart(capsys):
+def test_wrong_usage_has_an_exit_code_of_its_own(capsys):
     assert call("run") == 2
     assert call("nonsense") == 2
     assert call("train", "OUT", "--jobs", 0) == 2
     assert "--jobs" in capsys.readouterr().err
     assert call("run", "TRAIN", "--out", "OUT", "--seed", 2**32) == 2
     assert "Usage" in capsys.readouterr().err
-    for option, value in (("--hue-bins", 4097), ("--image-size", 100_000)):
-        assert call("run", "TRAIN", "--out", "OUT", option, value) == 2
-        assert option in capsys.readouterr().err
 
 
 def test_version(capsys):
@@ -203,7 +259,7 @@ def test_version(capsys):
 
 
 def test_python_dash_m_is_the_command():
-    command = [sys.executable, "-m", "visualwords.pipeline", "--help"]
+    command = [sys.executable, "-m", "visualwords", "--help"]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for name in ("demo", "run", "extract", "train", "evaluate", "predict"):
+    for name in ("demo", "run", "extract", "plan", "why", "train", "evaluate", "predict", "store"):
         assert name in output

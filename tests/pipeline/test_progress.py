@@ -1,6 +1,7 @@
 """Stages are shown as a bar while they run, and as one line at their end."""
 
 import io
+import json
 
 import pytest
 from numba import config
@@ -75,3 +76,57 @@ def test_the_bar_of_a_terminal_counts_kernels(new_kernel):
     with Progress(Console(file=output, force_terminal=True, width=100)).stage("scan", total=2):
         new_kernel()(1)
     assert "compiling kernel 1" in output.getvalue()
+
+
+def test_a_stage_without_work_is_a_line():
+    output = io.StringIO()
+    Progress(Console(file=output, width=100)).note("train", "nothing new")
+    assert output.getvalue().split() == ["train", "nothing", "new", "0.00", "s"]
+
+
+def run_two_stages(progress):
+    with progress.stage("scan", 10) as stage:
+        stage.advance(4)
+        stage.advance(6, failed=1)
+        stage.summary = "10 images"
+    with progress.stage("scan", None) as stage:
+        stage.summary = "nothing"
+
+
+def test_a_long_summary_stays_on_its_line():
+    output = io.StringIO()
+    with Progress(Console(file=output, width=40)).stage("learn", 1) as stage:
+        stage.summary = "words " * 30
+    assert output.getvalue().count("\n") == 1
+
+
+def test_a_log_has_a_line_a_second_and_one_at_the_end_of_each_stage(tmp_path):
+    log = tmp_path / "log.jsonl"
+    run_two_stages(Progress(log=log))
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    ended = [line for line in lines if line["ended"]]
+    assert [(x["stage"], x["done"], x["total"], x["failed"]) for x in ended] == [
+        ("scan", 10, 10, 1),
+        ("scan", 0, None, 0),
+    ]
+    assert len(lines) <= 3, "the stages take no second"
+    assert all(line["seconds"] >= 0 and line["rate"] >= 0 for line in lines)
+
+
+def test_a_log_is_continued(tmp_path):
+    log = tmp_path / "log.jsonl"
+    for _ in range(2):
+        with Progress(log=log).stage("scan", 1):
+            pass
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_a_terminal_shows_rate_failures_and_a_bar_while_a_stage_runs():
+    output = io.StringIO()
+    console = Console(file=output, width=120, force_terminal=True)
+    with Progress(console).stage("extract", 10) as stage:
+        stage.advance(5, failed=2)
+    shown = output.getvalue()
+    assert "5/10" in shown
+    assert "2 failed" in shown
+    assert "/s" in shown

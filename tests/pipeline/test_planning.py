@@ -1,0 +1,106 @@
+"""What a job would compute, and why; how cached versions of a feature differ."""
+
+import shutil
+
+import pytest
+
+from visualwords.pipeline.job import Options, extract_to_store
+from visualwords.pipeline.planning import differences, plan_job
+from visualwords.pipeline.recipe import Recipe
+
+OPTIONS = Options(n_jobs=1)
+
+
+def recipe(*settings):
+    made = Recipe()
+    for setting in ("words.n_words=3", "hog.image_size=[16,16]", *settings):
+        made = made.with_setting(setting)
+    return made
+
+
+def planned(images, store, *settings):
+    return {line.feature: line for line in plan_job(images, store, recipe(*settings), OPTIONS)}
+
+
+@pytest.fixture(scope="module")
+def original(crops, tmp_path_factory):
+    """Images of two classes, one file that is none, and a store of them; read-only."""
+    folder = tmp_path_factory.mktemp("planning")
+    for name in ("brick", "rocket"):
+        shutil.copytree(crops / name, folder / "images" / name)
+    (folder / "images" / "brick" / "bad.jpg").write_bytes(b"no image")
+    extract_to_store(folder / "images", folder / "store", recipe(), OPTIONS)
+    return folder
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "copy")
+
+
+def test_an_empty_store_lacks_everything(original, tmp_path):
+    plan = planned(original / "images", tmp_path / "store")
+    for name in ("hue", "hog", "words"):
+        assert (plan[name].missing, plan[name].cached, plan[name].failed) == (24, 0, 1)
+        assert plan[name].why
+    assert plan["words"].learns
+    assert not plan["hue"].learns
+    assert plan["hue"].text == "compute 24, 0 cached, 1 failed (no hue in the store)"
+    assert not list((tmp_path / "store").glob("*-*/*.npy"))
+
+
+def test_after_extraction_nothing_is_missing(original):
+    for line in planned(original / "images", original / "store").values():
+        assert (line.missing, line.cached, line.failed) == (0, 24, 1)
+        assert line.text == "compute 0, 24 cached, 1 failed"
+
+
+def test_one_parameter_changes_one_feature(original):
+    plan = planned(original / "images", original / "store", "hue.n_bins=20")
+    assert plan["hue"].missing == 24
+    assert plan["hue"].why == "n_bins: 10 before, 20 now"
+    assert plan["hog"].missing == plan["words"].missing == 0
+
+
+def test_a_plan_is_what_extraction_does(folder, crops):
+    for file in (crops / "coffee").iterdir():
+        shutil.copy(file, folder / "images" / "brick" / f"more-{file.name}")
+    plan = planned(folder / "images", folder / "store", "hue.n_bins=20")
+    assert [line.missing for line in plan.values()] == [36, 12, 12]
+    assert plan["hog"].why == "new images"
+    done = extract_to_store(
+        folder / "images", folder / "store", recipe("hue.n_bins=20"), OPTIONS
+    ).work
+    assert done.computed == {name: line.missing for name, line in plan.items()}
+
+
+def test_a_vocabulary_whose_images_are_gone_is_learned_anew(folder):
+    shutil.rmtree(folder / "images" / "rocket")
+    (folder / "images" / "rocket").mkdir()
+    line = planned(folder / "images", folder / "store")["words"]
+    assert line.learns
+    assert line.why == "12 of the 24 images that it was learned from no longer train"
+
+
+def test_a_damaged_shard_is_named(folder):
+    (shard,) = (folder / "store").glob("hog-*/*.npy")
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1
+    shard.write_bytes(data)
+    line = planned(folder / "images", folder / "store")["hog"]
+    assert line.missing == 24
+    assert shard.stem in line.why
+
+
+def test_differences_name_what_changed(folder):
+    extract_to_store(folder / "images", folder / "store", recipe("hue.n_bins=20"), OPTIONS)
+    newest, before = differences(folder / "store", "hue")
+    assert newest.endswith(": the newest")
+    assert before.endswith(": n_bins: 10 before, 20 now")
+    with pytest.raises(ValueError, match="no feature 'hugo'; there are hog, hue, words"):
+        differences(folder / "store", "hugo")
+
+
+def test_a_default_written_out_changes_nothing(original):
+    plan = planned(original / "images", original / "store", "hue.n_bins=10")
+    assert [line.missing for line in plan.values()] == [0, 0, 0]

@@ -1,0 +1,62 @@
+"""Names of images to predict, and predictions in a file."""
+
+import csv
+
+import pyarrow.parquet as pq
+import pytest
+
+from visualwords.pipeline.predict import find_images, write_predictions
+from visualwords.pipeline.run import Prediction
+
+PREDICTIONS = [
+    Prediction("a.jpg", ("owl", "cat"), (0.75, 0.25)),
+    Prediction("b, c.jpg", failure="not an image"),
+]
+
+
+@pytest.fixture
+def photographs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.jpg", "a.png", "deep/er/c.jpg", "deep/.hidden.jpg", "[x].jpg"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    return tmp_path
+
+
+def test_names_stand_for_files_folders_and_globs(photographs):
+    assert find_images(["b.jpg", "a.png"]) == ["b.jpg", "a.png"]
+    assert find_images(["deep"]) == ["deep/er/c.jpg"]
+    assert find_images(["*.jpg"]) == ["[x].jpg", "b.jpg"]
+    assert find_images(["**/*.jpg"]) == ["[x].jpg", "b.jpg", "deep/er/c.jpg"]
+
+
+def test_a_file_is_meant_before_a_pattern(photographs):
+    assert find_images(["[x].jpg"]) == ["[x].jpg"]
+
+
+def test_what_is_not_there_is_told_when_it_is_read(photographs):
+    assert find_images(["nowhere.jpg", "*.gif"]) == ["nowhere.jpg", "*.gif"]
+
+
+def test_predictions_as_csv(tmp_path):
+    write_predictions(tmp_path / "out.csv", PREDICTIONS)
+    with (tmp_path / "out.csv").open(newline="") as text:
+        first, second = csv.DictReader(text)
+    assert (first["image"], first["class1"], first["class2"]) == ("a.jpg", "owl", "cat")
+    assert float(first["probability1"]) == 0.75
+    assert second["image"] == "b, c.jpg"
+    assert (second["class1"], second["failure"]) == ("", "not an image")
+
+
+def test_predictions_as_parquet(tmp_path):
+    write_predictions(tmp_path / "out.parquet", PREDICTIONS)
+    first, second = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert (first["class2"], first["probability2"], first["failure"]) == ("cat", 0.25, None)
+    assert (second["class1"], second["probability1"]) == (None, None)
+
+
+def test_another_kind_of_file_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match=r"expected a name that ends in \.csv or \.parquet"):
+        write_predictions(tmp_path / "out.xlsx", PREDICTIONS)
+    assert not list(tmp_path.iterdir())
