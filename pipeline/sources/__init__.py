@@ -1,12 +1,17 @@
-"""Sources of images: folders, manifests, archives, arrays."""
+"""Sources of images: folders, manifests, archives, arrays.
+
+A new kind is one class in one file and its name in ``SOURCES`` below.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from .arrays import ArraySource
 from .base import LISTING, Source, SourceError
+from .files import plain_name
 from .folder import FolderSource
 from .joined import JoinedSource
+from .list import ListSource
 from .manifest import ManifestSource
 
 __all__ = [
@@ -14,13 +19,15 @@ __all__ = [
     "ArraySource",
     "FolderSource",
     "JoinedSource",
+    "ListSource",
     "ManifestSource",
     "Source",
     "SourceError",
     "open_source",
 ]
 
-TABLES = (".csv", ".parquet")
+# What a path or URL can stand for; the first that suits it counts.
+SOURCES: tuple[type[Source], ...] = (ManifestSource, ListSource, FolderSource)
 
 
 def open_source(images: Any, **columns: str) -> Source:
@@ -36,8 +43,8 @@ def open_source(images: Any, **columns: str) -> Source:
         return images
     if not isinstance(images, str | Path):
         return ArraySource(images)
-    if str(images).lower().endswith(TABLES):
-        return ManifestSource(images, **columns)
-    if columns:
-        raise SourceError(f"{images}: not a manifest, so it has no columns to name")
-    return FolderSource(images)
+    name = plain_name(images)
+    kind: Any = next(kind for kind in SOURCES if kind.suits(name))
+    if columns and kind is not ManifestSource:
+        raise SourceError(f"{name}: not a manifest, so it has no columns to name")
+    return kind(name, **columns)

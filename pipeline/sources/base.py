@@ -39,9 +39,17 @@ class Source(ABC):
     ----------
     name : str
         Path or URL, for messages.
+    root : str
+        The folder, as path or URL, in which locations are names.
     """
 
     name: str
+    root: str = ""
+
+    @classmethod
+    def suits(cls, name: str) -> bool:
+        """Return whether a path or URL stands for a source of this kind."""
+        return False
 
     @abstractmethod
     def images(self) -> Iterator[pa.Table]:
@@ -58,13 +66,13 @@ class Source(ABC):
         """
 
     def empty_folders(self) -> list[str]:
-        """Return the names of the folders that would be classes but hold no file."""
+        """Return the folders that would be classes but hold no file, once the images are listed."""
         return []
 
     def index_keys(self, locations: pa.Array) -> pa.Array:
         """Return names of images that are the same for everybody who names the same image."""
-        root = os.path.realpath(self.name) if "://" not in self.name else self.name
-        return pc.binary_join_element_wise(pa.scalar(f"{root}|"), locations, "")
+        root = self.root if "://" in self.root else os.path.realpath(self.root)
+        return pc.binary_join_element_wise(pa.scalar(f"{root}/"), locations, "")
 
 
 def listing(rows: Iterator[tuple[Any, ...]]) -> Iterator[pa.Table]:

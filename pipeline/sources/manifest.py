@@ -1,18 +1,20 @@
 """A table that names image files, their labels and their splits: CSV or parquet."""
 
-import os
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from ..reader import read_bytes
 from .base import Source, SourceError, listing
-from .folder import signature_of
+from .files import Signatures, join, open_binary, parent, plain_name, read_file
+from .text import open_text
 
 __all__ = ["ManifestSource"]
+
+# Where a row is, such as "line 3", and its path, label and split.
+Row = tuple[str, str | None, str | None, str | None]
 
 
 class ManifestSource(Source):
@@ -37,73 +39,103 @@ class ManifestSource(Source):
         label_column: str = "label",
         split_column: str = "split",
     ) -> None:
-        self.name = str(manifest)
-        self._folder = os.path.dirname(self.name)
+        self.name = plain_name(manifest)
+        self.root = parent(self.name)
         self._columns = {"path": path_column, "label": label_column, "split": split_column}
-        self._asked = {
-            name for name in (label_column, split_column) if name not in ("label", "split")
-        }
+
+    @classmethod
+    def suits(cls, name: str) -> bool:
+        """Return whether a name ends as that of a table does; see :class:`Source`."""
+        return name.lower().endswith((".csv", ".parquet"))
 
     def images(self) -> Iterator[pa.Table]:
         """List the files in the order of the table; see :class:`Source`."""
-        table = self._table()
-        columns = set(table.column_names)
-        lacking = ({self._columns["path"]} | self._asked) - columns
-        if lacking:
-            raise SourceError(
-                f"{self.name}: no column {min(lacking)!r}, got {', '.join(sorted(columns))};"
-                " --path-column, --label-column and --split-column name others"
-            )
-        if not table.num_rows:
-            raise SourceError(f"{self.name}: no rows")
-        return listing(self._rows(table))
+        return listing(self._rows())
 
-    def _table(self) -> pa.Table:
-        try:
-            if self.name.lower().endswith(".parquet"):
-                return pq.read_table(self.name)
-            return pc.read_csv(
-                self.name,
-                parse_options=pc.ParseOptions(newlines_in_values=True),
-                convert_options=pc.ConvertOptions(
-                    column_types=dict.fromkeys(self._columns.values(), pa.string()),
-                    strings_can_be_null=False,
-                ),
-            )
-        except pa.ArrowException as error:
-            raise SourceError(
-                f"{self.name}: {error}; expected CSV with commas, in UTF-8, with the columns "
-                f"{','.join(self._columns.values())} in its first line"
-            ) from error
-
-    def _rows(self, table: pa.Table) -> Iterator[tuple[str, str, str, str | None, str | None]]:
+    def _rows(self) -> Iterator[tuple[str, str, str, str | None, str | None]]:
         labels: dict[str, str | None] = {}
-        for number, (path, label, split) in enumerate(self._values(table), 1):
-            if not path or "\0" in path:
-                raise SourceError(f"{self.name}, row {number}: the path is missing or not valid")
+        signatures = Signatures()
+        rows = self._parquet() if self.name.lower().endswith(".parquet") else self._csv()
+        for where, path, label, split in rows:
+            label, split = (label or "").strip() or None, (split or "").strip() or None
+            if not path or not path.strip():
+                raise SourceError(f"{self.name}, {where}: the path is missing")
+            if "\0" in path:
+                raise SourceError(f"{self.name}, {where}: the path has a null byte in it")
             if labels.setdefault(path, label) != label:
                 raise SourceError(
-                    f"{self.name}, row {number}: {path} is {label} here and {labels[path]} before"
+                    f"{self.name}, {where}: {path} is {label or 'without label'} here and "
+                    f"{labels[path] or 'without label'} before"
                 )
-            yield path, path, self._signature(path), label, split
+            yield path, path, signatures.of(join(self.root, path)), label, split
+        if not labels:
+            raise SourceError(f"{self.name}: no rows")
 
-    def _values(self, table: pa.Table) -> Iterator[tuple[str, str | None, str | None]]:
-        for batch in table.to_batches(max_chunksize=10_000):
-            columns = []
-            for name in self._columns.values():
-                if name in batch.schema.names:
-                    columns.append(batch.column(name).cast(pa.string()).to_pylist())
-                else:
-                    columns.append([None] * len(batch))
-            for path, label, split in zip(*columns, strict=True):
-                yield path or "", (label or "").strip() or None, (split or "").strip() or None
+    def _chosen(self, names: Sequence[str]) -> Mapping[str, int]:
+        """Return the number of the column that holds the path, and the label and the split."""
+        for role, name in self._columns.items():
+            if name not in names and (role == "path" or name != role):
+                raise SourceError(
+                    f"{self.name}: no column {name!r}, got {','.join(names) or 'an empty file'}; "
+                    "expected a table with the columns path[,label][,split], CSV with commas; "
+                    "--path-column, --label-column and --split-column name others"
+                )
+            if names.count(name) > 1:
+                raise SourceError(f"{self.name}: two columns are called {name!r}")
+        return {role: names.index(name) for role, name in self._columns.items() if name in names}
 
-    def _signature(self, path: str) -> str:
-        try:
-            return signature_of(os.stat(os.path.join(self._folder, path)))
-        except OSError:
-            return ""
+    def _csv(self) -> Iterator[Row]:
+        lines = self._lines()
+        _, header = next(lines, (1, []))
+        columns = [name.strip() for name in header]
+        chosen = self._chosen(columns)
+        for line, values in lines:
+            while len(values) > len(columns) and not values[-1]:
+                values.pop()
+            if len(values) != len(columns):
+                raise SourceError(
+                    f"{self.name}, line {line}: {len(values)} values for the columns "
+                    f"{','.join(columns)}; a value with a comma in it belongs in quotes "
+                    '("a, b.jpg")'
+                )
+            value = {role: values[number] for role, number in chosen.items()}
+            yield f"line {line}", value["path"], value.get("label"), value.get("split")
+
+    def _lines(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the values of each row that has some, and the line where it begins."""
+        begin = 1
+        with open_text(self.name) as file:
+            # strict: a quote that is never closed would swallow the rest of the file
+            reader = csv.reader(file, skipinitialspace=True, strict=True)
+            try:
+                for values in reader:
+                    if values:
+                        yield begin, values
+                    begin = reader.line_num + 1
+            except csv.Error as error:
+                raise SourceError(f"{self.name}: the row of line {begin}: {error}") from error
+
+    def _parquet(self) -> Iterator[Row]:
+        number = 0
+        with open_binary(self.name) as file:
+            try:
+                table = pq.ParquetFile(file)
+                names = table.schema_arrow.names
+                roles = [role for role in self._columns if role in self._chosen(names)]
+                columns = [self._columns[role] for role in roles]
+                for batch in table.iter_batches(10_000, columns=columns):
+                    values = {
+                        role: batch.column(self._columns[role]).cast(pa.string()).to_pylist()
+                        for role in roles
+                    }
+                    empty = [None] * len(batch)
+                    for i in range(len(batch)):
+                        number += 1
+                        row = (values.get(role, empty)[i] for role in self._columns)
+                        yield f"row {number}", *row
+            except (pa.ArrowException, OSError) as error:
+                raise SourceError(f"{self.name}: not a sound parquet file: {error}") from error
 
     def read(self, location: str) -> bytes:
         """Return the bytes of a file; see :class:`Source`."""
-        return read_bytes(os.path.join(self._folder, location))
+        return read_file(join(self.root, location))
