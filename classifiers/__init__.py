@@ -18,6 +18,7 @@ from .solvers.descent import SGD, Adam, GradientDescent
 from .solvers.dual import DualAscent
 from .solvers.interior_point import InteriorPoint
 from .solvers.lbfgs import LBFGS
+from .solvers.newton import Newton
 from .solvers.primal_dual import PrimalDual
 from .solvers.search import RandomLocalSearch, RandomSearch
 from .sources import ColumnStack
@@ -38,6 +39,7 @@ __all__ = [
     "LinearSVM",
     "LinearSVMCV",
     "Loss",
+    "Newton",
     "NumericalGradientDescent",
     "Objective",
     "OneVsRestHinge",
