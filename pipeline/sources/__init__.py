@@ -13,6 +13,8 @@ from .folder import FolderSource
 from .joined import JoinedSource
 from .list import ListSource
 from .manifest import ManifestSource
+from .tar import TarSource
+from .zip import ZipSource
 
 __all__ = [
     "LISTING",
@@ -23,11 +25,19 @@ __all__ = [
     "ManifestSource",
     "Source",
     "SourceError",
+    "TarSource",
+    "ZipSource",
     "open_source",
 ]
 
 # What a path or URL can stand for; the first that suits it counts.
-SOURCES: tuple[type[Source], ...] = (ManifestSource, ListSource, FolderSource)
+SOURCES: tuple[type[Source], ...] = (
+    ManifestSource,
+    ListSource,
+    ZipSource,
+    TarSource,
+    FolderSource,
+)
 
 
 def open_source(images: Any, **columns: str) -> Source:

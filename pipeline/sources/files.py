@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -149,19 +150,26 @@ def entries(folder: str) -> Iterator[Entry]:
     return iter(sorted(found))
 
 
-def open_binary(name: str) -> BinaryIO:
-    """Open a file for reading and seeking; a ``SourceError`` if that cannot be."""
+@contextmanager
+def open_binary(name: str) -> Iterator[BinaryIO]:
+    """Open a file for reading and seeking; a ``SourceError`` where it cannot be read."""
     try:
-        if is_url(name):
-            fs, path = filesystem(name)
-            return fs.open(path, "rb")
-        if not stat.S_ISREG(os.stat(name).st_mode):  # a pipe or a device would block
-            raise SourceError(f"{name}: not a regular file")
-        return open(name, "rb")
-    except SourceError:
-        raise
-    except Exception as error:  # file systems raise all kinds
+        with _open(name) as file:
+            yield file
+    except OSError as error:
         raise SourceError(f"{name}: cannot be read: {_reason(error)}") from error
+
+
+def _open(name: str) -> BinaryIO:
+    if is_url(name):
+        fs, path = filesystem(name)
+        try:
+            return fs.open(path, "rb")
+        except Exception as error:  # file systems raise all kinds
+            raise SourceError(f"{name}: cannot be read: {_reason(error)}") from error
+    if not stat.S_ISREG(os.stat(name).st_mode):  # a pipe or a device would block
+        raise SourceError(f"{name}: not a regular file")
+    return open(name, "rb")
 
 
 def read_file(name: str) -> bytes:

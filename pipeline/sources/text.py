@@ -30,8 +30,6 @@ def open_text(name: str) -> Iterator[io.TextIOWrapper]:
             raise SourceError(
                 f"{name}, line {_line_in_another_encoding(name)}: not in UTF-8; save it in UTF-8"
             ) from error
-        except OSError as error:
-            raise SourceError(f"{name}: cannot be read: {error.strerror or error}") from error
 
 
 def _line_in_another_encoding(name: str) -> int:

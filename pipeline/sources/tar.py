@@ -1,0 +1,271 @@
+"""Tar shards in the WebDataset convention."""
+
+import glob
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from ..failures import DAMAGED, UNREADABLE, UNSUPPORTED
+from ..reader import ImageError
+from .base import LISTING, Source, SourceError, listing
+from .files import (
+    entries,
+    filesystem,
+    is_folder,
+    is_url,
+    join,
+    open_binary,
+    plain_name,
+    read_range,
+    signature,
+)
+from .folder import is_called_an_image
+from .labels import class_folder, is_hidden, shared_folders
+from .tarwalk import Damage, Member, walk
+
+__all__ = ["TarSource", "expand_braces"]
+
+BESIDE_SHARDS = (".json", ".txt", ".md", ".idx", ".csv")
+COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
+LABEL_KEYS = ("label", "cls", "class", "class_name")
+LARGEST_LABEL = 1 << 20
+MAX_SHARDS = 1_000_000
+BROKEN = "broken"  # in place of a size, where there are no bytes to read
+NO_LABEL = "\0"  # before the name of a member, in place of a label that its folders may give
+
+
+class TarSource(Source):
+    """The images in tar archives, read by offset and size and not unpacked.
+
+    Files of a folder that share their name up to its first dot belong together, such as
+    ``003.jpg``, ``003.cls`` and ``003.json``. The label is the text of ``.cls``, the value "label",
+    "cls", "class" or "class_name" of ``.json``, or the text of ``.txt``; else the class folder in
+    the archive, if there are some.
+
+    Where an archive is damaged, each stretch without a sound member is a failure of its own.
+
+    Parameters
+    ----------
+    shards : Path or str
+        An archive, a folder of archives, ``shard-{000..009}.tar`` or a glob; paths or URLs.
+    """
+
+    def __init__(self, shards: Path | str) -> None:
+        self.name = plain_name(shards)
+        self._shards = [
+            shard if is_url(shard) else os.path.realpath(shard) for shard in find_shards(self.name)
+        ]
+
+    @classmethod
+    def suits(cls, name: str) -> bool:
+        """Return whether a name is one of archives, or of a folder of them."""
+        if name.lower().endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")):
+            return True
+        return is_folder(name) and holds_shards(name)
+
+    def images(self) -> Iterator[pa.Table]:
+        """List the images of one shard after another; see :class:`Source`."""
+        tables = list(listing(row for shard in self._shards for row in _rows(shard)))
+        names = (
+            label[1:]
+            for table in tables
+            for label in table["label"].to_pylist()
+            if label and label.startswith(NO_LABEL)
+        )
+        n_shared = shared_folders(names)
+        return (_with_class_folders(table, n_shared) for table in tables)
+
+    def read(self, location: str) -> bytes:
+        """Return the bytes of a member; see :class:`Source`."""
+        offset, size, rest = location.split(":", 2)
+        if size == BROKEN:
+            kind, _, reason = rest.partition(":")
+            raise ImageError(reason, kind)
+        data = read_range(rest, int(offset), int(size))
+        if len(data) < int(size):
+            raise ImageError("the archive became shorter while the job ran", UNREADABLE)
+        if not data:
+            raise ImageError("the file is empty", DAMAGED)
+        return data
+
+    def index_keys(self, locations: pa.Array) -> pa.Array:
+        """Return the locations, which name the archive; see :class:`Source`."""
+        return locations
+
+
+def find_shards(name: str) -> list[str]:
+    """Return the archives that a name stands for, in their order."""
+    if "{" in name and not os.path.exists(name):
+        return list(expand_braces(name))
+    if glob.has_magic(name) and not os.path.exists(name):
+        shards = _glob(name)
+        if not shards:
+            raise SourceError(f"{name}: no file matches")
+        return shards
+    if not is_folder(name):
+        return [name]
+    return [join(name, base) for base in sorted(_names(name)) if base.lower().endswith(".tar")]
+
+
+def _glob(pattern: str) -> list[str]:
+    if not is_url(pattern):
+        return sorted(glob.glob(pattern, recursive=True))
+    fs, path = filesystem(pattern)
+    fs.invalidate_cache()
+    return sorted(fs.unstrip_protocol(name) for name in fs.glob(path))
+
+
+def holds_shards(folder: str) -> bool:
+    """Return whether a folder holds tar archives and nothing that could be meant instead."""
+    found = False
+    for name in _names(folder):
+        if name.lower().endswith(".tar"):
+            found = True
+        elif not name.lower().endswith(BESIDE_SHARDS):
+            return False
+    return found
+
+
+def _names(folder: str) -> Iterator[str]:
+    """Yield the names in a folder; of folders in it with a slash at the end."""
+    if is_url(folder):
+        for entry in entries(folder):
+            yield f"{entry.name}/" if entry.is_folder else entry.name
+        return
+    with os.scandir(folder) as found:
+        for item in found:
+            if not item.name.startswith("."):
+                yield f"{item.name}/" if item.is_dir() else item.name
+
+
+def expand_braces(pattern: str) -> Iterator[str]:
+    """Yield the names that a pattern stands for.
+
+    Examples
+    --------
+    >>> list(expand_braces("shard-{08..10}.tar"))
+    ['shard-08.tar', 'shard-09.tar', 'shard-10.tar']
+    >>> list(expand_braces("{train,val}-{0..1}.tar"))
+    ['train-0.tar', 'train-1.tar', 'val-0.tar', 'val-1.tar']
+    """
+    parts = re.split(r"\{([^{}]*)\}", pattern)
+    choices: list[list[str]] = []
+    total = 1
+    for k, part in enumerate(parts):
+        numbers = re.fullmatch(r"(\d+)\.\.(\d+)", part)
+        if k % 2 == 0:
+            choices.append([part])
+        elif numbers:
+            first, last = int(numbers[1]), int(numbers[2])
+            total *= max(last - first + 1, 0)
+            if not 0 < total <= MAX_SHARDS:
+                raise SourceError(f"{pattern}: {total} shards, expected 1 to {MAX_SHARDS}")
+            width = len(numbers[1])
+            choices.append([f"{number:0{width}d}" for number in range(first, last + 1)])
+        else:
+            choices.append(part.split(","))
+    yield from ("".join(chosen) for chosen in itertools.product(*choices))
+
+
+def _rows(shard: str) -> Iterator[tuple[str, str, str, str | None, None]]:
+    """Yield a row for each image of a shard and for each damage."""
+    base, changed = shard.rpartition("/")[2], signature(shard)
+    with open_binary(shard) as file:
+        start = file.read(6)
+        if start[:2] in COMPRESSED:
+            raise SourceError(
+                f"{shard}: compressed by {COMPRESSED[start[:2]]}, so its members cannot be read by "
+                "offset; unpack it to a plain .tar"
+            )
+        for sample in _samples(file):
+            if isinstance(sample, Damage):
+                broken = f"{sample.offset}:{BROKEN}:{DAMAGED}:damaged archive: {sample.reason}"
+                yield f"{base}@{sample.offset}", broken, "", None, None
+                continue
+            label = _label(file, sample)
+            images = [m for m in sample if is_called_an_image(m.name)] or sample[:1]
+            for member in images:
+                name = _as_text(member.name)
+                given = label if label is not None else NO_LABEL + name
+                yield f"{base}/{name}", _location(member, shard), changed, given, None
+
+
+def _location(member: Member, shard: str) -> str:
+    if not member.problem:
+        return f"{member.offset}:{member.size}:{shard}"
+    kind = DAMAGED if member.problem.startswith("the archive ends") else UNSUPPORTED
+    return f"{member.offset}:{BROKEN}:{kind}:{member.problem}"
+
+
+def _samples(file: BinaryIO) -> Iterator[list[Member] | Damage]:
+    """Yield the members that belong together, and each damage."""
+    sample: list[Member] = []
+    for member in walk(file):
+        if isinstance(member, Damage):
+            if sample:
+                yield sample
+            yield member
+            sample = []
+            continue
+        member = member._replace(name=member.name.removeprefix("./"))
+        if is_hidden(member.name):
+            continue
+        if sample and _key(member.name) != _key(sample[0].name):
+            yield sample
+            sample = []
+        sample.append(member)
+    if sample:
+        yield sample
+
+
+def _key(name: str) -> str:
+    folder, slash, base = name.rpartition("/")
+    return folder + slash + base.partition(".")[0]
+
+
+def _label(file: BinaryIO, sample: list[Member]) -> str | None:
+    """Return the label that the files beside an image give."""
+    for end in (".cls", ".json", ".txt"):
+        for member in sample:
+            if member.name.lower().endswith(end) and not member.problem:
+                label = _text_of_label(file, member, end)
+                if label:
+                    return label
+    return None
+
+
+def _text_of_label(file: BinaryIO, member: Member, end: str) -> str | None:
+    if member.size > LARGEST_LABEL:
+        return None
+    file.seek(member.offset)
+    text = file.read(member.size).decode("utf-8-sig", "backslashreplace").strip()
+    if end != ".json":
+        return text
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        values = {"label": values}
+    chosen = [values[key] for key in LABEL_KEYS if isinstance(values.get(key), str | int)]
+    return str(chosen[0]).strip() if chosen else None
+
+
+def _with_class_folders(table: pa.Table, n_shared: int) -> pa.Table:
+    """Return a listing with the class folder for a label where none was given."""
+    labels = [
+        class_folder(label[1:], n_shared) if label and label.startswith(NO_LABEL) else label
+        for label in table["label"].to_pylist()
+    ]
+    at = LISTING.get_field_index("label")
+    return table.set_column(at, LISTING.field("label"), pa.array(labels, pa.string()))
+
+
+def _as_text(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
