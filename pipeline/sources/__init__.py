@@ -8,8 +8,10 @@ from typing import Any
 
 from .arrays import ArraySource
 from .base import LISTING, Source, SourceError
+from .cifar import CifarSource
 from .files import plain_name
 from .folder import FolderSource
+from .idx import IdxSource
 from .joined import JoinedSource
 from .list import ListSource
 from .manifest import ManifestSource
@@ -19,7 +21,9 @@ from .zip import ZipSource
 __all__ = [
     "LISTING",
     "ArraySource",
+    "CifarSource",
     "FolderSource",
+    "IdxSource",
     "JoinedSource",
     "ListSource",
     "ManifestSource",
@@ -35,6 +39,8 @@ SOURCES: tuple[type[Source], ...] = (
     ManifestSource,
     ListSource,
     ZipSource,
+    CifarSource,
+    IdxSource,
     TarSource,
     FolderSource,
 )

@@ -15,9 +15,11 @@ __all__ = [
     "Entry",
     "Signatures",
     "entries",
+    "is_file",
     "is_folder",
     "is_url",
     "join",
+    "names_in",
     "open_binary",
     "parent",
     "plain_name",
@@ -133,6 +135,14 @@ def is_folder(name: str) -> bool:
         raise SourceError(f"{name}: cannot be reached: {error}") from error
 
 
+def is_file(name: str) -> bool:
+    """Return whether a path or URL is a file."""
+    if not is_url(name):
+        return os.path.isfile(name)
+    fs, path = filesystem(name)
+    return bool(fs.isfile(path))
+
+
 def entries(folder: str) -> Iterator[Entry]:
     """List what lies in the folder of a URL, sorted by name, without hidden entries."""
     fs, path = filesystem(folder)
@@ -148,6 +158,18 @@ def entries(folder: str) -> Iterator[Entry]:
         if name and not name.startswith(".") and info["name"].rstrip("/") != path.rstrip("/"):
             found.append(Entry(name, info["type"] == "directory", _signature_of_info(info)))
     return iter(sorted(found))
+
+
+def names_in(folder: str) -> Iterator[str]:
+    """Yield the names in a folder; of folders in it with a slash at the end."""
+    if is_url(folder):
+        for entry in entries(folder):
+            yield f"{entry.name}/" if entry.is_folder else entry.name
+        return
+    with os.scandir(folder) as found:
+        for item in found:
+            if not item.name.startswith("."):
+                yield f"{item.name}/" if item.is_dir() else item.name
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from ..failures import DAMAGED, UNREADABLE, UNSUPPORTED
 from ..reader import ImageError
 from .base import LISTING, Source, SourceError, listing
 from .files import (
-    entries,
     filesystem,
     is_folder,
     is_url,
     join,
+    names_in,
     open_binary,
     plain_name,
     read_range,
@@ -110,7 +110,7 @@ def find_shards(name: str) -> list[str]:
         return shards
     if not is_folder(name):
         return [name]
-    return [join(name, base) for base in sorted(_names(name)) if base.lower().endswith(".tar")]
+    return [join(name, base) for base in sorted(names_in(name)) if base.lower().endswith(".tar")]
 
 
 def _glob(pattern: str) -> list[str]:
@@ -124,24 +124,12 @@ def _glob(pattern: str) -> list[str]:
 def holds_shards(folder: str) -> bool:
     """Return whether a folder holds tar archives and nothing that could be meant instead."""
     found = False
-    for name in _names(folder):
+    for name in names_in(folder):
         if name.lower().endswith(".tar"):
             found = True
         elif not name.lower().endswith(BESIDE_SHARDS):
             return False
     return found
-
-
-def _names(folder: str) -> Iterator[str]:
-    """Yield the names in a folder; of folders in it with a slash at the end."""
-    if is_url(folder):
-        for entry in entries(folder):
-            yield f"{entry.name}/" if entry.is_folder else entry.name
-        return
-    with os.scandir(folder) as found:
-        for item in found:
-            if not item.name.startswith("."):
-                yield f"{item.name}/" if item.is_dir() else item.name
 
 
 def expand_braces(pattern: str) -> Iterator[str]:
