@@ -172,10 +172,11 @@ def test_a_decoder_does_not_write_on_the_screen(run_folder, tmp_path, monkeypatc
 
 @pytest.mark.filterwarnings("default")
 def test_a_warning_is_a_line_that_names_the_model(folder, capsys):
-    assert call("train", folder, "--set", "Softmax.alpha=1e-7") == 0
+    assert call("train", folder, "--set", "LinearSVM.alpha=1e-14") == 0
     first, *others = capsys.readouterr().err.splitlines()
-    assert first.startswith("warning: Softmax-hog: PrimalDual stopped after max_iter=1000")
-    assert all(line.startswith("warning: Softmax-") for line in others)
+    assert first.startswith("warning: LinearSVM-")
+    assert "the default solver stopped at a duality gap of" in first
+    assert all(line.startswith("warning: LinearSVM-") for line in others)
 
 
 def test_names_that_are_not_utf_8_are_printed_byte_by_byte(
