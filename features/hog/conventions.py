@@ -101,25 +101,35 @@ def bin_angles(
 class Windows(NamedTuple):
     """Which pixels along an axis of the image count in a cell, and with what weight.
 
-    Pixel ``first[i] + k`` counts by ``weights[i, k]`` in cell i, if it is in the image. With
-    blocks that overlap, the cells of every block are cells of their own for "dalal" and "opencv".
+    Pixel ``period * j + first[c] + k`` counts by ``weights[c, k]`` in cell c of block j, if it is
+    one of the pixels ``start .. end - 1``. A block has as many cells as ``first`` has numbers: all
+    of its own for "dalal" and "opencv", which share no cells between blocks, and one otherwise.
     """
 
+    number: int  # of blocks
+    period: int
     first: npt.NDArray[np.int64]  # (cells,)
     weights: npt.NDArray[np.float64]  # (cells, most pixels of a cell)
+    start: int
+    end: int
 
 
 def windows_along(p: Parameters, axis: int, pixels: int, has_blocks: bool) -> Windows:
-    """Return the windows along an axis of ``pixels``: the cells, or the cells of every block."""
+    """Return the windows along an axis of ``pixels``."""
     cell = p.cell[axis]
+    number = pixels // cell
     if p.convention in ("skimage", "cs231n"):
-        number = pixels // cell
-        return Windows(cell * np.arange(number), np.full((number, cell), 1 / cell))
+        weights = np.full((1, cell), 1 / cell)
+        return Windows(number, cell, np.zeros(1, np.int64), weights, 0, number * cell)
     if has_blocks:
         return _cells_of_blocks(p, axis, pixels)
+    # Pixels are shared linearly between the two nearest cells' centres.
+    start, end = 0, number * cell
     if p.convention == "uoctti":  # The first and the last pixel do not vote.
-        return _triangles(cell, (pixels + cell // 2) // cell, 1, pixels - 1)
-    return _triangles(cell, pixels // cell, 0, pixels // cell * cell)
+        number, start, end = (pixels + cell // 2) // cell, 1, pixels - 1
+    places = np.arange(-(cell // 2), cell + (cell + 1) // 2)
+    weights = _shares((places[np.newaxis] + 0.5) / cell - 0.5)
+    return Windows(number, cell, places[:1], weights, start, end)
 
 
 def _shares(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -127,16 +137,8 @@ def _shares(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.maximum(0, 1 - np.abs(cells))
 
 
-def _triangles(cell: int, number: int, start: int, end: int) -> Windows:
-    """Share the pixels ``start..end`` linearly between the two nearest cells' centres."""
-    pixels = np.arange(-(cell // 2), cell + (cell + 1) // 2)
-    places = pixels + cell * np.arange(number)[:, np.newaxis]
-    votes = (places >= start) & (places < end)
-    return Windows(places[:, 0], np.where(votes, _shares((pixels + 0.5) / cell - 0.5), 0))
-
-
 def _cells_of_blocks(p: Parameters, axis: int, pixels: int) -> Windows:
-    """Return one window for each cell of each block: a triangle under the block's Gaussian."""
+    """Return the windows of a block's cells: triangles under the block's Gaussian."""
     assert p.stride is not None
     cells, cell = p.block[axis], p.cell[axis]
     block = cell * cells
@@ -153,5 +155,5 @@ def _cells_of_blocks(p: Parameters, axis: int, pixels: int) -> Windows:
     weights = _shares((seen + 0.5) / cell - 0.5 - numbers) * gaussian[np.minimum(seen, block - 1)]
     weights[seen >= block] = 0
     weights = weights[:, : np.flatnonzero(weights.any(axis=0))[-1] + 1]
-    starts = np.arange(0, pixels - block + 1, p.stride[axis])
-    return Windows(np.add.outer(starts, first.ravel()).ravel(), np.tile(weights, (len(starts), 1)))
+    stride = p.stride[axis]
+    return Windows((pixels - block) // stride + 1, stride, first.ravel(), weights, 0, pixels)

@@ -35,8 +35,8 @@ def skimage_tables(orientations: int) -> tuple[npt.NDArray[np.uint8], Doubles]:
 
 def skimage_votes(
     image: Image, orientations: int, takes_roots: bool
-) -> tuple[npt.NDArray[np.uint32], FloatArray]:
-    """Return where each pixel votes, and its vote, as ``skimage.feature.hog`` does.
+) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    """Return for which bin each pixel votes, and its vote, as ``skimage.feature.hog`` does.
 
     Of several channels the first with the longest gradient counts. Gradients have the precision of
     the image, float64 for uint8; angles and the ends of bins have that of float64.
@@ -49,9 +49,7 @@ def skimage_votes(
 
     Returns
     -------
-    places : ndarray of shape (1, rows, columns), uint32
-        ``x * orientations + b`` for bin b of a pixel in column x.
-    votes : ndarray of shape (1, rows, columns), float32
+    bins, votes : ndarray of shape (rows, columns), int64 and float32
     """
     pixels = image.astype(np.float64) if image.dtype == np.uint8 else image
     if takes_roots:
@@ -61,12 +59,12 @@ def skimage_votes(
         gy[c, 1:-1] = pixels[2:, :, c] - pixels[:-2, :, c]
         gx[c, :, 1:-1] = pixels[:, 2:, c] - pixels[:, :-2, c]
     longest = np.hypot(gy, gx).argmax(axis=0)[np.newaxis]
-    gy, gx = (np.take_along_axis(g, longest, 0).astype(np.float64) for g in (gy, gx))
+    gy, gx = (np.take_along_axis(g, longest, 0)[0].astype(np.float64) for g in (gy, gx))
     bins, votes = _skimage_bins(gx, gy, orientations), np.hypot(gy, gx)
     # An angle may be rounded up to 180 degrees, which is in no bin.
     votes[bins == orientations] = 0
     bins[bins == orientations] = 0
-    return _places(bins, orientations), votes.astype(np.float32)
+    return bins, votes.astype(np.float32)
 
 
 def _skimage_bins(gx: Doubles, gy: Doubles, orientations: int) -> npt.NDArray[np.int64]:
@@ -76,8 +74,8 @@ def _skimage_bins(gx: Doubles, gy: Doubles, orientations: int) -> npt.NDArray[np
     return np.searchsorted(ends, angles, side="right")
 
 
-def cs231n_votes(image: Image, orientations: int) -> tuple[npt.NDArray[np.uint32], FloatArray]:
-    """Return where each pixel votes, and its vote, as the course's code does.
+def cs231n_votes(image: Image, orientations: int) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    """Return for which bin each pixel votes, and its vote, as the course's code does.
 
     Gradients are forward differences of the grey image, 0 in the last column or row. The angle is
     that of the gradient plus 90 degrees. Gradients outside 0..180, the half that points left, do
@@ -90,22 +88,15 @@ def cs231n_votes(image: Image, orientations: int) -> tuple[npt.NDArray[np.uint32
 
     Returns
     -------
-    places : ndarray of shape (1, rows, columns), uint32
-        ``x * orientations + b`` for bin b of a pixel in column x.
-    votes : ndarray of shape (1, rows, columns), float32
+    bins, votes : ndarray of shape (rows, columns), int64 and float32
     """
     gray = image[:, :, 0].astype(np.float64)
     if image.shape[2] == 3:
         gray = gray * GRAY[0] + image[:, :, 1] * GRAY[1] + image[:, :, 2] * GRAY[2]
-    gx, gy = np.zeros((2, 1, *gray.shape))
-    gx[0, :, :-1], gy[0, :-1] = np.diff(gray, axis=1), np.diff(gray, axis=0)
+    gx, gy = np.zeros((2, *gray.shape))
+    gx[:, :-1], gy[:-1] = np.diff(gray, axis=1), np.diff(gray, axis=0)
     angles = np.arctan2(gy, gx + 1e-15) * (180 / np.pi) + 90
     ends = 180 / orientations * np.arange(1, orientations)
     bins = np.searchsorted(ends, angles, side="right")
     votes = np.where((angles > 0) & (angles < 180), np.sqrt(gx**2 + gy**2), 0)
-    return _places(bins, orientations), votes.astype(np.float32)
-
-
-def _places(bins: npt.NDArray[np.int64], orientations: int) -> npt.NDArray[np.uint32]:
-    """Return the places of bins in the histograms of a row's pixels."""
-    return (bins + orientations * np.arange(bins.shape[2])).astype(np.uint32)
+    return bins, votes.astype(np.float32)

@@ -1,7 +1,4 @@
-"""Compiled loops of HOG, second part: votes -> cells -> normalised blocks, and the whole.
-
-The first kernels describe images; they differ in how a gradient votes.
-"""
+"""Compiled loops of HOG, second part: votes -> cells -> normalised blocks."""
 
 from typing import Any, NamedTuple
 
@@ -11,28 +8,19 @@ import numpy.typing as npt
 from visualwords.compiling import inlined, kernel
 from visualwords.features.image import FloatArray
 
-from .votes import (
-    Places,
-    direction_votes,
-    histogram_starts,
-    load,
-    row_gradients,
-    row_gradients_by_table,
-    soft_votes,
-    table_votes,
-)
+from .votes import Places
 
 __all__ = [
+    "FOUR",
     "NORMS",
     "Pooling",
-    "describe_directions",
-    "describe_soft",
-    "describe_table",
     "describe_votes",
     "multiply_and_clip",
     "sum_of_squares",
     "uoctti_numbers",
 ]
+
+Runs = npt.NDArray[np.uint64]
 
 NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys", "opencv", "none")
 L1, L1_SQRT, L2, L2_HYS, OPENCV, NONE = range(len(NORMS))
@@ -41,91 +29,154 @@ ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 CLIP = np.float32(0.2)
 OPENCV_EPSILON = np.float32(0.1)  # of the first norm, for each number of a block
 OPENCV_EPSILON_AGAIN = np.float32(1e-3)  # of the second norm
+FOUR = 4  # runs that are added at once
 
 
 class Pooling(NamedTuple):
-    """Which pixels count in a cell, and which cells make a block.
+    """How the votes of an image become cells, and cells become blocks.
 
-    Pixel ``first_rows[i] + k`` along the rows counts by ``row_weights[i, k]`` in the cells of row
-    i, and so along the columns. Windows may reach beyond the image.
+    A line is a histogram for each column of the image, of the votes in ``height`` rows of pixels.
+    The rows of cells are weighted sums of lines, and the cells in such a row are weighted sums of
+    its columns. Columns that lie one block apart are neighbours in a line, so that the pixels at
+    one place in the cells of all blocks are a run of numbers.
     """
 
-    first_rows: npt.NDArray[np.int64]  # (cell rows,)
-    row_weights: FloatArray  # (cell rows, most rows of a cell)
-    first_columns: npt.NDArray[np.int64]  # (cell columns,)
-    column_weights: FloatArray  # (cell columns, most columns of a cell)
-    steps: tuple[int, int]  # rows and columns of cells from one block to the next
+    rows: int  # of pixels in an image
+    height: int
+    line_size: int  # numbers of a line
+    line_ends: Runs  # (cell rows,): number of the line behind the last of a row of cells
+    lines: Runs  # (cell rows, lines of a cell): where a line starts in all that are kept
+    line_weights: FloatArray  # of the same shape
+    run: int  # numbers of a run
+    runs: Runs  # (cells of a block, columns of a cell): where in a line a run starts
+    run_weights: FloatArray  # of the same shape
+    sources: Runs  # (blocks, cells of a block): where in all cells a block's cell starts
     norm: int  # place in NORMS
     epsilon: float  # of the norm
 
 
-@inlined
-def pool(
+@kernel
+def describe_votes(
     places: Places,
     votes: FloatArray,
-    pooling: Pooling,
-    cells: FloatArray,
+    rows: int,
+    height: int,
+    line_size: int,
+    line_ends: Runs,
+    lines: Runs,
+    line_weights: FloatArray,
+    run: int,
+    runs: Runs,
+    run_weights: FloatArray,
+    sources: Runs,
+    norm: int,
+    epsilon: float,
+    out: FloatArray,
 ) -> None:
-    """Sum weighted votes into the histograms of cells.
-
-    ``cells[i, j, b]`` is the sum of ``row_weights[i, y - first_rows[i]] * column_weights[j, x -
-    first_columns[j]] * votes[v, y, x]`` over the votes v for bin b of the pixels y, x in the image
-    for which there are weights. The rows of a cell are summed first.
+    """Pool the votes of images into cells, and write the normalised blocks of cells.
 
     Parameters
     ----------
-    places : ndarray of shape (votes of a pixel, rows, columns), uint32
-    votes : ndarray of the same shape, float32
-    pooling : Pooling
-    cells : ndarray of shape (cell rows, cell columns, bins), float32
+    places, votes : ndarray of shape (images * rows, votes of a pixel, columns)
+    rows ... epsilon
+        Of :class:`Pooling`.
+    out : ndarray of shape (images * blocks, numbers of a block), float32
     """
-    n_votes, rows, columns = places.shape
-    n_bins = cells.shape[2]
-    sums = np.empty(columns * n_bins, np.float32)
-    of_columns = sums.reshape(columns, n_bins)
-    first_columns, column_weights = pooling.first_columns, pooling.column_weights
-    for i in range(len(cells)):
-        first, weights = pooling.first_rows[i], pooling.row_weights[i]
-        sums[:] = ZERO
-        for y in range(max(first, 0), min(first + len(weights), rows)):
-            weight = weights[y - first]
-            for v in range(n_votes):
-                row_places, row_votes = places[v, y], votes[v, y]
-                for x in range(columns):
-                    sums[row_places[x]] += weight * row_votes[x]
-        cells[i] = ZERO
-        for k in range(column_weights.shape[1]):
-            for j in range(len(first_columns)):
-                x, weight = first_columns[j] + k, column_weights[j, k]
-                if 0 <= x < columns:
-                    for b in range(n_bins):
-                        cells[i, j, b] += weight * of_columns[x, b]
+    n_blocks, n_bins = len(sources), out.shape[1] // sources.shape[1]
+    all_places, all_votes = places.reshape(places.size), votes.reshape(votes.size)
+    of_a_row = votes.shape[1] * votes.shape[2]
+    kept = np.zeros(lines.max() + line_size, np.float32)
+    sums = np.empty(line_size, np.float32)
+    cells = np.empty(len(line_ends) * len(runs) * run, np.float32)
+    for k in range(len(out) // n_blocks):
+        filled = 0
+        for i in range(len(line_ends)):
+            while filled < line_ends[i]:
+                start = (k * rows + filled * height) * of_a_row
+                first = filled * line_size % len(kept)
+                end = start + height * of_a_row
+                fill_line(all_places, all_votes, start, end, kept, first, line_size)
+                filled += 1
+            add_runs(kept, lines, line_weights, i, sums)
+            for c in range(len(runs)):
+                first = (i * len(runs) + c) * run
+                add_runs(sums, runs, run_weights, c, cells[first : first + run])
+        for m in range(n_blocks):
+            copy_cells(cells, sources, m, n_bins, k * n_blocks + m, out)
+            normalize(out, k * n_blocks + m, norm, epsilon)
+
+
+@inlined
+def fill_line(
+    places: Places,
+    votes: FloatArray,
+    start: int,
+    end: int,
+    lines: FloatArray,
+    first: int,
+    size: int,
+) -> None:
+    """Sum the votes number ``start .. end - 1`` into the line ``lines[first : first + size]``."""
+    line = np.uint64(first)
+    for i in range(line, line + np.uint64(size)):
+        lines[i] = ZERO
+    for i in range(np.uint64(start), np.uint64(end)):
+        lines[line + places[i]] += votes[i]
+
+
+@inlined(fastmath={"contract"})
+def add_runs(
+    numbers: FloatArray, runs: Runs, weights: FloatArray, k: int, sums: FloatArray
+) -> None:
+    """Compute ``sums[i]``, the sum of ``weights[k, t] * numbers[runs[k, t] + i]`` over t.
+
+    There are four, eight, or twelve ... runs: four at a time are added.
+    """
+    sums[:] = ZERO
+    for t in range(0, runs.shape[1], FOUR):
+        a, b, c, d = runs[k, t], runs[k, t + 1], runs[k, t + 2], runs[k, t + 3]
+        u, v, w, z = weights[k, t], weights[k, t + 1], weights[k, t + 2], weights[k, t + 3]
+        for i in range(np.uint64(len(sums))):
+            sums[i] += (
+                u * numbers[a + i] + v * numbers[b + i] + w * numbers[c + i] + z * numbers[d + i]
+            )
+
+
+@inlined
+def copy_cells(
+    cells: FloatArray, sources: Runs, m: int, n_bins: int, block: int, out: FloatArray
+) -> None:
+    """Copy the cells of an image's block number m to row ``block`` of ``out``."""
+    for c in range(sources.shape[1]):
+        source = sources[m, c]
+        for b in range(n_bins):
+            out[block, c * n_bins + b] = cells[source + np.uint64(b)]
 
 
 # The compiler may choose the order of the two sums, once and for all calls.
 @inlined(fastmath={"reassoc"})
-def sum_of_squares(values: FloatArray) -> Any:
-    """Return the sum of ``values**2``."""
+def sum_of_squares(rows: FloatArray, k: int) -> Any:
+    """Return the sum of ``rows[k]**2``."""
     total = ZERO
-    for i in range(len(values)):
-        total += values[i] * values[i]
+    for i in range(rows.shape[1]):
+        total += rows[k, i] * rows[k, i]
     return total
 
 
 @inlined(fastmath={"reassoc"})
-def multiply_and_clip(values: FloatArray, factor: Any) -> Any:
-    """Replace ``values`` by ``min(values * factor, 0.2)``; return the sum of their squares."""
+def multiply_and_clip(rows: FloatArray, k: int, factor: Any) -> Any:
+    """Replace ``rows[k]`` by ``min(rows[k] * factor, 0.2)``; return the sum of its squares."""
     total = ZERO
-    for i in range(len(values)):
-        clipped = min(values[i] * factor, CLIP)
-        values[i] = clipped
+    for i in range(rows.shape[1]):
+        clipped = min(rows[k, i] * factor, CLIP)
+        rows[k, i] = clipped
         total += clipped * clipped
     return total
 
 
 @inlined
-def normalize(block: FloatArray, norm: int, epsilon: float) -> None:
-    """Normalise the numbers v of a block in place.
+def normalize(blocks: FloatArray, k: int, norm: int, epsilon: float) -> None:
+    """Normalise the numbers v of block k in place.
 
     ======== ========================================================================
     L1       ``v / (sum(v) + epsilon)``
@@ -140,162 +191,22 @@ def normalize(block: FloatArray, norm: int, epsilon: float) -> None:
     factor, small = ONE, np.float32(epsilon)
     if norm <= L1_SQRT:
         total = ZERO
-        for i in range(len(block)):
-            total += block[i]
+        for i in range(blocks.shape[1]):
+            total += blocks[k, i]
         factor = ONE / (total + small)
     elif norm <= L2_HYS:
-        factor = ONE / np.sqrt(sum_of_squares(block) + small * small)
+        factor = ONE / np.sqrt(sum_of_squares(blocks, k) + small * small)
         if norm == L2_HYS:
-            factor = ONE / np.sqrt(multiply_and_clip(block, factor) + small * small)
+            factor = ONE / np.sqrt(multiply_and_clip(blocks, k, factor) + small * small)
     elif norm == OPENCV:
-        added = OPENCV_EPSILON * np.float32(len(block))
-        factor = ONE / (np.sqrt(sum_of_squares(block)) + added)
-        factor = ONE / (np.sqrt(multiply_and_clip(block, factor)) + OPENCV_EPSILON_AGAIN)
-    for i in range(len(block)):
-        block[i] *= factor
+        added = OPENCV_EPSILON * np.float32(blocks.shape[1])
+        factor = ONE / (np.sqrt(sum_of_squares(blocks, k)) + added)
+        factor = ONE / (np.sqrt(multiply_and_clip(blocks, k, factor)) + OPENCV_EPSILON_AGAIN)
+    for i in range(blocks.shape[1]):
+        blocks[k, i] *= factor
     if norm == L1_SQRT:
-        for i in range(len(block)):
-            block[i] = np.sqrt(block[i])
-
-
-@inlined
-def write_blocks(cells: FloatArray, pooling: Pooling, blocks: FloatArray) -> None:
-    """Copy the cells of each block and normalise them.
-
-    ``blocks[i, j, r, c]`` is ``cells[i * steps[0] + r, j * steps[1] + c]`` before that.
-
-    Parameters
-    ----------
-    cells : ndarray of shape (cell rows, cell columns, bins), float32
-    pooling : Pooling
-    blocks : ndarray of shape (rows, columns, rows and columns of cells in a block, bins), float32
-    """
-    rows, columns, height, width, n_bins = blocks.shape
-    run = width * n_bins  # a row of the cells of a block
-    by_rows = cells.reshape(len(cells), cells.shape[1] * n_bins)
-    for i in range(rows):
-        for j in range(columns):
-            block = blocks[i, j].reshape(height * run)
-            first = j * pooling.steps[1] * n_bins
-            for r in range(height):
-                numbers, row = block[r * run : (r + 1) * run], by_rows[i * pooling.steps[0] + r]
-                here = row[first : first + run]
-                for k in range(run):
-                    numbers[k] = here[k]
-            normalize(block, pooling.norm, pooling.epsilon)
-
-
-@inlined
-def write_votes(places: Places, votes: FloatArray, pooling: Pooling, blocks: FloatArray) -> None:
-    """Pool the votes of an image and write its blocks: see :func:`pool`, :func:`write_blocks`."""
-    shape = (len(pooling.first_rows), len(pooling.first_columns), blocks.shape[4])
-    cells = np.empty(shape, np.float32)
-    pool(places, votes, pooling, cells)
-    write_blocks(cells, pooling, blocks)
-
-
-@kernel
-def describe_soft(
-    images: Any,
-    takes_roots: bool,
-    signed: bool,
-    arctangent: FloatArray,
-    pooling: Pooling,
-    out: FloatArray,
-) -> None:
-    """Describe images by :func:`soft_votes`: "dalal" and "opencv".
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, rows, columns, channels), uint8 or float32
-    takes_roots : bool
-        Of :func:`load`.
-    signed, arctangent
-        Of :func:`soft_votes`.
-    pooling : Pooling
-    out : ndarray of shape (n, block rows, block columns, cell rows, cell columns, bins), float32
-        The blocks of each image.
-    """
-    rows, columns, channels = images.shape[1:]
-    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
-    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
-    starts = histogram_starts(columns, 1, out.shape[5])
-    places = np.empty((2, rows, columns), np.uint32)
-    votes = np.empty((2, rows, columns), np.float32)
-    for k in range(len(images)):
-        load(images[k], takes_roots, planes)
-        for y in range(rows):
-            row_gradients(planes, y, gx, gy)
-            soft_votes(
-                gx, gy, out.shape[5], signed, arctangent, starts,
-                places[0, y], votes[0, y], places[1, y], votes[1, y],
-            )  # fmt: skip
-        write_votes(places, votes, pooling, out[k])
-
-
-@kernel
-def describe_table(
-    images: npt.NDArray[np.uint8],
-    table: npt.NDArray[np.uint8],
-    lengths: npt.NDArray[np.float64],
-    pooling: Pooling,
-    out: FloatArray,
-) -> None:
-    """Describe 8-bit images by :func:`table_votes`: "skimage".
-
-    ``lengths`` is that of :func:`row_gradients_by_table`; the other parameters are those of
-    :func:`describe_soft`.
-    """
-    rows, columns, channels = images.shape[1:]
-    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
-    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
-    starts = histogram_starts(columns, 1, out.shape[5])
-    indices = np.empty(columns, np.uint32)
-    places = np.empty((1, rows, columns), np.uint32)
-    votes = np.empty((1, rows, columns), np.float32)
-    for k in range(len(images)):
-        load(images[k], False, planes)
-        for y in range(rows):
-            if channels == 1:
-                row_gradients(planes, y, gx, gy)
-            else:
-                row_gradients_by_table(planes, y, lengths, gx, gy)
-            table_votes(gx, gy, table, starts, indices, places[0, y], votes[0, y])
-        write_votes(places, votes, pooling, out[k])
-
-
-@kernel
-def describe_directions(
-    images: Any,
-    takes_roots: bool,
-    cosines: FloatArray,
-    sines: FloatArray,
-    pooling: Pooling,
-    out: FloatArray,
-) -> None:
-    """Describe images by :func:`direction_votes`: "uoctti".
-
-    The parameters are those of :func:`direction_votes` and :func:`describe_soft`.
-    """
-    rows, columns, channels = images.shape[1:]
-    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
-    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
-    starts = histogram_starts(columns, 1, out.shape[5])
-    largest = np.empty(columns, np.float32)
-    places = np.empty((1, rows, columns), np.uint32)
-    votes = np.empty((1, rows, columns), np.float32)
-    for k in range(len(images)):
-        load(images[k], takes_roots, planes)
-        for y in range(rows):
-            row_gradients(planes, y, gx, gy)
-            direction_votes(gx, gy, cosines, sines, starts, largest, places[0, y], votes[0, y])
-        write_votes(places, votes, pooling, out[k])
-
-
-@kernel
-def describe_votes(places: Places, votes: FloatArray, pooling: Pooling, out: FloatArray) -> None:
-    """Describe one image by votes that are known, as :func:`write_votes` does."""
-    write_votes(places, votes, pooling, out)
+        for i in range(blocks.shape[1]):
+            blocks[k, i] = np.sqrt(blocks[k, i])
 
 
 @kernel

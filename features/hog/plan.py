@@ -3,8 +3,11 @@
 import math
 from collections.abc import Callable
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from visualwords.features.image import FloatArray, Image
 
@@ -18,16 +21,15 @@ from .conventions import (
     windows_along,
 )
 from .exact import cs231n_votes, skimage_tables, skimage_votes
-from .votes import ARCTANGENT, Places
+from .votes import ARCTANGENT, Places, vote_by_directions, vote_by_table, vote_softly
 
 __all__ = ["Dtype", "Plan", "find_plan", "make_plan"]
 
 # uint8, float32 or float64
 Dtype = np.dtype[np.generic]
-# Writes the blocks of images of shape (n, rows, columns, channels) to an array of shape (n, block
-# rows, block columns, cell rows, cell columns, bins).
-WriteBlocks = Callable[[Image, FloatArray], None]
-Votes = Callable[[Image], tuple[Places, FloatArray]]
+# Writes the votes of images of shape (n, rows, columns, channels).
+WriteVotes = Callable[[Image, Places, FloatArray], None]
+VotesOf = Callable[[Image], tuple[npt.NDArray[np.int64], FloatArray]]
 
 # Of degree 7; OpenCV's is good to 2e-4 radian, which is part of its convention.
 OPENCV_ARCTANGENT = (
@@ -45,6 +47,7 @@ EPSILON = {"dalal": 1e-3, "skimage": 1e-5}
 SCALE = {"dalal": 1 / 255, "skimage": 1, "opencv": 1, "uoctti": 1 / 255, "cs231n": 1}
 # The last bit of float32 numbers from 512 to 1024 is 2**-14.
 ROUNDING = np.float32(768)
+PIXELS_AT_ONCE = 2**15  # of small images, whose votes fit in a core's cache
 
 
 class Plan:
@@ -81,17 +84,19 @@ class Plan:
         has_blocks = not only_cells and p.convention not in CONVENTIONS_OF_CELLS
         check_size(size[:2], p.cell, p.block if has_blocks else (1, 1))
         self._needs_roots = bool(p.root) and dtype != np.uint8
-        self._blocks, pooling = lay_out(p, size, has_blocks)
-        self._write_blocks = way_to_blocks(p, pooling, dtype)
-        self._axes: tuple[int, ...] = (0, 1, 2, 3, 4)
-        if not only_cells and p.convention in ("opencv", "cs231n"):
-            self._axes = (1, 0, 3, 2, 4)
-        shape = tuple(self._blocks[axis] for axis in self._axes)
-        self.shape = shape if has_blocks else (*shape[:2], shape[4])
+        by_columns = not only_cells and p.convention in ("opencv", "cs231n")
+        self.shape, self._starts, self._pooling = lay_out(p, size, has_blocks, by_columns)
+        self._block_size = math.prod(self.shape[2:])
+        if not has_blocks:
+            self.shape = (*self.shape[:2], self.shape[4])
+        self._cells = self.shape
         self._has_corners = p.convention == "uoctti" and not only_cells
         if self._has_corners:
-            self.shape = (*shape[:2], 3 * p.orientations + 4)
+            self.shape = (*self.shape[:2], 3 * p.orientations + 4)
         self.length = math.prod(self.shape)
+        self._votes_shape = (size[0], 2 if p.convention in ("dalal", "opencv") else 1, size[1])
+        self._write_votes = way_to_votes(p, dtype, self._starts)
+        self._at_once = max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
 
     def describe(self, images: Image, out: FloatArray) -> None:
         """Write the descriptors of images.
@@ -104,17 +109,19 @@ class Plan:
         if self._needs_roots and images.min() < 0:
             raise ValueError("transform_sqrt needs pixels that are not negative")
         n = len(images)
+        cells = np.empty((n, *self._cells), np.float32) if self._has_corners else out
+        blocks = cells.reshape(-1, self._block_size)
+        n_blocks = len(blocks) // n
+        rows, n_votes, columns = self._votes_shape
+        at_once = min(n, self._at_once)
+        places = np.empty((at_once * rows, n_votes, columns), np.uint32)
+        votes = np.empty(places.shape, np.float32)
+        for first in range(0, n, at_once):
+            self._write_votes(images[first : first + at_once], places, votes)
+            part = blocks[first * n_blocks : (first + at_once) * n_blocks]
+            kernels.describe_votes(places, votes, *self._pooling, part)
         if self._has_corners:
-            cells = np.empty((n, *self._blocks), np.float32)
-            self._write_blocks(images, cells)
-            kernels.uoctti_numbers(cells[:, :, :, 0, 0], out.reshape(n, *self.shape))
-        elif self._axes[0] == 1:
-            blocks = np.empty((n, *self._blocks), np.float32)
-            self._write_blocks(images, blocks)
-            moved = blocks.transpose(0, *(axis + 1 for axis in self._axes))
-            out.reshape(moved.shape)[:] = moved
-        else:
-            self._write_blocks(images, out.reshape(n, *self._blocks))
+            kernels.uoctti_numbers(cells, out.reshape(n, *self.shape))
 
 
 @lru_cache(maxsize=256)
@@ -133,14 +140,15 @@ def find_plan(p: Parameters, size: tuple[int, ...], dtype: Dtype, only_cells: bo
 
 
 def lay_out(
-    p: Parameters, size: tuple[int, ...], has_blocks: bool
-) -> tuple[tuple[int, ...], kernels.Pooling]:
-    """Return the shape of an image's blocks and how pixels are pooled into them.
+    p: Parameters, size: tuple[int, ...], has_blocks: bool, by_columns: bool
+) -> tuple[tuple[int, ...], Places, kernels.Pooling]:
+    """Return the shape of an image's blocks, where its columns vote, and how blocks are pooled.
 
     Without blocks, a block is a cell and has no norm.
     """
     assert p.stride is not None
     rows, columns = (windows_along(p, axis, size[axis], has_blocks) for axis in (0, 1))
+    height = 1
     block, steps, norm = p.block, p.block, p.norm
     if not has_blocks:
         block, steps, norm = (1, 1), (1, 1), "none"
@@ -148,53 +156,100 @@ def lay_out(
         steps = (p.stride[0] // p.cell[0], p.stride[1] // p.cell[1])
     elif p.convention == "opencv":
         norm = "opencv"
-    n_blocks = [
-        (len(windows.first) - n) // step + 1
-        for windows, n, step in zip((rows, columns), block, steps, strict=True)
-    ]
+    if p.convention in ("skimage", "cs231n"):  # All rows of a cell have one weight.
+        height = p.cell[0]
+        rows = rows._replace(period=1, weights=rows.weights[:, :1], end=rows.number)
     n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
+
+    # Columns that lie one period apart are neighbours in a line.
+    pixels = columns.first[:, np.newaxis] + np.arange(columns.weights.shape[1])
+    before = -(min(0, pixels.min()) // columns.period)
+    behind = max(size[1] - 1, (columns.number - 1) * columns.period + pixels.max())
+    together = before + behind // columns.period + 1
+
+    def place(x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return (x % columns.period * together + x // columns.period + before) * n_bins
+
+    nowhere = columns.period * together * n_bins  # where columns vote that are in no cell
+    x = np.arange(size[1])
+    starts = np.where((x >= columns.start) & (x < columns.end), place(x), nowhere)
+    run = round_up(columns.number * n_bins, 8)
+    line_size = round_up(max(nowhere + n_bins, place(pixels).max() + run), 8)
+
+    first = np.add.outer(rows.period * np.arange(rows.number), rows.first).ravel()
+    lines = first[:, np.newaxis] + np.arange(rows.weights.shape[1])
+    line_weights = np.tile(rows.weights, (rows.number, 1)) * SCALE[p.convention]
+    line_weights[(lines < rows.start) | (lines >= rows.end)] = 0
+    kept = lines.shape[1] + (np.maximum.accumulate(first) - first).max()
+
+    n_cells = len(columns.first)
+    cells = np.arange(len(lines) * n_cells).reshape(-1, n_cells) * run
+    cells = np.add.outer(cells, n_bins * np.arange(columns.number)).swapaxes(1, 2)
+    cells = cells.reshape(len(lines), -1)
+    sources = sliding_window_view(cells, block)[:: steps[0], :: steps[1]]
+    if by_columns:
+        sources = sources.transpose(1, 0, 3, 2)
     pooling = kernels.Pooling(
-        rows.first,
-        (rows.weights * SCALE[p.convention]).astype(np.float32),
-        columns.first,
-        columns.weights.astype(np.float32),
-        steps,
+        size[0],
+        height,
+        line_size,
+        np.minimum(lines[:, -1] + 1, size[0] // height).astype(np.uint64),
+        in_fours(lines % kept * line_size, np.uint64),
+        in_fours(line_weights, np.float32),
+        run,
+        in_fours(place(pixels), np.uint64),
+        in_fours(columns.weights, np.float32),
+        sources.reshape(-1, block[0] * block[1]).astype(np.uint64),
         kernels.NORMS.index(norm),
         EPSILON.get(p.convention, 0.0),
     )
-    return (*n_blocks, *block, n_bins), pooling
+    return (*sources.shape, n_bins), starts.astype(np.uint32), pooling
 
 
-def way_to_blocks(p: Parameters, pooling: kernels.Pooling, dtype: Dtype) -> WriteBlocks:
-    """Return the function that writes the blocks of images: a kernel and its arguments."""
+def round_up(n: int, multiple: int) -> int:
+    """Return the least multiple that is not below n."""
+    return int(-(-n // multiple) * multiple)
+
+
+def in_fours(runs: npt.NDArray[Any], dtype: type) -> npt.NDArray[Any]:
+    """Append zeros to rows until their length is a multiple of four."""
+    missing = -runs.shape[1] % kernels.FOUR
+    return np.pad(runs, ((0, 0), (0, missing))).astype(dtype)
+
+
+def way_to_votes(p: Parameters, dtype: Dtype, starts: Places) -> WriteVotes:
+    """Return the function that writes the votes of images: a kernel and its arguments."""
     n, root = p.orientations, bool(p.root)
     if p.convention == "cs231n":
-        return _exactly(partial(cs231n_votes, orientations=n), pooling)
+        return _exactly(partial(cs231n_votes, orientations=n), starts)
     if p.convention == "skimage":
         if root or dtype != np.uint8:
-            return _exactly(partial(skimage_votes, orientations=n, takes_roots=root), pooling)
-        table, lengths = skimage_tables(n)
-        return lambda images, out: kernels.describe_table(images, table, lengths, pooling, out)
+            return _exactly(partial(skimage_votes, orientations=n, takes_roots=root), starts)
+        tables = skimage_tables(n)
+        return lambda images, places, votes: vote_by_table(images, *tables, starts, places, votes)
     if p.convention == "uoctti":
         angles = bin_angles("uoctti", n, False, 2 * np.pi)[:n]
         cosines, sines = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
-        return lambda images, out: kernels.describe_directions(
-            in_8_bits(images), root, cosines, sines, pooling, out
+        return lambda images, places, votes: vote_by_directions(
+            in_8_bits(images), root, cosines, sines, starts, places, votes
         )
     bins_a_radian = n / (2 * np.pi if p.signed else np.pi)
     arctangent = OPENCV_ARCTANGENT if p.convention == "opencv" else ARCTANGENT
     coefficients = (np.array(arctangent) * bins_a_radian).astype(np.float32)
-    return lambda images, out: kernels.describe_soft(
-        in_8_bits(images), root, p.signed, coefficients, pooling, out
+    return lambda images, places, votes: vote_softly(
+        in_8_bits(images), root, n, p.signed, coefficients, starts, places, votes
     )
 
 
-def _exactly(votes: Votes, pooling: kernels.Pooling) -> WriteBlocks:
-    """Return the function that writes the blocks of images by votes from :mod:`.exact`."""
+def _exactly(votes_of: VotesOf, starts: Places) -> WriteVotes:
+    """Return the function that writes votes from :mod:`.exact`."""
 
-    def write(images: Image, out: FloatArray) -> None:
-        for image, blocks in zip(images, out, strict=True):
-            kernels.describe_votes(*votes(image), pooling, blocks)
+    def write(images: Image, places: Places, votes: FloatArray) -> None:
+        rows = images.shape[1]
+        for k, image in enumerate(images):
+            here = slice(k * rows, (k + 1) * rows)
+            bins, votes[here, 0] = votes_of(image)
+            places[here, 0] = starts + bins
 
     return write
 

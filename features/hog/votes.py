@@ -1,30 +1,28 @@
 """Compiled loops of HOG, first part: pixels -> gradients -> votes.
 
-Each function writes to the arrays that it is given last.
+Each kernel takes images of shape (n, rows, columns, channels) and writes the votes of their pixels:
+``votes[k * rows + y, v, x]`` is vote number v of the pixel in row y and column x of image k. The
+vote is for bin ``places[k * rows + y, v, x] - starts[x]``, where ``starts[x]`` is the place of the
+first bin in the histogram of column x.
 """
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import inlined
-from visualwords.features.image import FloatArray
+from visualwords.compiling import inlined, kernel
+from visualwords.features.image import FloatArray, Image
 
 __all__ = [
     "ARCTANGENT",
     "Places",
-    "direction_votes",
-    "histogram_starts",
-    "load",
     "row_gradients",
-    "row_gradients_by_table",
-    "soft_votes",
-    "table_votes",
+    "row_votes",
+    "vote_by_directions",
+    "vote_by_table",
+    "vote_softly",
 ]
 
-# Places of bins in histograms that lie one behind another: ``starts[x] + b`` is that of bin b in
-# the histogram of column x. Unsigned, for numba lets negative indices count from the end.
+# Unsigned, for numba lets negative indices count from the end.
 Places = npt.NDArray[np.uint32]
 
 # Coefficients of t, t**3, t**5 ... in a polynomial near arctan(t) for t in 0..1, of least maximal
@@ -40,35 +38,31 @@ ARCTANGENT = (
 )
 
 ZERO, HALF = np.float32(0), np.float32(0.5)
+FACTOR, OFFSET = np.float32(511), np.float32(255 * 512)  # of indices in the table of gradients
 TINY = np.float32(1e-30)  # keeps the slope of a gradient of length 0 a number
 
 
 @inlined
-def load(image: Any, takes_roots: bool, planes: FloatArray) -> None:
-    """Copy an image into planes with a border of one pixel, or copy its square roots.
+def load(images: Image, k: int, takes_roots: bool, planes: FloatArray) -> None:
+    """Copy image k into planes with a border of one pixel, or copy its square roots.
 
     The border mirrors the image at its outermost pixels: ``planes[c, 0] = planes[c, 2]``. So the
-    difference of two neighbours is 0 where one of them lies outside the image.
-
-    Parameters
-    ----------
-    image : ndarray of shape (rows, columns, channels), uint8 or float32
-    takes_roots : bool
-    planes : ndarray of shape (channels, rows + 2, columns + 2), float32
+    difference of two neighbours is 0 where one of them lies outside the image. ``planes`` has the
+    shape (channels, rows + 2, columns + 2).
     """
-    rows, columns, channels = image.shape
+    rows, columns, channels = images.shape[1:]
     for c in range(channels):
-        plane = planes[c]
         for y in range(rows):
             for x in range(columns):
-                plane[y + 1, x + 1] = image[y, x, c]
+                planes[c, y + 1, x + 1] = images[k, y, x, c]
             if takes_roots:
                 for x in range(1, columns + 1):
-                    plane[y + 1, x] = np.sqrt(plane[y + 1, x])
-            plane[y + 1, 0] = plane[y + 1, min(2, columns)]
-            plane[y + 1, columns + 1] = plane[y + 1, max(columns - 1, 1)]
-        plane[0] = plane[min(2, rows)]
-        plane[rows + 1] = plane[max(rows - 1, 1)]
+                    planes[c, y + 1, x] = np.sqrt(planes[c, y + 1, x])
+            planes[c, y + 1, 0] = planes[c, y + 1, min(2, columns)]
+            planes[c, y + 1, columns + 1] = planes[c, y + 1, max(columns - 1, 1)]
+        for x in range(columns + 2):
+            planes[c, 0, x] = planes[c, min(2, rows), x]
+            planes[c, rows + 1, x] = planes[c, max(rows - 1, 1), x]
 
 
 @inlined
@@ -76,66 +70,32 @@ def row_gradients(planes: FloatArray, y: int, gx: FloatArray, gy: FloatArray) ->
     """Compute ``gx = p[y, x + 1] - p[y, x - 1]`` and ``gy = p[y + 1, x] - p[y - 1, x]`` of a row.
 
     Of several channels that with the largest ``gx**2 + gy**2`` counts, the first of equal ones.
-
-    Parameters
-    ----------
-    planes : ndarray of shape (channels, rows + 2, columns + 2), float32
-        The pixels p, with a border.
-    y : int
-    gx, gy : ndarray of shape (columns,), float32
+    ``planes`` are the pixels p, with a border, as :func:`load` writes them; gx and gy have the
+    shape (columns,).
     """
-    above, row, below = planes[0, y], planes[0, y + 1], planes[0, y + 2]
     for x in range(len(gx)):
-        gx[x] = row[x + 2] - row[x]
-        gy[x] = below[x + 1] - above[x + 1]
+        gx[x] = planes[0, y + 1, x + 2] - planes[0, y + 1, x]
+        gy[x] = planes[0, y + 2, x + 1] - planes[0, y, x + 1]
     for c in range(1, len(planes)):
-        above, row, below = planes[c, y], planes[c, y + 1], planes[c, y + 2]
         for x in range(len(gx)):
-            across, down = row[x + 2] - row[x], below[x + 1] - above[x + 1]
+            across = planes[c, y + 1, x + 2] - planes[c, y + 1, x]
+            down = planes[c, y + 2, x + 1] - planes[c, y, x + 1]
             longer = across * across + down * down > gx[x] * gx[x] + gy[x] * gy[x]
             gx[x] = across if longer else gx[x]
             gy[x] = down if longer else gy[x]
 
 
 @inlined
-def row_gradients_by_table(
-    planes: FloatArray, y: int, lengths: npt.NDArray[np.float64], gx: FloatArray, gy: FloatArray
-) -> None:
-    """Compute the gradients of a row as :func:`row_gradients`, of 8-bit channels.
-
-    The first channel with the largest ``lengths[255 + gy, 255 + gx]`` counts.
-    """
-    for x in range(len(gx)):
-        longest = -1.0
-        for c in range(len(planes)):
-            across = planes[c, y + 1, x + 2] - planes[c, y + 1, x]
-            down = planes[c, y + 2, x + 1] - planes[c, y, x + 1]
-            length = lengths[255 + int(down), 255 + int(across)]
-            if length > longest:
-                longest, gx[x], gy[x] = length, across, down
-
-
-@inlined
-def histogram_starts(columns: int, width: int, n_bins: int) -> Places:
-    """Return where the histograms of columns start: ``width`` columns share one of ``n_bins``."""
-    starts = np.empty(columns, np.uint32)
-    for x in range(columns):
-        starts[x] = x // width * n_bins
-    return starts
-
-
-@inlined
-def soft_votes(
+def row_votes(
     gx: FloatArray,
     gy: FloatArray,
     n_bins: int,
     signed: bool,
     arctangent: FloatArray,
     starts: Places,
-    lower_places: Places,
-    lower: FloatArray,
-    upper_places: Places,
-    upper: FloatArray,
+    row: int,
+    places: Places,
+    votes: FloatArray,
 ) -> None:
     """Share the length of each gradient linearly between the two bins nearest to its angle.
 
@@ -151,21 +111,12 @@ def soft_votes(
     arctangent : ndarray of shape (7,), float32
         Coefficients of ``t, t**3, t**5 ...`` in arctan(t) * n_bins / turn for t in 0..1.
     starts : ndarray of shape (columns,), uint32
-        Of :func:`histogram_starts`.
-    lower_places, upper_places : ndarray of shape (columns,), uint32
-        The places of the bins b and b + 1.
-    lower, upper : ndarray of shape (columns,), float32
-        Their votes.
+    row : int
+        Where in ``places`` and ``votes`` to write.
+    places, votes : ndarray of shape (rows, 2, columns), uint32 and float32
     """
-    a0, a1, a2, a3, a4, a5, a6 = (
-        arctangent[0],
-        arctangent[1],
-        arctangent[2],
-        arctangent[3],
-        arctangent[4],
-        arctangent[5],
-        arctangent[6],
-    )
+    a0, a1, a2, a3 = arctangent[0], arctangent[1], arctangent[2], arctangent[3]
+    a4, a5, a6 = arctangent[4], arctangent[5], arctangent[6]
     last = np.int32(n_bins - 1)
     turn = np.float32(n_bins)
     half_turn = turn * HALF if signed else turn
@@ -184,64 +135,117 @@ def soft_votes(
         above = min(max(np.int32(angle + HALF), np.int32(0)), np.int32(n_bins))
         length = np.sqrt(across * across + down * down)
         share = length * (angle + HALF - np.float32(above))
-        lower[x], upper[x] = length - share, share
+        votes[row, 0, x], votes[row, 1, x] = length - share, share
         below = np.int32(above - 1) if above > 0 else last
-        lower_places[x] = starts[x] + np.uint32(below)
-        upper_places[x] = starts[x] + np.uint32(above if above <= last else np.int32(0))
+        places[row, 0, x] = starts[x] + np.uint32(below)
+        places[row, 1, x] = starts[x] + np.uint32(above if above <= last else np.int32(0))
 
 
-@inlined
-def table_votes(
-    gx: FloatArray,
-    gy: FloatArray,
-    table: npt.NDArray[np.uint8],
+@kernel
+def vote_softly(
+    images: Image,
+    takes_roots: bool,
+    n_bins: int,
+    signed: bool,
+    arctangent: FloatArray,
     starts: Places,
-    indices: npt.NDArray[np.uint32],
     places: Places,
     votes: FloatArray,
 ) -> None:
-    """Let each gradient of 8-bit pixels vote for the bin ``table[511 * (255 + gy) + 255 + gx]``.
+    """Write the two votes of every pixel, by :func:`row_votes`: "dalal" and "opencv"."""
+    rows, columns, channels = images.shape[1:]
+    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
+    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    for k in range(len(images)):
+        load(images, k, takes_roots, planes)
+        for y in range(rows):
+            row_gradients(planes, y, gx, gy)
+            row_votes(gx, gy, n_bins, signed, arctangent, starts, k * rows + y, places, votes)
 
-    The vote is its length, ``sqrt(gx**2 + gy**2)``. ``indices``, of shape (columns,), is room for
-    those of the table.
+
+@kernel
+def vote_by_table(
+    images: npt.NDArray[np.uint8],
+    table: npt.NDArray[np.uint8],
+    lengths: npt.NDArray[np.float64],
+    starts: Places,
+    places: Places,
+    votes: FloatArray,
+) -> None:
+    """Let each gradient of 8-bit pixels vote for a bin that is looked up: "skimage".
+
+    The bin is ``table[511 * (255 + gy) + 255 + gx]`` and the vote is ``sqrt(gx**2 + gy**2)``. Of
+    several channels the first with the largest ``lengths[255 + gy, 255 + gx]`` counts.
     """
-    for x in range(len(gx)):
-        votes[x] = np.sqrt(gx[x] * gx[x] + gy[x] * gy[x])
-        indices[x] = np.int32(gy[x] * np.float32(511) + gx[x] + np.float32(255 * 512))
-    for x in range(len(gx)):
-        places[x] = starts[x] + np.uint32(table[indices[x]])
+    rows, columns, channels = images.shape[1:]
+    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
+    for k in range(len(images)):
+        load(images, k, False, planes)
+        for y in range(rows):
+            row = k * rows + y
+            for x in range(columns):
+                gx = planes[0, y + 1, x + 2] - planes[0, y + 1, x]
+                gy = planes[0, y + 2, x + 1] - planes[0, y, x + 1]
+                votes[row, 0, x] = np.sqrt(gx * gx + gy * gy)
+                places[row, 0, x] = np.int32(gy * FACTOR + gx + OFFSET)
+            if channels > 1:
+                longest_by_table(planes, y, lengths, row, places, votes)
+            for x in range(columns):
+                places[row, 0, x] = starts[x] + table[places[row, 0, x]]
 
 
 @inlined
-def direction_votes(
-    gx: FloatArray,
-    gy: FloatArray,
+def longest_by_table(
+    planes: FloatArray,
+    y: int,
+    lengths: npt.NDArray[np.float64],
+    row: int,
+    places: Places,
+    votes: FloatArray,
+) -> None:
+    """Write the vote and the index in the table of the longest gradient of several channels."""
+    for x in range(votes.shape[2]):
+        longest = -1.0
+        for c in range(len(planes)):
+            gx = planes[c, y + 1, x + 2] - planes[c, y + 1, x]
+            gy = planes[c, y + 2, x + 1] - planes[c, y, x + 1]
+            length = lengths[255 + int(gy), 255 + int(gx)]
+            if length > longest:
+                longest = length
+                votes[row, 0, x] = np.sqrt(gx * gx + gy * gy)
+                places[row, 0, x] = np.int32(gy * FACTOR + gx + OFFSET)
+
+
+@kernel
+def vote_by_directions(
+    images: Image,
+    takes_roots: bool,
     cosines: FloatArray,
     sines: FloatArray,
     starts: Places,
-    largest: FloatArray,
     places: Places,
     votes: FloatArray,
 ) -> None:
-    """Let each gradient vote for the direction that it points along most, with its length.
+    """Let each gradient vote for the direction that it points along most: "uoctti".
 
-    The n directions are ``(cosines[k], sines[k])``, and their opposites are the bins n + k. The
-    first with the largest product with the gradient counts, in float32 as in VLFeat. There is no
-    vote where all products are 0. ``largest``, of shape (columns,), is room for these products.
+    The n directions are ``(cosines[b], sines[b])``, and their opposites are the bins n + b. The
+    first with the largest product with the gradient counts, in float32 as in VLFeat. The vote is
+    the gradient's length, or 0 where all products are 0.
     """
+    rows, columns, channels = images.shape[1:]
     n = len(cosines)
-    for x in range(len(gx)):
-        places[x] = 0
-        largest[x] = ZERO
-    for k in range(n):
-        along, opposite = np.int32(k), np.int32(n + k)
-        cosine, sine = cosines[k], sines[k]
-        for x in range(len(gx)):
-            product = gx[x] * cosine + gy[x] * sine
-            nearest = opposite if product < ZERO else along
-            places[x] = nearest if abs(product) > largest[x] else places[x]
-            largest[x] = max(abs(product), largest[x])
-    for x in range(len(gx)):
-        length = np.sqrt(gx[x] * gx[x] + gy[x] * gy[x])
-        votes[x] = length if largest[x] > ZERO else ZERO
-        places[x] += starts[x]
+    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
+    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    for k in range(len(images)):
+        load(images, k, takes_roots, planes)
+        for y in range(rows):
+            row_gradients(planes, y, gx, gy)
+            for x in range(columns):
+                largest, nearest = ZERO, 0
+                for b in range(n):
+                    product = gx[x] * cosines[b] + gy[x] * sines[b]
+                    if abs(product) > largest:
+                        largest, nearest = abs(product), n + b if product < ZERO else b
+                length = np.sqrt(gx[x] * gx[x] + gy[x] * gy[x])
+                places[k * rows + y, 0, x] = starts[x] + np.uint32(nearest)
+                votes[k * rows + y, 0, x] = length if largest > ZERO else ZERO

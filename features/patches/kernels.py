@@ -11,13 +11,7 @@ import numpy.typing as npt
 
 from visualwords.compiling import inlined, inner, kernel
 from visualwords.features.hog.kernels import multiply_and_clip, sum_of_squares
-from visualwords.features.hog.votes import (
-    ARCTANGENT,
-    Places,
-    histogram_starts,
-    row_gradients,
-    soft_votes,
-)
+from visualwords.features.hog.votes import ARCTANGENT, Places, row_gradients, row_votes
 from visualwords.features.image import FloatArray
 
 from .grid import BORDER, CELLS, MARGIN, N_NUMBERS, ORIENTATIONS, WINDOW, Grid, IndexArray
@@ -165,7 +159,7 @@ def sum_windows(
     samples : ndarray of shape (1, rows, columns), float32
         With one sample around those that vote.
     arctangent
-        Of :func:`visualwords.features.hog.votes.soft_votes`.
+        Of :func:`visualwords.features.hog.votes.row_votes`.
     side : int
         Samples that a small cell is wide and high; a half cell has ``MARGIN``.
     apart : int
@@ -180,31 +174,26 @@ def sum_windows(
     small = np.empty(n_small * ORIENTATIONS, np.float32)
     lines = np.empty((n_lines, (n_small - 4 * half + 1) * ORIENTATIONS), np.float32)
     gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
-    lower, upper = np.empty(columns, np.float32), np.empty(columns, np.float32)
-    lower_places, upper_places = np.empty(columns, np.uint32), np.empty(columns, np.uint32)
-    starts = histogram_starts(columns, side, ORIENTATIONS)
+    places, votes = np.empty((1, 2, columns), np.uint32), np.empty((1, 2, columns), np.float32)
+    starts = np.empty(columns, np.uint32)
+    for x in range(columns):
+        starts[x] = x // side * ORIENTATIONS
     for i in range(n_lines):
         small[:] = ZERO
         for y in range(i * side, (i + 1) * side):
             row_gradients(samples, y, gx, gy)
-            soft_votes(
-                gx, gy, ORIENTATIONS, False, arctangent, starts,
-                lower_places, lower, upper_places, upper,
-            )  # fmt: skip
-            add_votes(lower_places, lower, upper_places, upper, small)
+            row_votes(gx, gy, ORIENTATIONS, False, arctangent, starts, 0, places, votes)
+            add_votes(places, votes, small)
         sum_halves(small, ORIENTATIONS, half, lines[i])
     write_windows(lines, half, apart, n_down, n_across, out)
 
 
 @inlined
-def add_votes(
-    lower_places: Places, lower: FloatArray, upper_places: Places, upper: FloatArray,
-    small: FloatArray,
-) -> None:  # fmt: skip
-    """Add votes to their places."""
-    for x in range(len(lower)):
-        small[lower_places[x]] += lower[x]
-        small[upper_places[x]] += upper[x]
+def add_votes(places: Places, votes: FloatArray, small: FloatArray) -> None:
+    """Add the votes of a row to their places."""
+    for v in range(2):
+        for x in range(votes.shape[2]):
+            small[places[0, v, x]] += votes[0, v, x]
 
 
 @inlined
@@ -278,8 +267,7 @@ def normalize(windows: FloatArray) -> None:
     It becomes ``v / sqrt(sum(v**2) + 0.1**2)``, is clipped at 0.2 and divided by its length.
     """
     for k in range(len(windows)):
-        window = windows[k]
-        factor = ONE / np.sqrt(sum_of_squares(window) + FLOOR * FLOOR)
-        factor = ONE / np.sqrt(multiply_and_clip(window, factor) + TINY)
-        for i in range(len(window)):
-            window[i] *= factor
+        factor = ONE / np.sqrt(sum_of_squares(windows, k) + FLOOR * FLOOR)
+        factor = ONE / np.sqrt(multiply_and_clip(windows, k, factor) + TINY)
+        for i in range(windows.shape[1]):
+            windows[k, i] *= factor
