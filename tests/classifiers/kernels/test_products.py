@@ -17,6 +17,9 @@ SHAPES = [
     # More than one panel of rows and chunk of columns, each with a rest.
     (131, 1001, 12),
     (3, 7, MANY_CLASSES + 1),
+    # More than one strip of rows, with a rest; and one that cannot be cut.
+    (150, 1001, 10),
+    (20, 100, 600),
 ]
 
 
