@@ -39,9 +39,9 @@ SOURCES: tuple[type[Source], ...] = (
     ManifestSource,
     ListSource,
     ZipSource,
+    TarSource,
     CifarSource,
     IdxSource,
-    TarSource,
     FolderSource,
 )
 

@@ -140,7 +140,11 @@ def is_file(name: str) -> bool:
     if not is_url(name):
         return os.path.isfile(name)
     fs, path = filesystem(name)
-    return bool(fs.isfile(path))
+    try:  # many names of one folder are asked for: its listing is known after the first
+        infos = fs.ls(path.rpartition("/")[0], detail=True)
+    except Exception:  # file systems raise all kinds
+        return False
+    return any(info["name"] == path and info["type"] == "file" for info in infos)
 
 
 def entries(folder: str) -> Iterator[Entry]:
