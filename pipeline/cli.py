@@ -2,14 +2,12 @@
 
 import json
 import os
-import signal
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +23,7 @@ from .cli_options import (
     MaxFailures,
     Out,
     PathColumn,
+    RecipeFile,
     Relearn,
     RetryFailed,
     RunFolder,
@@ -41,6 +40,7 @@ from .cli_options import (
     make_recipe,
 )
 from .cli_screen import complain, console, report_images, report_scores, warn
+from .cli_signals import Interrupted, signals
 from .cli_store import app as store_app
 
 __all__ = ["main"]
@@ -71,6 +71,20 @@ def demo(
     run(str(images / "train"), out / "run", test=str(images / "test"), jobs=jobs)
 
 
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="A new file.")] = Path(
+        "recipe.toml"
+    ),
+) -> None:
+    """Write a recipe: every option of every feature and classifier, and what it means."""
+    from .recipe_file import recipe_text
+
+    with file.open("x", encoding="utf-8") as stream:
+        stream.write(recipe_text())
+    console.print(f"recipe     {file}", soft_wrap=True)
+
+
 @app.command("run")
 def run(
     train: TrainImages,
@@ -78,6 +92,7 @@ def run(
     test: Test = None,
     test_size: TestSize = None,
     store: Store = None,
+    recipe: RecipeFile = None,
     features: Features = None,
     set_: Sets = None,
     seed: Seed = None,
@@ -100,7 +115,7 @@ def run(
     options = make_options(jobs, json_, log, retry_failed, max_failures, time_limit, relearn)
     job = Run(out, store=store, options=options)
     columns = column_names(train, path_column, label_column, split_column)
-    job.run(train, test, make_recipe(features, set_, seed, test_size), **columns)
+    job.run(train, test, make_recipe(recipe, features, set_, seed, test_size), **columns)
     if json_:
         typer.echo(json.dumps(job.metrics))
         return
@@ -117,6 +132,7 @@ def extract(
     ] = None,
     test: Test = None,
     test_size: TestSize = None,
+    recipe: RecipeFile = None,
     features: Features = None,
     set_: Sets = None,
     seed: Seed = None,
@@ -134,19 +150,19 @@ def extract(
     """Compute the features of images and keep them in a store. Images need no labels."""
     from .run import Run, image_metrics
 
-    recipe = make_recipe(features, set_, seed, test_size)
+    asked = make_recipe(recipe, features, set_, seed, test_size)
     options = make_options(jobs, json_, log, retry_failed, max_failures, time_limit, relearn)
     columns = column_names(images, path_column, label_column, split_column)
     if out is not None:
         job = Run(out, store=store, options=options)
-        job.extract(images, test, recipe, **columns)
+        job.extract(images, test, asked, **columns)
         metrics = job.metrics
     elif store is None:
         raise typer.BadParameter("give --store STORE, or --out RUN", param_hint="--store")
     else:
         from .job import extract_to_store
 
-        metrics = image_metrics(extract_to_store(images, store, recipe, options, **columns))
+        metrics = image_metrics(extract_to_store(images, store, asked, options, **columns))
     if json_:
         typer.echo(json.dumps(metrics))
     else:
@@ -157,6 +173,7 @@ def extract(
 def plan(
     images: Images,
     store: Annotated[str, typer.Option(help="Path or URL of the feature store.")],
+    recipe: RecipeFile = None,
     features: Features = None,
     set_: Sets = None,
     seed: Seed = None,
@@ -170,10 +187,10 @@ def plan(
     """Say what extract would compute, and why. Nothing is decoded or learned."""
     from .planning import plan_job
 
-    recipe = make_recipe(features, set_, seed, None)
+    asked = make_recipe(recipe, features, set_, seed, None)
     options = make_options(jobs, json_, None, retry_failed, None, None, False)
     columns = column_names(images, path_column, label_column, split_column)
-    lines = plan_job(images, store, recipe, options, **columns)
+    lines = plan_job(images, store, asked, options, **columns)
     if json_:
         typer.echo(json.dumps({line.feature: vars(line) for line in lines}))
         return
@@ -195,16 +212,24 @@ def why(
 
 @app.command("train")
 def train_command(
-    folder: RunFolder, set_: Sets = None, jobs: Jobs = -1, json_: Json = False, log: Log = None
+    folder: RunFolder,
+    recipe: RecipeFile = None,
+    set_: Sets = None,
+    jobs: Jobs = -1,
+    json_: Json = False,
+    log: Log = None,
 ) -> None:
-    """Train the classifiers on the rows of a run."""
+    """Train the classifiers of a run again; --recipe and --set choose others."""
+    from .recipe_file import read_recipe
     from .run import Run, recipe_of
 
     run = Run.open(folder, make_options(jobs, json_, log))
-    recipe = recipe_of(run.record())
+    asked = recipe_of(run.record())
+    if recipe is not None:
+        asked = replace(asked, classifiers=read_recipe(recipe).classifiers)
     for setting in set_ or []:
-        recipe = recipe.with_setting(setting)
-    metrics = run.train(recipe)
+        asked = asked.with_setting(setting)
+    metrics = run.train(asked)
     if json_:
         typer.echo(json.dumps(metrics))
 
@@ -279,45 +304,18 @@ def _common(
     """Take the options that come before any command."""
 
 
-class _Interrupted(BaseException):
-    """The user (SIGINT) or the system (SIGTERM) asked the job to end.
-
-    Typer would take a KeyboardInterrupt for its own.
-    """
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise _Interrupted(number)
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Turn signals into an exception, so that a job ends in order."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    try:
-        before = [signal.signal(number, _interrupt) for number in numbers]
-    except ValueError:  # not in the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is 0 only when the job did what was asked."""
     if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be UTF-8
         sys.stdout.reconfigure(errors="surrogateescape")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     try:
-        with warnings.catch_warnings(), _signals():
+        with warnings.catch_warnings(), signals():
             # What a decoder finds wrong with a file is told with the file's name, as its failure.
             warnings.filterwarnings("ignore", module=r"PIL\.")
             warnings.showwarning = warn
             typer.main.get_command(app)(arguments, prog_name="visualwords")
-    except _Interrupted as error:
+    except Interrupted as error:
         complain("interrupted; what was computed is kept, the same command goes on from there")
         return 128 + int(error.args[0])
     except OSError as error:

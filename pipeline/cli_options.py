@@ -26,6 +26,9 @@ Out = Annotated[Path, typer.Option(help="Folder of the run; made if it is missin
 Store = Annotated[
     str | None, typer.Option(help="Path or URL of a feature store to share (RUN/store).")
 ]
+RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", help="A recipe; `visualwords init` writes one.")
+]
 Features = Annotated[str | None, typer.Option(help="Names of features, such as hue,hog.")]
 Sets = Annotated[
     list[str] | None,
@@ -73,18 +76,22 @@ def make_options(
 
 
 def make_recipe(
-    features: str | None, sets: list[str] | None, seed: int | None, test_size: float | None
+    file: Path | None,
+    features: str | None,
+    sets: list[str] | None,
+    seed: int | None,
+    test_size: float | None,
 ) -> Any:
-    """Return the recipe that the options of a command ask for."""
+    """Return the recipe of a command: the defaults, changed by the file, then by the options."""
     from .recipe import Recipe
+    from .recipe_file import read_recipe
 
-    recipe = Recipe()
-    for setting in sets or []:
+    recipe = Recipe() if file is None else read_recipe(file)
+    settings = [*(sets or [])]
+    settings += [] if seed is None else [f"seed={seed}"]
+    settings += [] if test_size is None else [f"test_size={test_size}"]
+    for setting in settings:
         recipe = recipe.with_setting(setting)
-    if seed is not None:
-        recipe = recipe.with_setting(f"seed={seed}")
-    if test_size is not None:
-        recipe = recipe.with_setting(f"test_size={test_size}")
     if features is not None:
         recipe = recipe.with_features([name.strip() for name in features.split(",")])
     return recipe

@@ -133,7 +133,7 @@ def find_learned(
     why : str
         Why there is none.
     """
-    wanted, why = key_of(recipe), f"no {name} was learned with these parameters"
+    wanted, why = key_of(recipe), "nothing was learned with these parameters yet"
     known = np.sort(training.view(f"S{DIGEST_BYTES}"))
     best: tuple[int, str] | None = None
     for folder in store.names():

@@ -4,6 +4,7 @@ A run is a folder:
 
 =====================  ==========================================================================
 ``run.json``           the recipe, where the images are, and the features in the store
+``recipe.toml``        the recipe again, with its defaults, for ``--recipe``
 ``images.parquet``     each image: path, label, split, digest, status, reason, where its rows lie
 ``models/``            the features and the trained classifiers, all that ``predict`` needs
 ``metrics.json``       counts, scores, times
@@ -43,6 +44,7 @@ from .learn import draws
 from .persist import decode_estimator, is_ours, save_estimator
 from .reader import Reader, read_bytes
 from .recipe import Part, Recipe
+from .recipe_file import recipe_text
 from .sources import FolderSource, JoinedSource, Source, SourceError, open_source
 from .store.files import DamagedError, LocalFolder, checksum, open_folder
 from .store.rows import FeatureRows, RowMatrix, key_of
@@ -54,6 +56,7 @@ __all__ = ["Prediction", "Run"]
 RUN, IMAGES, METRICS = "run.json", "images.parquet", "metrics.json"
 MODELS = "models/models.json"
 FAILURES, PREDICTIONS = "failures.csv", "predictions.csv"
+RECIPE = "recipe.toml"
 RESULTS = (PREDICTIONS, METRICS)
 LEDGER = pa.schema(
     [
@@ -192,6 +195,7 @@ class Run:
             self._replace(record, extraction)
             self._extraction = extraction
             self._keep_features(extraction, recipe.reader)
+            self._files.write(RECIPE, recipe_text(recipe, commented=False).encode())
             self.metrics |= image_metrics(extraction)
             self._finish()
         return extraction

@@ -82,7 +82,7 @@ def train(
                 report[name] = {
                     "alpha": getattr(model, "alpha_", getattr(model, "alpha", None)),
                     "n_features": X.shape[1],
-                    "n_iter": int(np.max(getattr(model, "n_iter_", 0))),
+                    "n_iter": int(np.max(getattr(model, "n_iter_", None) or 0)),
                     "fit_seconds": round(perf_counter() - start, 3),
                     "train_accuracy": float(accuracy_score(labels, model.predict(X))),
                 }

@@ -1,0 +1,132 @@
+"""Recipes as TOML: each option is written and explained; each error is named with its line."""
+
+import tomllib
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from visualwords.classifiers import LinearSVM, SoftmaxCV
+from visualwords.features import HOG, BagOfVisualWords, HueHistogram, KeypointPatches
+from visualwords.pipeline.recipe import Recipe, RecipeError
+from visualwords.pipeline.recipe_file import read_recipe, recipe_text
+
+IMAGES = pa.table({"rows": pa.array([32], pa.int32()), "columns": pa.array([32], pa.int32())})
+OWN = """
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+class Mean(TransformerMixin, BaseEstimator):
+    __module__ = "own_feature"
+    def __init__(self, scale=1.0):
+        self.scale = scale
+    def fit(self, X, y=None):
+        return self
+    def transform(self, X):
+        return np.array([[image.mean() * self.scale] for image in X], np.float32)
+"""
+
+
+def read(tmp_path, text):
+    file = tmp_path / "recipe.toml"
+    file.write_text(text, encoding="utf-8")
+    return read_recipe(file)
+
+
+def test_the_written_recipe_is_the_default_one(tmp_path):
+    for commented in (False, True):
+        recipe = read(tmp_path, recipe_text(commented=commented))
+        assert recipe_text(recipe) == recipe_text()
+        for made, expected in (
+            (recipe.make_features(IMAGES), Recipe().make_features(IMAGES)),
+            (recipe.make_classifiers(), Recipe().make_classifiers()),
+        ):
+            assert {n: repr(e) for n, e in made.items()} == {
+                n: repr(e) for n, e in expected.items()
+            }
+
+
+@pytest.mark.parametrize("kind", [HueHistogram, HOG, BagOfVisualWords, LinearSVM])
+def test_every_option_is_written_with_its_default_and_a_comment(kind):
+    lines = recipe_text().splitlines()
+    start = lines.index(f'kind = "{kind.__name__}"')
+    section = lines[start : lines.index("", start)]
+    for name, value in kind().get_params(deep=False).items():
+        if name in ("n_jobs", "verbose"):
+            continue
+        (at,) = [i for i, x in enumerate(section) if x.removeprefix("# ").startswith(f"{name} =")]
+        assert section[at - 1].startswith("# ")
+        if value is not None and name != "standardize":
+            found = tomllib.loads(section[at])[name]
+            assert (tuple(found) if isinstance(found, list) else found) == value
+
+
+def test_a_table_names_all_the_features_that_there_are(tmp_path):
+    recipe = read(tmp_path, "seed = 3\n[features.hog]\n[features.fine]\nkind = 'HueHistogram'\n")
+    assert list(recipe.features) == ["hog", "fine"]
+    assert list(recipe.classifiers) == ["LinearSVM", "Softmax"]
+    assert recipe.seed == 3
+
+
+def test_nested_kinds_and_none(tmp_path):
+    recipe = read(
+        tmp_path,
+        "[features.words]\nnorm = 'none'\npatches = { kind = 'KeypointPatches', n_keypoints = 9 }\n"
+        "[classifiers.Softmax]\nkind = 'SoftmaxCV'\n",
+    )
+    words = recipe.make_features(IMAGES)["words"]
+    assert words.norm is None
+    assert isinstance(words.patches, KeypointPatches)
+    assert words.patches.n_keypoints == 9
+    softmax = recipe.make_classifiers()["Softmax"]
+    assert isinstance(softmax, SoftmaxCV)
+    assert softmax.standardize == "parts"
+    assert read(tmp_path, recipe_text(recipe)) == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("sed = 1", 1, "no key 'sed'; did you mean 'seed'?"),
+        ("\nseed = -1", 2, "seed: expected a whole number from 0 to 4294967295, got -1"),
+        ("test_size = 1.5", 1, "test_size: expected a number above 0 and below 1, got 1.5"),
+        ("max_side = true", 1, "max_side: expected a whole number of at least 1, got True"),
+        ("features = 3", 1, "expected tables such as [features.NAME]"),
+        ("[features]\nhue = 3", 2, "hue: expected a table [features.hue]"),
+        (
+            "[features.hue]\n# x\nn_bin = 3",
+            3,
+            "hue has no parameter 'n_bin'; did you mean 'n_bins'",
+        ),
+        ("[features.hue]\nn_bins = 0", 2, "hue: n_bins must be a whole number from 1"),
+        ("[features.words]\nnorm = 'l3'", 2, "words: norm must be one of ('sqrt', 'l1', 'l2'"),
+        ("[features.hog]\nkind = 'HOGG'", 2, "no feature of the kind 'HOGG'; did you mean 'HOG'?"),
+        ("seed = 1\n\n[features.huge]", 3, 'huge needs a kind, such as kind = "module:Class"'),
+        ("[features.x]\nkind = 'no_such:Thing'", 2, "expected module:Class that can be imported"),
+        ("[features.x]\nkind = 'builtins:dict'", 2, "expected a scikit-learn estimator"),
+        ("[classifiers.Softmax]\nalpha = -1", 2, "Softmax: alpha must be at least 0"),
+        ("[classifiers.LinearSVM]\nloss = 'hing'", 2, "LinearSVM: loss must be one of"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(tmp_path, text, line, message):
+    with pytest.raises(RecipeError) as caught:
+        read(tmp_path, text)
+    assert str(caught.value).startswith(f"{tmp_path / 'recipe.toml'}, line {line}: ")
+    assert message in str(caught.value)
+
+
+def test_what_is_no_toml_is_refused_with_the_place(tmp_path):
+    with pytest.raises(RecipeError, match=r"not a TOML file: .*line 2"):
+        read(tmp_path, "seed = 1\nseed 2\n")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(RecipeError, match="not a TOML file"):
+        read_recipe(tmp_path / "bytes.toml")
+
+
+def test_a_class_in_the_current_folder_takes_part(tmp_path, monkeypatch):
+    (tmp_path / "own_feature.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    recipe = read(tmp_path, "[features.mean]\nkind = 'own_feature:Mean'\nscale = 2.0\n")
+    feature = recipe.make_features(IMAGES)["mean"]
+    np.testing.assert_array_equal(feature.transform([np.full((4, 4), 3, np.uint8)]), [[6.0]])
+    assert "scale = 2.0" in recipe_text(recipe)
