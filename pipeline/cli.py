@@ -221,11 +221,13 @@ def train_command(
 ) -> None:
     """Train the classifiers of a run again; --recipe and --set choose others."""
     from .recipe_file import read_recipe
-    from .run import Run, recipe_of
+    from .run import Run, own_code_refused, recipe_of
 
     run = Run.open(folder, make_options(jobs, json_, log))
     asked = recipe_of(run.record())
-    if recipe is not None:
+    if recipe is None:
+        asked = own_code_refused(asked, folder / "run.json")
+    else:
         asked = replace(asked, classifiers=read_recipe(recipe).classifiers)
     for setting in set_ or []:
         asked = asked.with_setting(setting)

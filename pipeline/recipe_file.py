@@ -127,7 +127,8 @@ def line_of(text: str, where: tuple[str, ...]) -> int:
     where : tuple of str
         The names that lead to the key.
     """
-    best, depth, table = 1, 0, ()
+    best, depth = 1, 0
+    table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[+([^\]]+)\]", line)
         key = re.match(r"\s*([\w\"'.-]+)\s*=", line)

@@ -107,6 +107,8 @@ class Run:
         self._files = LocalFolder(self.folder)
         self._store = store
         self._extraction: Extraction | None = None
+        self._asked: Recipe | None = None
+        self._unsaved: dict[str, Any] = {}  # trained classifiers of the user's own
         self.metrics: dict[str, Any] = {}
 
     @classmethod
@@ -174,7 +176,7 @@ class Run:
         self, train: Any, test: Any = None, recipe: Recipe | None = None, **columns: str
     ) -> Extraction:
         """Compute the rows of all images; see :meth:`run`."""
-        recipe = recipe or Recipe()
+        recipe = self._asked = recipe or Recipe()
         source, assign = _labelled_source(train, test, recipe, columns)
         self._check_folder(source)
         store = self.store
@@ -243,7 +245,7 @@ class Run:
             Names other classifiers than those of the run.
         """
         record = self.record()
-        recipe = recipe or recipe_of(record)
+        recipe = recipe or self._asked or own_code_refused(recipe_of(record), self.folder / RUN)
         with self._alone():
             self._continue()
             extraction = self._open_extraction()
@@ -257,9 +259,10 @@ class Run:
                 return self.metrics
             classifiers = recipe.make_classifiers()
             for classifier in classifiers.values():
-                if "n_jobs" in classifier.get_params():
+                if is_ours(classifier) and "n_jobs" in classifier.get_params():
                     classifier.set_params(n_jobs=self.options.n_jobs)
             models, report = train(extraction, classifiers, self.options.progress)
+            self._unsaved = {name: m for name, m in models.items() if not is_ours(m)}
             for name in (*RESULTS, MODELS):
                 self._files.remove(name)
             files = {name: save_estimator(m) for name, m in models.items() if is_ours(m)}
@@ -275,6 +278,7 @@ class Run:
                     "features": record["features"],
                     "reader": [recipe.max_pixels, recipe.max_side],
                     "files": {name: checksum(name, data) for name, data in files.items()},
+                    "unsaved": list(self._unsaved),
                 },
             )
             self.metrics["classifiers"] = report
@@ -297,7 +301,10 @@ class Run:
 
     def _are_trained(self, made_from: str) -> bool:
         try:
-            return self._models_record()["made_from"] == made_from and bool(self._load_models())
+            trained = self._models_record()
+            if trained["made_from"] != made_from or set(trained["unsaved"]) - set(self._unsaved):
+                return False
+            return bool(self._load_models())
         except (OSError, ValueError):
             return False
 
@@ -312,6 +319,12 @@ class Run:
         """
         trained = self._models_record()
         models = self._load_models()
+        lost = sorted(set(trained["unsaved"]) - set(models))
+        if lost:
+            raise ValueError(
+                f"{lost[0]}: a classifier of your own is not kept between commands; `visualwords "
+                "run` trains and scores it, and the same in Python"
+            )
         with self._alone():
             self._continue()
             extraction, split = self._open_extraction(), TEST
@@ -443,13 +456,18 @@ class Run:
                     "again"
                 )
             models[name] = decode_estimator(data)
-        return models
+        return models | self._unsaved
 
     def _load_features(self, trained: Mapping[str, Any]) -> dict[str, Any]:
         """Load the features that the models were trained on, and no others."""
         reader, features = Reader(*trained["reader"]), {}
         for name, folder in trained["features"].items():
             file = f"models/{name}.npz"
+            if ":" in self.record()["recipe"]["features"].get(name, {}).get("kind", ""):
+                raise ValueError(
+                    f"{name}: a feature of your own is not kept in a run's folder, so that only "
+                    "the images of the run can be scored, by `visualwords run` and `evaluate`"
+                )
             try:
                 feature = decode_estimator(self._files.read(file))
                 key = key_of(describe_feature(feature, reader))
@@ -591,6 +609,17 @@ def recipe_of(record: Mapping[str, Any]) -> Recipe:
     for group in ("features", "classifiers"):
         values[group] = {name: Part(**part) for name, part in values[group].items()}
     return Recipe(**values)
+
+
+def own_code_refused(recipe: Recipe, file: Path) -> Recipe:
+    """Return a recipe that comes from a file in a run, unless it names code that would be run."""
+    for name, part in recipe.classifiers.items():
+        if ":" in part.kind:
+            raise ValueError(
+                f"{file}: {name} is {part.kind}, code of your own, which no file of a run may "
+                "start; name it with --recipe FILE"
+            )
+    return recipe
 
 
 def shared_images(images: pa.Table) -> pa.Table:

@@ -79,10 +79,11 @@ def train(
                 start = perf_counter()
                 with _naming(model_name(name, names)):
                     model = clone(classifier).fit(X, labels)
+                n_iter = getattr(model, "n_iter_", None)
                 report[name] = {
                     "alpha": getattr(model, "alpha_", getattr(model, "alpha", None)),
                     "n_features": X.shape[1],
-                    "n_iter": int(np.max(getattr(model, "n_iter_", None) or 0)),
+                    "n_iter": 0 if n_iter is None else int(np.max(n_iter)),
                     "fit_seconds": round(perf_counter() - start, 3),
                     "train_accuracy": float(accuracy_score(labels, model.predict(X))),
                 }

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import cv2
 import numpy as np
@@ -196,6 +197,39 @@ def test_names_are_printed_as_they_are(crops, test_crops, tmp_path, capsys):
     assert f"models     {folder}/models" in capsys.readouterr().out
     assert call("predict", folder, folder / "none.jpg") == 1
     assert f"error: {folder}/none.jpg: cannot be read" in capsys.readouterr().err
+
+
+def test_init_writes_a_recipe_that_run_follows(crops, test_crops, tmp_path, capsys):
+    file = tmp_path / "recipe.toml"
+    assert call("init", file) == 0
+    assert call("init", file) == 1, "a file is not replaced"
+    file.write_text(file.read_text().replace("n_bins = 10", "n_bins = 12"))
+    command = ("run", crops, "--test", test_crops, "--recipe", file, "--features", "hue")
+    assert call(*command, "--out", tmp_path / "run", "--set", "Softmax.kind=SoftmaxCV") == 0
+    written = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
+    assert list(written["features"]) == ["hue"]
+    assert written["features"]["hue"]["n_bins"] == 12
+    assert written["classifiers"]["Softmax"]["kind"] == "SoftmaxCV"
+    capsys.readouterr()
+    command = ("run", crops, "--test", test_crops, "--recipe", tmp_path / "run" / "recipe.toml")
+    assert call(*command, "--out", tmp_path / "run") == 0
+    assert capsys.readouterr().out.count("nothing new") == 2
+
+
+def test_classes_of_the_user_take_part_in_a_run_and_are_started_by_no_file(
+    crops, test_crops, tmp_path, capsys
+):
+    own = (
+        *("--set", "fine.kind=visualwords.features:HueHistogram", "--set", "fine.n_bins=5"),
+        *("--set", "ridge.kind=sklearn.linear_model:RidgeClassifier", "--features", "hue,fine"),
+    )
+    assert call("run", crops, "--test", test_crops, "--out", tmp_path, *own) == 0
+    metrics = json.loads((tmp_path / "metrics.json").read_bytes())
+    assert set(metrics["classifiers"]["ridge"]["by_features"]) == {"hue", "fine", "hue+fine"}
+    capsys.readouterr()
+    for command in ("train", "evaluate"):
+        assert call(command, tmp_path) == 1
+        assert "of your own" in capsys.readouterr().err
 
 
 def test_store_commands(folder, tmp_path, capsys):

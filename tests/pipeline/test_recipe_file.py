@@ -81,7 +81,7 @@ def test_nested_kinds_and_none(tmp_path):
     softmax = recipe.make_classifiers()["Softmax"]
     assert isinstance(softmax, SoftmaxCV)
     assert softmax.standardize == "parts"
-    assert read(tmp_path, recipe_text(recipe)) == recipe
+    assert recipe_text(read(tmp_path, recipe_text(recipe))) == recipe_text(recipe)
 
 
 @pytest.mark.parametrize(
