@@ -4,7 +4,6 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterable
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -39,7 +38,7 @@ from .cli_options import (
     make_options,
     make_recipe,
 )
-from .cli_screen import complain, console, report_images, report_scores, warn
+from .cli_screen import complain, console, prediction_line, report_images, report_scores, warn
 from .cli_signals import Interrupted, signals
 from .cli_store import app as store_app
 
@@ -266,25 +265,25 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="Write a .csv or .parquet file.")] = None,
 ) -> None:
     """Print the class of each image and its probability."""
-    from .predict import find_images, write_predictions
+    from .predict import check_table_name, find_images, write_predictions
     from .run import Run
 
-    job = Run.open(folder, make_options(jobs, json_, None))
-    predictions: Iterable[Any] = job.predict(find_images(images), classifier=classifier, top=top)
     if out is not None:
-        predictions = write_predictions(out, list(predictions))
-    failed = False
-    for prediction in predictions:
+        check_table_name(out)
+    job = Run.open(folder, make_options(jobs, json_, None))
+    found: Any = job.predict(find_images(images), classifier=classifier, top=top)
+    if out is not None:
+        found = write_predictions(out, list(found))
+    n_failed = 0
+    for prediction in found:
         if prediction.failure:
-            failed = True
+            n_failed += 1
             complain(f"{prediction.image}: {prediction.failure}")
-        elif json_:
-            classes = dict(zip(prediction.labels, prediction.probabilities, strict=True))
-            typer.echo(json.dumps({"image": prediction.image, "classes": classes}))
-        elif out is None:
-            pairs = zip(prediction.labels, prediction.probabilities, strict=True)
-            typer.echo("\t".join([prediction.image, *(f"{y}\t{p:.4f}" for y, p in pairs)]))
-    if failed:
+        elif json_ or out is None:
+            typer.echo(prediction_line(prediction, json_))
+    if out is not None:
+        console.print(f"{out}: {len(found)} images, {n_failed} failed", soft_wrap=True)
+    if n_failed:
         raise typer.Exit(1)
 
 

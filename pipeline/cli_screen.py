@@ -1,5 +1,6 @@
 """What the commands print: counts, scores, warnings and errors."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,16 @@ def report_scores(job: Any, classifiers: Any = None) -> None:
     console.print(f"metrics    {job.folder / 'metrics.json'}", soft_wrap=True)
     console.print(f"models     {job.folder / 'models'}", soft_wrap=True)
     console.print(f"matrices   {job.store}", soft_wrap=True)
+
+
+def prediction_line(prediction: Any, as_json: bool) -> str:
+    """Return image, classes and probabilities, as far as there are any, as one line."""
+    values = prediction.probabilities or [None] * len(prediction.labels)
+    pairs = list(zip(prediction.labels, values, strict=True))
+    if as_json:
+        return json.dumps({"image": prediction.image, "classes": dict(pairs)})
+    texts = [label if p is None else f"{label}\t{p:.4f}" for label, p in pairs]
+    return "\t".join([prediction.image, *texts])
 
 
 def complain(message: str) -> None:

@@ -1,22 +1,134 @@
-"""Images to predict, by files, folders and globs; and predictions in a file."""
+"""Predict images: which files are meant, their classes, and the classes in a file."""
 
 import csv
 import glob
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .engine import in_workers
+from .reader import Reader, read_bytes
 from .sources import FolderSource
 from .store.files import LocalFolder
+from .workers import describe_images
 
-if TYPE_CHECKING:
-    from .run import Prediction
+__all__ = ["Prediction", "find_images", "predict_images", "write_predictions"]
 
-__all__ = ["find_images", "write_predictions"]
+IMAGES_AT_A_TIME = 128
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The classes of one image, or the reason why there are none.
+
+    Attributes
+    ----------
+    image : str
+    labels : tuple of str
+        The best first.
+    probabilities : tuple of float
+        Of these; empty where the classifier gives none.
+    failure : str or None
+    """
+
+    image: str
+    labels: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class _Batch:
+    images: Sequence[str]
+    reader: Reader
+    features: Sequence[Any]
+
+
+def predict_images(
+    images: Sequence[str],
+    reader: Reader,
+    features: Sequence[Any],
+    model: Any,
+    top: int = 1,
+    n_jobs: int | None = None,
+) -> Iterator[Prediction]:
+    """Decode and describe images in workers, and yield their classes in the order of the images.
+
+    Parameters
+    ----------
+    images : sequence of str
+        Files.
+    reader : Reader
+    features : sequence of estimator
+        Their rows side by side are what the model was trained on.
+    model : estimator
+    top : int
+    n_jobs : int or None
+        As in joblib.
+    """
+    batches = [
+        _Batch(images[start : start + IMAGES_AT_A_TIME], reader, features)
+        for start in range(0, len(images), IMAGES_AT_A_TIME)
+    ]
+    done: dict[int, list[Prediction]] = {}
+    shown = 0
+    for number, (rows, failures) in in_workers(_describe_batch, batches, n_jobs):
+        done[number] = _predict_batch(batches[number], rows, failures, model, top)
+        while shown in done:
+            yield from done.pop(shown)
+            shown += 1
+
+
+def _describe_batch(batch: _Batch) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
+    """Return a row for each image that can be described, and why the others cannot."""
+    pixels, failures = {}, {}
+    for i, image in enumerate(batch.images):
+        try:
+            pixels[i] = batch.reader.decode(read_bytes(image))
+        except ValueError as error:
+            failures[i] = str(error)
+    parts = []
+    numbers = np.array(list(pixels), int)
+    for feature in batch.features:
+        block, refused = describe_images(feature, list(pixels.values()))
+        failures |= {int(numbers[k]): reason for k, reason in refused.items()}
+        parts.append((np.delete(numbers, list(refused)), block))
+    kept = [i for i in pixels if i not in failures]
+    if not kept:
+        return np.empty((0, 0), np.float32), failures
+    return np.hstack([block[np.isin(rows, kept)] for rows, block in parts]), failures
+
+
+def _predict_batch(
+    batch: _Batch,
+    rows: npt.NDArray[np.float32],
+    failures: dict[int, str],
+    model: Any,
+    top: int,
+) -> list[Prediction]:
+    has_probabilities = hasattr(model, "predict_proba")
+    if len(rows):
+        scores = model.predict_proba(rows) if has_probabilities else model.decision_function(rows)
+        if scores.ndim == 1:  # of two classes, the second one's
+            scores = np.column_stack([-scores, scores])
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    predictions, row = [], 0
+    for i, image in enumerate(batch.images):
+        if i in failures:
+            predictions.append(Prediction(image, failure=failures[i]))
+            continue
+        labels = tuple(str(model.classes_[k]) for k in best[row])
+        values = tuple(float(scores[row, k]) for k in best[row]) if has_probabilities else ()
+        predictions.append(Prediction(image, labels, values))
+        row += 1
+    return predictions
 
 
 def find_images(names: Sequence[str]) -> list[str]:
@@ -34,8 +146,9 @@ def find_images(names: Sequence[str]) -> list[str]:
     return found
 
 
-def write_predictions(file: Path, predictions: Sequence["Prediction"]) -> Sequence["Prediction"]:
+def write_predictions(file: Path, predictions: Sequence[Prediction]) -> Sequence[Prediction]:
     """Write predictions to a ``.csv`` or ``.parquet`` file, a row for each image; return them."""
+    check_table_name(file)
     n_classes = max((len(p.labels) for p in predictions), default=0)
     columns: dict[str, list[str | float | None]] = {"image": [p.image for p in predictions]}
     for k in range(n_classes):
@@ -47,11 +160,15 @@ def write_predictions(file: Path, predictions: Sequence["Prediction"]) -> Sequen
     buffer = io.BytesIO()
     if file.suffix == ".parquet":
         pq.write_table(pa.table(columns), buffer)
-    elif file.suffix == ".csv":
+    else:
         text = io.StringIO(newline="")
         csv.writer(text).writerows([columns.keys(), *zip(*columns.values(), strict=True)])
         buffer.write(text.getvalue().encode())
-    else:
-        raise ValueError(f"{file}: expected a name that ends in .csv or .parquet")
     LocalFolder(file.parent).write(file.name, buffer.getvalue())
     return predictions
+
+
+def check_table_name(file: Path) -> None:
+    """Refuse a file of another kind before the first image is read."""
+    if file.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"{file}: expected a name that ends in .csv or .parquet")

@@ -25,7 +25,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,9 +41,10 @@ from .extract import Extraction, digests_of
 from .features import FeatureRef, describe_feature, load_feature
 from .job import TEST, TRAIN, Options, extract_source
 from .learn import draws
-from .persist import decode_estimator, is_ours, save_estimator
-from .reader import Reader, read_bytes
-from .recipe import Part, Recipe
+from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
+from .predict import Prediction, predict_images
+from .reader import Reader
+from .recipe import Part, Recipe, nearest
 from .recipe_file import recipe_text
 from .sources import FolderSource, JoinedSource, Source, SourceError, open_source
 from .store.files import DamagedError, LocalFolder, checksum, open_folder
@@ -71,16 +72,6 @@ LEDGER = pa.schema(
 )
 # What lies beside a folder ``train``. Taken for classes, splits would be learned and scored, too.
 SPLITS = frozenset({"test", "val", "valid", "validation"})
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The classes of one image and their probabilities, or the reason why there are none."""
-
-    image: str
-    labels: tuple[str, ...] = ()
-    probabilities: tuple[float, ...] = ()
-    failure: str | None = None
 
 
 class Run:
@@ -291,7 +282,7 @@ class Run:
         chosen = extraction.chosen(TRAIN)
         said = {
             "version": __version__,
-            "classifiers": {n: asdict(part) for n, part in recipe.classifiers.items()},
+            "classifiers": {n: describe_estimator(c) for n, c in recipe.make_classifiers().items()},
             "features": self.record()["features"],
             "labels": extraction.images["label"].take(chosen).to_pylist(),
         }
@@ -370,16 +361,17 @@ class Run:
     def predict(
         self, images: Sequence[str], *, classifier: str | None = None, top: int = 1
     ) -> Iterator[Prediction]:
-        """Return the classes of images by a classifier on all features.
+        """Return the classes of images by a classifier on all features, in the order of the images.
 
         Parameters
         ----------
         images : sequence of str
             Image files.
         classifier : str, optional
-            "Softmax", or the first that gives probabilities, where it is left out.
+            The first that gives probabilities, where it is left out. One that gives none orders the
+            classes by its scores.
         top : int
-            So many classes, the most probable first.
+            So many classes, the best first.
         """
         trained = self._models_record()
         reader = Reader(*trained["reader"])
@@ -387,33 +379,20 @@ class Run:
         model = self._predictor(trained, classifier)
         if self._models_record() != trained:
             raise ValueError(f"{self.folder}: a job replaces the models just now; predict again")
-        for image in images:
-            try:
-                pixels = [reader.decode(read_bytes(image))]
-                row = np.hstack([feature.transform(pixels) for feature in features])
-            except ValueError as error:
-                yield Prediction(image, failure=str(error))
-                continue
-            probabilities = model.predict_proba(row)[0]
-            best = np.argsort(-probabilities, kind="stable")[:top]
-            yield Prediction(
-                image,
-                tuple(str(model.classes_[i]) for i in best),
-                tuple(float(probabilities[i]) for i in best),
-            )
+        yield from predict_images(images, reader, features, model, top, self.options.n_jobs)
 
     def _predictor(self, trained: Mapping[str, Any], classifier: str | None) -> Any:
         together = feature_sets(list(trained["features"]))[-1]
-        models = self._load_models()
-        names = [classifier] if classifier else trained["classifiers"]
-        for name in names:
-            model = models.get(model_name(name, together))
-            if model is not None and hasattr(model, "predict_proba"):
-                return model
-        raise ValueError(
-            f"{self.folder}: no trained classifier {classifier or ''} that gives probabilities; "
-            f"there are {', '.join(trained['classifiers'])}"
-        )
+        known, models = trained["classifiers"], self._load_models()
+        if classifier is not None and classifier not in known:
+            raise ValueError(f"no trained classifier {classifier!r}{nearest(classifier, known)}")
+        found = [
+            models.get(model_name(n, together)) for n in ([classifier] if classifier else known)
+        ]
+        found = [model for model in found if model is not None]
+        if not found:
+            raise ValueError(f"{self.folder}: no classifier in it was kept; see `visualwords run`")
+        return next((model for model in found if hasattr(model, "predict_proba")), found[0])
 
     # Files
 

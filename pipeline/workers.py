@@ -21,7 +21,7 @@ from .store.files import open_folder
 from .store.rows import DIGEST_BYTES, RowFailure, write_shard
 from .timelimit import run_each
 
-__all__ = ["Receipt", "ShardTask", "compute_shard", "decode"]
+__all__ = ["Receipt", "ShardTask", "compute_shard", "decode", "describe_images"]
 
 # Images that are decoded at a time: what lies between is in memory.
 IMAGES_AT_A_TIME = 256
@@ -115,7 +115,7 @@ def compute_shard(task: ShardTask) -> Receipt:
             feature = ref.estimator
             if feature is None:
                 feature = _feature(task.store, replace(ref, estimator=None), task.reader)
-            block, why = _describe(feature, [images[i] for i in numbers])
+            block, why = describe_images(feature, [images[i] for i in numbers])
             for k, reason in why.items():
                 refused[ref.name][numbers[k]] = _failure(task, numbers[k], REFUSED, reason)
             described[ref.name] += [i for k, i in enumerate(numbers) if k not in why]
@@ -182,7 +182,7 @@ def _kind_and_reason(error: BaseException, time_limit: float | None) -> tuple[st
     return CRASHED, f"{type(error).__name__}: {error}"
 
 
-def _describe(
+def describe_images(
     feature: Any, images: Sequence[Image]
 ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
     """Return the rows of the images that a feature can describe, and why it refuses the others."""

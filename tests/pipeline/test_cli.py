@@ -131,6 +131,29 @@ def test_predict_gives_the_best_classes_as_lines_json_and_files(
     assert row["probability1"] == pytest.approx(float(p_first), abs=1e-4)
 
 
+def test_predict_takes_folders_and_another_classifier(run_folder, test_crops, capsys):
+    with (run_folder / "predictions.csv").open() as file:
+        expected = {row["path"]: row["LinearSVM"] for row in csv.DictReader(file)}
+    assert call("predict", run_folder, test_crops, "--classifier", "LinearSVM") == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert lines == [[str(test_crops / name), label] for name, label in expected.items()]
+
+
+def test_predictions_do_not_depend_on_what_is_predicted_beside(
+    run_folder, test_crops, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("visualwords.pipeline.predict.IMAGES_AT_A_TIME", 4)
+    images = sorted(test_crops.rglob("*.*"))
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    images[6:6] = [tmp_path / "bad.jpg"]
+    assert call("predict", run_folder, *images, "--json", "--jobs", 2) == 1
+    together = capsys.readouterr().out.splitlines()
+    for image, line in zip(images[:6] + images[7:], together, strict=True):
+        assert json.loads(line)["image"] == str(image)
+    assert call("predict", run_folder, images[9], "--json") == 0
+    assert capsys.readouterr().out.splitlines() == [together[8]]
+
+
 def test_predict_names_what_it_cannot_read_and_does_the_rest(run_folder, test_crops, capsys):
     good = test_crops / "rocket" / "00.jpg"
     assert call("predict", run_folder, "nowhere.png", good) == 1
