@@ -20,7 +20,7 @@ from .reporting import step_report, warn_of_result
 from .scaling import Scaling, Weights, column_scaling
 from .solvers.base import Result, Solver, State, within_range
 from .solvers.descent import MinibatchSolver
-from .solvers.primal_dual import settle_intercepts
+from .solvers.intercepts import settle_intercepts
 from .sources import Source
 from .validation import (
     LARGEST,

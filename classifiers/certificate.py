@@ -45,6 +45,8 @@ ROUNDS, BALANCED = 1000, 1e-15
 ENOUGH = 1 - 1e-9
 
 Array = npt.NDArray[np.float64]
+# A dual point, or the loss whose derivatives are one.
+Dual = Array | Loss
 
 
 class Bound(NamedTuple):
@@ -54,7 +56,7 @@ class Bound(NamedTuple):
     gap: float
 
 
-def certify(objective: Objective, W: Weights, dual: Loss | Array) -> Bound:
+def certify(objective: Objective, W: Weights, dual: Dual) -> Bound:
     """Bound how far the objective at ``W`` is above its minimum.
 
     Parameters
@@ -88,10 +90,10 @@ def certify(objective: Objective, W: Weights, dual: Loss | Array) -> Bound:
     value = mean + penalty
     if not (objective.alpha > 0 and np.isfinite(value)):
         return Bound(value, value if np.isfinite(value) else np.inf)
-    loss = dual if isinstance(dual, Loss) else None
-    if loss is not None:
-        dual = loss.values_and_grad(scores, objective.y)[1] * share[:, None]
-    A = np.asarray(dual)
+    if isinstance(dual, np.ndarray):
+        A = dual
+    else:
+        A = dual.values_and_grad(scores, objective.y)[1] * share[:, None]
     conjugates = _conjugates(objective.loss, A, objective.y, share)
     known = conjugates is not None
     if known and objective.fit_intercept:
@@ -185,7 +187,7 @@ def _products(objective: Objective, W: Weights, A: Array) -> _Products:
 
     def product(block: slice) -> tuple[Array, Array, float]:
         X = rows[block]
-        columns, longest = A[block].T @ X, float(np.einsum("ij,ij->i", X, X).max())
+        columns, longest = A[block].T @ X, float(np.vecdot(X, X).max())
         return columns, sizes[block] @ np.abs(X, out=X), longest
 
     columns, size, longest = np.zeros((A.shape[1], rows.shape[1])), np.zeros(rows.shape[1]), 0.0
@@ -245,8 +247,9 @@ def balanced(derivatives: Array, y: Labels, coupled: bool) -> Array:
     [[-0.5, 0.5], [0.5, -0.5]]
     """
     rows, n_classes = np.arange(len(y)), derivatives.shape[1]
-    sums = np.zeros((n_classes, n_classes))
-    np.add.at(sums, y, np.abs(derivatives))
+    pairs = y[:, None] * n_classes + np.arange(n_classes)
+    flat = np.bincount(pairs.ravel(), np.abs(derivatives).ravel(), n_classes**2)
+    sums = flat.reshape(n_classes, n_classes).astype(np.float64, copy=False)
     if coupled:
         np.fill_diagonal(sums, 0)
         factors = _circulation(sums)

@@ -145,6 +145,7 @@ class StandardisedRows:
     ) -> None:
         self.X, self.scaling = X, scaling
         self.shape, self.dtype = X.shape, np.dtype(dtype)
+        self._ones = scaling is not None and bool((scaling.scale == 1).all())
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -159,9 +160,12 @@ class StandardisedRows:
     def _scaled(self, block: FloatArray) -> FloatArray:
         if self.scaling is None:
             return np.asarray(block, self.dtype, order="C")
-        block = np.subtract(block, self.scaling.mean, order="C")
-        block /= self.scaling.scale
-        return block.astype(self.dtype, copy=False)
+        # NumPy converts and subtracts faster one after the other.
+        scaled = np.array(block, np.float64, order="C")
+        scaled -= self.scaling.mean
+        if not self._ones:
+            scaled /= self.scaling.scale
+        return scaled.astype(self.dtype, copy=False)
 
 
 def column_scaling(X: Source, weight: Weights | None, n_jobs: int | None) -> Scaling:

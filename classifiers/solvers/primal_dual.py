@@ -1,4 +1,4 @@
-"""``PrimalDual``: the fast solver, which ends with a proof of how far from the optimum it is."""
+"""``PrimalDual``: the fast solver for many rows, with a bound on the distance to the optimum."""
 
 from dataclasses import dataclass, field, replace
 
@@ -6,55 +6,48 @@ import numpy as np
 
 from visualwords.classifiers.certificate import Bound, certify
 from visualwords.classifiers.objective import Certificate, Objective, Weights
-from visualwords.classifiers.sources import take_rows
 
 from .base import Solver, State
 from .curvature import Curvature, column_gram, sample
-from .lbfgs import Pairs, finish_two_loop, quasi_newton_step, start_two_loop
+from .intercepts import settle_intercepts
+from .lbfgs import Pairs, quasi_newton_step
 from .plane_search import plane_rows, search_plane
+from .rounding import allowing_for_rounding, gradient_error, needs_proof
 
-__all__ = ["PrimalDual", "settle_intercepts"]
+__all__ = ["PrimalDual"]
 
-# The sample of the first steps: so many rows a column that its optimum lies near that of all rows,
-# if that is a small part of them.
-ROWS_PER_COLUMN = 16
-COARSER = 8
-# How often in a row to begin L-BFGS anew when it finds no lower value.
+# The first steps are made on so many rows per column, if that is at most 1 / COARSER of all rows.
+# The optimum of these rows lies near the optimum of all rows.
+ROWS_PER_COLUMN, COARSER = 16, 8
+# The solver stops after so many fresh starts of L-BFGS in a row that find no lower value.
 PATIENCE = 4
-# Part of what a search in a plane promised that makes it worth another one.
+# Part of the expected decrease that a search in a plane has to reach, or it is the last one.
 KEPT = 0.5
-# Steps over the intercepts alone, of which each costs a small part of a pass over X.
-SETTLING = 20
-SETTLING_ROWS = 1 << 14
-# From so many numbers in X on a gap of a smooth loss is trusted that was computed in float32, where
-# what is left of the derivatives by the intercepts is such a part of the rarest class.
-LARGE, UNBALANCED = 1 << 22, 0.05
-# Rows over which the sums of a gradient in float32 are taken: 64 in registers, then up to 64 sums.
-TERMS = 128
-# Rows that tell the length of a row.
-SAMPLED_ROWS = 1024
 
 
 class PrimalDual(Solver):
-    """Preconditioned L-BFGS on a smoothed loss, until the duality gap proves the answer good.
+    """Preconditioned L-BFGS on a smoothed loss that stops when the duality gap is within ``tol``.
 
-    1. *Smoothing* (Nesterov 2005). The kinks of a hinge are rounded off over a width. Each
-       example's gradient is then a feasible point of the dual problem, so one pass over X gives a
-       lower bound of the minimum (:meth:`Objective.certify`). The width shrinks, by as much as
-       the bound asks for, until ``value - bound <= tol * value``. What the rounding costs
-       falls with the square of the width, so a wide one will do.
-    2. *Preconditioning*. Features are strongly correlated, and L-BFGS alone spends most of its
-       steps on finding that out. Here it starts from the Hessian ``c * X^T X / n + alpha``, whose
-       first term is estimated on some rows; ``c`` is measured along the last step.
+    1. *Smoothing* (Nesterov 2005). The kinks of a hinge are rounded over a width. The gradients of
+       the examples are then a feasible point of the dual problem, so one pass over X gives a lower
+       bound of the minimum (:meth:`Objective.certify`). The solver reduces the width until
+       ``value - bound <= tol * value``. The error of the rounding falls with the square of the
+       width, so a wide one is enough.
+    2. *Preconditioning*. Features are strongly correlated, and L-BFGS alone needs many steps to
+       learn the correlations. Here it starts from the Hessian ``c * X^T X / n + alpha``. The first
+       term is estimated on a sample of rows, and ``c`` is measured along the last step.
     3. *Coarse to fine*. The first steps are made on a sample of the rows.
-    4. *Plane search*. Where X is large and the loss smooth, a step ends at the minimum in the plane
-       of the weights and L-BFGS's direction, found on some rows (:mod:`.plane_search`): as long as
-       all rows keep half of what these promise.
-    5. *Precision*. Where sums in float32 show no lower value any more, they are taken in float64.
+    4. *Plane search*. If X is large and the loss smooth, a step ends at the minimum in the plane of
+       the weights and the direction of L-BFGS. A sample of rows gives that minimum
+       (:mod:`.plane_search`). The solver does so while the value over all rows falls by at least
+       half of the decrease on the sample.
+    5. *Precision*. When float32 sums show no lower value any more, the solver goes on with float64
+       sums. A proof in float64 (:func:`.certify`) is the last act; a large X with a smooth loss
+       needs none (:mod:`.rounding`).
 
-    For a smooth loss the width is without meaning, and the gap is the squared norm of the
-    gradient divided by ``2 * alpha``. Without a penalty there is no bound, and the solver stops
-    when no lower value is found.
+    A smooth loss has no width. Its gap is the squared norm of the gradient divided by
+    ``2 * alpha``. Without a penalty there is no bound, and the solver stops when it finds no lower
+    value.
 
     Parameters
     ----------
@@ -83,7 +76,7 @@ class PrimalDual(Solver):
         self.random_state = random_state
 
     def check(self, objective: Objective) -> None:
-        """Refuse a loss that has kinks but cannot be smoothed, and a penalty that is not L2."""
+        """Refuse a loss with kinks that cannot be smoothed, and a penalty that is not L2."""
         loss = objective.loss
         if not loss.smooth and loss.smoothed(1.0) is loss:
             raise ValueError(
@@ -102,7 +95,7 @@ class PrimalDual(Solver):
         if objective.loss.smooth:
             progress.target = self.tol / 3
             progress.rows = plane_rows(objective, self.random_state + 1)
-            progress.smooth, progress.error = True, _gradient_error(objective)
+            progress.error = gradient_error(objective)
         n_coarse = max(ROWS_PER_COLUMN * objective.X.shape[1], 2048)
         if not W.any() and COARSER * n_coarse <= objective.n_samples:
             W = self._coarse(objective, W, n_coarse, progress)
@@ -111,9 +104,9 @@ class PrimalDual(Solver):
     def _coarse(
         self, objective: Objective, W: Weights, n_rows: int, progress: "_Progress"
     ) -> Weights:
-        """Solve for a sample, whose optimum is off by some per cent, to a gap of as much."""
+        """Return a rough solution for a sample of rows, whose optimum is off by some per cent."""
         rows = objective.subset(sample(objective, n_rows, self.random_state))
-        part = _Progress(rows.smoothed(1.0), progress.curvature)
+        part = _Progress(rows.smoothed(1.0), progress.curvature, coarse=True)
         if objective.loss.smooth:
             part.rows = plane_rows(rows, self.random_state + 1)
         state = _evaluate(part, W)
@@ -123,7 +116,7 @@ class PrimalDual(Solver):
                 break
         progress.objective = objective.smoothed(part.width)
         if objective.loss.smooth:
-            # The sample's own curvature, which the pairs tell, is a worse model than the columns'.
+            # The differences on the sample are a worse model of the Hessian than the columns.
             progress.curvature.measure(part.pairs)
         else:
             progress.width, progress.target, progress.pairs = part.width, part.target, part.pairs
@@ -154,7 +147,27 @@ class PrimalDual(Solver):
 
 @dataclass
 class _Progress:
-    """The smoothing at hand, how well it is to be solved, and what L-BFGS knows of it."""
+    """The state of the solver besides the weights.
+
+    Attributes
+    ----------
+    objective : Objective
+        Smoothed over ``width``.
+    curvature : Curvature
+    width : float
+    target : float
+        The smoothed objective is minimised to so small a part of its value.
+    pairs : list
+        The differences that L-BFGS remembers.
+    rows : Objective or None
+        The sample of rows for searches in a plane.
+    stuck : int
+        Fresh starts in a row that found no lower value.
+    error : float
+        Result of :func:`.gradient_error`.
+    coarse : bool
+        Whether these are the steps on a sample of the rows, which need no proof.
+    """
 
     objective: Objective
     curvature: Curvature
@@ -163,39 +176,16 @@ class _Progress:
     pairs: Pairs = field(default_factory=list)
     rows: Objective | None = None
     stuck: int = 0
-    smooth: bool = False
     error: float = 0.0
+    coarse: bool = False
 
     def use_double(self) -> None:
-        """Go on with sums in float64; differences of gradients so far are of sums in float32."""
+        """Go on with sums in float64, and forget differences of float32 gradients."""
         self.objective, self.pairs = self.objective.in_double(), []
         self.rows, self.error = None, 0.0
 
-    def allowing(self, certificate: Certificate) -> Certificate:
-        """Add what the rounding of sums in float32 can hide of the gradient of a smooth loss."""
-        if not (self.error and certificate.distance and self.objective.alpha):
-            return certificate
-        alpha = self.objective.alpha
-        error = self.error * float(np.sqrt(2 * min(1.0, certificate.value)))
-        length = float(np.sqrt(2 * alpha * certificate.distance)) + error
-        return replace(certificate, distance=length**2 / (2 * alpha))
-
-    def trusts(self, certificate: Certificate) -> bool:
-        """Whether a bound by sums in the dtype of X needs no proof in float64.
-
-        A proof would take a good part of the time of a fit where X is large and the loss smooth.
-        There errors of the scores matter to second order only, those of the gradient are allowed
-        for, and the classes are balanced up to a small part of the rarest.
-        """
-        objective = self.objective
-        if objective.n_samples * objective.X.shape[1] < LARGE or not self.smooth:
-            return False
-        weight = objective.sample_weight
-        of_classes = np.bincount(objective.y, weight, minlength=objective.n_classes)
-        return certificate.intercepts <= UNBALANCED * of_classes.min() / of_classes.sum()
-
     def search(self, state: State, direction: Weights) -> State | None:
-        """Make a step by a search in a plane on some rows, while these can tell of all."""
+        """Make a step by a search in a plane on some rows, while these represent all rows."""
         if self.rows is None:
             return None
         W, promise = search_plane(self.rows, state, direction)
@@ -211,43 +201,22 @@ def _evaluate(progress: _Progress, W: Weights) -> State:
     return State(W, value, gradient, progress)
 
 
-def _gradient_error(objective: Objective) -> float:
-    """Bound what float32 takes of the norm of a gradient, for derivatives of a mean square of 1.
-
-    A sum of products ``a_i x_ij`` over ``TERMS`` rows in a row is off by at most ``TERMS`` times
-    half the precision, times the sum of their absolute values; that is at most the product of the
-    root mean squares.
-    """
-    if objective.X.dtype == np.float64:
-        return 0.0
-    if objective.scaling is not None:
-        squares = 1 + (objective.scaling.mean / objective.scaling.scale) ** 2
-        length = float(np.sqrt(squares.sum()))
-    else:
-        rows = take_rows(objective.X, sample(objective, SAMPLED_ROWS, 0))
-        length = 2 * float(np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1).mean()))
-    return TERMS * float(np.finfo(np.float32).eps) / 2 * length
-
-
 def _distance(objective: Objective, state: State) -> float:
-    """Give the part of the duality gap that further steps lower."""
+    """Return the part of the duality gap that further steps lower."""
     assert state.gradient is not None
     return objective.penalty.gap(state.W, state.gradient)
 
 
 def _review(state: State, tol: float) -> State:
-    """Certify what was reached; stop, or go on with a narrower smoothing or a nearer target."""
+    """Bound the gap of a state, then stop, or go on with a narrower smoothing or lower target."""
     progress: _Progress = state.memory
-    certificate, W = _settled(state, tol)
-    value, gap, proof = certificate.value, certificate.gap, None
-    if gap <= tol * value and not progress.trusts(certificate):
-        W, proof = _prove(progress, W, tol)
-        value, gap = proof
-        if gap > tol * value and progress.objective.X.dtype != np.float64:
-            progress.use_double()
-            return _evaluate(progress, W)
+    certificate, W, proof = _bounded(state, tol)
+    value, gap = proof or (certificate.value, certificate.gap)
     if gap <= tol * value:
         return State(W, value, None, progress, "the duality gap is within tol", gap)
+    if proof and progress.objective.X.dtype != np.float64:
+        progress.use_double()
+        return _evaluate(progress, W)
     progress.stuck = progress.stuck + 1 if state.stop or proof else 0
     if progress.stuck == PATIENCE:
         reason = state.stop or "float64 can prove no smaller gap"
@@ -259,19 +228,35 @@ def _review(state: State, tol: float) -> State:
     return replace(state, stop="") if _is_smooth(state) and W is state.W else _evaluate(progress, W)
 
 
-def _settled(state: State, tol: float) -> tuple[Certificate, Weights]:
-    """Certify a state, with other intercepts where only these are in the way."""
+def _bounded(state: State, tol: float) -> tuple[Certificate, Weights, Bound | None]:
+    """Bound the gap of a state, with other intercepts if only the intercepts are in the way.
+
+    If the gap is within ``tol`` in the dtype of X, it is proved in float64, unless it needs no
+    proof. For a loss with kinks the proof itself tells whether the other intercepts suffice.
+    """
     progress: _Progress = state.memory
-    certificate, W = _certify(state), state.W
+    objective, certificate, W = progress.objective, _certify(state), state.W
     room = tol * certificate.value - (certificate.gap - certificate.intercepts)
-    if progress.objective.fit_intercept and 0 <= room < certificate.intercepts:
-        W = settle_intercepts(progress.objective, W, progress.curvature.c, room / 4, state.gradient)
-        certificate = progress.allowing(progress.objective.certify(W))
-    return certificate, W
+    if room < 0:
+        return certificate, W, None
+    if objective.fit_intercept and room < certificate.intercepts:
+        W = settle_intercepts(objective, W, progress.curvature.c, room / 4, state.gradient)
+        if not (progress.coarse or _is_smooth(state)):
+            proof = certify(objective.smoothed(0.0), W, objective.loss)
+            if proof.gap <= tol * proof.value:
+                return certificate, W, proof
+        certificate = allowing_for_rounding(objective.certify(W), objective, progress.error)
+    if (
+        certificate.gap > tol * certificate.value
+        or progress.coarse
+        or not needs_proof(certificate, objective)
+    ):
+        return certificate, W, None
+    return certificate, *_prove(progress, W, tol)
 
 
 def _prove(progress: _Progress, W: Weights, tol: float) -> tuple[Weights, Bound]:
-    """Bound the gap in float64, with other intercepts where these do not prove it."""
+    """Bound the gap in float64, with other intercepts if the gap is above the tolerance."""
     itself, loss = progress.objective.smoothed(0.0), progress.objective.loss
     proof = certify(itself, W, loss)
     if proof.gap <= tol * proof.value or not itself.fit_intercept:
@@ -282,22 +267,22 @@ def _prove(progress: _Progress, W: Weights, tol: float) -> tuple[Weights, Bound]
 
 
 def _certify(state: State) -> Certificate:
-    """Certify a state, for a smooth loss by the value and gradient that it has."""
+    """Bound the gap of a state; a smooth loss needs its value and gradient alone."""
     objective: Objective = state.memory.objective
     if _is_smooth(state) and state.gradient is not None:
         certificate = objective.certificate(state.W, state.value, state.gradient)
     else:
         certificate = objective.certify(state.W)
-    return state.memory.allowing(certificate)
+    return allowing_for_rounding(certificate, objective, state.memory.error)
 
 
 def _is_smooth(state: State) -> bool:
-    """Whether the loss itself is, not only its smoothing at hand."""
+    """Whether the loss itself is smooth, not only the smoothed loss."""
     return bool(state.memory.objective.loss.smoothed(0.0).smooth)
 
 
 def _aim(progress: _Progress, certificate: Certificate, tol: float) -> None:
-    """Choose the next width and target from what the gap is made of."""
+    """Choose the next width and target from the parts of the gap."""
     wanted = tol / 2 * certificate.value
     if certificate.slack <= wanted:
         progress.target /= 4
@@ -307,55 +292,3 @@ def _aim(progress: _Progress, certificate: Certificate, tol: float) -> None:
     progress.objective = progress.objective.smoothed(progress.width)
     progress.target = max(tol / 3, certificate.slack * shrink**2 / certificate.value / 2)
     progress.curvature.measure(progress.pairs)
-
-
-def settle_intercepts(
-    objective: Objective,
-    W: Weights,
-    curvature: float,
-    room: float,
-    gradient: Weights | None = None,
-) -> Weights:
-    """Bring the gradient by the intercepts near 0; the scores at ``W`` are all that it needs.
-
-    Quasi-Newton steps by gradients alone: these resolve more than values, whose differences are
-    of second order. Where the gradient at ``W`` is known, a sample of the rows tells its changes.
-
-    Parameters
-    ----------
-    objective : Objective
-    W : ndarray of shape (n_classes, n_features + 1)
-    curvature : float
-        Of the mean loss by an intercept, by which the first step is divided.
-    room : float
-        What the intercepts may add to the gap.
-    gradient : ndarray of the shape of W, optional
-        At ``W``.
-    """
-    if gradient is not None:
-        objective = objective.subset(sample(objective, SETTLING_ROWS, seed=0))
-    alone = objective.replaced(
-        X=np.empty((objective.n_samples, 0), objective.X.dtype),
-        alpha=0.0,
-        scaling=None,
-        offset=objective.scores(W),
-    )
-    radius = max(1.0, float(np.abs(W[:, -1]).max()))
-    shift = best = np.zeros(alone.shape)
-    here = alone(shift)[1]
-    rest = 0.0 if gradient is None else gradient[:, -1:] - here
-    slope, least, pairs = here + rest, np.inf, Pairs()
-    for _ in range(SETTLING):
-        error = radius * float(np.abs(slope).sum())
-        if error < least:
-            best, least = shift, error
-        if least <= room:
-            break
-        direction, factors = start_two_loop(slope, pairs)
-        last = pairs[-1][1] if pairs else slope
-        step = -finish_two_loop(direction / curvature, last / curvature, pairs, factors)
-        before, shift = slope, shift + step
-        slope = alone(shift)[1] + rest
-        if (step * (slope - before)).sum() > 0:
-            pairs.append((step, slope - before))
-    return np.column_stack([W[:, :-1], W[:, -1:] + best])

@@ -23,7 +23,7 @@ from visualwords.classifiers import (
     SquaredHinge,
 )
 from visualwords.classifiers.solvers.base import Fallback
-from visualwords.classifiers.solvers.primal_dual import settle_intercepts
+from visualwords.classifiers.solvers.intercepts import settle_intercepts
 
 LOSSES = [Hinge(), SquaredHinge(), CrammerSinger(), OneVsRestHinge(), CrossEntropy()]
 # A solver, and how near to the optimum (relative to its value) it must come.

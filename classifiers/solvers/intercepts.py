@@ -1,0 +1,71 @@
+"""Bring intercepts to their minimum while the other weights stay."""
+
+import numpy as np
+
+from visualwords.classifiers.objective import Objective, Weights
+
+from .curvature import sample
+from .lbfgs import Pairs, finish_two_loop, start_two_loop
+
+__all__ = ["settle_intercepts"]
+
+# Steps over the intercepts alone. Each costs a small part of a pass over X.
+SETTLING = 20
+SETTLING_ROWS = 1 << 14
+
+
+def settle_intercepts(
+    objective: Objective,
+    W: Weights,
+    curvature: float,
+    room: float,
+    gradient: Weights | None = None,
+) -> Weights:
+    """Return weights with other intercepts, whose gradient is near 0.
+
+    The steps are quasi-Newton steps that look at gradients alone, because differences of values
+    are of second order and drown in rounding. The scores at ``W`` take one pass over X. If the
+    gradient at ``W`` is given, its changes are computed on a sample of the rows.
+
+    Parameters
+    ----------
+    objective : Objective
+    W : ndarray of shape (n_classes, n_features + 1)
+    curvature : float
+        Second derivative of the mean loss by an intercept. The first step is divided by it.
+    room : float
+        The steps end when the intercepts add at most this to the gap.
+    gradient : ndarray of the shape of W, optional
+        The gradient at ``W``.
+
+    Returns
+    -------
+    ndarray of the shape of W
+    """
+    if gradient is not None:
+        objective = objective.subset(sample(objective, SETTLING_ROWS, seed=0))
+    alone = objective.replaced(
+        X=np.empty((objective.n_samples, 0), objective.X.dtype),
+        alpha=0.0,
+        scaling=None,
+        offset=objective.scores(W),
+    )
+    radius = max(1.0, float(np.abs(W[:, -1]).max()))
+    shift = best = np.zeros(alone.shape)
+    here = alone(shift)[1]
+    rest = 0.0 if gradient is None else gradient[:, -1:] - here
+    slope, least, pairs = here + rest, np.inf, Pairs()
+    for _ in range(SETTLING):
+        error = radius * float(np.abs(slope).sum())
+        if error < least:
+            best, least = shift, error
+        if least <= room:
+            break
+        direction, factors = start_two_loop(slope, pairs)
+        last = pairs[-1][1] if pairs else slope
+        step = -finish_two_loop(direction / curvature, last / curvature, pairs, factors)
+        before, shift = slope, shift + step
+        slope = alone(shift)[1] + rest
+        if (step * (slope - before)).sum() > 0:
+            pairs.append((step, slope - before))
+    return np.column_stack([W[:, :-1], W[:, -1:] + best])
