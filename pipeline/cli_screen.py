@@ -22,6 +22,18 @@ def report_images(metrics: Any, folder: Path) -> None:
         f"images     {images['found']} found, {images['ok']} ok, {images['failed']} failed{where}",
         soft_wrap=True,
     )
+    for name in metrics["silent_features"]:
+        console.print(
+            f"note       {name} says nothing: it is the same for all images, as hue is for grey "
+            "ones; --features leaves it out",
+            soft_wrap=True,
+        )
+    if images["duplicates"]:
+        where = f"; see {folder / 'duplicates.csv'}" if (folder / "duplicates.csv").exists() else ""
+        console.print(
+            f"note       {images['duplicates']} of the images are there more than once{where}",
+            soft_wrap=True,
+        )
     shared = images["in_train_and_test"]
     if shared:
         console.print(

@@ -167,6 +167,10 @@ class Progress:
         line = f"{name:<10} {summary:<58} {seconds:8.2f} s"
         self._console.print(line, highlight=False, soft_wrap=True)
 
+    def say(self, name: str, text: str) -> None:
+        """Print a line between the stages."""
+        self._console.print(f"{name:<10} {text}", highlight=False, soft_wrap=True)
+
     def note(self, name: str, summary: str) -> None:
         """Print the line of a stage that had nothing to do."""
         self._print(name, summary, 0.0)

@@ -8,6 +8,7 @@ A run is a folder:
 ``images.parquet``     each image: path, label, split, digest, status, reason, where its rows lie
 ``models/``            the features and the trained classifiers, all that ``predict`` needs
 ``metrics.json``       counts, scores, times
+``duplicates.csv``     every image with the bytes of an image before it, and which that is
 ``failures.csv``       every image that could not be used, with its reason
 ``predictions.csv``    the test images with their class as labelled and as predicted
 ``store/``             the feature store, unless the run was told of another
@@ -46,6 +47,7 @@ from .predict import Prediction, predict_images
 from .reader import Reader
 from .recipe import Part, Recipe, nearest
 from .recipe_file import recipe_text
+from .remarks import changes, duplicates, silent_features
 from .sources import FolderSource, JoinedSource, Source, SourceError, open_source
 from .store.files import DamagedError, LocalFolder, checksum, open_folder
 from .store.rows import FeatureRows, RowMatrix, key_of
@@ -57,7 +59,7 @@ __all__ = ["Prediction", "Run"]
 RUN, IMAGES, METRICS = "run.json", "images.parquet", "metrics.json"
 MODELS = "models/models.json"
 FAILURES, PREDICTIONS = "failures.csv", "predictions.csv"
-RECIPE = "recipe.toml"
+RECIPE, DUPLICATES = "recipe.toml", "duplicates.csv"
 RESULTS = (PREDICTIONS, METRICS)
 LEDGER = pa.schema(
     [
@@ -195,29 +197,31 @@ class Run:
 
     def _replace(self, record: dict[str, Any], extraction: Extraction) -> None:
         """Write what the run is of; results of other images or features are removed first."""
-        if self._is_same(record, extraction):
+        why = self._changes(record, extraction)
+        if why == "":
             self._continue()
         else:
-            for name in (*RESULTS, FAILURES, MODELS):
+            stale = [n for n in (*RESULTS, FAILURES, DUPLICATES, MODELS) if self._files.exists(n)]
+            if why and stale:
+                self.options.progress.say("replaces", f"{', '.join(stale)} ({why})")
+            for name in stale:
                 self._files.remove(name)
             self.metrics = {}
         write_table(self._files, IMAGES, extraction.images)
         self._files.write_record(RUN, record)
         failed = extraction.images.filter(pc.equal(extraction.images["status"], "failed"))
-        rows = [failed[name].to_pylist() for name in ("split", "path", "kind", "reason")]
-        self._files.write(
-            FAILURES, _csv([("split", "path", "kind", "reason"), *zip(*rows, strict=True)])
-        )
+        self._files.write(FAILURES, _csv_of(failed.select(["split", "path", "kind", "reason"])))
+        self._files.write(DUPLICATES, _csv_of(duplicates(extraction.images)))
 
-    def _is_same(self, record: Mapping[str, Any], extraction: Extraction) -> bool:
-        """Tell whether the folder holds a run of the same features and images."""
+    def _changes(self, record: Mapping[str, Any], extraction: Extraction) -> str | None:
+        """Return what differs from the run in the folder, or None where there is no such run."""
         try:
             before, images = self.record(), read_table(self._files, IMAGES, LEDGER)
         except (OSError, ValueError):
-            return False
+            return None
         names = ["label", "split", "digest", "status"]
-        is_same = before["features"] == record["features"]
-        return is_same and images.select(names).equals(extraction.images.select(names))
+        is_same = images.select(names).equals(extraction.images.select(names))
+        return changes(before, record, is_same)
 
     def _keep_features(self, extraction: Extraction, reader: Reader) -> None:
         """Write the features beside the models, so that prediction needs no store."""
@@ -544,7 +548,9 @@ class Run:
 
     def _check_folder(self, source: Source) -> None:
         """Refuse to write where files of others lie, or where the next run would find images."""
-        strangers = [n for n in (*RESULTS, FAILURES, IMAGES) if (self.folder / n).exists()]
+        strangers = [
+            n for n in (*RESULTS, FAILURES, DUPLICATES, IMAGES) if (self.folder / n).exists()
+        ]
         if strangers and not (self.folder / RUN).exists():
             raise SourceError(
                 f"{self.folder / strangers[0]} is of no run and would be overwritten; choose a "
@@ -570,6 +576,7 @@ def image_metrics(extraction: Extraction) -> dict[str, Any]:
         "ok": n_ok,
         "failed": images.num_rows - n_ok,
         "decoded": extraction.work.decoded,
+        "duplicates": duplicates(images).num_rows,
         "in_train_and_test": len(shared_images(images)),
     }
     if counts["failed"] != sum(row["counts"] for row in failed):
@@ -578,6 +585,7 @@ def image_metrics(extraction: Extraction) -> dict[str, Any]:
         "images": counts,
         "failures": {row["values"]: row["counts"] for row in failed},
         "computed": extraction.work.computed,
+        "silent_features": silent_features(extraction),
         "worker_seconds": {k: round(v, 3) for k, v in extraction.work.worker_seconds.items()},
     }
 
@@ -669,6 +677,11 @@ def _predictions(
     labels = extraction.images["label"].take(chosen).to_pylist()
     rows = zip(paths, labels, *predictions.values(), strict=True)
     return _csv([("path", "label", *predictions), *rows])
+
+
+def _csv_of(table: pa.Table) -> bytes:
+    columns = [column.to_pylist() for column in table.columns]
+    return _csv([tuple(table.column_names), *zip(*columns, strict=True)])
 
 
 def _csv(rows: Sequence[tuple[Any, ...]]) -> bytes:

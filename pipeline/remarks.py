@@ -1,0 +1,72 @@
+"""What a user should know of the images and the features of a job before trusting its scores."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from .extract import Extraction, digests_of
+from .store.rows import DIGEST_BYTES
+
+__all__ = ["changes", "duplicates", "silent_features"]
+
+ROWS_LOOKED_AT = 1000
+
+
+def duplicates(images: pa.Table) -> pa.Table:
+    """Return the images whose bytes are those of an image before them.
+
+    Parameters
+    ----------
+    images : pyarrow.Table
+        With the columns path, label, split and digest.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns path, label, split, same_as, same_as_label and same_as_split: those of
+        the first image with the same bytes.
+    """
+    digests, _ = digests_of(images)
+    has_digest = images["digest"].is_valid().to_numpy()
+    _, first, group = np.unique(
+        digests.view(f"S{DIGEST_BYTES}"), return_index=True, return_inverse=True
+    )
+    original = first[group]
+    again = np.flatnonzero(has_digest & (original != np.arange(len(original))))
+    same_as = original[again]
+    names = ("path", "label", "split")
+    columns = {name: images[name].take(again) for name in names}
+    columns |= {f"same_as_{name}": images[name].take(same_as) for name in names}
+    return pa.table(columns).rename_columns(
+        [*names, *(f"same_as_{n}".removesuffix("_path") for n in names)]
+    )
+
+
+def silent_features(extraction: Extraction) -> list[str]:
+    """Return the features whose rows are all alike, such as the hues of grey images."""
+    silent = []
+    for name in extraction.features:
+        rows = np.asarray(extraction.matrix(name)[:ROWS_LOOKED_AT])
+        if len(rows) > 1 and (rows == rows[0]).all():
+            silent.append(name)
+    return silent
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any], is_same_images: bool) -> str:
+    """Return why the results of a run are no longer those of its features and images.
+
+    Parameters
+    ----------
+    before, after : mapping
+        What ``run.json`` held and holds.
+    is_same_images : bool
+    """
+    old, new = before["features"], after["features"]
+    whys = [f"{name} is new" for name in new if name not in old]
+    whys += [f"{name} is left out" for name in old if name not in new]
+    whys += [f"{name} changed" for name in new if name in old and old[name] != new[name]]
+    if not is_same_images:
+        whys.append("images, labels or splits changed")
+    return ", ".join(whys)
