@@ -13,6 +13,7 @@ import typer
 
 from .. import __version__
 from .cli_options import (
+    Engine,
     Features,
     Images,
     Jobs,
@@ -21,11 +22,13 @@ from .cli_options import (
     Log,
     MaxFailures,
     Out,
+    Part,
     PathColumn,
     RecipeFile,
     Relearn,
     RetryFailed,
     RunFolder,
+    Scheduler,
     Seed,
     Sets,
     SplitColumn,
@@ -39,8 +42,9 @@ from .cli_options import (
     make_recipe,
 )
 from .cli_screen import complain, console, prediction_line, report_images, report_scores, warn
-from .cli_signals import Interrupted, signals
+from .cli_signals import signals
 from .cli_store import app as store_app
+from .interruption import Interrupted
 
 __all__ = ["main"]
 
@@ -100,6 +104,8 @@ def run(
     max_failures: MaxFailures = None,
     time_limit: TimeLimit = None,
     relearn: Relearn = False,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
     json_: Json = False,
     log: Log = None,
     path_column: PathColumn = "path",
@@ -111,7 +117,17 @@ def run(
 
     if test is not None and test_size is not None:
         raise typer.BadParameter("give either --test or --test-size", param_hint="--test-size")
-    options = make_options(jobs, json_, log, retry_failed, max_failures, time_limit, relearn)
+    options = make_options(
+        jobs,
+        json_,
+        log,
+        retry_failed,
+        max_failures,
+        time_limit,
+        relearn,
+        engine,
+        scheduler,
+    )
     job = Run(out, store=store, options=options)
     columns = column_names(train, path_column, label_column, split_column)
     job.run(train, test, make_recipe(recipe, features, set_, seed, test_size), **columns)
@@ -140,6 +156,9 @@ def extract(
     max_failures: MaxFailures = None,
     time_limit: TimeLimit = None,
     relearn: Relearn = False,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
+    part: Part = None,
     json_: Json = False,
     log: Log = None,
     path_column: PathColumn = "path",
@@ -150,9 +169,22 @@ def extract(
     from .run import Run, image_metrics
 
     asked = make_recipe(recipe, features, set_, seed, test_size)
-    options = make_options(jobs, json_, log, retry_failed, max_failures, time_limit, relearn)
+    options = make_options(
+        jobs,
+        json_,
+        log,
+        retry_failed,
+        max_failures,
+        time_limit,
+        relearn,
+        engine,
+        scheduler,
+        part,
+    )
     columns = column_names(images, path_column, label_column, split_column)
     if out is not None:
+        if part is not None:
+            raise typer.BadParameter("a part has a --store and no run", param_hint="--part")
         job = Run(out, store=store, options=options)
         job.extract(images, test, asked, **columns)
         metrics = job.metrics

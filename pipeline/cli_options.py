@@ -47,6 +47,16 @@ MaxFailures = Annotated[
     float | None,
     typer.Option(min=0, help="Stop past so many failures, or below 1 such a share of the images."),
 ]
+Engine = Annotated[
+    str | None, typer.Option(help="Workers: threads, processes, dask or ray (threads).")
+]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Address of Dask's scheduler or of the Ray cluster.")
+]
+Part = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Compute the I-th of N parts; they meet in the store."),
+]
 TimeLimit = Annotated[float | None, typer.Option(min=0.001, help="Seconds for one image.")]
 Relearn = Annotated[bool, typer.Option("--relearn", help="Learn the vocabulary anew.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
@@ -64,6 +74,9 @@ def make_options(
     max_failures: float | None = None,
     time_limit: float | None = None,
     relearn: bool = False,
+    engine: str | None = None,
+    scheduler: str | None = None,
+    part: str | None = None,
 ) -> Any:
     """Return the Options of a command, with its progress on the screen and in the log."""
     from .job import Options
@@ -72,7 +85,25 @@ def make_options(
         message = "expected a number of workers, or -1 for all cores"
         raise typer.BadParameter(message, param_hint="--jobs")
     progress = Progress(None if json_ else console, log)
-    return Options(jobs, progress, retry_failed or (), max_failures, time_limit, relearn)
+    return Options(
+        jobs,
+        progress,
+        retry_failed or (),
+        max_failures,
+        time_limit,
+        relearn,
+        engine=engine,
+        scheduler=scheduler,
+        part=None if part is None else _part(part),
+    )
+
+
+def _part(text: str) -> tuple[int, int]:
+    i, _, n = text.partition("/")
+    if not (i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
+        message = f"expected I/N with I from 1 to N, such as 3/8, got {text!r}"
+        raise typer.BadParameter(message, param_hint="--part")
+    return int(i), int(n)
 
 
 def make_recipe(

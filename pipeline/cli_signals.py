@@ -1,27 +1,27 @@
 """Signals that end a command: Ctrl-C and SIGTERM."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Interrupted", "signals"]
+from .cli_screen import warn
+from .interruption import ask
 
-
-class Interrupted(BaseException):
-    """The user (SIGINT) or the system (SIGTERM) asked the job to end.
-
-    Typer would take a KeyboardInterrupt for its own.
-    """
+__all__ = ["signals"]
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise Interrupted(number)
+    if ask(number):
+        warn("the job ends when the images in work are done; once more ends it at once")
+    else:
+        os._exit(128 + number)
 
 
 @contextmanager
 def signals() -> Iterator[None]:
-    """Turn signals into an exception, so that a job ends in order."""
+    """Let signals end the job in order: what is running is finished and kept."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     try:
         before = [signal.signal(number, _interrupt) for number in numbers]

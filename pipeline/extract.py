@@ -9,12 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..classifiers import ColumnStack
-from .engine import in_workers
+from .dispatch import compute_shards
+from .engine import Workers, engine_of
 from .failures import CRASHED, REFUSED
 from .features import FeatureRef
 from .progress import Progress
 from .reader import Reader
 from .sources import Source
+from .store.claims import open_claims
 from .store.files import Folder
 from .store.rows import (
     DIGEST_BYTES,
@@ -25,7 +27,7 @@ from .store.rows import (
     RowMatrix,
     shard_name,
 )
-from .workers import Receipt, ShardTask, compute_shard
+from .workers import Receipt, ShardTask
 
 __all__ = [
     "Extraction",
@@ -130,7 +132,7 @@ def compute(
     reader: Reader,
     progress: Progress,
     *,
-    n_jobs: int | None = None,
+    n_jobs: Workers | int | None = None,
     max_failures: float | None = None,
     time_limit: float | None = None,
 ) -> "Extraction":
@@ -142,8 +144,8 @@ def compute(
     store : Folder
     reader : Reader
     progress : Progress
-    n_jobs : int or None
-        As in joblib.
+    n_jobs : Workers or int or None
+        An int as in joblib.
     max_failures : float, optional
         The job ends when more images fail: below 1 a share of all images, else a number.
     time_limit : float, optional
@@ -151,16 +153,21 @@ def compute(
     """
     work = Work(computed=dict.fromkeys(plan.refs, 0))
     passing: dict[bytes, RowFailure] = {}
-    tasks = list(_tasks(plan, store, reader, time_limit))
-    n_images = plan.images.num_rows
+    n_images, todo = plan.images.num_rows, _wanted(plan)
     allowed = np.inf if max_failures is None else max_failures
     allowed = allowed * n_images if allowed < 1 else allowed
     n_failed = n_images - int(_is_sound(plan).sum())
-    with progress.stage("extract", n_images) as stage:
-        stage.advance(n_images - sum(len(task.locations) for task in tasks), n_failed)
+    is_here = engine_of(n_jobs) == "threads"
+    if store.url.startswith("memory://") and not is_here:
+        raise ValueError(
+            f"{store.url}: a store in memory is of one process; use the engine threads"
+        )
+    known = {rows.folder: rows.shards_seen for rows in plan.features.values()}
+    with progress.stage("extract", n_images) as stage, open_claims(store, known) as claims:
+        stage.advance(n_images - len(todo), n_failed)
         _check_failures(n_failed, allowed, n_images)
-        for number, receipt in in_workers(compute_shard, tasks, n_jobs):
-            task = tasks[number]
+        tasks = _tasks(plan, todo, store, reader, time_limit, is_here=is_here)
+        for task, receipt in compute_shards(tasks, claims, n_jobs, stage.advance):
             work.add(receipt)
             for i, failure in receipt.failures.items():
                 passing[task.digests[i]] = failure
@@ -186,20 +193,28 @@ def _check_failures(n_failed: int, allowed: float, n_images: int) -> None:
         )
 
 
-def _tasks(
-    plan: Plan, store: Folder, reader: Reader, time_limit: float | None
-) -> Iterator[ShardTask]:
-    """Cut the images into shards, those together that lack the same features.
-
-    An image that is there twice is computed once.
-    """
+def _wanted(plan: Plan) -> npt.NDArray[np.intp]:
+    """Return the images that lack something; one that is there twice is computed once."""
     digests, _ = digests_of(plan.images)
-    lacks = np.stack(list(plan.missing.values()))
-    wanted = np.flatnonzero(lacks.any(axis=0))
+    wanted = np.flatnonzero(np.logical_or.reduce(list(plan.missing.values())))
+    _, first = np.unique(digests[wanted].view(f"S{DIGEST_BYTES}"), return_index=True)
+    return wanted[np.sort(first)]
+
+
+def _tasks(
+    plan: Plan,
+    wanted: npt.NDArray[np.intp],
+    store: Folder,
+    reader: Reader,
+    time_limit: float | None,
+    *,
+    is_here: bool,
+) -> Iterator[ShardTask]:
+    """Cut the images into shards, those together that lack the same features."""
     if not len(wanted):
         return
-    _, first = np.unique(digests[wanted].view(f"S{DIGEST_BYTES}"), return_index=True)
-    wanted = wanted[np.sort(first)]
+    digests, _ = digests_of(plan.images)
+    lacks, url = np.stack(list(plan.missing.values())), store.absolute_url
     kinds, which = np.unique(lacks[:, wanted], axis=1, return_inverse=True)
     for k in range(kinds.shape[1]):
         refs = [
@@ -212,9 +227,8 @@ def _tasks(
             locations = plan.images["location"].take(images).to_pylist()
             attempts = _attempts(plan, refs, digests[images])
             raw = [digest.tobytes() for digest in digests[images]]
-            yield ShardTask(
-                name, plan.source, locations, raw, attempts, refs, store.url, reader, time_limit
-            )
+            source = plan.source if is_here else plan.source.only(locations)
+            yield ShardTask(name, source, locations, raw, attempts, refs, url, reader, time_limit)
 
 
 def _attempts(plan: Plan, refs: Sequence[FeatureRef], digests: Digests) -> list[int]:

@@ -1,6 +1,7 @@
 """The main job without classifiers: images and features in, rows in a store out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pyarrow as pa
 from sklearn.base import BaseEstimator
 
 from .. import features as feature_classes
+from .engine import Workers
 from .extract import Extraction, Plan, compute, plan
 from .features import reader_name
 from .learn import learn
@@ -48,6 +50,13 @@ class Options:
         Learn anew what was learned before.
     seed : int
         Decides which images are learned from.
+    engine : str or None
+        "threads", "processes", "dask" or "ray". None: what ``joblib.parallel_config`` says, or
+        threads.
+    scheduler : str or None
+        Address of Dask's scheduler or of the Ray cluster.
+    part : (int, int) or None
+        (i, n): compute the i-th of n parts of the images, from 1.
     """
 
     n_jobs: int | None = -1
@@ -57,6 +66,14 @@ class Options:
     time_limit: float | None = None
     relearn: bool = False
     seed: int = 0
+    engine: str | None = None
+    scheduler: str | None = None
+    part: tuple[int, int] | None = None
+
+    @property
+    def workers(self) -> Workers:
+        """The workers that do the tasks."""
+        return Workers(self.n_jobs, self.engine, self.scheduler)
 
 
 def plan_source(
@@ -76,8 +93,10 @@ def plan_source(
         Images that were decoded to learn from them.
     """
     folder = open_folder(store)
-    index = ImageIndex(folder, reader_name(reader))
-    images = assign_splits(scan(source, reader, index, options.progress, options.n_jobs))
+    # The parts of a job need all images, to settle and to learn the same: the first reads them.
+    with folder.lock("scan") if options.part else nullcontext():
+        index = ImageIndex(folder, reader_name(reader))
+        images = assign_splits(scan(source, reader, index, options.progress, options.workers))
     training = training_images(images)
     refs, decoded = learn(
         make_features(training),
@@ -90,7 +109,24 @@ def plan_source(
         relearn=options.relearn,
         n_jobs=options.n_jobs,
     )
-    return plan(source, images, refs, folder, options.retry), decoded
+    return plan(source, part_of(images, options.part), refs, folder, options.retry), decoded
+
+
+def part_of(images: pa.Table, part: tuple[int, int] | None) -> pa.Table:
+    """Return the i-th of n parts of the images, which are of about the same size.
+
+    Examples
+    --------
+    >>> part_of(pa.table({"path": ["a", "b", "c"]}), (2, 2))["path"].to_pylist()
+    ['b', 'c']
+    """
+    if part is None:
+        return images
+    i, n = part
+    if not 1 <= i <= n:
+        raise ValueError(f"part {i}/{n}: expected i/n with i from 1 to n")
+    start, stop = (len(images) * k // n for k in (i - 1, i))
+    return images.slice(start, stop - start)
 
 
 def training_images(images: pa.Table) -> pa.Table:
@@ -114,7 +150,7 @@ def extract_source(
         open_folder(store),
         reader,
         options.progress,
-        n_jobs=options.n_jobs,
+        n_jobs=options.workers,
         max_failures=options.max_failures,
         time_limit=options.time_limit,
     )
@@ -133,7 +169,9 @@ def extract_to_store(
     extraction = extract_source(
         source, store, recipe.make_features, recipe.reader, replace(options, seed=recipe.seed)
     )
-    write_table(folder, "images.parquet", extraction.images)
+    i, n = options.part or (1, 1)
+    name = f"images-{i}-of-{n}.parquet" if options.part else "images.parquet"
+    write_table(folder, name, extraction.images)
     return extraction
 
 
@@ -150,6 +188,9 @@ def extract(
     time_limit: float | None = None,
     relearn: bool = False,
     seed: int = 0,
+    engine: str | None = None,
+    scheduler: str | None = None,
+    part: tuple[int, int] | None = None,
     max_pixels: int = Reader.max_pixels,
     max_side: int = Reader.max_side,
 ) -> Extraction:
@@ -181,6 +222,13 @@ def extract(
         Learn the vocabulary anew.
     seed : int
         Decides which images a vocabulary is learned from.
+    engine : str, optional
+        "threads", "processes", "dask" or "ray"; what ``joblib.parallel_config`` says, or threads,
+        where it is left out.
+    scheduler : str, optional
+        Address of Dask's scheduler or of the Ray cluster.
+    part : (int, int), optional
+        (i, n): compute the i-th of n parts of the images, from 1; the parts meet in the store.
     max_pixels, max_side : int
         Limits of the reader.
 
@@ -202,7 +250,16 @@ def extract(
     source = ArraySource(images, labels) if labels is not None else open_source(images)
     reader = Reader(max_pixels, max_side)
     options = Options(
-        n_jobs, progress or Progress(), retry_failed, max_failures, time_limit, relearn, seed
+        n_jobs,
+        progress or Progress(),
+        retry_failed,
+        max_failures,
+        time_limit,
+        relearn,
+        seed,
+        engine,
+        scheduler,
+        part,
     )
     make = named_features(features, seed)
     if isinstance(folder := open_folder(store), LocalFolder):

@@ -89,6 +89,7 @@ def learn(
     refs: dict[str, FeatureRef] = {}
     reasons: dict[str, str] = {}
     digests, is_sound = digests_of(training)
+    sound = digests[is_sound]
     for name, feature in features.items():
         recipe = describe_feature(feature, reader)
         if not learns(feature):
@@ -96,13 +97,22 @@ def learn(
             continue
         found, why = (None, "--relearn asks for it") if relearn else (None, "")
         if not relearn:
-            found, why = find_learned(store, name, recipe, digests[is_sound], reader)
+            found, why = find_learned(store, name, recipe, sound, reader)
         if found is None:
             reasons[name] = why
         else:
             refs[name] = found
-    decoded = 0
-    if reasons:
+    if not reasons:
+        return {name: refs[name] for name in features}, 0
+    with store.lock("learn"):  # the first of several jobs learns, the others find what it learned
+        for name in [] if relearn else list(reasons):
+            recipe = describe_feature(features[name], reader)
+            found, _ = find_learned(store, name, recipe, sound, reader)
+            if found is not None:
+                refs[name] = found
+                del reasons[name]
+        if not reasons:
+            return {name: refs[name] for name in features}, 0
         with progress.stage("learn", len(reasons)) as stage:
             sample = Sample(training, source, reader, seed)
             for name in reasons:

@@ -66,7 +66,7 @@ def plan_job(
     folder, reader = open_folder(store), recipe.reader
     source = open_source(images, **columns)
     index = ImageIndex(folder, reader_name(reader))
-    table = scan(source, reader, index, options.progress, options.n_jobs)
+    table = scan(source, reader, index, options.progress, options.workers)
     training = training_images(table)
     digests, is_sound = digests_of(table)
     plans = []

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .engine import in_workers
+from .engine import Crash, in_workers
 from .reader import Reader, read_bytes
 from .sources import FolderSource
 from .store.files import LocalFolder
@@ -46,6 +46,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class _Batch:
+    number: int
     images: Sequence[str]
     reader: Reader
     features: Sequence[Any]
@@ -74,13 +75,16 @@ def predict_images(
         As in joblib.
     """
     batches = [
-        _Batch(images[start : start + IMAGES_AT_A_TIME], reader, features)
-        for start in range(0, len(images), IMAGES_AT_A_TIME)
+        _Batch(number, images[start : start + IMAGES_AT_A_TIME], reader, features)
+        for number, start in enumerate(range(0, len(images), IMAGES_AT_A_TIME))
     ]
     done: dict[int, list[Prediction]] = {}
     shown = 0
-    for number, (rows, failures) in in_workers(_describe_batch, batches, n_jobs):
-        done[number] = _predict_batch(batches[number], rows, failures, model, top)
+    for batch, found in in_workers(_describe_batch, batches, n_jobs):
+        if isinstance(found, Crash):
+            done[batch.number] = [Prediction(name, failure=found.reason) for name in batch.images]
+        else:
+            done[batch.number] = _predict_batch(batch, *found, model, top)
         while shown in done:
             yield from done.pop(shown)
             shown += 1

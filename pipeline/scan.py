@@ -1,7 +1,7 @@
 """The first stage: know every image by the digest of its bytes and by its header."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from .engine import in_workers
+from .engine import Crash, Workers, engine_of, in_workers
+from .interruption import Interrupted
 from .progress import Progress
 from .reader import ImageError, Reader
 from .sources import LISTING, Source, SourceError
@@ -18,6 +19,7 @@ from .store.index import ImageIndex
 __all__ = ["IMAGES", "digest_of", "scan"]
 
 IMAGES_PER_TASK = 256
+UNSEEN = (None, 0, 0, None, None)  # what is known of an image before it is read
 
 # What is known of each image after the scan. A null digest: the bytes could not be had.
 IMAGES = pa.schema(
@@ -42,7 +44,11 @@ def digest_of(image: bytes | npt.NDArray[np.uint8]) -> bytes:
 
 
 def scan(
-    source: Source, reader: Reader, index: ImageIndex, progress: Progress, n_jobs: int | None
+    source: Source,
+    reader: Reader,
+    index: ImageIndex,
+    progress: Progress,
+    n_jobs: Workers | int | None,
 ) -> pa.Table:
     """Read and hash the images that are new or changed, and check their headers.
 
@@ -62,19 +68,20 @@ def scan(
         stage.total = len(is_known)
         stage.advance(len(is_known) - len(new))
         locations = images["location"].take(new).to_pylist()
-        tasks = [
-            _Look(source, reader, locations[start : start + IMAGES_PER_TASK])
-            for start in range(0, len(new), IMAGES_PER_TASK)
-        ]
-        found: list[Any] = [None] * len(new)
-        for number, results in in_workers(_look, tasks, n_jobs):
-            start = number * IMAGES_PER_TASK
-            found[start : start + len(results)] = results
-            stage.advance(len(results))
+        found: list[Any] = [UNSEEN] * len(new)
+        try:
+            for task, results in in_workers(
+                _look, _tasks(source, reader, locations, n_jobs), n_jobs
+            ):
+                if isinstance(results, Crash):
+                    raise SourceError(f"{task.locations[0]}: {results.reason}")
+                found[task.start : task.start + len(results)] = results
+                stage.advance(len(results))
+        except Interrupted:
+            index.append(_named(images, keys, new, found))
+            raise
         seen = _found_table(found)
-        named = pa.table({"location": keys.take(pa.array(new))})
-        named = named.append_column("signature", images["signature"].take(new))
-        index.append(_with_columns(named, seen))
+        index.append(_named(images, keys, new, found))
         table = _merged(images, known.select(FOUND), seen, is_known)
         n_failed = len(table) - table["kind"].null_count
         empty = source.empty_folders()
@@ -85,9 +92,19 @@ def scan(
 
 @dataclass(frozen=True)
 class _Look:
+    start: int
     source: Source
     reader: Reader
     locations: Sequence[str]
+
+
+def _tasks(
+    source: Source, reader: Reader, locations: Sequence[str], n_jobs: Workers | int | None
+) -> Iterator[_Look]:
+    is_here = engine_of(n_jobs) == "threads"
+    for start in range(0, len(locations), IMAGES_PER_TASK):
+        some = locations[start : start + IMAGES_PER_TASK]
+        yield _Look(start, source if is_here else source.only(some), reader, some)
 
 
 def _look(task: _Look) -> list[tuple[Any, ...]]:
@@ -108,6 +125,15 @@ def _look_at(source: Source, location: str, reader: Reader) -> tuple[Any, ...]:
     except ImageError as error:
         return digest, 0, 0, error.kind, str(error)
     return digest, header.rows, header.columns, None, None
+
+
+def _named(
+    images: pa.Table, keys: pa.Array, new: npt.NDArray[np.intp], found: Sequence[tuple[Any, ...]]
+) -> pa.Table:
+    """Return what was found of new images as the index keeps it."""
+    named = pa.table({"location": keys.take(pa.array(new))})
+    named = named.append_column("signature", images["signature"].take(new))
+    return _with_columns(named, _found_table(found))
 
 
 def _found_table(found: Sequence[tuple[Any, ...]]) -> pa.Table:

@@ -1,5 +1,6 @@
 """Images that are in memory already."""
 
+import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -40,7 +41,7 @@ class ArraySource(Source):
                     f"image {i}: expected uint8 of shape (rows, columns) or (rows, columns, 3), "
                     f"got {image.dtype} of shape {image.shape}"
                 )
-        self._images = images
+        self._images: Any = images
         self._labels = labels
 
     def images(self) -> Iterator[pa.Table]:
@@ -50,6 +51,13 @@ class ArraySource(Source):
             (f"array[{i}]", str(i), _signature(image), None if y is None else str(y), None)
             for i, (image, y) in enumerate(zip(self._images, labels, strict=True))
         )
+
+    def only(self, locations: Sequence[str]) -> "ArraySource":
+        """Return a source of these arrays alone, which keep their locations."""
+        part = copy.copy(self)
+        part._images = {int(i): self._images[int(i)] for i in locations}
+        part._labels = None
+        return part
 
     def read(self, location: str) -> npt.NDArray[np.uint8]:
         """Return an array; see :class:`Source`."""

@@ -1,8 +1,9 @@
 """Where image bytes come from."""
 
+import copy
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,14 @@ class Source(ABC):
     def empty_folders(self) -> list[str]:
         """Return the folders that would be classes but hold no file, once the images are listed."""
         return []
+
+    def only(self, locations: Sequence[str]) -> "Source":
+        """Return a source from which workers that run elsewhere can read these images."""
+        there = copy.copy(self)
+        if self.root and "://" not in self.root:
+            there.root = os.path.abspath(self.root)
+            there.name = os.path.abspath(self.name)
+        return there
 
     def index_keys(self, locations: pa.Array) -> pa.Array:
         """Return names of images that are the same for everybody who names the same image."""

@@ -1,6 +1,6 @@
 """Several sources as one, each a split of its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,14 @@ class JoinedSource(Source):
         """Return the bytes of an image; see :class:`Source`."""
         split, _, rest = location.partition(":")
         return self._sources[split].read(rest)
+
+    def only(self, locations: Sequence[str]) -> "JoinedSource":
+        """Return what the sources return for the images of theirs; see :class:`Source`."""
+        named: dict[str, list[str]] = {}
+        for location in locations:
+            split, _, rest = location.partition(":")
+            named.setdefault(split, []).append(rest)
+        return JoinedSource({split: self._sources[split].only(own) for split, own in named.items()})
 
     def index_keys(self, locations: pa.Array) -> pa.Array:
         """Return the keys of the sources themselves; see :class:`Source`."""

@@ -89,8 +89,13 @@ class Folder(ABC):
         """Return a folder in this folder."""
         return open_folder(f"{self.url.rstrip('/')}/{name}")
 
+    @property
+    def absolute_url(self) -> str:
+        """URL or absolute path, for workers that run elsewhere."""
+        return self.url if "://" in self.url else os.path.abspath(self.url)
+
     def path(self, name: str) -> str:
-        """Return path or URL of a file, for messages and for workers."""
+        """Return path or URL of a file, for messages."""
         return f"{self.url.rstrip('/')}/{name}"
 
     def exists(self, name: str) -> bool:

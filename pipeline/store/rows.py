@@ -158,6 +158,11 @@ class FeatureRows:
         return max((shard.n_columns for shard in self._shards), default=0)
 
     @property
+    def shards_seen(self) -> set[str]:
+        """Names of the shards that were there at the last :meth:`refresh`, damaged ones, too."""
+        return self._known | set(self.damaged)
+
+    @property
     def n_rows(self) -> int:
         """Rows in all shards."""
         return len(self._digests)
