@@ -7,13 +7,15 @@ at least the loss, equals the loss where no margin is within ``w`` of a kink, an
 everywhere. The maximiser ``a`` is also a feasible point of the dual problem. The difference
 ``loss - a . m >= 0`` is the ``slack`` from which :meth:`.Objective.certify` bounds the gap.
 
+A rounded loss is also a loss of its own: ``Hinge(0.5)`` is trained as it is given.
+
 References
 ----------
 Y. Nesterov, Smooth minimization of non-smooth functions, Math. Programming 103 (2005).
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -31,29 +33,38 @@ class PiecewiseLinear(Loss):
     Parameters
     ----------
     width : float >= 0
-        Width of the smoothing; 0 is the loss itself.
+        Width over which the kinks of the loss are rounded; 0 for a loss with kinks.
+    smoothing : float >= 0
+        Width over which a solver rounds the kinks of a loss of width 0 while it works. Solvers
+        choose it by :meth:`smoothed`. It is not a part of the loss.
     """
 
     width: float = 0.0
+    smoothing: float = field(default=0.0, kw_only=True, repr=False)
 
     @property
     def smooth(self) -> bool:  # type: ignore[override]
         """Whether the kinks are rounded."""
-        return self.width > 0
+        return self._rounded > 0
 
     @property
     def piecewise_linear(self) -> bool:  # type: ignore[override]
         """Whether the kinks are not rounded."""
-        return self.width == 0
+        return self._rounded == 0
 
     @property
     def dual_box(self) -> float | None:  # type: ignore[override]
-        """Largest dual variable: 1, or None for the smoothed loss."""
-        return 1.0 if self.width == 0 else None
+        """Largest dual variable: 1, or None for a rounded loss."""
+        return 1.0 if self._rounded == 0 else None
+
+    @property
+    def _rounded(self) -> float:
+        """Width over which the kinks are rounded."""
+        return self.width or self.smoothing
 
     def smoothed(self, width: float) -> Self:
-        """Return the loss with its kinks rounded over ``width``."""
-        return type(self)(width)
+        """Return the loss rounded over ``width``. A loss with a width of its own returns itself."""
+        return self if self.width else replace(self, smoothing=width)
 
     def values_and_grad(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
         """Compute values and subgradients; see :class:`Loss`."""
@@ -66,9 +77,11 @@ class PiecewiseLinear(Loss):
 
     def slack(self, scores: Scores, y: Labels) -> Scores:
         """Compute the loss without smoothing minus ``a . m``; see :class:`Loss`."""
+        if self.width:
+            return np.zeros(len(y), scores.dtype)
         values, slopes = self._maximum(scores, y)
-        linear = values - self.width / 2 * self._roundness(slopes)
-        return np.maximum(type(self)().values(scores, y) - linear, 0)
+        linear = values - self.smoothing / 2 * self._roundness(slopes)
+        return np.maximum(self.smoothed(0.0).values(scores, y) - linear, 0)
 
     def _maximum(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
         """Compute the maximum over ``a``, shape (n,), and the maximiser, shape (n, K)."""
@@ -76,9 +89,9 @@ class PiecewiseLinear(Loss):
         with np.errstate(invalid="ignore"):
             values, slopes = self._maximum_of(self._margins(scores, own, y))
         if not np.isfinite(values).all():
-            own, infinite = _finite_own_scores(scores, own, self.width)
+            own, infinite = _finite_own_scores(scores, own, self._rounded)
             # Lower margins have slope 0, like margins of -1 - width.
-            margins = np.maximum(self._margins(scores, own, y), -1 - self.width)
+            margins = np.maximum(self._margins(scores, own, y), -1 - self._rounded)
             values, slopes = self._maximum_of(margins)
             values[infinite] = np.inf
         return values, slopes
@@ -87,8 +100,8 @@ class PiecewiseLinear(Loss):
         """Compute the maximum over ``a`` and the maximiser for given margins."""
         slopes = self._slopes(margins)
         values = (slopes * margins).sum(axis=1)
-        if self.width:
-            values += self.width / 2 * self._roundness(slopes)
+        if self._rounded:
+            values += self._rounded / 2 * self._roundness(slopes)
         return values, slopes
 
     @abstractmethod
@@ -127,10 +140,10 @@ class Hinge(PiecewiseLinear):
     """
 
     def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
-        return _multiclass_margins(scores, own, y, of_own=-1 - self.width)
+        return _multiclass_margins(scores, own, y, of_own=-1 - self._rounded)
 
     def _slopes(self, margins: Scores) -> Scores:
-        return _ramp(margins, self.width)
+        return _ramp(margins, self._rounded)
 
     def _roundness(self, slopes: Scores) -> Scores:
         return (slopes * (1 - slopes)).sum(axis=1)
@@ -161,7 +174,7 @@ class OneVsRestHinge(PiecewiseLinear):
         return margins
 
     def _slopes(self, margins: Scores) -> Scores:
-        return _ramp(margins, self.width)
+        return _ramp(margins, self._rounded)
 
     def _roundness(self, slopes: Scores) -> Scores:
         return (slopes * (1 - slopes)).sum(axis=1)
@@ -186,8 +199,8 @@ class CrammerSinger(PiecewiseLinear):
         return _multiclass_margins(scores, own, y, of_own=0)
 
     def _slopes(self, margins: Scores) -> Scores:
-        if self.width:
-            return _project_on_simplex(margins / self.width)
+        if self._rounded:
+            return _project_on_simplex(margins / self._rounded)
         # Equal highest margins share the slope. A highest margin of 0 has slope 0.
         highest = margins.max(axis=1)[:, None]
         slopes = (margins == highest) & (highest > 0)
