@@ -70,11 +70,27 @@ class State:
     gap: float = np.inf
     dual: Loss | npt.NDArray[np.float64] | None = None
 
-    def prove(self, objective: Objective) -> None:
-        """Replace value and gap by those computed in float64, where there is a dual point."""
+    def prove(self, objective: Objective) -> "State":
+        """Replace value and gap by those computed in float64, where there is a dual point.
+
+        Returns
+        -------
+        State
+            The state itself.
+        """
         if self.dual is not None and objective.alpha and np.isfinite(self.value):
             self.value, self.gap = certify(objective, self.W, self.dual)
             self.dual = None
+        return self
+
+    def stop_within(self, tol: float) -> "State":
+        """Set the reason to stop if the gap is at most ``tol`` times the value; return the state.
+
+        A solver calls it after :meth:`prove`, because rounding can lift a gap above ``tol``.
+        """
+        if self.gap <= tol * self.value:
+            self.stop = "the duality gap is within tol"
+        return self
 
 
 @dataclass
@@ -268,12 +284,27 @@ def check_dual_form(solver: Solver, objective: Objective) -> None:
     Raises
     ------
     ValueError
-        If the loss has no ``dual_box``, or ``alpha`` is 0.
+        If the loss has no ``dual_box`` or its dual form is none of those that :class:`Loss` allows,
+        or if ``alpha`` is 0.
     """
-    if objective.loss.dual_box is None:
+    loss = objective.loss
+    if loss.dual_box is None:
         raise ValueError(
-            f"{solver.name} cannot minimise {objective.loss!r}: it needs a loss with a dual_box, "
-            "such as Hinge or SquaredHinge; use PrimalDual"
+            f"{solver.name} cannot minimise {loss!r}: it needs a loss with a dual_box, such as "
+            "Hinge or SquaredHinge; use PrimalDual"
+        )
+    form = (
+        f"dual_box={loss.dual_box}, dual_sum={loss.dual_sum}, dual_curvature={loss.dual_curvature}"
+    )
+    if np.isfinite(loss.dual_sum) and not (loss.coupled and loss.dual_box >= loss.dual_sum):
+        raise ValueError(
+            f"{solver.name} cannot minimise {loss!r}: a finite dual_sum needs coupled=True and a "
+            f"dual_box of at least dual_sum, got coupled={loss.coupled}, {form}; use PrimalDual"
+        )
+    if min(loss.dual_box, loss.dual_sum) == np.inf and not loss.dual_curvature > 0:
+        raise ValueError(
+            f"{solver.name} cannot minimise {loss!r}: a loss with unlimited slopes needs a "
+            f"dual_curvature above 0, got {form}"
         )
     if not objective.alpha > 0:
         raise ValueError(

@@ -106,15 +106,14 @@ class DualAscent(Solver):
                 slopes += dual.slopes / AVERAGED
                 intercept += dual.intercept / AVERAGED
         dual.update()
-        reason, gap, point = "", np.inf, None
         value, bound = dual.bounds(slopes, intercept)
         if value - bound > before:
             dual.relaxation = (1 + dual.relaxation) / 2
         memory = dual, rng, value - bound
-        if value - bound <= self.tol * value:
-            slopes = dual.balanced(slopes)
-            value, bound = dual.bounds(slopes, intercept)
-            gap, point = max(0.0, value - bound), dual.point(slopes)
-            reason = "the duality gap is within tol" if gap <= self.tol * value else ""
-        W = dual.weights(slopes, intercept)
-        return State(W, value, memory=memory, stop=reason, gap=gap, dual=point)
+        if value - bound > self.tol * value:
+            return State(dual.weights(slopes, intercept), value, memory=memory)
+        slopes = dual.balanced(slopes)
+        value, bound = dual.bounds(slopes, intercept)
+        W, gap, point = dual.weights(slopes, intercept), value - bound, dual.point(slopes)
+        state = State(W, value, memory=memory, gap=max(0.0, gap), dual=point)
+        return state.prove(objective).stop_within(self.tol) if gap <= self.tol * value else state

@@ -122,12 +122,15 @@ class DualProblem(ABC):
         """Return what the loss allows for each example's slopes, times the example's share."""
         loss, share = self.objective.loss, self.share
         assert loss.dual_box is not None
-        # An infinite limit stays infinite for an example with share 0.
-        least = np.maximum(share, 1e-9 * share.max())
-        cap = share if loss.dual_box == 1 else loss.dual_box * least
-        total = share if loss.dual_sum == 1 else loss.dual_sum * least
-        shortening = 1 / (1 + loss.dual_curvature / (self.curvature * least))
-        return Limits(cap, total, shortening, self.curvature)
+        # The limits of an example with share 0 do not count: it is not visited.
+        positive = np.where(share > 0, share, 1.0)
+        shortening = 1 / (1 + loss.dual_curvature / (self.curvature * positive))
+        return Limits(
+            largest=loss.dual_box * positive,
+            largest_sum=loss.dual_sum * positive,
+            shortening=shortening,
+            curvature=self.curvature,
+        )
 
     def _first_slopes(self, W: Weights) -> Slopes:
         """Return the best multiple of the slopes at the first weights; zeros if these are zero."""

@@ -13,7 +13,8 @@ from visualwords.classifiers.sources import Source
 from visualwords.threads import row_blocks
 
 from .base import Solver, State, check_dual_form
-from .dual_problem import centring, derivatives_by_scores, gradient_by_columns
+from .dual_problem import centring, gradient_by_columns
+from .margins import Margins
 
 __all__ = ["InteriorPoint"]
 
@@ -34,19 +35,22 @@ Array = npt.NDArray[np.float64]
 class InteriorPoint(Solver):
     """Primal-dual interior point method that stops when the duality gap is within ``tol``.
 
-    A hinge is the smallest ``xi`` above its margins ``m`` and 0, so the objective is a quadratic
-    programme. For example ``i``, ``a_ik`` is the slope of the loss in the ``k``-th margin, and
-    ``t_ik = xi_ik - m_ik`` is the distance of the margin to ``xi``. The optimum satisfies
+    With a loss that has a dual form (see :class:`Loss`), the objective is a quadratic programme.
+    For example ``i``, ``a_ik`` is the slope of the loss in the ``k``-th margin ``m_ik``, and
+    ``xi_ik`` is the multiplier of the slope's upper bound. The multiplier of the lower bound is
+    ``t_ik = xi_ik + dual_curvature * a_ik - m_ik``. For a hinge, ``xi`` is the smallest number
+    above the margin and 0, and ``t`` is the distance of the margin to ``xi``. The optimum satisfies
 
     - ``a t = 0``,
-    - ``(1 - a) xi = 0`` for hinges whose slopes are at most 1,
-    - ``xi = a / 2`` for the squared hinge,
-    - for the hinge of Crammer and Singer, ``xi`` is equal for all margins of an example, and the
-      slopes of an example sum to 1.
+    - ``(dual_box - a) xi = 0`` if ``dual_box`` is finite,
+    - ``xi = 0`` if neither ``dual_box`` nor ``dual_sum`` is finite (the squared hinge),
+    - if ``dual_sum`` is finite (the hinge of Crammer and Singer), ``xi`` is equal for all margins
+      of an example. The example's own class has the margin 0 without a curvature, and the slopes
+      of the example sum to ``dual_sum``.
 
     Newton's method is applied to these equations with ``mu`` in place of 0. A trial step shows how
-    fast ``mu`` may fall to 0 (Mehrotra 1992). Every step keeps ``a``, ``t``, ``xi`` and ``1 - a``
-    above 0.
+    fast ``mu`` may fall to 0 (Mehrotra 1992). Every step keeps ``a``, ``t``, ``xi`` and
+    ``dual_box - a`` above 0, where the equations have them.
 
     A step solves one linear system in the weights. Its matrix is ``alpha`` plus the sum over the
     examples of ``B_i`` (x) ``x_i x_i^T``, with a matrix ``B_i`` between classes. Some tens of steps
@@ -101,83 +105,8 @@ class InteriorPoint(Solver):
             state.stop = "no further step in float64"
             return state
         value, gap = path.value_and_gap()
-        reason = "the duality gap is within tol" if gap <= self.tol * value else ""
-        W, point = path.weights(), path.point()
-        return State(W, value, memory=path, stop=reason, gap=gap, dual=point)
-
-
-class _Margins:
-    """The margins of all examples, and derivatives by them.
-
-    Attributes
-    ----------
-    there : ndarray of bool of shape (n, n_classes)
-        Which margins exist: examples without weight have none.
-    share : ndarray of shape (n, 1)
-        Weight of each example in the mean.
-    bounded, shared, coupled : bool
-        Whether a slope is at most 1; whether slopes sum to 1; whether margins are ``1 + s_k - s_y``
-        (and, if shared, 0 for the own class) instead of ``1 - t_k s_k``.
-    """
-
-    def __init__(self, objective: Objective) -> None:
-        loss, self.y = objective.loss, objective.y
-        self.rows = np.arange(len(self.y))
-        self.coupled = loss.coupled
-        self.shared = np.isfinite(loss.dual_sum)
-        self.bounded = loss.dual_box == 1 and not self.shared
-        weight = objective.sample_weight
-        weight = np.ones(len(self.y)) if weight is None else weight
-        self.share = (weight / weight.sum())[:, None]
-        self.there = np.repeat(self.share > 0, objective.n_classes, axis=1)
-        if self.coupled and not self.shared:
-            self.there[self.rows, self.y] = False
-
-    def linear(self, scores: Array) -> Array:
-        """Compute the margins minus the margins at scores of 0."""
-        own = scores[self.rows, self.y]
-        if self.coupled:
-            return scores - own[:, None]
-        margins = scores.copy()
-        margins[self.rows, self.y] = -own
-        return margins
-
-    def of(self, scores: Array) -> Array:
-        """Compute the margins."""
-        margins = self.linear(scores) + 1
-        if self.shared:
-            margins[self.rows, self.y] = 0
-        return margins
-
-    def by_scores(self, slopes: Array) -> Array:
-        """Compute the derivatives of the mean loss by the scores."""
-        return derivatives_by_scores(slopes * self.share, self.y, self.coupled)
-
-    def changes(self, w: Array, pull: Array) -> Array:
-        """Compute the changes of slopes with curvatures ``w``; shared slopes keep their sum."""
-        if not self.shared:
-            return w * pull
-        changes = w * (pull - (w * pull).sum(axis=1, keepdims=True) / self._totals(w)[:, None])
-        # Rounding would spoil the change with the largest curvature; it follows from the others.
-        steepest = self.rows, w.argmax(axis=1)
-        changes[steepest] = 0
-        changes[steepest] = -changes.sum(axis=1)
-        return changes
-
-    def _totals(self, w: Array) -> Array:
-        return np.where(w.any(axis=1), w.sum(axis=1), 1.0)
-
-    def between(self, w: Array, rows: slice, k: int, m: int) -> Array:
-        """Compute ``B_km``, the second derivative by ``s_k`` and ``s_m``, of a block's examples."""
-        w, y = w[rows], self.y[rows]
-        if self.shared:
-            others = np.delete(w, k, axis=1).sum(axis=1) if k == m else -w[:, m]
-            return w[:, k] * (others / self._totals(w))
-        if not self.coupled:
-            return w[:, k] * (k == m)
-        if k == m:
-            return w[:, k] + (y == k) * w.sum(axis=1)
-        return -(w[:, k] * (y == m) + w[:, m] * (y == k))
+        state = State(path.weights(), value, memory=path, gap=gap, dual=path.point())
+        return state.prove(objective).stop_within(self.tol) if gap <= self.tol * value else state
 
 
 @dataclass
@@ -195,7 +124,7 @@ class _Path:
     """Weights ``V`` for standardised columns or a basis, scores ``S``, slopes and slacks."""
 
     def __init__(self, objective: Objective) -> None:
-        self.objective, self.margins = objective, _Margins(objective)
+        self.objective, self.margins = objective, Margins(objective)
         self.scaling = objective.scaling or centring(objective, self.margins.share[:, 0])
         self.basis, X = _short(StandardisedRows(objective.X, self.scaling))
         self.rows = objective.replaced(X=X, scaling=None, offset=None)
@@ -203,12 +132,16 @@ class _Path:
         if objective.offset is not None:
             self.S += objective.offset
         m = self.margins.of(self.S)
-        self.xi = np.repeat(1 + np.maximum(m.max(axis=1, keepdims=True), 0), m.shape[1], axis=1)
-        self.t = self.xi - m
+        # All variables begin above 0, because ``above`` exceeds all margins.
+        above = np.repeat(1 + np.maximum(m.max(axis=1, keepdims=True), 0), m.shape[1], axis=1)
+        self.xi = above
         if self.margins.shared:
-            self.a = np.full(m.shape, 1 / m.shape[1])
+            self.a = np.full(m.shape, self.margins.largest_sum / m.shape[1])
+        elif self.margins.bounded:
+            self.a = np.full(m.shape, self.margins.largest / 2)
         else:
-            self.a = np.full(m.shape, 0.5) if self.margins.bounded else 2 * self.xi
+            self.a, self.xi = above / self.margins.curvature, np.zeros_like(above)
+        self.t = self.xi + self.margins.curvature * self.a - m
 
     def weights(self) -> Weights:
         """Compute the weights for the columns of the objective."""
@@ -224,9 +157,7 @@ class _Path:
     def value_and_gap(self) -> tuple[float, float]:
         """Compute the objective and an upper bound on its distance to the minimum."""
         values = self.objective.loss.values(self.S, self.margins.y)
-        dual = self.a * self.margins.of(self.S)
-        if not (self.margins.bounded or self.margins.shared):
-            dual -= self.a**2 / 4
+        dual = self.a * self.margins.of(self.S) - self.margins.curvature / 2 * self.a**2
         value = self.objective.mean(values)
         slack = value - self._sum(dual)
         gradient = self._gradient(self.a)
@@ -248,6 +179,7 @@ class _Path:
         trial = self._direction(factor, w, zero, zero)
         mu, length = self._complementarity(), self._longest(trial)
         centre = mu * (self._complementarity(length, trial) / mu) ** 3
+        # Products of two changes, which the linear equations leave out, are those of the trial.
         step = self._direction(factor, w, centre - trial.a * trial.t, centre + trial.a * trial.xi)
         length = min(1.0, MOST_OF_THE_WAY * self._longest(step))
         if not length > SHORTEST_STEP:
@@ -263,36 +195,51 @@ class _Path:
 
     def _curvatures(self) -> Array:
         """Compute the derivatives of the slopes by the margins, ignoring the limit on their sum."""
+        by_slope = self.t / self.a + self.margins.curvature
         if self.margins.bounded:
-            return 1 / (self.xi / (1 - self.a) + self.t / self.a)
-        return 1 / (self.t / self.a + (0.0 if self.margins.shared else 0.5))
+            by_slope += self.xi / (self.margins.largest - self.a)
+        return 1 / by_slope
 
     def _direction(self, factor: tuple[Array, bool], w: Array, at: Array, uxi: Array) -> _Step:
-        """Solve the linear equations of a step to ``a t = at`` and ``(1 - a) xi = uxi``."""
+        """Solve the linear equations of a step.
+
+        The step leads to ``a t = at`` and, if bounded, to ``(largest - a) xi = uxi``, up to
+        products of two changes. The weights are found first. The changes of the slopes are then
+        ``w`` times the sum of ``pull`` and the changes of the margins.
+
+        Parameters
+        ----------
+        factor : tuple
+            Cholesky factor of the Hessian for the curvatures ``w``.
+        w, at, uxi : ndarray of shape (n, n_classes)
+        """
         pull = at / self.a - self.t
         if self.margins.bounded:
-            pull += self.xi - uxi / (1 - self.a)
+            pull += self.xi - uxi / (self.margins.largest - self.a)
         gradient = self._gradient(self.a + self.margins.changes(w, pull))
         V = -cho_solve(factor, gradient.ravel(), check_finite=False).reshape(gradient.shape)
         S = self.rows.scores(V)
         m = self.margins.linear(S)
         a = self.margins.changes(w, pull + m)
         t = np.where(self.margins.there, (at - self.t * a) / self.a - self.t, 0.0)
-        return _Step(V, S, a, t, np.where(self.margins.there, t + m, 0.0))
+        xi = np.where(self.margins.there, t + m - self.margins.curvature * a, 0.0)
+        return _Step(V, S, a, t, xi)
 
     def _longest(self, step: _Step) -> float:
         """Find the longest step, at most 1, that keeps all variables above 0."""
         changes = [(self.a, step.a), (self.t, step.t)]
         if self.margins.bounded:
-            changes += [(1 - self.a, -step.a), (self.xi, step.xi)]
+            changes += [(self.margins.largest - self.a, -step.a), (self.xi, step.xi)]
         return 1 / max(1.0, *(float((-change / before).max()) for before, change in changes))
 
     def _complementarity(self, length: float = 0.0, step: _Step | None = None) -> float:
-        """Compute the mean of ``a t`` and ``(1 - a) xi`` over all conditions, after a step."""
+        """Compute the mean of ``a t`` and ``(largest - a) xi`` over all conditions after a step."""
         a, t, xi = self.a, self.t, self.xi
         if step is not None:
             a, t, xi = a + length * step.a, t + length * step.t, xi + length * step.xi
-        products = a * t + (1 - a) * xi if self.margins.bounded else a * t
+        products = a * t
+        if self.margins.bounded:
+            products += (self.margins.largest - a) * xi
         return self._sum(products) / (self._sum(np.ones_like(a)) * (1 + self.margins.bounded))
 
     def _gradient(self, slopes: Array) -> Weights:

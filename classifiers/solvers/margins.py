@@ -1,0 +1,104 @@
+"""``Margins``: what :class:`.InteriorPoint` knows of a loss, its margins and its dual form."""
+
+import numpy as np
+import numpy.typing as npt
+
+from visualwords.classifiers.objective import Objective
+
+from .dual_problem import derivatives_by_scores
+
+__all__ = ["Margins"]
+
+Array = npt.NDArray[np.float64]
+
+
+class Margins:
+    """The margins of all examples, and derivatives by them.
+
+    Parameters
+    ----------
+    objective : Objective
+        Its loss has a dual form.
+
+    Attributes
+    ----------
+    there : ndarray of bool of shape (n, n_classes)
+        Which margins exist: examples without weight have none.
+    share : ndarray of shape (n, 1)
+        Weight of each example in the mean.
+    coupled : bool
+        Whether margins are ``1 + s_k - s_y`` (and, if shared, 0 for the own class) instead of
+        ``1 - t_k s_k``.
+    shared, bounded : bool
+        Whether the slopes of an example have a largest sum; whether instead each has a largest
+        value.
+    largest, largest_sum : float
+        Largest slope and largest sum of the slopes of an example.
+    curvature : float or ndarray of shape (n, n_classes)
+        Second derivative of the dual form by a slope, without its sign.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        loss, self.y = objective.loss, objective.y
+        self.rows = np.arange(len(self.y))
+        self.coupled = loss.coupled
+        assert loss.dual_box is not None
+        self.largest, self.largest_sum = loss.dual_box, loss.dual_sum
+        self.shared = np.isfinite(loss.dual_sum)
+        self.bounded = np.isfinite(loss.dual_box) and not self.shared
+        weight = objective.sample_weight
+        weight = np.ones(len(self.y)) if weight is None else weight
+        self.share = (weight / weight.sum())[:, None]
+        self.there = np.repeat(self.share > 0, objective.n_classes, axis=1)
+        self.curvature: float | Array = loss.dual_curvature
+        if self.shared:
+            self.curvature = np.full(self.there.shape, loss.dual_curvature)
+            self.curvature[self.rows, self.y] = 0
+        elif self.coupled:
+            self.there[self.rows, self.y] = False
+
+    def linear(self, scores: Array) -> Array:
+        """Compute the margins minus the margins at scores of 0."""
+        own = scores[self.rows, self.y]
+        if self.coupled:
+            return scores - own[:, None]
+        margins = scores.copy()
+        margins[self.rows, self.y] = -own
+        return margins
+
+    def of(self, scores: Array) -> Array:
+        """Compute the margins."""
+        margins = self.linear(scores) + 1
+        if self.shared:
+            margins[self.rows, self.y] = 0
+        return margins
+
+    def by_scores(self, slopes: Array) -> Array:
+        """Compute the derivatives of the mean loss by the scores."""
+        return derivatives_by_scores(slopes * self.share, self.y, self.coupled)
+
+    def changes(self, w: Array, pull: Array) -> Array:
+        """Compute the changes of slopes with curvatures ``w``; shared slopes keep their sum."""
+        if not self.shared:
+            return w * pull
+        changes = w * (pull - (w * pull).sum(axis=1, keepdims=True) / self._totals(w)[:, None])
+        # Rounding would spoil the change with the largest curvature; it follows from the others.
+        steepest = self.rows, w.argmax(axis=1)
+        changes[steepest] = 0
+        changes[steepest] = -changes.sum(axis=1)
+        return changes
+
+    def _totals(self, w: Array) -> Array:
+        return np.where(w.any(axis=1), w.sum(axis=1), 1.0)
+
+    def between(self, w: Array, rows: slice, k: int, m: int) -> Array:
+        """Compute ``B_km``, the second derivative by ``s_k`` and ``s_m``, of a block's examples."""
+        w, y = w[rows], self.y[rows]
+        if self.shared:
+            others = np.delete(w, k, axis=1).sum(axis=1) if k == m else -w[:, m]
+            return w[:, k] * (others / self._totals(w))
+        if not self.coupled:
+            return w[:, k] * (k == m)
+        if k == m:
+            return w[:, k] + (y == k) * w.sum(axis=1)
+        return -(w[:, k] * (y == m) + w[:, m] * (y == k))
