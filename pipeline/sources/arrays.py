@@ -2,12 +2,13 @@
 
 import copy
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .base import Source, SourceError, listing
 
@@ -16,6 +17,9 @@ __all__ = ["ArraySource"]
 
 class ArraySource(Source):
     """Arrays of pixels, uint8, of shape (rows, columns) or (rows, columns, 3) each.
+
+    Floating-point images and images with alpha are refused: only their owner knows their scale and
+    their background.
 
     Parameters
     ----------
@@ -35,21 +39,22 @@ class ArraySource(Source):
                 f"{len(images)} images but {len(labels)} labels: expected one label per image"
             )
         for i, image in enumerate(images):
-            is_image = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
-            if image.dtype != np.uint8 or not is_image or not image.size:
-                raise SourceError(
-                    f"image {i}: expected uint8 of shape (rows, columns) or (rows, columns, 3), "
-                    f"got {image.dtype} of shape {image.shape}"
-                )
-        self._images: Any = images
+            _check(i, image)
+        self._images: Sequence[npt.NDArray[Any]] | Mapping[int, npt.NDArray[Any]] = images
         self._labels = labels
 
     def images(self) -> Iterator[pa.Table]:
         """List the arrays; see :class:`Source`."""
         labels = self._labels if self._labels is not None else [None] * len(self._images)
         return listing(
-            (f"array[{i}]", str(i), _signature(image), None if y is None else str(y), None)
-            for i, (image, y) in enumerate(zip(self._images, labels, strict=True))
+            (
+                f"array[{i}]",
+                str(i),
+                _signature(self._images[i]),
+                None if y is None else str(y),
+                None,
+            )
+            for i, y in enumerate(labels)
         )
 
     def only(self, locations: Sequence[str]) -> "ArraySource":
@@ -63,6 +68,25 @@ class ArraySource(Source):
         """Return an array; see :class:`Source`."""
         return np.ascontiguousarray(self._images[int(location)])
 
+    def index_keys(self, locations: pa.Array) -> pa.Array:
+        """Return names that no file has; the signature tells arrays apart; see :class:`Source`."""
+        return pc.binary_join_element_wise(pa.scalar("array:"), locations, "")
+
+
+def _check(number: int, image: Any) -> None:
+    expected = "expected an array of uint8 of shape (rows, columns) or (rows, columns, 3)"
+    if not isinstance(image, np.ndarray):
+        raise SourceError(f"image {number}: {expected}, got {type(image).__name__}")
+    got = f"{expected}, got {image.dtype} of shape {image.shape}"
+    if image.ndim == 3 and image.shape[2] == 4:
+        raise SourceError(f"image {number}: {got}; lay its alpha channel over a colour first")
+    if np.issubdtype(image.dtype, np.floating):
+        raise SourceError(f"image {number}: {got}; scale it to 0 to 255, round and convert it")
+    is_image = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+    if image.dtype != np.uint8 or not is_image or not image.size:
+        raise SourceError(f"image {number}: {got}")
+
 
 def _signature(image: npt.NDArray[np.uint8]) -> str:
-    return hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest()
+    data = f"{image.shape}".encode() + image.tobytes()
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

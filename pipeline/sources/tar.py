@@ -58,9 +58,6 @@ class TarSource(Source):
 
     def __init__(self, shards: Path | str) -> None:
         self.name = plain_name(shards)
-        self._shards = [
-            shard if is_url(shard) else os.path.realpath(shard) for shard in find_shards(self.name)
-        ]
 
     @classmethod
     def suits(cls, name: str) -> bool:
@@ -71,7 +68,10 @@ class TarSource(Source):
 
     def images(self) -> Iterator[pa.Table]:
         """List the images of one shard after another; see :class:`Source`."""
-        tables = list(listing(row for shard in self._shards for row in _rows(shard)))
+        shards = [
+            name if is_url(name) else os.path.realpath(name) for name in find_shards(self.name)
+        ]
+        tables = list(listing(row for shard in shards for row in _rows(shard)))
         names = (
             label[1:]
             for table in tables

@@ -1,10 +1,13 @@
 """The rows of a folder, which every other source of the same images must give."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 from visualwords.features import HOG, HueHistogram
 from visualwords.pipeline.job import extract
+from visualwords.pipeline.sources import open_source
 
 FEATURES = [HueHistogram(), HOG(image_size=(16, 16))]
 
@@ -34,7 +37,8 @@ def check_rows(folder_rows, tmp_path):
     """A function that extracts a source and compares its rows with those of the folder."""
 
     def check(source, *, labelled=True, n_images=36):
-        result = extract(source, tmp_path / "store", FEATURES, n_jobs=1)
+        sent = pickle.loads(pickle.dumps(open_source(source)))  # as to a worker process
+        result = extract(sent, tmp_path / "store", FEATURES, n_jobs=1)
         rows = rows_by_digest(result)
         assert len(rows) == n_images
         for digest, (label, row) in rows.items():

@@ -1,0 +1,73 @@
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from PIL import Image
+
+from visualwords.features import HOG, HueHistogram
+from visualwords.pipeline.job import extract
+from visualwords.pipeline.sources import ArraySource, JoinedSource, SourceError, open_source
+
+RNG = np.random.default_rng(0)
+PICTURES = [RNG.integers(0, 256, (20 + k, 24, 3), np.uint8) for k in range(12)]
+
+
+def test_rows_are_those_of_the_features(tmp_path):
+    hog = HOG(image_size=(16, 16))
+    images = [*PICTURES, PICTURES[0][:, :, 1], PICTURES[1][::2, ::-1]]
+    result = extract(images, tmp_path, [hog], labels=range(14), n_jobs=1)
+    np.testing.assert_array_equal(result.matrix()[:], hog.transform(images))
+    assert result.labels().tolist() == [str(k) for k in range(14)]
+    stacked = np.stack([PICTURES[0]] * 2)
+    assert extract(stacked, tmp_path, [hog], n_jobs=1).work.decoded == 0
+
+
+def test_the_same_bytes_in_another_shape_are_another_image(tmp_path):
+    wide = RNG.integers(0, 256, (20, 40), np.uint8)
+    tall = wide.reshape(40, 20)
+    extract([wide], tmp_path, [HOG(image_size=(16, 16))], n_jobs=1)
+    result = extract([tall], tmp_path, [HOG(image_size=(16, 16))], n_jobs=1)
+    expected = HOG(image_size=(16, 16)).transform([tall])
+    np.testing.assert_array_equal(result.matrix()[:], expected)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (PICTURES[0] / 255, r"image 1: .* got float64 of shape \(20, 24, 3\); scale it"),
+        (np.zeros((4, 4, 4), np.uint8), "image 1: .* lay its alpha channel over a colour"),
+        (np.zeros((4, 4, 2), np.uint8), r"image 1: .* got uint8 of shape \(4, 4, 2\)"),
+        (np.zeros((4, 4), np.uint16), "image 1: .* got uint16"),
+        (np.zeros((4, 0, 3), np.uint8), r"image 1: .* of shape \(4, 0, 3\)"),
+        (np.zeros(4, np.uint8), "image 1: expected"),
+        ([[1, 2], [3, 4]], "image 1: .* got list"),
+        (Image.new("RGB", (2, 2)), "image 1: .* got Image"),
+    ],
+)
+def test_what_is_no_image_is_refused_by_its_number(image, message):
+    with pytest.raises(SourceError, match=message):
+        open_source([PICTURES[0], image])
+
+
+def test_every_image_has_one_label_and_there_is_one():
+    with pytest.raises(SourceError, match="2 images but 1 labels"):
+        ArraySource(PICTURES[:2], ["a"])
+    with pytest.raises(SourceError, match="at least one image"):
+        open_source([])
+
+
+def test_a_worker_is_sent_its_own_images_alone():
+    source = JoinedSource({"train": ArraySource(PICTURES), "test": ArraySource(PICTURES[::-1])})
+    part = pickle.loads(pickle.dumps(source.only(["train:3", "test:0"])))
+    np.testing.assert_array_equal(part.read("train:3"), PICTURES[3])
+    np.testing.assert_array_equal(part.read("test:0"), PICTURES[-1])
+    assert len(pickle.dumps(part)) < 2 * PICTURES[-1].nbytes + 1000 < len(pickle.dumps(source)) / 3
+
+
+def test_processes_give_the_rows_of_threads(tmp_path):
+    threads = extract(PICTURES, tmp_path / "a", [HueHistogram()], n_jobs=1)
+    with joblib.parallel_config("loky", n_jobs=2):
+        processes = extract(PICTURES, tmp_path / "b", [HueHistogram()], n_jobs=2)
+    assert processes.work.decoded == 12
+    np.testing.assert_array_equal(processes.matrix()[:], threads.matrix()[:])
