@@ -47,20 +47,20 @@ def test_rows_are_those_of_the_arrays(tmp_path, digits, listed, dash, end):
     [
         ("train-images-idx3-ubyte.gz", b"\x1f\x8b\x08", "damaged gzip"),
         ("train-images-idx3-ubyte.gz", b"no gzip", "damaged gzip"),
-        ("train-images-idx3-ubyte.gz", gzip.compress(b"12345678"), "not an IDX file"),
+        ("train-images-idx3-ubyte.gz", gzip.compress(b"12345678", mtime=0), "not an IDX file"),
         (
             "train-images-idx3-ubyte.gz",
-            gzip.compress(idx(np.ones((10, 28, 28), np.uint8))[:-1]),
+            gzip.compress(idx(np.ones((10, 28, 28), np.uint8))[:-1], mtime=0),
             "7855 bytes, expected 7856 for the shape",
         ),
         (
             "train-images-idx3-ubyte.gz",
-            gzip.compress(bytes([0, 0, 8, 3]) + b"\xff" * 12),
+            gzip.compress(bytes([0, 0, 8, 3]) + b"\xff" * 12, mtime=0),
             "expected 79228162458924105385300197391",
         ),
         (
             "train-labels-idx1-ubyte.gz",
-            gzip.compress(idx(np.ones(9, np.uint8))),
+            gzip.compress(idx(np.ones(9, np.uint8)), mtime=0),
             "10 images in .* but 9 labels",
         ),
     ],
