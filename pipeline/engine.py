@@ -95,6 +95,7 @@ def in_workers(
         lost: list[Task] = list(tasks) if alone else []
         if not alone:
             yield from _side_by_side(function, iter(tasks), pool, lost)
+        interruption.check()
         if lost and not alone:
             warnings.warn(
                 f"a worker process died; {len(lost)} tasks are tried again, one at a time",

@@ -116,7 +116,7 @@ class ProcessPool:
         executor = get_reusable_executor(
             self._n_workers,
             timeout=IDLE_SECONDS,
-            initializer=_ignore_interrupts,
+            initializer=_ignore_signals,
             env=ONE_THREAD,
         )
         return executor.submit(function, task)
@@ -125,10 +125,14 @@ class ProcessPool:
         """Leave the processes to the next stage; they end by themselves."""
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C, which a terminal sends to all processes, to the one that hands out tasks."""
+def _ignore_signals() -> None:
+    """Leave signals, which terminals and Slurm send to all processes, to the parent process.
+
+    The running tasks are finished; a process whose parent is gone ends after ``IDLE_SECONDS``.
+    """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 class DaskPool:

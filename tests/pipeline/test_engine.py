@@ -2,10 +2,13 @@
 
 import os
 import signal
+import threading
+import time
 from pathlib import Path
 
 import joblib
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -15,6 +18,7 @@ from visualwords.pipeline import interruption
 from visualwords.pipeline.engine import Crash, Workers, in_workers
 from visualwords.pipeline.interruption import Interrupted
 from visualwords.pipeline.job import extract
+from visualwords.pipeline.sources import FolderSource
 
 FEATURES = [HueHistogram(), HOG(image_size=(16, 16))]
 PROCESSES = Workers(2, "processes")
@@ -180,3 +184,35 @@ def test_the_job_ends_at_once_where_nothing_runs():
     with pytest.raises(Interrupted):
         interruption.ask(signal.SIGTERM)
     interruption.check()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_worker_is_killed_in_the_middle(images, expected, tmp_path):
+    distributed = pytest.importorskip("distributed")
+
+    class Slow(FolderSource):
+        def read(self, location: str) -> bytes:
+            time.sleep(0.02)
+            return super().read(location)
+
+    killed = []
+
+    def kill(pid: int) -> None:
+        while not list(tmp_path.glob("*/*.npy")):
+            time.sleep(0.005)
+        killed.append(len(list(tmp_path.glob("hue-*/*.npy"))))
+        psutil.Process(pid).kill()
+
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        with cluster.get_client() as client:
+            pids = client.run(os.getpid)
+        killer = threading.Thread(target=kill, args=[min(pids.values())])
+        killer.start()
+        extract(
+            Slow(images), tmp_path, FEATURES, engine="dask", scheduler=cluster.scheduler_address
+        )
+        killer.join()
+    assert killed[0] < 7
+    assert files_of(tmp_path) == expected
