@@ -2,23 +2,26 @@
 # Both make .venv and install what they need when that is missing; only Python and make are assumed.
 PYTHON ?= python3
 BIN := .venv/bin
+COMMA := ,
 
 .PHONY: demo test lint types bench clean
 
 demo: .venv/installed
 	$(BIN)/visualwords demo
 
-test: .venv/installed-test
+test: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-lint: .venv/installed-lint
+lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Types are checked in an installed copy: the checkout's folder may be called anything.
-types: .venv/installed-lint
+# The checkout's folder may be called anything, so the types are checked through links to it from
+# a folder with the package's name.
+types: .venv/installed-dev
 	rm -rf build/types
-	$(BIN)/python -m pip install --quiet --no-deps --target build/types .
+	mkdir -p build/types/visualwords
+	ln -s $(abspath $(wildcard *.py) features classifiers pipeline) build/types/visualwords
 	cd build && MYPYPATH=types ../$(BIN)/python -m mypy --config-file ../pyproject.toml -p visualwords
 
 # OpenCV 5 has no HOGDescriptor to compare with, so the benchmarks have an environment of their own.
@@ -28,15 +31,15 @@ bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks training
 	.venv-bench/bin/python -m benchmarks lecture
 
-# An environment without the file "installed" is half made or of another Python: it is made anew.
+# An environment without a file "installed*" is half made, one of another Python is of no use: both
+# are made anew.
 CHECK := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 define install
 	@$(PYTHON) $(CHECK) || { \
 		echo "visualwords needs Python 3.11 or newer; '$(PYTHON)' is older or missing."; \
 		echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12"; \
 		exit 1; }
-	test -f $@ && $(@D)/bin/python $(CHECK) || $(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	ls $(@D)/installed* >/dev/null 2>&1 && $(@D)/bin/python $(CHECK) || $(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet --editable "$(1)"
 	touch $@
 endef
@@ -47,9 +50,8 @@ endef
 .venv-bench/installed: pyproject.toml
 	$(call install,.[bench])
 
-.venv/installed-%: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable ".[$*]"
-	touch $@
+.venv/installed-dev: pyproject.toml
+	$(call install,.[test$(COMMA)lint])
 
 clean:
 	rm -rf .venv .venv-bench build dist *.egg-info
