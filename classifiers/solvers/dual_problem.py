@@ -150,7 +150,7 @@ class DualProblem(ABC):
             value = factor * linear - factor**2 * square
             if value > best:
                 best, first = value, factor * slopes
-        return first
+        return np.ascontiguousarray(first)  # A kernel is compiled once more for another order.
 
     def by_scores(self, slopes: Slopes) -> Slopes:
         """Compute the derivatives by scores, ``A``."""
