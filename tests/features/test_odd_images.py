@@ -1,7 +1,7 @@
 """Odd images: every feature describes them in finite numbers or refuses them in a sentence."""
 
 import re
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -24,7 +24,12 @@ from visualwords.features import (
 )
 
 PHOTOGRAPH = data.astronaut()[:40, 200:248]
-BAG = BagOfVisualWords(8, patches=DensePatches(8, 4)).fit([PHOTOGRAPH])
+
+
+@cache
+def bag():
+    """Return a fitted bag of words. Tests that do not ask for it compile nothing for it."""
+    return BagOfVisualWords(8, patches=DensePatches(8, 4)).fit([PHOTOGRAPH])
 
 
 def joined(patches, image):
@@ -58,7 +63,7 @@ FEATURES = {
     "orb": partial(joined, KeypointPatches("orb", 20, patch_size=9)),
     "fast": partial(joined, KeypointPatches("fast", 20)),
     "corners": partial(joined, KeypointPatches("corners", 20)),
-    "words": BAG.describe,
+    "words": lambda image: bag().describe(image),
 }
 
 
