@@ -64,14 +64,13 @@ class IdxSource(Source):
                     f"{beside}"
                 )
             for number, label in enumerate(labels):
-                yield f"{start}/{number:05d}", f"{number}:{file}", changed, label, split
+                yield f"{start}/{number:05d}", f"{number}|{changed}|{file}", changed, label, split
 
     def read(self, location: str) -> npt.NDArray[np.uint8]:
         """Return the pixels of an image; see :class:`Source`."""
-        number, _, file = location.partition(":")
-        where = join(self.name, file)
+        number, changed, file = location.split("|")
         try:
-            return _array(where, signature(where))[int(number)]
+            return _array(join(self.name, file), changed)[int(number)]
         except (SourceError, IndexError) as error:
             raise ImageError(f"{file}: {error}", UNREADABLE) from error
 

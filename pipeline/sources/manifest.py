@@ -133,7 +133,9 @@ class ManifestSource(Source):
                         number += 1
                         row = (values.get(role, empty)[i] for role in self._columns)
                         yield f"row {number}", *row
-            except (pa.ArrowException, OSError) as error:
+            except SourceError:
+                raise
+            except Exception as error:  # the parser raises all kinds on damaged files
                 raise SourceError(f"{self.name}: not a sound parquet file: {error}") from error
 
     def read(self, location: str) -> bytes:

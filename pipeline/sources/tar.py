@@ -68,10 +68,9 @@ class TarSource(Source):
 
     def images(self) -> Iterator[pa.Table]:
         """List the images of one shard after another; see :class:`Source`."""
-        shards = [
-            name if is_url(name) else os.path.realpath(name) for name in find_shards(self.name)
-        ]
-        tables = list(listing(row for shard in shards for row in _rows(shard)))
+        shards = find_shards(self.name)
+        n_shared = len(_shared_folder(shards))
+        tables = list(listing(row for name in shards for row in _rows(name, name[n_shared:])))
         names = (
             label[1:]
             for table in tables
@@ -100,17 +99,20 @@ class TarSource(Source):
 
 
 def find_shards(name: str) -> list[str]:
-    """Return the archives that a name stands for, in their order."""
-    if "{" in name and not os.path.exists(name):
-        return list(expand_braces(name))
-    if glob.has_magic(name) and not os.path.exists(name):
+    """Return the full names of the archives that a name stands for, in their order."""
+    if os.path.exists(name) and not os.path.isdir(name):
+        shards = [name]
+    elif "{" in name:
+        shards = list(expand_braces(name))
+    elif glob.has_magic(name):
         shards = _glob(name)
-        if not shards:
-            raise SourceError(f"{name}: no file matches")
-        return shards
-    if not is_folder(name):
-        return [name]
-    return [join(name, base) for base in sorted(names_in(name)) if base.lower().endswith(".tar")]
+    elif is_folder(name):
+        shards = [join(name, n) for n in sorted(names_in(name)) if n.lower().endswith(".tar")]
+    else:
+        shards = [name]
+    if not shards:
+        raise SourceError(f"{name}: no file matches")
+    return [s if is_url(s) else os.path.realpath(s).replace(os.sep, "/") for s in shards]
 
 
 def _glob(pattern: str) -> list[str]:
@@ -161,9 +163,16 @@ def expand_braces(pattern: str) -> Iterator[str]:
     yield from ("".join(chosen) for chosen in itertools.product(*choices))
 
 
-def _rows(shard: str) -> Iterator[tuple[str, str, str, str | None, None]]:
+def _shared_folder(shards: list[str]) -> str:
+    """Return the beginning that the names of all shards share, up to a slash."""
+    folders = [shard.split("/")[:-1] for shard in shards]
+    shared = itertools.takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
+    return "".join(f"{level[0]}/" for level in shared)
+
+
+def _rows(shard: str, called: str) -> Iterator[tuple[str, str, str, str | None, None]]:
     """Yield a row for each image of a shard and for each damage."""
-    base, changed = shard.rpartition("/")[2], signature(shard)
+    changed = signature(shard)
     with open_binary(shard) as file:
         start = file.read(6)
         if start[:2] in COMPRESSED:
@@ -174,14 +183,14 @@ def _rows(shard: str) -> Iterator[tuple[str, str, str, str | None, None]]:
         for sample in _samples(file):
             if isinstance(sample, Damage):
                 broken = f"{sample.offset}:{BROKEN}:{DAMAGED}:damaged archive: {sample.reason}"
-                yield f"{base}@{sample.offset}", broken, "", None, None
+                yield f"{called}@{sample.offset}", broken, "", None, None
                 continue
             label = _label(file, sample)
             images = [m for m in sample if is_called_an_image(m.name)] or sample[:1]
             for member in images:
                 name = _as_text(member.name)
                 given = label if label is not None else NO_LABEL + name
-                yield f"{base}/{name}", _location(member, shard), changed, given, None
+                yield f"{called}/{name}", _location(member, shard), changed, given, None
 
 
 def _location(member: Member, shard: str) -> str:

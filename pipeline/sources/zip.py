@@ -50,7 +50,7 @@ class ZipSource(Source):
         with open_binary(self.root) as file:
             try:
                 members = zipfile.ZipFile(file).infolist()
-            except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+            except Exception as error:  # the parser raises all kinds on damaged archives
                 raise SourceError(f"{self.name}: damaged zip: {error}") from error
         members = [m for m in members if not m.is_dir() and not is_hidden(m.filename)]
         members.sort(key=lambda member: member.filename)

@@ -119,6 +119,27 @@ def test_damage_is_a_failure_of_the_job(shards, tmp_path):
     assert 27 < result.is_ok.sum() < 36
 
 
+def test_shards_of_one_name_in_several_folders_have_names_of_their_own(tmp_path, listed):
+    for folder in ("ab", "ac"):
+        (tmp_path / folder).mkdir()
+        write_tar(tmp_path / folder / "0.tar", [("x.png", folder.encode())])
+    source = open_source(tmp_path / "*" / "0.tar")
+    found = listed(source)
+    assert found["path"] == ["ab/0.tar/x.png", "ac/0.tar/x.png"]
+    assert [source.read(location) for location in found["location"]] == [b"ab", b"ac"]
+
+
+def test_a_vanished_shard_is_passing_and_not_damaged(shards, tmp_path):
+    source = open_source(shards)
+    tables = list(source.images())
+    source.images = lambda: iter(tables)
+    (shards / "shard-002.tar").rename(shards / "elsewhere")
+    table = extract(source, tmp_path / "store", [HueHistogram()], n_jobs=1).images.to_pylist()
+    gone = [row for row in table if row["status"] == "failed"]
+    assert {row["path"].split("/")[0] for row in gone} == {"shard-002.tar"}
+    assert {row["kind"] for row in gone} == {"unreadable"}
+
+
 def test_what_is_no_image_or_no_file_is_named(tmp_path):
     with tarfile.open(tmp_path / "all.tar", "w") as tar:
         for name, kind in (("a.png", tarfile.SYMTYPE), ("b.png", tarfile.FIFOTYPE)):
