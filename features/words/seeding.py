@@ -18,8 +18,8 @@ ROWS_TO_CHOOSE_FROM = 8  # Rows a word of the sample that k-means++ chooses from
 LEAST_ROWS = 8192  # but at least so many.
 STAGES = ((64, 5), (128, 3), (256, 3))  # Rows a word of a sample, and passes over it.
 MOMENTUM = 0.9
-STRIP = 256  # Rows whose distances to a trial stay in the first cache.
-STRIPS_PER_TASK = 16
+STRIP = 64  # Rows that stay, with their distances to two trials, in the first caches.
+STRIPS_PER_TASK = 128
 
 
 def first_words(
@@ -186,11 +186,13 @@ def kmeans_plusplus(
     padded = np.zeros((len(strips), STRIP))
     padded.reshape(-1)[:n] = weights
     least = np.full(padded.shape, np.inf, np.float32)
-    squared = np.empty((len(strips), n_trials, STRIP), np.float32)
+    squared = np.empty((len(strips), n_trials + n_trials % 2, STRIP), np.float32)
     tasks = row_blocks(len(strips), STRIPS_PER_TASK)
     chosen: list[int] = []
     trials = _draw(np.cumsum(weights), generator.random(1))
     for _ in range(n_words):
+        if len(trials) % 2:
+            trials = np.append(trials, trials[-1])  # The kernel takes pairs.
         rows_tried = centred[trials]
 
         def attempt(task: slice, tried: FloatArray = rows_tried) -> DoubleArray:
@@ -235,7 +237,7 @@ def _try(
     strips : ndarray of shape (n_strips, d, STRIP)
         Rows, transposed strip by strip.
     trials : ndarray of shape (n_trials, d)
-        Candidates for the new word.
+        Candidates for the new word, an even number.
     weights, least : ndarray of shape (n_strips, STRIP)
         Of every row: its weight and its squared distance to the nearest word so far.
     squared : ndarray of shape (n_strips, n_trials, STRIP)
@@ -247,19 +249,28 @@ def _try(
     fours = d // 4 * 4
     for s in range(n_strips):
         x, weight, nearest = strips[s], weights[s], least[s]
-        for t in range(len(trials)):
-            word, total, left = trials[t], squared[s, t], sums[t]
-            total[:] = 0
-            # Four columns at a time: a sum is loaded and stored once for four differences.
+        for t in range(0, len(trials), 2):
+            one, two, to_one, to_two = trials[t], trials[t + 1], squared[s, t], squared[s, t + 1]
+            to_one[:] = 0
+            to_two[:] = 0
+            # Two trials and four columns at a time: a number is loaded once for two differences, a
+            # sum is loaded and stored once for four.
             for i in range(0, fours, 4):
-                w0, w1, w2, w3 = word[i], word[i + 1], word[i + 2], word[i + 3]
+                u0, u1, u2, u3 = one[i], one[i + 1], one[i + 2], one[i + 3]
+                v0, v1, v2, v3 = two[i], two[i + 1], two[i + 2], two[i + 3]
                 for r in range(size):
-                    a, b, c, e = x[i, r] - w0, x[i + 1, r] - w1, x[i + 2, r] - w2, x[i + 3, r] - w3
-                    total[r] += (a * a + b * b) + (c * c + e * e)
+                    x0, x1, x2, x3 = x[i, r], x[i + 1, r], x[i + 2, r], x[i + 3, r]
+                    a, b, c, e = x0 - u0, x1 - u1, x2 - u2, x3 - u3
+                    to_one[r] += (a * a + b * b) + (c * c + e * e)
+                    a, b, c, e = x0 - v0, x1 - v1, x2 - v2, x3 - v3
+                    to_two[r] += (a * a + b * b) + (c * c + e * e)
             for i in range(fours, d):
-                value = word[i]
+                u, v = one[i], two[i]
                 for r in range(size):
-                    difference = x[i, r] - value
-                    total[r] += difference * difference
+                    a, b = x[i, r] - u, x[i, r] - v
+                    to_one[r] += a * a
+                    to_two[r] += b * b
+        for t in range(len(trials)):
+            total, left = squared[s, t], sums[t]
             for r in range(size):
                 left[r] += weight[r] * min(total[r], nearest[r])
