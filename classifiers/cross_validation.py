@@ -203,7 +203,7 @@ class LinearSVMCV(CrossValidated, LinearSVM):
     ----------
     alphas : sequence of float > 0
         Strengths of the penalty to choose from; see :class:`LinearSVM`.
-    loss : {"hinge", "squared_hinge", "crammer_singer", "one_vs_rest"} or Loss
+    loss : {losses} or Loss
         As in :class:`LinearSVM`.
     {search}
     {standardize}
@@ -263,7 +263,7 @@ class SoftmaxCV(CrossValidated, Softmax):
     ----------
     alphas : sequence of float > 0
         Strengths of the penalty to choose from; see :class:`Softmax`.
-    loss : "cross_entropy" or Loss
+    loss : {losses} or Loss
         As in :class:`Softmax`.
     {search}
     {standardize}

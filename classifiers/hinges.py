@@ -139,6 +139,8 @@ class Hinge(PiecewiseLinear):
     array([2.9])
     """
 
+    name = "hinge"
+
     def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
         return _multiclass_margins(scores, own, y, of_own=-1 - self._rounded)
 
@@ -166,6 +168,7 @@ class OneVsRestHinge(PiecewiseLinear):
     array([1.5])
     """
 
+    name = "one_vs_rest"
     coupled = False
 
     def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
@@ -193,6 +196,7 @@ class CrammerSinger(PiecewiseLinear):
     array([2.9])
     """
 
+    name = "crammer_singer"
     dual_sum = 1.0
 
     def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
@@ -224,6 +228,8 @@ class SquaredHinge(Loss):
     >>> SquaredHinge().values(np.array([[0.0, 1.0, -2.0]]), np.array([0]))
     array([4.])
     """
+
+    name = "squared_hinge"
 
     # max(0, m)^2 = max over a >= 0 of (a m - a^2 / 4)
     dual_box = np.inf

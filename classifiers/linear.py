@@ -1,14 +1,15 @@
 """The estimators: ``LinearSVM`` and ``Softmax``."""
 
+from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax, softmax
 
+from . import hinges, losses
 from .base import LinearClassifier
-from .hinges import CrammerSinger, Hinge, OneVsRestHinge, SquaredHinge
-from .losses import CrossEntropy, Loss
+from .losses import Loss
 from .objective import Objective
 from .shared_docs import with_shared_docs
 from .solvers.base import Fallback, Solver
@@ -36,6 +37,12 @@ QUASI_NEWTON_STEPS = 200, 1000
 MAX_WEIGHTS = 4096
 
 
+def _named_losses(module: ModuleType) -> dict[str, type[Loss]]:
+    """Return the losses with names that a module exports, by their names."""
+    exported = (getattr(module, name) for name in module.__all__)
+    return {loss.name: loss for loss in exported if getattr(loss, "name", "")}
+
+
 @with_shared_docs
 class LinearSVM(LinearClassifier):
     """Linear support vector machine for many classes.
@@ -52,11 +59,10 @@ class LinearSVM(LinearClassifier):
         ``LinearSVC(C=2 / (n * alpha))`` is the same model as "squared_hinge", and with
         ``loss="hinge"`` the same as "hinge" and "crammer_singer". The decision function of
         "one_vs_rest" for two classes is twice that of ``LinearSVC``.
-    loss : {"hinge", "squared_hinge", "crammer_singer", "one_vs_rest"} or Loss
+    loss : {losses} or Loss
         By default the multiclass hinge of Weston and Watkins, ``sum over k != y of
-        max(0, 1 + s_k - s_y)``. The others are :class:`SquaredHinge`, :class:`CrammerSinger` and
-        :class:`OneVsRestHinge`. Any other loss is given as an instance of a subclass of
-        :class:`Loss`.
+        max(0, 1 + s_k - s_y)``. :mod:`visualwords.classifiers.hinges` defines the losses with
+        names. Any other loss is given as an instance of a subclass of :class:`Loss`.
     {standardize}
     {fit_intercept}
     {class_weight}
@@ -64,7 +70,7 @@ class LinearSVM(LinearClassifier):
         How to minimise. Its parameters are those of a nested estimator:
         ``set_params(solver__tol=1e-6)``. By default, several solvers try in turn to reach a gap of
         1e-3 of the value. ``DualAscent`` is the first one where there are at most 16 rows a column
-        (2 for the squared hinge) and X, or with fewer rows than columns the products of the rows,
+        (2 for a smooth loss) and X, or with fewer rows than columns the products of the rows,
         has at most 2^26 numbers. ``PrimalDual`` is the first one elsewhere. ``InteriorPoint``
         follows where the first falls short: columns of very different scale, or a small penalty
         on classes that are nearly separable. With more than 4096 classes times columns (or rows,
@@ -87,12 +93,7 @@ class LinearSVM(LinearClassifier):
     True
     """
 
-    losses: ClassVar[dict[str, type[Loss]]] = {
-        "hinge": Hinge,
-        "squared_hinge": SquaredHinge,
-        "crammer_singer": CrammerSinger,
-        "one_vs_rest": OneVsRestHinge,
-    }
+    losses: ClassVar[dict[str, type[Loss]]] = _named_losses(hinges)
 
     def __init__(
         self,
@@ -146,7 +147,7 @@ class Softmax(LinearClassifier):
         ``LogisticRegression(C=1 / (n * alpha))`` is the same model for three or more classes. For
         two classes ``C=2 / (n * alpha)`` is: its one row of weights is the difference of the two
         rows here, whose squares sum to half of its square.
-    loss : "cross_entropy" or Loss
+    loss : {losses} or Loss
         An instance of a subclass of :class:`Loss` replaces the cross-entropy. Probabilities are
         the softmax of the scores for any loss.
     {standardize}
@@ -175,7 +176,7 @@ class Softmax(LinearClassifier):
     array([[1., 0., 0.]])
     """
 
-    losses: ClassVar[dict[str, type[Loss]]] = {"cross_entropy": CrossEntropy}
+    losses: ClassVar[dict[str, type[Loss]]] = _named_losses(losses)
 
     def __init__(
         self,

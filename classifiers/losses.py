@@ -4,7 +4,16 @@ A loss is a convex function of the ``K`` scores ``s`` of an example and of the e
 ``y``. A loss does not know the data, the weights or the penalty; :mod:`.objective` joins them.
 
 A new loss is a subclass of :class:`Loss` with one method, ``values_and_grad``. Its traits (class
-attributes) say what solvers can do with it. The defaults describe a smooth loss.
+attributes) say what solvers can do with it. The defaults describe a smooth loss:
+
+- Solvers that use the gradient alone, such as ``LBFGS`` and ``SGD``, take any loss.
+- ``PrimalDual`` takes a smooth loss, or a loss with kinks that defines ``smoothed``.
+- ``Newton`` takes a smooth loss.
+- ``DualAscent`` and ``InteriorPoint`` take a loss with a dual form, which three numbers describe:
+  ``dual_box``, ``dual_sum`` and ``dual_curvature``; see :class:`Loss`.
+
+A loss with a ``name`` that :mod:`.hinges` exports is a loss of ``LinearSVM`` by that name. One that
+this module exports is a loss of ``Softmax``.
 
 A score of -inf rules a class out. The class then adds nothing to the loss of an example of another
 class, and the loss of an example of the class itself is infinite. Values and gradients are the
@@ -32,6 +41,8 @@ class Loss(BaseEstimator, ABC):
 
     Attributes
     ----------
+    name : str
+        Name of the loss as a parameter of an estimator; empty if it has none.
     smooth : bool
         Whether the gradient exists everywhere. Otherwise ``values_and_grad`` returns a subgradient.
     piecewise_linear : bool
@@ -40,19 +51,34 @@ class Loss(BaseEstimator, ABC):
         Whether the loss depends on differences of scores only, so that its derivatives by the
         scores of an example sum to 0. Otherwise it is a sum of functions of one score each.
     dual_box : float or None
-        Largest value of a dual variable, infinity if there is no largest one. None if the loss has
-        no dual form that ``DualAscent`` and ``InteriorPoint`` know. The dual form is
-
-            ``loss = max over a of (sum over k of a_k m_k - dual_curvature / 2 * a_k^2)``
-
-        over ``0 <= a_k <= dual_box`` with ``sum over k of a_k <= dual_sum``. The margins ``m_k``
-        are ``1 + s_k - s_y`` for ``k != y`` if the loss is coupled. Otherwise they are
-        ``1 - t_k s_k`` for all ``k``, with ``t_k = 1`` for ``k = y`` and -1 for other classes.
+        Largest slope of the loss in a margin, infinity if there is no largest one. None if the loss
+        has no dual form that ``DualAscent`` and ``InteriorPoint`` know.
     dual_sum : float
-        Largest sum of an example's dual variables.
+        Largest sum of an example's slopes, infinity if there is no largest one. A finite one needs
+        a coupled loss, and a ``dual_box`` that is not smaller.
     dual_curvature : float >= 0
+        How round the loss is: a slope rises from 0 to 1 while its margin rises by so much. It is
+        above 0 if the slopes are unlimited.
+
+    Notes
+    -----
+    The dual form of a loss is
+
+        ``loss = max over a of (sum over k of a_k m_k - dual_curvature / 2 * a_k^2)``
+
+    over ``0 <= a_k <= dual_box`` with ``sum over k of a_k <= dual_sum``. The margins ``m_k`` are
+    ``1 + s_k - s_y`` for ``k != y`` if the loss is coupled. Otherwise they are ``1 - t_k s_k`` for
+    all ``k``, with ``t_k = 1`` for ``k = y`` and -1 for other classes. The best ``a_k`` are the
+    slopes of the loss in the margins. Examples of (``dual_box``, ``dual_sum``, ``dual_curvature``):
+
+    - ``sum of max(0, m_k)``, :class:`.Hinge`: (1, inf, 0);
+    - ``max(0, max of m_k)``, :class:`.CrammerSinger`: (1, 1, 0);
+    - ``sum of max(0, m_k)^2``, :class:`.SquaredHinge`: (inf, inf, 0.5);
+    - ``sum of h(m_k)`` with ``h(m) = m^2 / (2 c)`` for ``0 <= m <= c`` and ``m - c / 2`` above, a
+      Huberised hinge: (1, inf, c).
     """
 
+    name: ClassVar[str] = ""
     smooth: bool = True
     piecewise_linear: bool = False
     coupled: ClassVar[bool] = True
@@ -160,6 +186,8 @@ class CrossEntropy(Loss):
     >>> CrossEntropy().values(np.zeros((1, 10)), np.array([3])).round(4)
     array([2.3026])
     """
+
+    name = "cross_entropy"
 
     def values_and_grad(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
         """Compute values and gradients; see :class:`Loss`."""

@@ -82,8 +82,13 @@ scores_ : ndarray of shape (n_alphas, n_splits)
 
 
 def with_shared_docs(cls: Class) -> Class:
-    """Replace each line ``{name}`` in the docstring of a class by the shared entry of that name."""
+    """Replace each line ``{name}`` in the docstring of a class by the shared entry of that name.
+
+    The words ``{losses}`` are replaced by the names of the losses of the class.
+    """
     for name, entry in ENTRIES.items():
         marker = f"    {{{name}}}\n"
         cls.__doc__ = cls.__doc__ and cls.__doc__.replace(marker, indent(entry, "    "))
+    names = ", ".join(f'"{name}"' for name in getattr(cls, "losses", {}))
+    cls.__doc__ = cls.__doc__ and cls.__doc__.replace("{losses}", f"{{{names}}}")
     return cls

@@ -6,21 +6,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import approx_fprime, check_grad
 
 from visualwords.classifiers import (
-    CrammerSinger,
     CrossEntropy,
     Hinge,
     LinearSVM,
     NumericalGradientDescent,
     Objective,
-    OneVsRestHinge,
     Softmax,
-    SquaredHinge,
     check_gradient,
     numerical_gradient,
 )
 from visualwords.classifiers.scaling import Scaling
-
-LOSSES = [Hinge(), SquaredHinge(), CrammerSinger(), OneVsRestHinge(), CrossEntropy(), Hinge(0.5)]
+from visualwords.tests.classifiers.losses import LOSSES
 
 # Scores of cat, car and frog for an image of each (CS231n, lecture 3).
 LECTURE_SCORES = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]])
@@ -70,7 +66,7 @@ def test_forward_formula_is_scipys(blobs):
     )
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+@pytest.mark.parametrize("loss", [*LOSSES, Hinge(0.5)], ids=repr)
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_gradients_of_the_objective(blobs, loss, fit_intercept):
     X, y = blobs(n=60, d=5, k=3)

@@ -8,20 +8,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from visualwords.classifiers import (
     LBFGS,
-    CrammerSinger,
     CrossEntropy,
     Hinge,
     LinearSVM,
     Objective,
-    OneVsRestHinge,
     Softmax,
-    SquaredHinge,
     breakpoints,
     landscape,
     path_plane,
     random_directions,
 )
 from visualwords.classifiers.scaling import Scaling
+from visualwords.tests.classifiers.losses import PIECEWISE_LINEAR, ROUNDED, SMOOTH
 
 
 @pytest.fixture
@@ -144,7 +142,7 @@ def assert_straight_between(objective, W, U, examples, positions, start, stop):
         assert (np.diff(slopes) > 0).all()
 
 
-@pytest.mark.parametrize("loss", [Hinge(), CrammerSinger(), OneVsRestHinge()])
+@pytest.mark.parametrize("loss", PIECEWISE_LINEAR, ids=repr)
 def test_the_losses_are_straight_between_breakpoints_and_bent_at_them(loss):
     random = np.random.default_rng(7)
     X, y = random.normal(size=(30, 3)), random.integers(0, 5, 30)
@@ -158,7 +156,7 @@ def test_the_losses_are_straight_between_breakpoints_and_bent_at_them(loss):
 
 def test_only_piecewise_linear_losses_have_breakpoints():
     W = np.zeros((3, 4))
-    for loss in (CrossEntropy(), SquaredHinge(), Hinge(0.5)):
+    for loss in (*SMOOTH, *ROUNDED):
         with pytest.raises(ValueError, match="needs a piecewise linear loss"):
             breakpoints(Objective(np.eye(3), np.arange(3), loss, 0.0, 3), W, W, 0, 1)
     with pytest.raises(ValueError, match="start must be less than stop, got 1 and 1"):

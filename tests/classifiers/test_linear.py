@@ -129,7 +129,7 @@ def test_invariances(blobs, tight):
     assert_allclose(named.decision_function(X)[:, column], scores, atol=2e-3)
 
 
-@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "crammer_singer", "one_vs_rest"])
+@pytest.mark.parametrize("loss", LinearSVM.losses)
 def test_gap_of_the_default_solver(blobs, loss):
     X, y = blobs()
     model = LinearSVM(0.05, loss=loss).fit(X, y)

@@ -56,7 +56,7 @@ def test_it_is_a_parameter_like_others(blobs):
     assert LinearSVMCV([0.01, 1.0], loss=HuberisedHinge(), cv=3).fit(X, y).score(X, y) > 0.5
 
 
-@pytest.mark.parametrize("loss", ["huber", HuberisedHinge, None, ["hinge"]])
+@pytest.mark.parametrize("loss", ["no such loss", HuberisedHinge, None, ["hinge"]])
 @pytest.mark.parametrize("estimator", [LinearSVM, Softmax])
 def test_what_is_no_loss_is_refused(blobs, estimator, loss):
     X, y = blobs(n=30, d=4, k=3)

@@ -6,20 +6,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 
 from visualwords.classifiers import (
-    CrammerSinger,
     CrossEntropy,
     DualAscent,
     Hinge,
     InteriorPoint,
     LinearSVM,
     Objective,
-    OneVsRestHinge,
     PrimalDual,
-    SquaredHinge,
 )
+from visualwords.tests.classifiers.losses import WITH_DUAL_FORM
 
-LOSSES = [Hinge(), CrammerSinger(), OneVsRestHinge(), SquaredHinge()]
-by_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+by_loss = pytest.mark.parametrize("loss", WITH_DUAL_FORM, ids=lambda loss: type(loss).__name__)
 by_solver = pytest.mark.parametrize("solver", [DualAscent, InteriorPoint])
 
 
@@ -40,11 +37,10 @@ def margins_matrix(objective):
     features = np.column_stack([objective.X, np.full(objective.n_samples, 1.0)])
     features[:, -1] *= objective.fit_intercept
     k, rows = objective.n_classes, []
-    one_vs_rest = isinstance(objective.loss, OneVsRestHinge)
     for x, own in zip(features, objective.y, strict=True):
         for other in range(k):
             by_class = np.zeros(k)
-            if one_vs_rest:
+            if not objective.loss.coupled:
                 by_class[other] = -1 if other == own else 1
             elif other != own:
                 by_class[other], by_class[own] = 1, -1
@@ -55,32 +51,43 @@ def margins_matrix(objective):
 
 
 def minimum_by_a_general_solver(objective):
-    """Minimum over weights and slacks, linear constraints, by SLSQP."""
+    """Minimum over weights and slacks, linear constraints, by SLSQP.
+
+    The dual form ``max over 0 <= a <= box of (a m - c/2 a^2)`` is ``min of (box * u + c/2 v^2)``
+    over ``u >= 0`` and ``v >= 0`` with ``u + c v >= m``. Margins with a sum limit share ``u``.
+    """
     n, k = objective.n_samples, objective.n_classes
     M = margins_matrix(objective)
     per_row = len(M) // n
     share = np.ones(n) if objective.sample_weight is None else objective.sample_weight
     share = share / share.sum()
-    shared = isinstance(objective.loss, CrammerSinger)
-    slack_of = np.repeat(np.arange(n), per_row) if shared else np.arange(len(M))
-    cost = share if shared else np.repeat(share, per_row)
-    power = 2 if isinstance(objective.loss, SquaredHinge) else 1
-    size = M.shape[1]
-    constraints = np.hstack([-M, np.eye(len(cost))[slack_of]])
+    loss, of_margins = objective.loss, np.repeat(share, per_row)
+    limit, c = min(loss.dual_box, loss.dual_sum), loss.dual_curvature
+    size, slacks, cost, curved = M.shape[1], np.zeros((len(M), 0)), np.zeros(0), np.zeros(0)
+    if np.isfinite(limit):
+        shared = np.isfinite(loss.dual_sum)
+        slack_of = np.repeat(np.arange(n), per_row) if shared else np.arange(len(M))
+        cost = limit * (share if shared else of_margins)
+        slacks, curved = np.eye(len(cost))[slack_of], np.zeros_like(cost)
+    if c:
+        slacks = np.hstack([slacks, c * np.eye(len(M))])
+        cost, curved = np.r_[cost, np.zeros(len(M))], np.r_[curved, c * of_margins]
+    constraints = np.hstack([-M, slacks])
     penalised = np.tile(np.r_[np.ones(objective.X.shape[1]), 0.0], k) * objective.alpha
+    curved, cost = np.r_[penalised, curved], np.r_[np.zeros(size), cost]
 
     def value(v):
-        return cost @ v[size:] ** power + (penalised * v[:size] ** 2).sum() / 2
+        return cost @ v + curved @ v**2 / 2
 
     def gradient(v):
-        return np.r_[penalised * v[:size], power * cost * v[size:] ** (power - 1)]
+        return cost + curved * v
 
     found = minimize(
         value,
-        np.r_[np.zeros(size), np.ones(len(cost))],
+        np.r_[np.zeros(size), np.ones(len(cost) - size)],
         jac=gradient,
         method="SLSQP",
-        bounds=[(None, None)] * size + [(0, None)] * len(cost),
+        bounds=[(None, None)] * size + [(0, None)] * (len(cost) - size),
         constraints={
             "type": "ineq",
             "fun": lambda v: constraints @ v - 1,
@@ -130,8 +137,7 @@ def test_separable_rows_converge_in_few_steps(loss, k):
     y = np.arange(100) % k
     for alpha in (1e-4, 0.1, 10.0):
         model = LinearSVM(alpha, standardize=True, solver=DualAscent(1e-3, max_iter=30))
-        model.set_params(loss={type: name for name, type in LinearSVM.losses.items()}[type(loss)])
-        model.fit(X, y)
+        model.set_params(loss=loss).fit(X, y)
         assert 0 <= model.gap_ <= 1e-3 * model.loss_curve_[-1]
         assert model.score(X, y) == 1
 
@@ -143,7 +149,7 @@ def test_it_begins_where_another_fit_ended(loss, d):
     cold, exact = solve(objective, 1e-3), solve(objective, 1e-4)
     warm = DualAscent(1e-3).minimize(objective, exact.W)
     # At a kink the slopes do not follow from the weights.
-    assert warm.n_iter <= (1 if isinstance(loss, SquaredHinge) else cold.n_iter)
+    assert warm.n_iter <= (1 if loss.smooth else cold.n_iter)
     assert warm.gap <= 1e-3 * warm.value
 
 
