@@ -201,7 +201,8 @@ def extract(
     Parameters
     ----------
     images : str, Path, sequence of ndarray or Source
-        A folder of any depth, a CSV or parquet manifest, or images in memory.
+        Path or URL of a folder of any depth, a list, a manifest, tar shards, a zip or the files of
+        CIFAR or MNIST; or images in memory. See docs/sources.md.
     store : str or Path
         Path or URL of the store; it is made if it is missing.
     features : sequence or mapping of str to estimator, optional
