@@ -48,6 +48,8 @@ from .interruption import Interrupted
 
 __all__ = ["main"]
 
+UsageError: Any = typer.BadParameter.__mro__[1]  # of the click that typer brings
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -347,7 +349,14 @@ def main(arguments: list[str] | None = None) -> int:
             # What a decoder finds wrong with a file is told with the file's name, as its failure.
             warnings.filterwarnings("ignore", module=r"PIL\.")
             warnings.showwarning = warn
-            typer.main.get_command(app)(arguments, prog_name="visualwords")
+            command = typer.main.get_command(app)
+            code = command(arguments, prog_name="visualwords", standalone_mode=False)
+            return int(code or 0)
+    except UsageError as error:
+        if message := error.format_message():  # without one, the help was printed
+            path = error.ctx.command_path if error.ctx else "visualwords"
+            complain(f"{message.rstrip('.')}; see `{path} --help`")
+        return 2
     except Interrupted as error:
         complain("interrupted; what was computed is kept, the same command goes on from there")
         return 128 + int(error.args[0])
@@ -358,4 +367,3 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, MemoryError) as error:
         complain(str(error) or type(error).__name__)
         return 1
-    return 0  # not reached: the line above ends in SystemExit

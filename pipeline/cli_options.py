@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .cli_screen import console
+from .failures import KINDS
 from .progress import Progress
 
 Images = Annotated[
@@ -84,6 +85,12 @@ def make_options(
     if jobs == 0:
         message = "expected a number of workers, or -1 for all cores"
         raise typer.BadParameter(message, param_hint="--jobs")
+    for kind in retry_failed or []:
+        if kind not in (*KINDS, "all"):
+            raise typer.BadParameter(
+                f"no kind of failure {kind!r}; there are all, {', '.join(KINDS)}",
+                param_hint="--retry-failed",
+            )
     progress = Progress(None if json_ else console, log)
     return Options(
         jobs,
@@ -125,6 +132,8 @@ def make_recipe(
         recipe = recipe.with_setting(setting)
     if features is not None:
         recipe = recipe.with_features([name.strip() for name in features.split(",")])
+    if settings:
+        recipe.check()
     return recipe
 
 

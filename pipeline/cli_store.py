@@ -4,7 +4,7 @@ import json
 import re
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,10 +20,9 @@ DAYS = {"s": 1 / 86400, "h": 1 / 24, "d": 1.0, "w": 7.0}
 @app.command("ls")
 def list_features(store: Store, json_: Annotated[bool, typer.Option("--json")] = False) -> None:
     """List the features of a store: rows, columns, size, age."""
-    from .store.files import open_folder
     from .store.maintenance import summaries
 
-    found = summaries(open_folder(store))
+    found = summaries(_open(store))
     if json_:
         typer.echo(json.dumps([vars(summary) for summary in found]))
         return
@@ -37,10 +36,9 @@ def list_features(store: Store, json_: Annotated[bool, typer.Option("--json")] =
 @app.command()
 def verify(store: Store) -> None:
     """Check every checksum; the exit code is 1 where something is damaged."""
-    from .store.files import open_folder
     from .store.maintenance import verify
 
-    damaged = verify(open_folder(store))
+    damaged = verify(_open(store))
     for name in damaged:
         typer.echo(f"damaged    {name}")
     if damaged:
@@ -52,10 +50,9 @@ def verify(store: Store) -> None:
 @app.command()
 def repair(store: Store) -> None:
     """Remove what is damaged, so that the next extract computes it again."""
-    from .store.files import open_folder
     from .store.maintenance import repair
 
-    for name in repair(open_folder(store)):
+    for name in repair(_open(store)):
         typer.echo(f"removed    {name}")
 
 
@@ -66,13 +63,12 @@ def gc(
     older_than: Annotated[str | None, typer.Option(help="Such as 36h, 30d or 8w.")] = None,
 ) -> None:
     """Remove the features that were not changed for the longest time."""
-    from .store.files import open_folder
     from .store.maintenance import collect_garbage
 
     if max_size is None and older_than is None:
         raise typer.BadParameter("give --max-size or --older-than")
     removed = collect_garbage(
-        open_folder(store),
+        _open(store),
         max_bytes=None if max_size is None else int(_quantity(max_size, UNITS, "--max-size")),
         older_than=(
             None if older_than is None else 86400 * _quantity(older_than, DAYS, "--older-than")
@@ -89,11 +85,19 @@ def export(
     to: Annotated[Path, typer.Option(help="A file that ends in .parquet, .npz or .csv.")],
 ) -> None:
     """Write all rows of a feature, with the digests of their images, to one file."""
-    from .store.files import open_folder
     from .store.maintenance import export_feature
 
-    n_rows = export_feature(open_folder(store), feature, to)
+    n_rows = export_feature(_open(store), feature, to)
     typer.echo(f"{to}: {n_rows} rows")
+
+
+def _open(store: str) -> Any:
+    from .store.files import open_folder
+
+    folder = open_folder(store)
+    if not folder.names():
+        raise ValueError(f"{store}: no such store, or an empty one; `visualwords extract` fills it")
+    return folder
 
 
 def _quantity(text: str, units: dict[str, float] | dict[str, int], option: str) -> float:

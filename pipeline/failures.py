@@ -4,6 +4,7 @@ __all__ = [
     "CHANGED",
     "CRASHED",
     "DAMAGED",
+    "KINDS",
     "NOT_AN_IMAGE",
     "PASSING",
     "REFUSED",
@@ -28,3 +29,7 @@ TIMEOUT = "time-out"
 CRASHED = "crashed"
 
 PASSING = frozenset({UNREADABLE, CHANGED, TIMEOUT, CRASHED})
+KINDS = (
+    *(NOT_AN_IMAGE, DAMAGED, UNSUPPORTED, TOO_LARGE, REFUSED),
+    *(UNREADABLE, CHANGED, TIMEOUT, CRASHED),
+)

@@ -167,6 +167,12 @@ class Recipe:
             check_values(name, made[name], "features")
         return made
 
+    def check(self) -> None:
+        """Make all parts and check their values, before the first image is read."""
+        for group in GROUPS:
+            for name, part in getattr(self, group).items():
+                check_values(name, make_part(name, part, group), group)
+
     def make_classifiers(self) -> dict[str, BaseEstimator]:
         """Make the classifiers."""
         made = {}

@@ -20,9 +20,7 @@ from .recipe import (
     Part,
     Recipe,
     RecipeError,
-    check_values,
     find_class,
-    make_part,
     nearest,
     parameters_of,
     usual_parameters,
@@ -69,9 +67,7 @@ def read_recipe(file: Path | str) -> Recipe:
         raise RecipeError(f"{file}: not a TOML file: {error}") from error
     try:
         recipe = _recipe(document)
-        for group in GROUPS:
-            for name, part in getattr(recipe, group).items():
-                check_values(name, make_part(name, part, group), group)
+        recipe.check()
     except RecipeError as error:
         line = line_of(text, error.where)
         raise RecipeError(f"{file}, line {line}: {error}", *error.where) from error

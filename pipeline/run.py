@@ -314,7 +314,7 @@ class Run:
         """
         trained = self._models_record()
         models = self._load_models()
-        lost = sorted(set(trained["unsaved"]) - set(models))
+        lost = sorted(set(trained.get("unsaved", [])) - set(models))
         if lost:
             raise ValueError(
                 f"{lost[0]}: a classifier of your own is not kept between commands; `visualwords "
