@@ -156,7 +156,7 @@ def recipe_text(recipe: Recipe | None = None, *, commented: bool = True) -> str:
 
     Examples
     --------
-    >>> print(recipe_text(commented=False)[:68])
+    >>> print(recipe_text(commented=False)[:61])
     seed = 0
     test_size = 0.2
     max_pixels = 67108864
