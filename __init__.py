@@ -6,7 +6,7 @@ Three packages, each usable alone:
 - :mod:`visualwords.classifiers`: matrix -> labels (losses, solvers, ``LinearSVM``, ``Softmax``);
 - :mod:`visualwords.pipeline`: folders of images -> cached matrices -> trained models -> scores.
 
-What a user types most is also found here: ``from visualwords import HOG, Softmax``.
+The names that are used most can also be imported from here: ``from visualwords import HOG``.
 """
 
 from importlib import import_module
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# The public names and the package each comes from. They are imported on first use, so that
-# ``import visualwords`` stays light: no numba, OpenCV or scikit-image until something needs them.
+# The public names and the package that each comes from. A name is imported when it is first used,
+# so that ``import visualwords`` does not import numba, OpenCV or scikit-image.
 _HOMES = {
     "BagOfVisualWords": "features",
     "HOG": "features",

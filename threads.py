@@ -1,10 +1,9 @@
-"""The one place that governs threads.
+"""Run blocks of rows in threads.
 
-Every parallel computation of the library runs ``n_jobs`` Python threads, the caller's among them,
-over blocks of rows, in kernels that release the GIL. While they run, the thread pools of BLAS,
-OpenMP and OpenCV are held to one thread each, so ``n_jobs`` is the number of busy cores, never its
-square; and because a block is always computed by one thread in one order, results do not depend on
-``n_jobs``.
+Every parallel computation of the library runs ``n_jobs`` Python threads over blocks of rows, in
+kernels that release the GIL. The thread of the caller is one of them. Meanwhile the thread pools of
+BLAS, OpenMP and OpenCV are limited to one thread each, so that ``n_jobs`` cores are busy and no
+more. One thread computes a block, in a fixed order. So results do not depend on ``n_jobs``.
 """
 
 from collections import deque
@@ -26,7 +25,7 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 @contextmanager
 def worker_threads(n_jobs: int | None = None) -> Iterator[Map]:
-    """Threads for the blocks of one computation.
+    """Give a ``map`` that computes blocks in threads.
 
     Parameters
     ----------
@@ -37,8 +36,9 @@ def worker_threads(n_jobs: int | None = None) -> Iterator[Map]:
     Yields
     ------
     callable
-        A ``map(function, items)`` that keeps the order of the items. An exception of any call is
-        raised by the iteration that would have given its result; items not yet begun are left out.
+        A ``map(function, items)`` that keeps the order of the items. When a call raises an
+        exception, the iteration raises it in place of the result. Items that no thread has begun
+        are left out.
 
     Examples
     --------
@@ -61,9 +61,10 @@ def _shared_map(
     function: Callable[[Any], Any],
     items: Iterable[Any],
 ) -> Iterator[Any]:
-    """Map by ``n_more`` tasks and by the thread that iterates, which all take items in turn.
+    """Map a function over items in ``n_more`` tasks and in the thread that iterates.
 
-    A task for each item would cost more than the work on many a block.
+    Each of them takes the next item when it is free. A task for each item would often cost more
+    than the work on a block.
     """
     items = list(items)
     turns = iter(range(len(items)))
@@ -85,7 +86,7 @@ def _shared_map(
         for i in range(len(items)):
             while i not in results and (turn := next(turns, None)) is not None:
                 take(turn)
-            if i not in results:  # A task is at it, and no item is left to take.
+            if i not in results:  # A task computes it, and no item is left to take.
                 wait([task for task in tasks if not task.cancel()])
             result, error = results.pop(i)
             if error is not None:
@@ -96,10 +97,10 @@ def _shared_map(
 
 
 class _SingleThreadedLibraries:
-    """Holds BLAS, OpenMP and OpenCV to one thread from the first entry to the last exit.
+    """Limits BLAS, OpenMP and OpenCV to one thread from the first entry to the last exit.
 
-    The limits are the process's, not a thread's: were every entry to restore what it found, two
-    overlapping computations would leave the libraries limited for good.
+    The limits hold for the whole process. Computations may overlap, so only the last exit restores
+    the limits that the first entry found.
     """
 
     def __init__(self) -> None:
@@ -117,7 +118,7 @@ class _SingleThreadedLibraries:
             self._entries += 1
 
     def _found(self) -> ThreadpoolController:
-        """Find the process's libraries, which takes milliseconds: again only after an import."""
+        """Return the libraries of the process. Search again only after an import: it is slow."""
         if self._n_modules != len(modules):
             self._controller, self._n_modules = ThreadpoolController(), len(modules)
         return self._controller
@@ -131,7 +132,7 @@ class _SingleThreadedLibraries:
 
 @contextmanager
 def _single_threaded_opencv() -> Iterator[None]:
-    """Hold OpenCV, which threadpoolctl does not know, to one thread; only if it is in use."""
+    """Limit OpenCV to one thread if it is imported; threadpoolctl does not know OpenCV."""
     cv2 = modules.get("cv2")
     if cv2 is None:
         yield
@@ -159,7 +160,7 @@ def row_blocks(n_rows: int, block: int) -> list[slice]:
 
 
 def even_blocks(n_rows: int, most: int, n_jobs: int | None) -> list[slice]:
-    """Cut ``n_rows`` rows into slices of at most ``most``, and at least two for each thread.
+    """Cut ``n_rows`` rows into slices of at most ``most`` rows, at least two for each thread.
 
     Examples
     --------

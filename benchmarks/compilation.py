@@ -1,4 +1,4 @@
-"""What compilation costs: the demo with an empty cache and a full one; a process's first call."""
+"""Time the demo with an empty and a full cache of kernels, and the first call of a process."""
 
 import os
 import subprocess

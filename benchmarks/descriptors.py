@@ -10,8 +10,8 @@ from visualwords.features import DensePatches
 
 from .harness import race, row
 
-# Side of the image, of the patches and their distance, in pixels, and the ratio that we owe; the
-# last is what CIFAR-10 gets without an option.
+# Side of the image, side of the patches and stride, in pixels, and the least ratio wanted. The last
+# row has the default patches of CIFAR-10.
 GRIDS = ((32, 16, 2, 5), (256, 32, 8, 5), (32, 12, 2.25, None))
 
 N_IMAGES = 256  # of a batch
@@ -40,7 +40,7 @@ def report() -> None:
 
 
 def _report_batch(side: int, patch: int, stride: int, owed: float) -> None:
-    """Describe many images with one call; the peer takes them one by one. Times are an image's."""
+    """Print the seconds of an image of a batch; the peer describes one image a call."""
     photo = data.camera()
     corners = np.random.default_rng(0).integers(0, len(photo) - side, (N_IMAGES, 2))
     images = np.stack([photo[i : i + side, j : j + side] for i, j in corners])
@@ -56,7 +56,7 @@ def _report_batch(side: int, patch: int, stride: int, owed: float) -> None:
 
 
 def resampled_hog(image: np.ndarray, patch: int, stride: float) -> Callable[[], np.ndarray]:
-    """HOG of 32 x 32 windows of the image resampled as ours: the same patches."""
+    """Return a function that computes HOG of the same patches, resampled to 32 x 32 pixels."""
     scale = 32 / patch
     hog = cv2.HOGDescriptor((32, 32), (32, 32), (8, 8), (8, 8), 9)
     step = round(stride * scale)
@@ -71,7 +71,7 @@ def resampled_hog(image: np.ndarray, patch: int, stride: float) -> Callable[[], 
 
 
 def native_hog(image: np.ndarray, patch: int, stride: int) -> Callable[[], np.ndarray]:
-    """HOG of windows of the patches' own size, 4 x 4 cells each: no resampling, less work."""
+    """Return a function that computes HOG of windows of 4 x 4 cells, without resampling."""
     cell = patch // 4
     sides = ((patch, patch), (patch, patch), (cell, cell), (cell, cell))
     hog = cv2.HOGDescriptor(*sides, 9)

@@ -1,4 +1,4 @@
-"""Alternating repeats, so that a machine whose speed swings treats both sides alike."""
+"""Time functions in turns, so that changes of the machine's speed affect all of them alike."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from time import perf_counter
 def race(
     contestants: Mapping[str, Callable[[], object]], repeats: int = 7, warm_up: bool = True
 ) -> dict[str, float]:
-    """Median seconds of each contestant over alternating repeats, in one process."""
+    """Return the median seconds of each contestant; they run in turns, in one process."""
     if warm_up:
         for run in contestants.values():
             run()
@@ -25,7 +25,7 @@ def race(
 
 
 def row(what: str, ours: float, peer: str, theirs: float, target: float | None = None) -> str:
-    """One line of a report: our seconds, the peer's, the ratio and the ratio that we owe."""
+    """Return a line of a report: our time, the peer's, their ratio and the least ratio wanted."""
     ratio = theirs / ours
     verdict = "" if target is None else f"  >= {target:g}x {'ok' if ratio >= target else 'MISSED'}"
     return f"{what:<58} {_time(ours):>10}  {peer:<34} {_time(theirs):>10}  {ratio:7.2f}x{verdict}"
@@ -39,7 +39,7 @@ def _time(seconds: float) -> str:
 
 
 def cifar_folder() -> Path:
-    """Folder of CIFAR-10's images; without it the program ends and says what to do."""
+    """Return the folder of CIFAR-10; where there is none, exit and say what to do."""
     folder = Path(os.environ.get("VISUALWORDS_DATA", ""), "cifar10")
     if not folder.is_dir():
         sys.exit(

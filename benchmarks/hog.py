@@ -12,7 +12,7 @@ from visualwords.features import HOG, hog
 
 from .harness import race, row
 
-OFTEN = 20  # calls of what is fast for one of scikit-image's
+OFTEN = 20  # calls of a fast function for each call of scikit-image
 
 # How many times as fast as the peer: in a batch, by side of the image for OpenCV, and one by one.
 SKIMAGE_FLOOR = 80
@@ -40,7 +40,7 @@ def report() -> None:
 
 
 def print_batch_rows(image: np.ndarray, name: str, images: int = 2_000) -> None:
-    """Print what an image of a pipeline's batches costs, beside OpenCV."""
+    """Print the seconds of an image in a batch, beside OpenCV."""
     stack = np.stack([np.roll(image, i, axis=1) for i in range(images)])
     contestants: dict[str, Callable[[], object]] = {
         convention: partial(HOG(convention=convention).fit(stack[:1]).transform, stack)
@@ -57,7 +57,7 @@ def print_batch_rows(image: np.ndarray, name: str, images: int = 2_000) -> None:
 
 
 def measured(image: np.ndarray, calls: int, images: int) -> dict[str, float]:
-    """Seconds an image of each way; what is fast is called more often, so as to be warm as well."""
+    """Return the seconds of an image for each function; call fast functions more often."""
     stack = np.stack([np.roll(image, i, axis=1) for i in range(images)])
     contestants = {
         "skimage": repeated(lambda: skimage_hog(image, cells_per_block=(2, 2)), calls),

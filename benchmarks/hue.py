@@ -35,7 +35,7 @@ def compare(
     target: float | None,
     calls: int,
 ) -> None:
-    """One row; ``calls`` at a time, so that neither pays for what the other left in the caches."""
+    """Print a row; call each side ``calls`` times in a row, as each empties the other's caches."""
     limits = ((0, 180), (0, 256)) if image.dtype == np.uint8 else ((0, 360), (0, 1.001))
     ranges = [end for channel in channels for end in limits[channel]]
     bins = [(10, 4)[channel] for channel in channels]

@@ -1,4 +1,4 @@
-"""All three features beside the rate of decoding the same files: the roofline of extraction."""
+"""Compare the time of all three features with the time of decoding the same files."""
 
 import os
 from collections.abc import Callable, Sequence

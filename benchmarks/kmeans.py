@@ -13,7 +13,7 @@ from .vocabulary_data import descriptors
 N = 256_000
 N_WORDS = 1000
 THREADS = 2
-N_ITER = 0  # Ours: the first words reach the objective of 20 iterations of faiss; it is checked.
+N_ITER = 0  # Our first words reach the objective of 20 iterations of faiss; report() checks it.
 
 
 def report() -> None:

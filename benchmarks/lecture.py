@@ -1,9 +1,9 @@
 """The figures of CS231n, lecture 3 and the notes on optimization, on the raw pixels of CIFAR-10.
 
 The pixels are 0 to 255; ``VISUALWORDS_DATA`` names the folder with ``cifar10/train/CLASS/IMAGE``
-and ``cifar10/test/CLASS/IMAGE``. The lecture does not say whether the mean image is subtracted, as
-the course's assignments do; its figures for the searches are only reached when it is. Its figures
-for step sizes are of an unnamed loss, whose order of magnitude is the cross-entropy's then.
+and ``cifar10/test/CLASS/IMAGE``. The lecture does not say whether it subtracts the mean image. The
+searches reach its figures only when the mean image is subtracted. The lecture does not name the
+loss of its figures for step sizes. They are of the same order as the cross-entropy.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -65,7 +65,7 @@ def pixels(split):
 
 
 def with_loss(objective, loss, scaling=None):
-    """The same rows, with another loss; the scaling is applied to the weights, not to X."""
+    """Return the objective of the same rows with another loss; the scaling changes W, not X."""
     return Objective(
         objective.X,
         objective.y,
@@ -124,7 +124,7 @@ def accuracy(objective, W, X, y):
 
 
 def step_sizes(softmax, test):
-    """Loss after one step down the gradient: all steps lie on one line, one pass over X."""
+    """Print the loss after one step down the gradient; all steps lie on one line."""
     W = np.random.default_rng(0).random(softmax.shape) * 0.001
     loss, gradient = softmax(W)
     losses = landscape(softmax, W, [-gradient], STEPS[:, None])
@@ -137,7 +137,7 @@ def step_sizes(softmax, test):
 
 
 def errors_over_step(X, y):
-    """Largest relative error of 40 coordinates without kinks, on 200 images in float64."""
+    """Print the largest relative error of 40 coordinates without kinks, on 200 images."""
     some = np.random.default_rng(0).choice(len(y), 200, replace=False)
     print(
         f"{'numerical against analytic gradient, step':<42} {'centered':>10} {'forward':>10} kinks"
@@ -158,7 +158,7 @@ def largest(errors):
 
 
 def costs(hinge):
-    """What the linearity of the scores saves, beside the plain way."""
+    """Time searches that use that scores are linear, beside searches that do not."""
     W = np.zeros(hinge.shape)
     U, V = random_directions(W)
     a = np.linspace(-1e-2, 1e-2, 5)

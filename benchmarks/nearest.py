@@ -52,6 +52,6 @@ def disagreement(
     our_squares = ((x - words[ours[rows]]) ** 2).sum(axis=1)
     their_squares = ((x - words[theirs[rows]]) ** 2).sum(axis=1)
     return (
-        f"{name} answers otherwise for {len(rows)} of {len(X)} descriptors: its word is nearer for "
+        f"{name} finds another word for {len(rows)} of {len(X)} descriptors: it is nearer for "
         f"{np.sum(their_squares < our_squares)}, farther for {np.sum(their_squares > our_squares)}"
     )

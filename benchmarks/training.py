@@ -51,7 +51,7 @@ TOLERANCES = (1e-2, 5e-3, 3e-3, 2e-3, 1e-3, 7e-4, 5e-4, 3e-4)
 PATIENCE = 30
 # Numbers in a matrix up to which runs are repeated.
 SMALL = 10**8
-# Accuracies that differ by no more are alike.
+# The largest difference of accuracies that are counted as equal.
 ALIKE = 0.002
 
 
@@ -78,10 +78,10 @@ def report() -> None:
 
 
 def one_pass(X: Any, y: Any) -> None:
-    """A pass beside reading X once, and beside as many operations in sgemm.
+    """Time one pass beside reading X once, and beside as many operations in sgemm.
 
-    Reading is the maximum of each of 64 blocks: of NumPy's ways to touch every number the fastest
-    (20 GB/s where sums reach 18, copies 8).
+    X is read by the maximum of each of 64 blocks. This is NumPy's fastest way to read every number:
+    20 GB/s, where sums reach 18 and copies 8.
     """
     W = 0.01 * np.random.default_rng(0).normal(size=(10, X.shape[1] + 1))
     objective = Objective(X, y, CrossEntropy(), ALPHA, 10, n_jobs=JOBS)
@@ -162,7 +162,7 @@ def fewest_iterations(
 
 
 def agreement(ours: float, theirs: float) -> str:
-    """Accuracies of the same objective, and whether they are alike."""
+    """Return a sentence with both accuracies and whether they are counted as equal."""
     verdict = "ok" if abs(ours - theirs) <= ALIKE else "MISSED"
     return f"test accuracy {ours:.4f} and {theirs:.4f}: within {ALIKE:g} {verdict}"
 
@@ -217,7 +217,7 @@ def epoch(X: Any, y: Any) -> None:
 
 
 def own_fits() -> None:
-    """Ten penalties and five folds beside six fits of ours."""
+    """Time ten penalties and five folds beside six single fits."""
     X, y, _, _ = cifar(334)
     for single, search in ((Softmax, SoftmaxCV), (LinearSVM, LinearSVMCV)):
         one = single(ALPHA, standardize=True, n_jobs=JOBS)
@@ -232,7 +232,7 @@ def own_fits() -> None:
 
 
 def grid_search() -> None:
-    """Ten penalties and five folds beside GridSearchCV, whose scaling of X is not counted."""
+    """Time ten penalties and five folds beside GridSearchCV; its scaling of X is not timed."""
     X, y, X_test, _ = cifar(334)
     rows = np.random.default_rng(0).permutation(len(y))[:10000]
     Z, y = scaled(X, X_test)[0][rows], y[rows]
@@ -253,7 +253,7 @@ def grid_search() -> None:
 
 
 def memory_map() -> None:
-    """Train in a process that may allocate a quarter of the matrix, and in one that may more."""
+    """Train in a process that may allocate a quarter of the matrix, and in one without a limit."""
     path, _ = generated()
     size = path.stat().st_size
     outcomes = []
@@ -283,7 +283,7 @@ def train_limited(path: str, limit: int) -> None:
 
 
 def read_from_disk(path: Path) -> float:
-    """Seconds to read a file of which nothing is in memory."""
+    """Return the seconds to read a file that is not in the system's cache."""
     forget(path)
     buffer = bytearray(2**23)
     with path.open("rb", buffering=0) as file:
@@ -291,7 +291,7 @@ def read_from_disk(path: Path) -> float:
 
 
 def forget(path: str | Path) -> None:
-    """Have the system drop what it keeps of a file in memory."""
+    """Make the system drop a file from its cache."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

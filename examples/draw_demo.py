@@ -1,4 +1,4 @@
-"""Draw what the demo made: test images with their HOG, their hues and the class predicted for each.
+"""Draw test images of the demo with their HOG, their hues and their predicted class.
 
 make demo
 .venv/bin/python examples/draw_demo.py visualwords-demo docs/demo.png
@@ -35,7 +35,7 @@ def main(demo: Path, picture: Path) -> None:
 
 
 def draw_panel(prediction: Prediction) -> Image.Image:
-    """One image: the picture, its HOG, its hue histogram, and below what was predicted."""
+    """Draw an image, its HOG and its hue histogram, and below them the predicted class."""
     image = Image.open(prediction.image).convert("RGB").resize((SIDE, SIDE))
     parts = [image, draw_hog(np.asarray(image)), draw_hues(np.asarray(image))]
     panel = Image.new("RGB", (len(parts) * (SIDE + GAP) + GAP, SIDE + CAPTION), "white")
@@ -50,14 +50,14 @@ def draw_panel(prediction: Prediction) -> Image.Image:
 
 
 def draw_hog(image: np.ndarray) -> Image.Image:
-    """Stars of edge directions, one a cell, enlarged so that they can be told apart."""
+    """Draw a star of edge directions for each cell, of the image enlarged twice."""
     stars = hog_image(np.asarray(Image.fromarray(image).resize((2 * SIDE, 2 * SIDE))))
     scaled = np.clip(stars / max(np.percentile(stars, 99.5), 1e-6) * 255, 0, 255)
     return Image.fromarray(scaled.astype(np.uint8)).convert("RGB").resize((SIDE, SIDE))
 
 
 def draw_hues(image: np.ndarray) -> Image.Image:
-    """The hue histogram as bars of their hue."""
+    """Draw the hue histogram; each bar has the colour of its hue."""
     counts = hue_histogram(image, n_bins=18)[:18]
     panel = Image.new("RGB", (SIDE, SIDE), "#f4f4f4")
     draw = ImageDraw.Draw(panel)

@@ -1,4 +1,4 @@
-"""Draw the loss of a support vector machine: over the plane of gradient descent, and along a line.
+"""Draw the loss of a support vector machine over a plane and along a line.
 
 .venv/bin/python examples/draw_loss.py loss.png
 
@@ -41,7 +41,7 @@ def main(picture: Path) -> None:
 
 
 def draw_plane(objective, plane):
-    """Bands of the objective around the path, and the path itself."""
+    """Draw bands of the objective around the path, and the path."""
     low, high = plane.points.min(axis=0), plane.points.max(axis=0)
     centre, reach = (low + high) / 2, 0.7 * (high - low).max()
     axis = np.linspace(-reach, reach, N_POINTS)
@@ -59,7 +59,7 @@ def draw_plane(objective, plane):
 
 
 def draw_line(objective, W):
-    """Losses of a few images along a random direction, and where their pieces meet."""
+    """Draw the losses of a few images along a random direction, with a dot at each kink."""
     objective = objective.subset(np.arange(N_CURVES))
     (direction,) = 3 * random_directions(W, 1)
     examples, positions = breakpoints(objective, W, direction, -1.0, 1.0)
