@@ -9,6 +9,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "training": ("training",),
     "lecture": ("lecture",),
     "certificates": ("certificates",),
+    "reliability": ("reliability",),
 }
 
 
