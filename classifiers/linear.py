@@ -36,6 +36,10 @@ QUASI_NEWTON_STEPS = 200, 1000
 # With so many weights, the Hessian of Newton's method or the interior point method takes 128 MB.
 MAX_WEIGHTS = 4096
 
+# If each class is a problem of its own with fewer weights, the interior point method is the
+# quickest. It keeps about 20 numbers for each slope: an example and a class.
+MAX_WEIGHTS_OF_A_CLASS, MAX_SLOPES = 32, 2**22
+
 
 def _named_losses(module: ModuleType) -> dict[str, type[Loss]]:
     """Return the losses with names that a module exports, by their names."""
@@ -75,7 +79,8 @@ class LinearSVM(LinearClassifier):
         follows where the first falls short: columns of very different scale, or a small penalty
         on classes that are nearly separable. With more than 4096 classes times columns (or rows,
         if these are fewer) ``DualAscent`` follows ``PrimalDual``, or the other way round. For a
-        smooth loss of your own, ``Newton`` follows ``PrimalDual``.
+        smooth loss of your own, ``Newton`` follows ``PrimalDual``. For "one_vs_rest" with fewer
+        than 32 columns ``InteriorPoint`` is the first one.
     {warm_start}
     {random_state}
     {verbose}
@@ -124,6 +129,8 @@ class LinearSVM(LinearClassifier):
         n, d = objective.X.shape
         if not objective.alpha > 0 or objective.loss.dual_box is None:
             return _primal_solver(objective, tol=1e-3)
+        if _has_small_classes(objective):
+            return Fallback([InteriorPoint(), PrimalDual()], tol=1e-3)
         ratio = ROWS_PER_COLUMN_IF_SMOOTH if objective.loss.smooth else ROWS_PER_COLUMN
         solvers: list[Solver] = [PrimalDual()]
         if n * min(n, d) <= MAX_SIZE:
@@ -240,3 +247,10 @@ def _primal_solver(objective: Objective, tol: float) -> Solver:
         return PrimalDual(tol=tol)
     steps = int(np.clip(n_weights, *QUASI_NEWTON_STEPS))
     return Fallback([PrimalDual(max_iter=steps), Newton()], tol=tol)
+
+
+def _has_small_classes(objective: Objective) -> bool:
+    """Whether each class is a problem of its own with few weights, not too large in all."""
+    n, d = objective.X.shape
+    few = d < MAX_WEIGHTS_OF_A_CLASS and n * objective.n_classes <= MAX_SLOPES
+    return not objective.loss.coupled and few

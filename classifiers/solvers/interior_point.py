@@ -26,6 +26,8 @@ MOST_OF_THE_WAY = 0.995
 SHORTEST_STEP = 1e-6
 # No further step is made below this mean of the conditions ``a t``.
 LEAST_MU = 1e-30
+# A class whose ``mu`` is below this part of the largest waits for the other classes.
+AHEAD = 1e-3
 # Relative increase of the Hessian's diagonal, so that rounding does not make it indefinite.
 ROUNDING = 1e-15
 
@@ -60,6 +62,9 @@ class InteriorPoint(Solver):
     float64, on rows that are standardised or centred block by block. With fewer rows than columns
     the best weights are combinations of the rows. The coordinates of the rows in an orthonormal
     basis (a QR decomposition of a copy of X) then replace the columns.
+
+    A loss that is not coupled is one problem for each class, with a linear system, a step length
+    and a ``mu`` of its own.
 
     The gap is that of :meth:`Objective.certify` with ``a`` as the dual point. The first weights are
     ignored.
@@ -168,23 +173,26 @@ class _Path:
 
     def advance(self) -> bool:
         """Make a step, and return False if there is none that makes progress."""
-        if not self._complementarity() > LEAST_MU:
+        mu = self._complementarity()
+        if not mu.max() > LEAST_MU:
             return False
         w = np.where(self.margins.there, self._curvatures(), 0.0)
         try:
-            factor = cho_factor(self._hessian(w), lower=True, overwrite_a=True, check_finite=False)
+            factors = [cho_factor(h, lower=True, check_finite=False) for h in self._hessians(w)]
         except LinAlgError:
             return False
         zero = np.zeros_like(w)
-        trial = self._direction(factor, w, zero, zero)
-        mu, length = self._complementarity(), self._longest(trial)
-        centre = mu * (self._complementarity(length, trial) / mu) ** 3
+        trial = self._direction(factors, w, zero, zero)
+        after = self._complementarity(self._longest(trial), trial)
+        centre = mu * (after / np.maximum(mu, LEAST_MU)) ** 3
         # Products of two changes, which the linear equations leave out, are those of the trial.
-        step = self._direction(factor, w, centre - trial.a * trial.t, centre + trial.a * trial.xi)
-        length = min(1.0, MOST_OF_THE_WAY * self._longest(step))
-        if not length > SHORTEST_STEP:
+        step = self._direction(factors, w, centre - trial.a * trial.t, centre + trial.a * trial.xi)
+        length = np.minimum(1.0, MOST_OF_THE_WAY * self._longest(step))
+        length[mu < AHEAD * mu.max()] = 0
+        if not length.max() > SHORTEST_STEP:
             return False
-        for name in ("V", "S", "a", "t", "xi"):
+        self.V = self.V + length[:, None] * step.V
+        for name in ("S", "a", "t", "xi"):
             setattr(self, name, getattr(self, name) + length * getattr(step, name))
         return True
 
@@ -200,7 +208,9 @@ class _Path:
             by_slope += self.xi / (self.margins.largest - self.a)
         return 1 / by_slope
 
-    def _direction(self, factor: tuple[Array, bool], w: Array, at: Array, uxi: Array) -> _Step:
+    def _direction(
+        self, factors: list[tuple[Array, bool]], w: Array, at: Array, uxi: Array
+    ) -> _Step:
         """Solve the linear equations of a step.
 
         The step leads to ``a t = at`` and, if bounded, to ``(largest - a) xi = uxi``, up to
@@ -209,15 +219,17 @@ class _Path:
 
         Parameters
         ----------
-        factor : tuple
-            Cholesky factor of the Hessian for the curvatures ``w``.
+        factors : list of tuple
+            Cholesky factors of the Hessians for the curvatures ``w``.
         w, at, uxi : ndarray of shape (n, n_classes)
         """
         pull = at / self.a - self.t
         if self.margins.bounded:
             pull += self.xi - uxi / (self.margins.largest - self.a)
         gradient = self._gradient(self.a + self.margins.changes(w, pull))
-        V = -cho_solve(factor, gradient.ravel(), check_finite=False).reshape(gradient.shape)
+        parts = zip(factors, gradient.reshape(len(factors), -1), strict=True)
+        solved = [cho_solve(factor, part, check_finite=False) for factor, part in parts]
+        V = -np.reshape(solved, gradient.shape)
         S = self.rows.scores(V)
         m = self.margins.linear(S)
         a = self.margins.changes(w, pull + m)
@@ -225,22 +237,29 @@ class _Path:
         xi = np.where(self.margins.there, t + m - self.margins.curvature * a, 0.0)
         return _Step(V, S, a, t, xi)
 
-    def _longest(self, step: _Step) -> float:
-        """Find the longest step, at most 1, that keeps all variables above 0."""
+    def _longest(self, step: _Step) -> Array:
+        """Find the longest step, at most 1, that keeps all variables above 0, for each problem."""
         changes = [(self.a, step.a), (self.t, step.t)]
         if self.margins.bounded:
             changes += [(self.margins.largest - self.a, -step.a), (self.xi, step.xi)]
-        return 1 / max(1.0, *(float((-change / before).max()) for before, change in changes))
+        largest = np.array([(-change / before).max(axis=0) for before, change in changes])
+        if self.margins.coupled:
+            largest = largest.max(axis=1, keepdims=True)
+        return np.asarray(1 / np.maximum(1.0, largest.max(axis=0)))
 
-    def _complementarity(self, length: float = 0.0, step: _Step | None = None) -> float:
-        """Compute the mean of ``a t`` and ``(largest - a) xi`` over all conditions after a step."""
+    def _complementarity(self, length: Array | float = 0.0, step: _Step | None = None) -> Array:
+        """Compute the mean of ``a t`` and ``(largest - a) xi`` over each problem, after a step."""
         a, t, xi = self.a, self.t, self.xi
         if step is not None:
             a, t, xi = a + length * step.a, t + length * step.t, xi + length * step.xi
         products = a * t
         if self.margins.bounded:
             products += (self.margins.largest - a) * xi
-        return self._sum(products) / (self._sum(np.ones_like(a)) * (1 + self.margins.bounded))
+        share = self.margins.share * self.margins.there
+        sums, counts = (share * products).sum(axis=0), share.sum(axis=0)
+        if self.margins.coupled:
+            sums, counts = sums.sum(keepdims=True), counts.sum(keepdims=True)
+        return np.asarray(sums / (counts * (1 + self.margins.bounded)))
 
     def _gradient(self, slopes: Array) -> Weights:
         """Compute the gradient by the weights at given slopes."""
@@ -251,41 +270,53 @@ class _Path:
             gradient[:, -1] = derivatives.sum(axis=0)
         return gradient + self.objective.penalty.gradient(self.V)
 
-    def _hessian(self, w: Array) -> Array:
-        """Compute the Hessian by the weights: the blocks of class pairs in the lower triangle."""
+    def _hessians(self, w: Array) -> Array:
+        """Compute the Hessian of each problem: one by all weights, or one for each class.
+
+        The Hessian by all weights has blocks of class pairs. Only the lower triangle is filled.
+        """
         n_classes, width = self.V.shape
-        hessian = np.zeros((n_classes, width, n_classes, width))
-        pairs = [(k, m) for k in range(n_classes) for m in range(k + 1)]
+        if self.margins.coupled:
+            pairs = [(k, m) for k in range(n_classes) for m in range(k + 1)]
+            blocks = np.zeros((n_classes, width, n_classes, width))
+            targets = [blocks[k, :, m] for k, m in pairs]
+        else:
+            pairs = [(k, k) for k in range(n_classes)]
+            blocks = np.zeros((n_classes, width, width))
+            targets = list(blocks)
         for rows in row_blocks(len(w), BLOCK_ROWS):
             X = self.rows.X[rows]
             X = np.column_stack([X, np.full(len(X), float(self.objective.fit_intercept))])
-            for _ in self.objective.map(partial(self._add_products, hessian, w, rows, X), pairs):
+            add = partial(self._add_products, w, rows, X)
+            for _ in self.objective.map(add, zip(targets, pairs, strict=True)):
                 pass
-        return self._penalised(hessian)
+        return self._penalised(blocks)
 
     def _add_products(
-        self, hessian: Array, w: Array, rows: slice, X: Array, pair: tuple[int, int]
+        self, w: Array, rows: slice, X: Array, block: tuple[Array, tuple[int, int]]
     ) -> None:
         """Add the part of a block of rows to the Hessian of a pair of classes."""
+        target, pair = block
         factors = self.margins.share[rows, 0] * self.margins.between(w, rows, *pair)
         seen = np.flatnonzero(factors)
         if len(seen) < len(X):
             X, factors = X[seen], factors[seen]
-        hessian[pair[0], :, pair[1]] += (X.T * factors) @ X
+        target += (X.T * factors) @ X
 
-    def _penalised(self, hessian: Array) -> Array:
-        """Add the penalty and make the matrix positive definite."""
+    def _penalised(self, blocks: Array) -> Array:
+        """Add the penalty and make each matrix positive definite."""
         n_classes, width = self.V.shape
         if self.margins.coupled:
             # Equal changes of the weights of all classes change no loss: the matrix is singular.
-            hessian += np.einsum("kikj->ij", hessian)[:, None] / n_classes**2
-        hessian = hessian.reshape(n_classes * width, -1)
-        diagonal = np.einsum("ii->i", hessian).reshape(n_classes, width)
-        diagonal[:, :-1] += self.objective.alpha
-        diagonal *= 1 + ROUNDING
+            blocks += np.einsum("kikj->ij", blocks)[:, None] / n_classes**2
+            blocks = blocks.reshape(1, n_classes * width, -1)
+        diagonals = np.einsum("bii->bi", blocks)
+        penalised = np.tile(np.arange(width) < width - 1, len(diagonals[0]) // width)
+        diagonals += self.objective.alpha * penalised
+        diagonals *= 1 + ROUNDING
         if not self.objective.fit_intercept:
-            diagonal[:, -1] = 1.0
-        return hessian
+            diagonals[:, ~penalised] = 1.0
+        return blocks
 
 
 def _short(X: StandardisedRows) -> tuple[Array | None, Source]:

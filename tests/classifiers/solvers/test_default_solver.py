@@ -92,6 +92,37 @@ def test_one_against_the_rest_beside_libsvm(alpha):
     assert minimum * (1 - 1e-4) <= model.loss_curve_[-1] <= minimum * (1 + 1e-3)
 
 
+def test_three_hundred_classes_against_the_rest_beside_liblinear():
+    """liblinear penalises intercepts, so there are none."""
+    rng = np.random.default_rng(0)
+    n, d, k, alpha = 600, 5, 300, 1e-2
+    y = np.arange(n) % k
+    X = rng.normal(size=(n, d)) + 3 * rng.normal(size=(k, d))[y]
+    peer = LinearSVC(C=1 / (n * alpha), loss="hinge", fit_intercept=False, max_iter=10**5)
+    peer.fit(X, y)
+    signs = np.where(y[:, None] == np.arange(k), 1, -1)
+    minimum = np.maximum(0, 1 - signs * peer.decision_function(X)).sum(axis=1).mean()
+    minimum += alpha / 2 * (peer.coef_**2).sum()
+    model = LinearSVM(alpha, loss="one_vs_rest", fit_intercept=False).fit(X, y)
+    assert len(model.loss_curve_) < 40
+    assert model.loss_curve_[-1] <= minimum * (1 + 1e-3)
+    assert model.loss_curve_[-1] - model.gap_ <= minimum
+
+
+@pytest.mark.parametrize("weights", ["equal", "zeros"])
+def test_a_class_of_its_own_problem_does_not_change_with_the_others(weights):
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(90, 3)), np.arange(90) % 3
+    weight = np.where((weights == "zeros") & (np.arange(90) % 7 == 0), 0.0, 1.0)
+    solver = InteriorPoint(tol=1e-9)
+    model = LinearSVM(1e-2, loss="one_vs_rest", solver=solver).fit(X, y, weight)
+    for k in range(3):
+        alone = LinearSVM(1e-2, loss="one_vs_rest", solver=solver).fit(X, y == k, weight)
+        # The two classes have opposite scores, whose difference is the decision function.
+        expected = alone.decision_function(X) / 2
+        assert np.allclose(model.decision_function(X)[:, k], expected, atol=1e-4)
+
+
 def test_squared_hinge_of_raw_columns_beside_liblinear():
     X, y = load_breast_cancer(return_X_y=True)
     alpha = 1e-4
@@ -129,6 +160,10 @@ def test_softmax_of_raw_float32_columns_beside_newton():
         ((1023, 2**17), "hinge", 0.1, [DualAscent, PrimalDual]),
         ((2**15, 2**11), "hinge", 0.1, [DualAscent, PrimalDual]),
         ((2**15 + 1, 2**11), "hinge", 0.1, [PrimalDual]),
+        ((40, 20), "one_vs_rest", 0.1, [InteriorPoint, PrimalDual]),
+        ((2**20, 31), "one_vs_rest", 0.1, [InteriorPoint, PrimalDual]),
+        ((2**20 + 1, 31), "one_vs_rest", 0.1, [PrimalDual, InteriorPoint]),
+        ((40, 32), "one_vs_rest", 0.1, [DualAscent, InteriorPoint]),
     ],
 )
 def test_which_solvers_are_the_default(shape, loss, alpha, expected):
