@@ -118,7 +118,7 @@ def test_triangle_votes(images):
     assert_allclose(bag.transform(images)[5], expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("assignment", ["hard", "localized", "triangle"])
+@pytest.mark.parametrize("assignment", CODINGS)
 def test_a_pyramid_is_the_histograms_of_the_regions(images, assignment):
     parameters = {"n_words": 12, "patches": PATCHES, "assignment": assignment, "norm": None}
     bag = BagOfVisualWords(pyramid_levels=3, **parameters).fit(images)
@@ -150,7 +150,7 @@ def test_an_image_without_descriptors_is_zero(images, norm):
     assert histograms[1].any()
 
 
-@pytest.mark.parametrize("assignment", ["hard", "localized", "triangle"])
+@pytest.mark.parametrize("assignment", CODINGS)
 def test_any_batch_any_threads_same_bits(images, assignment):
     parameters = {"n_words": 30, "assignment": assignment, "pyramid_levels": 2}
     bag = BagOfVisualWords(patches=PATCHES, **parameters).fit(images)
