@@ -32,7 +32,7 @@ class Limits(NamedTuple):
         Factor of a step, ``curvature / (curvature + dual_curvature / share)``; 1 for a loss whose
         dual form is linear in the slopes.
     curvature : ndarray of shape (n,)
-        How much a margin of the example falls when its slope rises by 1.
+        How much a score of the example falls when the derivative by the score rises by 1.
     """
 
     largest: FloatArray
@@ -96,8 +96,16 @@ def _solve_coupled(
     curvature: float,
     step: FloatArray,
 ) -> None:
-    """Set ``step`` to the best slopes of margins ``1 + s_k - s_own``, minus the present slopes."""
+    """Set ``step`` to the best slopes of margins ``1 + s_k - s_own``, minus the present slopes.
+
+    A rise of one slope lowers its own margin by ``curvature`` twice, and the other margins of the
+    example once, because all of them share the score of the own class. With the present slopes
+    ``a`` and ``z_k = margin_k / curvature + a_k + sum of a``, the best slopes are
+    ``clip(shortening * (z_k - t), 0, largest)``. The level ``t`` is the sum of the best slopes, or
+    above it where the sum is ``largest_sum``; :func:`_level` finds it.
+    """
     total = highest = new_total = 0.0
+    # ``step`` holds z, then the best slopes, then the changes.
     for k in range(len(slopes)):
         total += slopes[k]
     for k in range(len(slopes)):
@@ -110,6 +118,7 @@ def _solve_coupled(
     for k in range(len(slopes)):
         step[k] = min(max(shortening * (step[k] - t), 0.0), largest) if k != own else 0.0
         new_total += step[k]
+    # The level is found up to rounding, which must not lift the sum above its limit.
     shrink = largest_sum / new_total if new_total > largest_sum else 1.0
     for k in range(len(slopes)):
         step[k] = step[k] * shrink - slopes[k]
