@@ -20,17 +20,13 @@ GRAY = (0.299, 0.587, 0.144)
 
 @lru_cache(maxsize=16)
 def skimage_tables(orientations: int) -> tuple[npt.NDArray[np.uint8], Doubles]:
-    """Return the bin and the length of every gradient that 8-bit pixels may have.
+    """Return the bin and the length of every gradient (gx, gy) that 8-bit pixels may have.
 
-    Returns
-    -------
-    bins : ndarray of shape (511 * 511,), uint8
-        ``bins[511 * (255 + gy) + 255 + gx]`` is the bin of the gradient (gx, gy).
-    lengths : ndarray of shape (511, 511), float64
+    They are number ``511 * (255 + gy) + 255 + gx`` of two arrays, uint8 and float64.
     """
     differences = np.arange(-255.0, 256)
     gy, gx = np.meshgrid(differences, differences, indexing="ij")
-    return _skimage_bins(gx, gy, orientations).astype(np.uint8).ravel(), np.hypot(gy, gx)
+    return _skimage_bins(gx, gy, orientations).astype(np.uint8).ravel(), np.hypot(gy, gx).ravel()
 
 
 def skimage_votes(
@@ -39,17 +35,8 @@ def skimage_votes(
     """Return for which bin each pixel votes, and its vote, as ``skimage.feature.hog`` does.
 
     Of several channels the first with the longest gradient counts. Gradients have the precision of
-    the image, float64 for uint8; angles and the ends of bins have that of float64.
-
-    Parameters
-    ----------
-    image : ndarray of shape (rows, columns, channels), uint8, float32 or float64
-    orientations : int
-    takes_roots : bool
-
-    Returns
-    -------
-    bins, votes : ndarray of shape (rows, columns), int64 and float32
+    the image, float64 for uint8; angles and the ends of bins have that of float64. The image has
+    the shape (rows, columns, channels); bins and votes have the shape (rows, columns).
     """
     pixels = image.astype(np.float64) if image.dtype == np.uint8 else image
     if takes_roots:
@@ -79,16 +66,8 @@ def cs231n_votes(image: Image, orientations: int) -> tuple[npt.NDArray[np.int64]
 
     Gradients are forward differences of the grey image, 0 in the last column or row. The angle is
     that of the gradient plus 90 degrees. Gradients outside 0..180, the half that points left, do
-    not vote. A gradient straight up or down lies on the edge, and rounding decides.
-
-    Parameters
-    ----------
-    image : ndarray of shape (rows, columns, channels), uint8, float32 or float64
-    orientations : int
-
-    Returns
-    -------
-    bins, votes : ndarray of shape (rows, columns), int64 and float32
+    not vote. A gradient straight up or down lies on the edge, and rounding decides. Shapes are as
+    in :func:`skimage_votes`.
     """
     gray = image[:, :, 0].astype(np.float64)
     if image.shape[2] == 3:

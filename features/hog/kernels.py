@@ -75,12 +75,8 @@ def describe_votes(
 ) -> None:
     """Pool the votes of images into cells, and write the normalised blocks of cells.
 
-    Parameters
-    ----------
-    places, votes : ndarray of shape (images * rows, votes of a pixel, columns)
-    rows ... epsilon
-        Of :class:`Pooling`.
-    out : ndarray of shape (images * blocks, numbers of a block), float32
+    ``places`` and ``votes`` have the shape (images * rows, votes of a pixel, columns), ``out`` has
+    the shape (images * blocks, numbers of a block); the rest is a :class:`Pooling`.
     """
     n_blocks, n_bins = len(sources), out.shape[1] // sources.shape[1]
     all_places, all_votes = places.reshape(places.size), votes.reshape(votes.size)
@@ -92,10 +88,11 @@ def describe_votes(
         filled = 0
         for i in range(len(line_ends)):
             while filled < line_ends[i]:
-                start = (k * rows + filled * height) * of_a_row
-                first = filled * line_size % len(kept)
-                end = start + height * of_a_row
-                fill_line(all_places, all_votes, start, end, kept, first, line_size)
+                start = np.uint64((k * rows + filled * height) * of_a_row)
+                line = np.uint64(filled * line_size % len(kept))
+                kept[line : line + np.uint64(line_size)] = ZERO
+                for t in range(start, start + np.uint64(height * of_a_row)):
+                    kept[line + all_places[t]] += all_votes[t]
                 filled += 1
             add_runs(kept, lines, line_weights, i, sums)
             for c in range(len(runs)):
@@ -104,24 +101,6 @@ def describe_votes(
         for m in range(n_blocks):
             copy_cells(cells, sources, m, n_bins, k * n_blocks + m, out)
             normalize(out, k * n_blocks + m, norm, epsilon)
-
-
-@inlined
-def fill_line(
-    places: Places,
-    votes: FloatArray,
-    start: int,
-    end: int,
-    lines: FloatArray,
-    first: int,
-    size: int,
-) -> None:
-    """Sum the votes number ``start .. end - 1`` into the line ``lines[first : first + size]``."""
-    line = np.uint64(first)
-    for i in range(line, line + np.uint64(size)):
-        lines[i] = ZERO
-    for i in range(np.uint64(start), np.uint64(end)):
-        lines[line + places[i]] += votes[i]
 
 
 @inlined(fastmath={"contract"})
@@ -216,12 +195,8 @@ def uoctti_numbers(cells: FloatArray, out: FloatArray) -> None:
     A cell is normalised by the length of each of the four blocks of 2x2 cells around it, of the n
     unsigned bins; its own row or column stands in for one beyond the border. Each time it is
     clipped at 0.2. The 2 n signed and n unsigned bins are half the sum of the four; the last
-    numbers are for each block the sum of the unsigned bins over sqrt(18).
-
-    Parameters
-    ----------
-    cells : ndarray of shape (images, rows, columns, 2 n), float32
-    out : ndarray of shape (images, rows, columns, 3 n + 4), float32
+    numbers are for each block the sum of the unsigned bins over sqrt(18). ``cells`` has the shape
+    (images, rows, columns, 2 n), ``out`` the shape (images, rows, columns, 3 n + 4).
     """
     images, rows, columns, directions = cells.shape
     n = directions // 2

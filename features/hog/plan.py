@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,12 @@ from .conventions import (
 from .exact import cs231n_votes, skimage_tables, skimage_votes
 from .votes import ARCTANGENT, Places, vote_by_directions, vote_by_table, vote_softly
 
-__all__ = ["Dtype", "Plan", "find_plan", "make_plan"]
+__all__ = ["Dtype", "Plan", "find_plan"]
 
 # uint8, float32 or float64
 Dtype = np.dtype[np.generic]
 # Writes the votes of images of shape (n, rows, columns, channels).
 WriteVotes = Callable[[Image, Places, FloatArray], None]
-VotesOf = Callable[[Image], tuple[npt.NDArray[np.int64], FloatArray]]
 
 # Of degree 7; OpenCV's is good to 2e-4 radian, which is part of its convention.
 OPENCV_ARCTANGENT = (
@@ -53,28 +52,9 @@ PIXELS_AT_ONCE = 2**15  # of small images, whose votes fit in a core's cache
 class Plan:
     """The way from images of one shape to their descriptors, or to the histograms of their cells.
 
-    Parameters
-    ----------
-    p : Parameters
-    size : (rows, columns) or (rows, columns, channels)
-    dtype : dtype
-        Of the pixels: uint8, float32 or float64.
-    only_cells : bool
-        Whether the histograms of the cells are asked for.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        A descriptor as an array: (block rows, block columns, cell rows, cell columns,
-        orientations), or (rows, columns, numbers) where there are only cells. For "opencv" and
-        "cs231n" columns come before rows.
-    length : int
-        The numbers of a descriptor.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is not valid or the image is smaller than a block.
+    A descriptor has ``length`` numbers. Its ``shape`` is (block rows, block columns, cell rows,
+    cell columns, bins), or (rows, columns, numbers) where there are only cells; for "opencv" and
+    "cs231n" columns come before rows.
     """
 
     def __init__(
@@ -99,12 +79,9 @@ class Plan:
         self._at_once = max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
 
     def describe(self, images: Image, out: FloatArray) -> None:
-        """Write the descriptors of images.
+        """Write the descriptors of images of shape (n, rows, columns, channels).
 
-        Parameters
-        ----------
-        images : ndarray of shape (n, rows, columns, channels), C-contiguous
-        out : ndarray of shape (n, length), float32, C-contiguous
+        ``out`` has the shape (n, length); both arrays are C-contiguous.
         """
         if self._needs_roots and images.min() < 0:
             raise ValueError("transform_sqrt needs pixels that are not negative")
@@ -124,14 +101,11 @@ class Plan:
             kernels.uoctti_numbers(cells, out.reshape(n, *self.shape))
 
 
-@lru_cache(maxsize=256)
-def make_plan(p: Parameters, size: tuple[int, ...], dtype: Dtype, only_cells: bool = False) -> Plan:
-    """Return the :class:`Plan` of these arguments, made once for the same ones."""
-    return Plan(p, size, dtype, only_cells)
+make_plan = lru_cache(maxsize=256)(Plan)
 
 
 def find_plan(p: Parameters, size: tuple[int, ...], dtype: Dtype, only_cells: bool = False) -> Plan:
-    """Return :func:`make_plan` of parameters that may be lists or arrays, which have no hash."""
+    """Return the plan, made once, of parameters that may be lists or arrays, which have no hash."""
     try:
         return make_plan(p, size, dtype, only_cells)
     except TypeError:
@@ -173,8 +147,8 @@ def lay_out(
     nowhere = columns.period * together * n_bins  # where columns vote that are in no cell
     x = np.arange(size[1])
     starts = np.where((x >= columns.start) & (x < columns.end), place(x), nowhere)
-    run = round_up(columns.number * n_bins, 8)
-    line_size = round_up(max(nowhere + n_bins, place(pixels).max() + run), 8)
+    run = in_eights(columns.number * n_bins)
+    line_size = in_eights(max(nowhere + n_bins, place(pixels).max() + run))
 
     first = np.add.outer(rows.period * np.arange(rows.number), rows.first).ravel()
     lines = first[:, np.newaxis] + np.arange(rows.weights.shape[1])
@@ -206,9 +180,9 @@ def lay_out(
     return (*sources.shape, n_bins), starts.astype(np.uint32), pooling
 
 
-def round_up(n: int, multiple: int) -> int:
-    """Return the least multiple that is not below n."""
-    return int(-(-n // multiple) * multiple)
+def in_eights(n: int) -> int:
+    """Return the least multiple of eight that is not below n."""
+    return int(-(-n // 8) * 8)
 
 
 def in_fours(runs: npt.NDArray[Any], dtype: type) -> npt.NDArray[Any]:
@@ -220,13 +194,21 @@ def in_fours(runs: npt.NDArray[Any], dtype: type) -> npt.NDArray[Any]:
 def way_to_votes(p: Parameters, dtype: Dtype, starts: Places) -> WriteVotes:
     """Return the function that writes the votes of images: a kernel and its arguments."""
     n, root = p.orientations, bool(p.root)
-    if p.convention == "cs231n":
-        return _exactly(partial(cs231n_votes, orientations=n), starts)
-    if p.convention == "skimage":
-        if root or dtype != np.uint8:
-            return _exactly(partial(skimage_votes, orientations=n, takes_roots=root), starts)
+    if p.convention == "skimage" and dtype == np.uint8 and not root:
         tables = skimage_tables(n)
         return lambda images, places, votes: vote_by_table(images, *tables, starts, places, votes)
+    if p.convention in ("skimage", "cs231n"):
+
+        def write(images: Image, places: Places, votes: FloatArray) -> None:
+            for k, image in enumerate(images):
+                here = slice(k * len(image), (k + 1) * len(image))
+                if p.convention == "cs231n":
+                    bins, votes[here, 0] = cs231n_votes(image, n)
+                else:
+                    bins, votes[here, 0] = skimage_votes(image, n, root)
+                places[here, 0] = starts + bins
+
+        return write
     if p.convention == "uoctti":
         angles = bin_angles("uoctti", n, False, 2 * np.pi)[:n]
         cosines, sines = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
@@ -239,19 +221,6 @@ def way_to_votes(p: Parameters, dtype: Dtype, starts: Places) -> WriteVotes:
     return lambda images, places, votes: vote_softly(
         in_8_bits(images), root, n, p.signed, coefficients, starts, places, votes
     )
-
-
-def _exactly(votes_of: VotesOf, starts: Places) -> WriteVotes:
-    """Return the function that writes votes from :mod:`.exact`."""
-
-    def write(images: Image, places: Places, votes: FloatArray) -> None:
-        rows = images.shape[1]
-        for k, image in enumerate(images):
-            here = slice(k * rows, (k + 1) * rows)
-            bins, votes[here, 0] = votes_of(image)
-            places[here, 0] = starts + bins
-
-    return write
 
 
 def in_8_bits(images: Image) -> Image:

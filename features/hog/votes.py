@@ -102,18 +102,8 @@ def row_votes(
     Bin b has its centre at the angle ``(b + 1/2) * turn / n_bins``, where the turn is 2 pi if
     ``signed`` and pi if not; the bin after the last is the first. A gradient of length g and angle
     ``(b + 1/2 + s) * turn / n_bins`` gives ``(1 - s) * g`` to bin b and ``s * g`` to bin b + 1.
-
-    Parameters
-    ----------
-    gx, gy : ndarray of shape (columns,), float32
-    n_bins : int
-    signed : bool
-    arctangent : ndarray of shape (7,), float32
-        Coefficients of ``t, t**3, t**5 ...`` in arctan(t) * n_bins / turn for t in 0..1.
-    starts : ndarray of shape (columns,), uint32
-    row : int
-        Where in ``places`` and ``votes`` to write.
-    places, votes : ndarray of shape (rows, 2, columns), uint32 and float32
+    ``arctangent`` are the coefficients of ``t, t**3, t**5 ...`` in arctan(t) * n_bins / turn for t
+    in 0..1. The votes are written to ``places[row]`` and ``votes[row]``, of shape (2, columns).
     """
     a0, a1, a2, a3 = arctangent[0], arctangent[1], arctangent[2], arctangent[3]
     a4, a5, a6 = arctangent[4], arctangent[5], arctangent[6]
@@ -166,7 +156,7 @@ def vote_softly(
 @kernel
 def vote_by_table(
     images: npt.NDArray[np.uint8],
-    table: npt.NDArray[np.uint8],
+    bins: npt.NDArray[np.uint8],
     lengths: npt.NDArray[np.float64],
     starts: Places,
     places: Places,
@@ -174,8 +164,8 @@ def vote_by_table(
 ) -> None:
     """Let each gradient of 8-bit pixels vote for a bin that is looked up: "skimage".
 
-    The bin is ``table[511 * (255 + gy) + 255 + gx]`` and the vote is ``sqrt(gx**2 + gy**2)``. Of
-    several channels the first with the largest ``lengths[255 + gy, 255 + gx]`` counts.
+    The bin is ``bins[511 * (255 + gy) + 255 + gx]`` and the vote is ``sqrt(gx**2 + gy**2)``. Of
+    several channels the first with the largest of the ``lengths`` at that place counts.
     """
     rows, columns, channels = images.shape[1:]
     planes = np.empty((channels, rows + 2, columns + 2), np.float32)
@@ -188,32 +178,15 @@ def vote_by_table(
                 gy = planes[0, y + 2, x + 1] - planes[0, y, x + 1]
                 votes[row, 0, x] = np.sqrt(gx * gx + gy * gy)
                 places[row, 0, x] = np.int32(gy * FACTOR + gx + OFFSET)
-            if channels > 1:
-                longest_by_table(planes, y, lengths, row, places, votes)
+            for c in range(1, channels):
+                for x in range(columns):
+                    gx = planes[c, y + 1, x + 2] - planes[c, y + 1, x]
+                    gy = planes[c, y + 2, x + 1] - planes[c, y, x + 1]
+                    place = np.uint32(gy * FACTOR + gx + OFFSET)
+                    if lengths[place] > lengths[places[row, 0, x]]:
+                        votes[row, 0, x], places[row, 0, x] = np.sqrt(gx * gx + gy * gy), place
             for x in range(columns):
-                places[row, 0, x] = starts[x] + table[places[row, 0, x]]
-
-
-@inlined
-def longest_by_table(
-    planes: FloatArray,
-    y: int,
-    lengths: npt.NDArray[np.float64],
-    row: int,
-    places: Places,
-    votes: FloatArray,
-) -> None:
-    """Write the vote and the index in the table of the longest gradient of several channels."""
-    for x in range(votes.shape[2]):
-        longest = -1.0
-        for c in range(len(planes)):
-            gx = planes[c, y + 1, x + 2] - planes[c, y + 1, x]
-            gy = planes[c, y + 2, x + 1] - planes[c, y, x + 1]
-            length = lengths[255 + int(gy), 255 + int(gx)]
-            if length > longest:
-                longest = length
-                votes[row, 0, x] = np.sqrt(gx * gx + gy * gy)
-                places[row, 0, x] = np.int32(gy * FACTOR + gx + OFFSET)
+                places[row, 0, x] = starts[x] + bins[places[row, 0, x]]
 
 
 @kernel
