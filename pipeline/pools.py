@@ -145,9 +145,10 @@ class DaskPool:
     def __init__(self, scheduler: str | None, client: Any) -> None:
         try:
             from distributed import Client, KilledWorker, get_client
+            from distributed.comm import CommClosedError
         except ImportError as error:
             raise ValueError('Dask is not installed: pip install "visualwords[dask]"') from error
-        self.crashes: tuple[type[BaseException], ...] = (KilledWorker,)
+        self.crashes: tuple[type[BaseException], ...] = (KilledWorker, CommClosedError)
         self._own = None
         if client is None and scheduler is not None:
             try:
