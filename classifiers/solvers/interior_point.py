@@ -201,11 +201,16 @@ class _Path:
         there = np.where(self.margins.there, of_margins, 0.0)
         return float((there.sum(axis=1) * self.margins.share[:, 0]).sum())
 
+    def _room(self) -> Array:
+        """Compute ``largest - a``, above 0 also where rounding leaves nothing of it."""
+        largest = self.margins.largest
+        return np.maximum(largest - self.a, np.finfo(float).eps * largest)
+
     def _curvatures(self) -> Array:
         """Compute the derivatives of the slopes by the margins, ignoring the limit on their sum."""
         by_slope = self.t / self.a + self.margins.curvature
         if self.margins.bounded:
-            by_slope += self.xi / (self.margins.largest - self.a)
+            by_slope += self.xi / self._room()
         return 1 / by_slope
 
     def _direction(
@@ -225,7 +230,7 @@ class _Path:
         """
         pull = at / self.a - self.t
         if self.margins.bounded:
-            pull += self.xi - uxi / (self.margins.largest - self.a)
+            pull += self.xi - uxi / self._room()
         gradient = self._gradient(self.a + self.margins.changes(w, pull))
         parts = zip(factors, gradient.reshape(len(factors), -1), strict=True)
         solved = [cho_solve(factor, part, check_finite=False) for factor, part in parts]

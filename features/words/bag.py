@@ -110,7 +110,7 @@ class BagOfVisualWords(ImageFeature):
     (2, 20)
     """
 
-    kernel_version = 4
+    kernel_version = 5
     vocabulary_: VisualVocabulary
     idf_: npt.NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from .kmeans import add_rows, assign, means
 __all__ = ["draw_rows", "first_words", "kmeans_plusplus"]
 
 IndexArray = npt.NDArray[np.int64]
-ROWS_TO_CHOOSE_FROM = 8  # Rows a word of the sample that k-means++ chooses from,
-LEAST_ROWS = 8192  # but at least so many.
+ROWS_TO_CHOOSE_FROM = 7  # Rows a word of the sample that k-means++ chooses from,
+LEAST_ROWS = 7168  # but at least so many.
 STAGES = ((64, 5), (128, 3), (256, 3))  # Rows a word of a sample, and passes over it.
 MOMENTUM = 0.9
 STRIP = 64  # Rows that stay, with their distances to two trials, in the first caches.
@@ -27,7 +27,7 @@ def first_words(
 ) -> FloatArray:
     """Return words that are close to a local optimum of k-means.
 
-    Greedy k-means++ chooses the words from a sample of 8 descriptors a word, at least 8192
+    Greedy k-means++ chooses the words from a sample of 7 descriptors a word, at least 7168
     (:func:`draw_rows`, :func:`kmeans_plusplus`). Then 5 passes over 64 descriptors a word, 3 passes
     over 128 and 3 passes over 256 move them. These samples are uniform, and a larger one contains
     the smaller ones (Bradley & Fayyad, Refining initial points for k-means clustering, 1998).
