@@ -84,6 +84,7 @@ def describe_votes(
     kept = np.zeros(lines.max() + line_size, np.float32)
     sums = np.empty(line_size, np.float32)
     cells = np.empty(len(line_ends) * len(runs) * run, np.float32)
+    factors = np.empty(n_blocks, np.float32)
     for k in range(len(out) // n_blocks):
         filled = 0
         for i in range(len(line_ends)):
@@ -100,7 +101,8 @@ def describe_votes(
                 add_runs(sums, runs, run_weights, c, cells[first : first + run])
         for m in range(n_blocks):
             copy_cells(cells, sources, m, n_bins, k * n_blocks + m, out)
-            normalize(out, k * n_blocks + m, norm, epsilon)
+        if norm != NONE:
+            normalize(out, k * n_blocks, factors, norm, epsilon)
 
 
 @inlined(fastmath={"contract"})
@@ -154,8 +156,13 @@ def multiply_and_clip(rows: FloatArray, k: int, factor: Any) -> Any:
 
 
 @inlined
-def normalize(blocks: FloatArray, k: int, norm: int, epsilon: float) -> None:
-    """Normalise the numbers v of block k in place.
+def normalize(
+    blocks: FloatArray, first: int, factors: FloatArray, norm: int, epsilon: float
+) -> None:
+    """Normalise in place the numbers v of each of the ``len(factors)`` blocks from ``first`` on.
+
+    Each step runs over all blocks, so that the processor overlaps their roots and divisions.
+    ``factors`` is room for what each block is multiplied by.
 
     ======== ========================================================================
     L1       ``v / (sum(v) + epsilon)``
@@ -164,28 +171,34 @@ def normalize(blocks: FloatArray, k: int, norm: int, epsilon: float) -> None:
     L2-Hys   L2, then clipped at 0.2, then L2 again
     opencv   ``v / (sqrt(sum(v**2)) + 0.1 * len(v))``, then clipped at 0.2, then
              ``v / (sqrt(sum(v**2)) + 0.001)``
-    none     v
     ======== ========================================================================
     """
-    factor, small = ONE, np.float32(epsilon)
-    if norm <= L1_SQRT:
-        total = ZERO
+    small = np.float32(epsilon)
+    added = OPENCV_EPSILON * np.float32(blocks.shape[1])
+    for m in range(len(factors)):
+        if norm <= L1_SQRT:
+            total = ZERO
+            for i in range(blocks.shape[1]):
+                total += blocks[first + m, i]
+            factors[m] = ONE / (total + small)
+        elif norm <= L2_HYS:
+            factors[m] = ONE / np.sqrt(sum_of_squares(blocks, first + m) + small * small)
+        else:
+            factors[m] = ONE / (np.sqrt(sum_of_squares(blocks, first + m)) + added)
+    if norm in (L2_HYS, OPENCV):
+        for m in range(len(factors)):
+            total = multiply_and_clip(blocks, first + m, factors[m])
+            if norm == L2_HYS:
+                factors[m] = ONE / np.sqrt(total + small * small)
+            else:
+                factors[m] = ONE / (np.sqrt(total) + OPENCV_EPSILON_AGAIN)
+    for m in range(len(factors)):
+        factor = factors[m]
         for i in range(blocks.shape[1]):
-            total += blocks[k, i]
-        factor = ONE / (total + small)
-    elif norm <= L2_HYS:
-        factor = ONE / np.sqrt(sum_of_squares(blocks, k) + small * small)
-        if norm == L2_HYS:
-            factor = ONE / np.sqrt(multiply_and_clip(blocks, k, factor) + small * small)
-    elif norm == OPENCV:
-        added = OPENCV_EPSILON * np.float32(blocks.shape[1])
-        factor = ONE / (np.sqrt(sum_of_squares(blocks, k)) + added)
-        factor = ONE / (np.sqrt(multiply_and_clip(blocks, k, factor)) + OPENCV_EPSILON_AGAIN)
-    for i in range(blocks.shape[1]):
-        blocks[k, i] *= factor
-    if norm == L1_SQRT:
-        for i in range(blocks.shape[1]):
-            blocks[k, i] = np.sqrt(blocks[k, i])
+            blocks[first + m, i] *= factor
+        if norm == L1_SQRT:
+            for i in range(blocks.shape[1]):
+                blocks[first + m, i] = np.sqrt(blocks[first + m, i])
 
 
 @kernel

@@ -32,14 +32,8 @@ WriteVotes = Callable[[Image, Places, FloatArray], None]
 
 # Of degree 7; OpenCV's is good to 2e-4 radian, which is part of its convention.
 OPENCV_ARCTANGENT = (
-    0.9997878412794807,
-    -0.3258083974640975,
-    0.1555786518463281,
-    -0.04432655554792128,
-    0.0,
-    0.0,
-    0.0,
-)
+    0.9997878412794807, -0.3258083974640975, 0.1555786518463281, -0.04432655554792128, 0.0, 0.0, 0.0
+)  # fmt: skip
 # Of "L1", "L2" and so on; those of "opencv" and "uoctti" are in the kernels.
 EPSILON = {"dalal": 1e-3, "skimage": 1e-5}
 # The units of the pixels, as a part of the 0..255 that the kernels take.

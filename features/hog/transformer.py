@@ -91,13 +91,7 @@ class HOG(ImageFeature):
         self.n_jobs = n_jobs
 
     def fit(self, images: Images, y: object = None) -> Self:
-        """Set the attributes from the size of the first image; nothing is learned.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
-        y : ignored
-        """
+        """Set the attributes from the size of the first of the images; nothing is learned."""
         images = self._check_training(images)
         with naming_image(0):
             if self.image_size is None:
@@ -111,15 +105,7 @@ class HOG(ImageFeature):
         return self
 
     def transform(self, images: Images) -> FloatArray:
-        """Describe every image.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
-
-        Returns
-        -------
-        ndarray of shape (n, numbers of a descriptor), float32
+        """Describe every image by a row of a float32 matrix.
 
         Raises
         ------
@@ -132,16 +118,7 @@ class HOG(ImageFeature):
         return super().transform(images)
 
     def describe(self, image: Image) -> FloatArray:
-        """Describe one image.
-
-        Parameters
-        ----------
-        image : ndarray of shape (rows, columns) or (rows, columns, 3), uint8 or float
-
-        Returns
-        -------
-        ndarray of shape (numbers of a descriptor,), float32
-        """
+        """Describe one image by a float32 vector, as :func:`hog` does."""
         stack = as_stack(check_image(image, float64=True))
         stack = self._resized(stack)
         plan = self._plan(stack.shape[1:], stack.dtype)

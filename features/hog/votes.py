@@ -28,14 +28,8 @@ Places = npt.NDArray[np.uint32]
 # Coefficients of t, t**3, t**5 ... in a polynomial near arctan(t) for t in 0..1, of least maximal
 # error (3e-7 radian).
 ARCTANGENT = (
-    0.999996112,
-    -0.333173680,
-    0.198078153,
-    -0.132333413,
-    0.0796236602,
-    -0.0336042116,
-    0.00681179074,
-)
+    0.999996112, -0.33317368, 0.198078153, -0.132333413, 0.0796236602, -0.0336042116, 0.00681179074
+)  # fmt: skip
 
 ZERO, HALF = np.float32(0), np.float32(0.5)
 FACTOR, OFFSET = np.float32(511), np.float32(255 * 512)  # of indices in the table of gradients
@@ -167,26 +161,51 @@ def vote_by_table(
     The bin is ``bins[511 * (255 + gy) + 255 + gx]`` and the vote is ``sqrt(gx**2 + gy**2)``. Of
     several channels the first with the largest of the ``lengths`` at that place counts.
     """
-    rows, columns, channels = images.shape[1:]
-    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
-    for k in range(len(images)):
-        load(images, k, False, planes)
+    n, rows, columns, channels = images.shape
+    size = rows * columns
+    pixels, gx = np.empty(size, np.float32), np.empty(size, np.float32)
+    gy = np.zeros(size, np.float32)
+    place = np.empty(size, np.uint32)
+    all_votes, all_places = votes.reshape(-1, size), places.reshape(-1, rows, columns)
+    indices = place.reshape(rows, columns)
+    for k in range(n):
+        vote = all_votes[k]
+        for c in range(channels):
+            image_gradients(images[k], c, pixels, gx, gy)
+            if c == 0:
+                for i in range(size):
+                    vote[i] = np.sqrt(gx[i] * gx[i] + gy[i] * gy[i])
+                    place[i] = np.int32(gy[i] * FACTOR + gx[i] + OFFSET)
+            else:
+                for i in range(size):
+                    here = np.uint32(gy[i] * FACTOR + gx[i] + OFFSET)
+                    if lengths[here] > lengths[place[i]]:
+                        vote[i], place[i] = np.sqrt(gx[i] * gx[i] + gy[i] * gy[i]), here
         for y in range(rows):
-            row = k * rows + y
             for x in range(columns):
-                gx = planes[0, y + 1, x + 2] - planes[0, y + 1, x]
-                gy = planes[0, y + 2, x + 1] - planes[0, y, x + 1]
-                votes[row, 0, x] = np.sqrt(gx * gx + gy * gy)
-                places[row, 0, x] = np.int32(gy * FACTOR + gx + OFFSET)
-            for c in range(1, channels):
-                for x in range(columns):
-                    gx = planes[c, y + 1, x + 2] - planes[c, y + 1, x]
-                    gy = planes[c, y + 2, x + 1] - planes[c, y, x + 1]
-                    place = np.uint32(gy * FACTOR + gx + OFFSET)
-                    if lengths[place] > lengths[places[row, 0, x]]:
-                        votes[row, 0, x], places[row, 0, x] = np.sqrt(gx * gx + gy * gy), place
-            for x in range(columns):
-                places[row, 0, x] = starts[x] + bins[places[row, 0, x]]
+                all_places[k, y, x] = starts[x] + bins[indices[y, x]]
+
+
+@inlined
+def image_gradients(
+    image: Image, c: int, pixels: FloatArray, gx: FloatArray, gy: FloatArray
+) -> None:
+    """Compute the gradients of channel c in loops over the whole image, for its rows may be short.
+
+    ``gx`` is 0 in the first and the last column, and ``gy`` is 0 in the first and the last row.
+    The pixels and the gradients of row y and column x are number ``y * columns + x``.
+    """
+    rows, columns, channels = image.shape
+    values = image.reshape(rows * columns, channels)
+    for i in range(len(pixels)):
+        pixels[i] = values[i, c]
+    for i in range(len(pixels) - 2):
+        gx[i + 1] = pixels[i + 2] - pixels[i]
+    for y in range(rows):
+        gx[y * columns] = gx[(y + 1) * columns - 1] = ZERO
+    below, inner = pixels[2 * columns :], gy[columns:]
+    for i in range(len(below)):
+        inner[i] = below[i] - pixels[i]
 
 
 @kernel
