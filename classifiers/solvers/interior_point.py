@@ -246,7 +246,7 @@ class _Path:
         """Find the longest step, at most 1, that keeps all variables above 0, for each problem."""
         changes = [(self.a, step.a), (self.t, step.t)]
         if self.margins.bounded:
-            changes += [(self.margins.largest - self.a, -step.a), (self.xi, step.xi)]
+            changes += [(self._room(), -step.a), (self.xi, step.xi)]
         largest = np.array([(-change / before).max(axis=0) for before, change in changes])
         if self.margins.coupled:
             largest = largest.max(axis=1, keepdims=True)
