@@ -31,7 +31,7 @@ def report() -> None:
 
 def run_demo(out: Path, environment: dict[str, str]) -> float:
     start = perf_counter()
-    python(environment, "-m", "visualwords.pipeline", "demo", "--out", str(out))
+    python(environment, "-m", "visualwords", "demo", "--out", str(out))
     return perf_counter() - start
 
 

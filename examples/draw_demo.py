@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from visualwords.features import hog_image, hue_histogram
-from visualwords.pipeline.job import Prediction, Run
+from visualwords.pipeline.predict import Prediction
+from visualwords.pipeline.run import Run
 
 SIDE, GAP, CAPTION = 112, 6, 30
 PANELS_A_ROW = 4
@@ -42,8 +43,9 @@ def draw_panel(prediction: Prediction) -> Image.Image:
     for number, part in enumerate(parts):
         panel.paste(part, (GAP + number * (SIDE + GAP), GAP))
     label = Path(prediction.image).parent.name
-    right = prediction.label == label
-    text = f"{prediction.label} {prediction.probability:.2f}" + ("" if right else f" (is: {label})")
+    predicted, probability = prediction.labels[0], prediction.probabilities[0]
+    right = predicted == label
+    text = f"{predicted} {probability:.2f}" + ("" if right else f" (is: {label})")
     draw = ImageDraw.Draw(panel)
     draw.text((GAP, SIDE + GAP + 4), text, fill="darkgreen" if right else "darkred")
     return panel
