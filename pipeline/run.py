@@ -402,25 +402,20 @@ class Run:
 
     def record(self) -> dict[str, Any]:
         """Return what ``run.json`` holds: the recipe, where the images are, the features."""
-        try:
-            return self._files.read_record(RUN)
-        except FileNotFoundError as error:
-            raise ValueError(
-                f"{self.folder / RUN}: no such file; `visualwords run` or `extract` makes it"
-            ) from error
-        except DamagedError as error:
-            raise DamagedError(f"{error}; `visualwords run` makes it again") from error
+        return self._read_record(RUN, "run", "`visualwords run` or `extract`")
 
     def _models_record(self) -> dict[str, Any]:
         self.record()
+        return self._read_record(MODELS, "train", "`visualwords train`")
+
+    def _read_record(self, name: str, command: str, commands: str) -> dict[str, Any]:
+        """Read a record; an error names the command that makes it."""
         try:
-            return self._files.read_record(MODELS)
+            return self._files.read_record(name)
         except FileNotFoundError as error:
-            raise ValueError(
-                f"{self.folder / MODELS}: no such file; `visualwords train` makes it"
-            ) from error
+            raise ValueError(f"{self.folder / name}: no such file; {commands} makes it") from error
         except DamagedError as error:
-            raise DamagedError(f"{error}; `visualwords train` makes it again") from error
+            raise DamagedError(f"{error}; `visualwords {command}` makes it again") from error
 
     def _load_models(self) -> dict[str, Any]:
         models = {}
