@@ -2,14 +2,16 @@
 
 import sys
 from importlib import import_module
+from pathlib import Path
 
-# A module of a group is a file beside this one with a function report() that prints its rows.
+# A module of a group has a function report() that prints its rows. It lies beside this file, or in
+# the folder of its group.
 GROUPS: dict[str, tuple[str, ...]] = {
     "features": ("hog", "hue", "descriptors", "nearest", "kmeans", "images", "compilation"),
     "training": ("training",),
     "lecture": ("lecture",),
     "certificates": ("certificates",),
-    "reliability": ("reliability",),
+    "reliability": ("eight_jobs", "dask_kills", "ray_jobs"),
 }
 
 
@@ -17,9 +19,11 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in GROUPS:
         print(f"usage: python -m benchmarks {{{'|'.join(GROUPS)}}} [module ...]", file=sys.stderr)
         return 2
-    for module in arguments[1:] or GROUPS[arguments[0]]:
+    group, *modules = arguments
+    package = f".{group}" if (Path(__file__).parent / group).is_dir() else ""
+    for module in modules or GROUPS[group]:
         print(f"\n== {module}", flush=True)
-        import_module(f".{module}", __package__).report()
+        import_module(f"{package}.{module}", __package__).report()
     return 0
 
 

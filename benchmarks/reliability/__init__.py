@@ -1,0 +1,1 @@
+"""Jobs under bad conditions: each trial prints how often what was asked for happened."""
