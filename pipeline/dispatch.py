@@ -11,7 +11,7 @@ from .failures import CRASHED
 from .features import FeatureRef
 from .store.claims import Claims
 from .store.files import open_folder
-from .store.rows import DIGEST_BYTES, RowFailure, shard_name, write_shard
+from .store.shards import DIGEST_BYTES, RowFailure, shard_name, write_shard
 from .workers import Receipt, ShardTask, compute_shard
 
 __all__ = ["compute_shards"]

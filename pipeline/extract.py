@@ -1,44 +1,27 @@
-"""Extraction: plan which rows are missing, compute them in workers, and view them as matrices."""
+"""Extraction: find which rows are missing and compute them in workers."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ..classifiers import ColumnStack
 from .dispatch import compute_shards
 from .engine import Workers, engine_of
-from .failures import CRASHED, REFUSED
+from .extraction import Extraction, Work
 from .features import FeatureRef
+from .ledger import digests_of, ledger
 from .progress import Progress
 from .reader import Reader
 from .sources import Source
 from .store.claims import open_claims
 from .store.files import Folder
-from .store.rows import (
-    DIGEST_BYTES,
-    SHARD_ROWS,
-    Digests,
-    FeatureRows,
-    RowFailure,
-    RowMatrix,
-    shard_name,
-)
-from .workers import Receipt, ShardTask
+from .store.rows import FeatureRows
+from .store.shards import DIGEST_BYTES, SHARD_ROWS, Digests, RowFailure, shard_name
+from .workers import ShardTask
 
-__all__ = [
-    "Extraction",
-    "Plan",
-    "TooManyFailuresError",
-    "Work",
-    "compute",
-    "digests_of",
-    "ledger",
-    "plan",
-]
+__all__ = ["Plan", "TooManyFailuresError", "compute", "plan"]
 
 # A shard ends at whichever comes first, SHARD_ROWS rows or so many pixels, so that some hundred
 # photographs are work for more than one worker.
@@ -77,18 +60,6 @@ class Plan:
     def n_missing(self) -> int:
         """Images that lack something."""
         return int(np.logical_or.reduce(list(self.missing.values())).sum())
-
-
-def digests_of(images: pa.Table) -> tuple[Digests, npt.NDArray[np.bool_]]:
-    """Return the digests of images, and which of the images are sound as far as is known.
-
-    A file that could not be read has a digest of zeros.
-    """
-    column = images["digest"].combine_chunks()
-    has_one = column.is_valid().to_numpy(zero_copy_only=False)
-    raw = b"".join(pc.fill_null(column, bytes(DIGEST_BYTES)).to_pylist())
-    is_sound = has_one & images["kind"].combine_chunks().is_null().to_numpy(zero_copy_only=False)
-    return np.frombuffer(raw, f"V{DIGEST_BYTES}"), is_sound
 
 
 def plan(
@@ -135,7 +106,7 @@ def compute(
     n_jobs: Workers | int | None = None,
     max_failures: float | None = None,
     time_limit: float | None = None,
-) -> "Extraction":
+) -> Extraction:
     """Compute what is missing.
 
     Parameters
@@ -178,7 +149,7 @@ def compute(
         stage.summary = f"{computed or 'nothing new'}: {work.decoded} images decoded"
     for rows in plan.features.values():
         rows.refresh()
-    return Extraction(ledger(plan, passing), plan.features, work)
+    return Extraction(ledger(plan.images, plan.features, passing), plan.features, work)
 
 
 def _is_sound(plan: Plan) -> npt.NDArray[np.bool_]:
@@ -253,181 +224,3 @@ def _shards(
             start, room = i, float(PIXELS_PER_SHARD)
         room -= n_pixels
     yield images[start:]
-
-
-@dataclass
-class Work:
-    """What was done for an extraction.
-
-    Attributes
-    ----------
-    decoded : int
-        Images that were decoded.
-    computed : dict of str to int
-        Rows that were computed, by feature.
-    worker_seconds : dict of str to float
-        Time that workers spent reading and decoding ("decode") and in each feature.
-    """
-
-    decoded: int = 0
-    computed: dict[str, int] = field(default_factory=dict)
-    worker_seconds: dict[str, float] = field(default_factory=dict)
-
-    def add(self, receipt: Receipt) -> None:
-        """Add what a worker did."""
-        self.decoded += receipt.decoded
-        for name, n_rows in receipt.rows.items():
-            self.computed[name] += n_rows
-        for name, seconds in receipt.seconds.items():
-            self.worker_seconds[name] = self.worker_seconds.get(name, 0.0) + seconds
-
-
-def ledger(plan: Plan, passing: Mapping[bytes, RowFailure]) -> pa.Table:
-    """Return what became of each image.
-
-    Parameters
-    ----------
-    plan : Plan
-    passing : mapping of digest to RowFailure
-        Failures that the store does not keep.
-
-    Returns
-    -------
-    pyarrow.Table
-        With the columns path, label, split, digest, rows, columns, status ("ok" or "failed"),
-        kind, reason and attempts.
-    """
-    images = plan.images
-    kinds, reasons = images["kind"].to_pylist(), images["reason"].to_pylist()
-    attempts = np.ones(len(kinds), np.int32)
-    digests, is_sound = digests_of(images)
-    has_rows = np.logical_and.reduce([r.find(digests).found for r in plan.features.values()])
-    for i in np.flatnonzero(is_sound & ~has_rows).tolist():
-        kinds[i], reasons[i], attempts[i] = _why(digests[i].tobytes(), plan.features, passing)
-    status = ["ok" if kind is None else "failed" for kind in kinds]
-    named = {name: images[name] for name in ("path", "label", "split", "digest", "rows", "columns")}
-    columns = {
-        **named,
-        "status": pa.array(status, pa.string()),
-        "kind": pa.array(kinds, pa.string()),
-        "reason": pa.array(reasons, pa.string()),
-        "attempts": pa.array(attempts, pa.int32()),
-    }
-    return pa.table(columns)
-
-
-def _why(
-    digest: bytes, features: Mapping[str, FeatureRows], passing: Mapping[bytes, RowFailure]
-) -> tuple[str, str, int]:
-    """Return kind, reason and attempts of an image that lacks a row."""
-    kinds, reasons, attempts = [], [], 1
-    for name, rows in features.items():
-        failure = rows.failure(digest)
-        if failure is None:
-            continue
-        is_refused = failure.kind == REFUSED
-        kinds.append(f"{REFUSED} by {name}" if is_refused else failure.kind)
-        reason = f"{name}: {failure.reason}" if is_refused else failure.reason
-        reasons += [reason] if reason not in reasons else []
-        attempts = max(attempts, failure.attempts)
-    if not kinds and digest in passing:
-        failure = passing[digest]
-        return failure.kind, failure.reason, failure.attempts
-    if not kinds:
-        return CRASHED, "no row and no reason were kept; run the job again", 1
-    return kinds[0], "; ".join(reasons), attempts
-
-
-class Extraction:
-    """The rows of some images, by feature.
-
-    Parameters
-    ----------
-    images : pyarrow.Table
-        As :func:`ledger` returns them.
-    rows : mapping of str to FeatureRows
-    work : Work, optional
-
-    Attributes
-    ----------
-    features : list of str
-    images : pyarrow.Table
-        A row for each image: what it is, and what became of it. For each feature there are
-        ``<feature>_shard`` and ``<feature>_row``, the file in the store and the row in it.
-    refs : dict of str to FeatureRef
-        The features in the store.
-    work : Work
-        What was done to make it.
-    """
-
-    def __init__(
-        self, images: pa.Table, rows: Mapping[str, FeatureRows], work: Work | None = None
-    ) -> None:
-        digests, _ = digests_of(images)
-        self._rows = dict(rows)
-        self._places = {name: r.find(digests) for name, r in self._rows.items()}
-        self.features = list(self._rows)
-        self.images = images
-        for name in self.features:
-            self._add_places(name)
-        self.refs: dict[str, FeatureRef] = {}
-        self.work = work or Work(computed=dict.fromkeys(self.features, 0))
-
-    def _add_places(self, name: str) -> None:
-        """Write into the table where the rows of a feature lie."""
-        places, rows = self._places[name], self._rows[name]
-        absent = ~places.found
-        files = pa.array(rows.shard_files, pa.string())
-        shards = files.take(pa.array(np.maximum(places.shard, 0), mask=absent))
-        numbers = pa.array(places.row.astype(np.int32), mask=absent)
-        for column, values in ((f"{name}_shard", shards), (f"{name}_row", numbers)):
-            if column in self.images.column_names:
-                self.images = self.images.drop_columns(column)
-            self.images = self.images.append_column(column, values)
-
-    @property
-    def is_ok(self) -> npt.NDArray[np.bool_]:
-        """Whether an image has a row of every feature."""
-        status = self.images["status"].to_numpy(zero_copy_only=False) == "ok"
-        return np.logical_and.reduce([status, *(p.found for p in self._places.values())])
-
-    def chosen(self, split: str | None = None) -> npt.NDArray[np.intp]:
-        """Return the numbers of the images that are ok and, where one is named, of a split."""
-        wanted = self.is_ok
-        if split is not None:
-            wanted &= self.images["split"].to_numpy(zero_copy_only=False) == split
-        return np.flatnonzero(wanted)
-
-    def matrix(
-        self, features: str | Sequence[str] | None = None, *, split: str | None = None
-    ) -> RowMatrix | ColumnStack:
-        """Return the rows of the images that are ok.
-
-        Parameters
-        ----------
-        features : str or sequence of str, optional
-            All where it is left out. Several stand side by side.
-        split : str, optional
-            Such as "train".
-
-        Returns
-        -------
-        array-like of shape (n, columns), float32
-            It is read by slices, ``np.asarray`` reads all of it.
-        """
-        names = [features] if isinstance(features, str) else list(features or self.features)
-        for name in names:
-            if name not in self._rows:
-                raise ValueError(f"no feature {name!r} here; there are {', '.join(self.features)}")
-        chosen = self.chosen(split)
-        parts = [self._rows[name].matrix(self._places[name][chosen]) for name in names]
-        return parts[0] if isinstance(features, str) else ColumnStack(parts)
-
-    def labels(self, split: str | None = None) -> npt.NDArray[np.str_]:
-        """Return the labels of the images that are ok, in the order of the rows of a matrix."""
-        chosen = self.chosen(split)
-        labels = self.images["label"].take(chosen)
-        if labels.null_count:
-            first = self.images["path"].take(chosen).filter(pc.is_null(labels))[0].as_py()
-            raise ValueError(f"{labels.null_count} images have no label, such as {first}")
-        return np.array(labels.to_pylist(), dtype=str)

@@ -12,7 +12,8 @@ from sklearn.utils import get_tags
 from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
 from .reader import READER_VERSION, Reader
 from .store.files import DamagedError, Folder
-from .store.rows import DESCRIPTION, DIGEST_BYTES, Digests, key_of
+from .store.rows import DESCRIPTION, key_of
+from .store.shards import DIGEST_BYTES, Digests
 
 __all__ = ["FeatureRef", "describe_feature", "keep_feature", "load_feature", "reader_name"]
 

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator
 
 from .. import features as feature_classes
 from .engine import Workers
-from .extract import Extraction, Plan, compute, plan
+from .extract import Plan, compute, plan
+from .extraction import Extraction
 from .features import reader_name
 from .learn import learn
 from .progress import Progress

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pyarrow as pa
 from sklearn.base import BaseEstimator, clone
 
-from .extract import digests_of
 from .failures import CHANGED, UNREADABLE
 from .features import (
     FeatureRef,
@@ -18,11 +17,12 @@ from .features import (
     keep_feature,
     learns,
 )
+from .ledger import digests_of
 from .progress import Progress
 from .reader import ImageError, Reader
 from .sources import Source, SourceError
 from .store.files import Folder
-from .store.rows import DIGEST_BYTES, Digests
+from .store.shards import DIGEST_BYTES, Digests
 from .workers import decode
 
 __all__ = ["draws", "learn"]

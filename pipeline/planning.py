@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .extract import digests_of, plan
+from .extract import plan
 from .features import FeatureRef, describe_feature, find_learned, learns, reader_name
 from .job import Options, training_images
+from .ledger import digests_of
 from .recipe import Recipe
 from .scan import scan
 from .sources import open_source

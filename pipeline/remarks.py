@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from .extract import Extraction, digests_of
-from .store.rows import DIGEST_BYTES
+from .extraction import Extraction
+from .ledger import digests_of
+from .store.shards import DIGEST_BYTES
 
 __all__ = ["changes", "duplicates", "silent_features"]
 

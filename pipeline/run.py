@@ -38,10 +38,11 @@ import pyarrow.compute as pc
 
 from .. import __version__
 from ..classifiers import ColumnStack
-from .extract import Extraction, digests_of
+from .extraction import Extraction
 from .features import FeatureRef, describe_feature, load_feature
 from .job import TEST, TRAIN, Options, extract_source
 from .learn import draws
+from .ledger import digests_of
 from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
 from .predict import Prediction, predict_images
 from .reader import Reader
@@ -50,7 +51,8 @@ from .recipe_file import recipe_text
 from .remarks import changes, duplicates, silent_features
 from .sources import FolderSource, JoinedSource, Source, SourceError, open_source
 from .store.files import DamagedError, LocalFolder, checksum, open_folder
-from .store.rows import FeatureRows, RowMatrix, key_of
+from .store.matrix import RowMatrix
+from .store.rows import FeatureRows, key_of
 from .store.tables import read_table, write_table
 from .train import evaluate, feature_sets, model_name, train
 

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from ..classifiers import ColumnStack
-from .extract import Extraction
+from .extraction import Extraction
 from .progress import Progress
 
 __all__ = ["evaluate", "feature_sets", "model_name", "train"]

@@ -18,7 +18,7 @@ from .reader import ImageError, Reader
 from .scan import digest_of
 from .sources import Source
 from .store.files import open_folder
-from .store.rows import DIGEST_BYTES, RowFailure, write_shard
+from .store.shards import DIGEST_BYTES, RowFailure, write_shard
 from .timelimit import run_each
 
 __all__ = ["Receipt", "ShardTask", "compute_shard", "decode", "describe_images"]

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from .files import DamagedError, Folder
-from .rows import DESCRIPTION, DIGEST_BYTES
+from .rows import DESCRIPTION
+from .shards import DIGEST_BYTES
 
 __all__ = ["Claims", "Share", "open_claims"]
 

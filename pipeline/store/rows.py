@@ -4,10 +4,7 @@ The rows of a feature lie in the folder ``<feature>-<key>`` of the store. The ke
 that decides a number, but the image: class, parameters, what was learned, the version of the
 kernel, the version and limits of the reader. ``feature.json`` holds all of that in plain text.
 
-Rows are kept in shards of at most 1,024. ``<shard>.npy`` holds the rows (float32), and
-``<shard>.json``, which is written after it, the digests of their images, the images that failed and
-the checksums. A shard without its JSON does not exist. The name of a shard is a digest of the
-digests of its images, so two jobs that compute the same shard write the same file.
+Rows are kept in shards of at most 1,024; see :mod:`.shards`.
 """
 
 import hashlib
@@ -15,79 +12,21 @@ import json
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .files import DamagedError, Folder, array_bytes
+from .files import DamagedError, Folder
+from .matrix import FloatArray, IntArray, Places, RowMatrix
+from .shards import DIGEST_BYTES, Digests, RowFailure, as_digests
 
-__all__ = [
-    "SHARD_ROWS",
-    "Digests",
-    "FeatureRows",
-    "Places",
-    "RowFailure",
-    "RowMatrix",
-    "as_digests",
-    "key_of",
-    "shard_name",
-    "write_shard",
-]
+__all__ = ["DESCRIPTION", "FeatureRows", "key_of"]
 
-SHARD_ROWS = 1024
 STORE_VERSION = 3
 DESCRIPTION = "feature.json"
 OPEN_SHARDS = 128  # mapped at a time: each takes a file descriptor
-DIGEST_BYTES = 16
-
-Digests = npt.NDArray[np.void]  # of dtype V16
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class RowFailure:
-    """Why an image has no row.
-
-    Attributes
-    ----------
-    kind : str
-        Such as "damaged" or "refused by hog"; see :mod:`visualwords.pipeline.failures`.
-    reason : str
-    attempts : int
-        How often it was tried.
-    """
-
-    kind: str
-    reason: str
-    attempts: int = 1
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where the rows of images lie.
-
-    Attributes
-    ----------
-    shard : ndarray of shape (n,), int64
-        Number of the shard, in the order in which shards were found; -1 where there is no row.
-    row : ndarray of shape (n,), int64
-        Row in the shard.
-    """
-
-    shard: IntArray
-    row: IntArray
-
-    def __getitem__(self, images: Any) -> "Places":
-        return Places(self.shard[images], self.row[images])
-
-    @property
-    def found(self) -> npt.NDArray[np.bool_]:
-        """Whether an image has a row."""
-        return self.shard >= 0
 
 
 @dataclass
@@ -99,12 +38,6 @@ class _Shard:
     n_columns: int
     rows_crc32: int
     is_checked: bool = False
-
-
-def as_digests(hexadecimal: str | bytes) -> Digests:
-    """Return digests that are written one after another in hexadecimal."""
-    raw = bytes.fromhex(hexadecimal if isinstance(hexadecimal, str) else hexadecimal.decode())
-    return np.frombuffer(raw, f"V{DIGEST_BYTES}")
 
 
 def key_of(description: Mapping[str, Any]) -> str:
@@ -298,125 +231,10 @@ class FeatureRows:
         """Names of the matrices of the shards, relative to the store."""
         return [f"{self.folder}/{shard.name}.npy" for shard in self._shards]
 
-    def matrix(self, places: Places) -> "RowMatrix":
+    def matrix(self, places: Places) -> RowMatrix:
         """Return the matrix whose rows lie at some places, in that order."""
-        return RowMatrix(self, places)
+        return RowMatrix(self.array, places, self.n_columns)
 
 
 def _is_record(name: str) -> bool:
     return name.endswith(".json") and name != DESCRIPTION
-
-
-def shard_name(images: Digests) -> str:
-    """Return the name of the shard of some images: a digest of their digests."""
-    return hashlib.blake2b(images.tobytes(), digest_size=12).hexdigest()
-
-
-def write_shard(
-    store: Folder,
-    folder: str,
-    name: str,
-    digests: Digests,
-    rows: FloatArray,
-    failures: Mapping[bytes, RowFailure],
-) -> None:
-    """Write a shard: the rows first, then the record without which they do not exist.
-
-    Parameters
-    ----------
-    store : Folder
-    folder : str
-        Of the feature.
-    name : str
-    digests : ndarray of shape (n,), V16
-        Of the images that have a row.
-    rows : ndarray of shape (n, columns), float32
-    failures : mapping of digest to RowFailure
-    """
-    if len(digests) != len(rows):
-        raise ValueError(f"{len(rows)} rows for {len(digests)} images")
-    data = array_bytes(np.asarray(rows, np.float32))
-    store.write(f"{folder}/{name}.npy", data)
-    record = {
-        "feature": folder,
-        "rows": rows.shape[0],
-        "columns": rows.shape[1],
-        "rows_crc32": zlib.crc32(data),
-        "images": digests.tobytes().hex(),
-        "failed": [[d.hex(), *asdict(f).values()] for d, f in sorted(failures.items())],
-    }
-    store.write_record(f"{folder}/{name}.json", record)
-
-
-class RowMatrix:
-    """A matrix of rows in a store: array-like, read by slices, never whole unless asked for.
-
-    Parameters
-    ----------
-    rows : FeatureRows
-    places : Places
-        One for each row of the matrix.
-
-    Attributes
-    ----------
-    shape : (int, int)
-    dtype : float32
-
-    Notes
-    -----
-    A slice whose rows follow each other in one shard is a view of the file; others are copied
-    together.
-    """
-
-    ndim = 2
-    dtype = np.dtype(np.float32)
-
-    def __init__(self, rows: FeatureRows, places: Places) -> None:
-        self._rows = rows
-        self._places = places
-        self.shape = (len(places.shard), rows.n_columns)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: slice) -> FloatArray:
-        """Return rows ``start`` to ``stop``."""
-        start, stop, step = rows.indices(len(self))
-        if step != 1:
-            raise IndexError(f"rows are read by contiguous slices, got step {step}")
-        return self._gather(self._places[start : max(start, stop)])
-
-    def take(self, rows: npt.NDArray[np.intp]) -> "RowMatrix":
-        """Return the matrix of some rows, by their numbers; nothing is read."""
-        return RowMatrix(self._rows, self._places[rows])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        whole = self[:]
-        return whole if dtype is None else whole.astype(dtype, copy=False)
-
-    def _gather(self, places: Places) -> FloatArray:
-        runs = _runs(places)
-        if len(runs) == 1:
-            shard, first, count, _ = runs[0]
-            return self._rows.array(shard)[first : first + count]
-        out = np.empty((len(places.shard), self.shape[1]), np.float32)
-        if len(runs) * 4 < len(out):
-            for shard, first, count, to in runs:
-                out[to : to + count] = self._rows.array(shard)[first : first + count]
-            return out
-        for shard in np.unique(places.shard).tolist():
-            wanted = places.shard == shard
-            out[wanted] = self._rows.array(shard)[places.row[wanted]]
-        return out
-
-
-def _runs(places: Places) -> Sequence[tuple[int, int, int, int]]:
-    """Cut places into runs that follow each other in a shard: shard, first row, count, position."""
-    n = len(places.shard)
-    if not n:
-        return []
-    breaks = (np.diff(places.shard) != 0) | (np.diff(places.row) != 1)
-    starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
-    counts = np.diff(np.append(starts, n))
-    columns = (places.shard[starts], places.row[starts], counts, starts)
-    return list(zip(*(column.tolist() for column in columns), strict=True))

@@ -14,7 +14,7 @@ from visualwords.pipeline import extract as extraction
 from visualwords.pipeline.job import extract
 from visualwords.pipeline.store.claims import open_claims
 from visualwords.pipeline.store.files import open_folder
-from visualwords.pipeline.store.rows import RowFailure, write_shard
+from visualwords.pipeline.store.shards import RowFailure, write_shard
 
 HUE = "hue-0"
 A, B, C = (bytes([i]) * 16 for i in range(3))

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visualwords.pipeline.store.files import DamagedError, open_folder
-from visualwords.pipeline.store.rows import FeatureRows, RowFailure, shard_name, write_shard
+from visualwords.pipeline.store.rows import FeatureRows
+from visualwords.pipeline.store.shards import RowFailure, shard_name, write_shard
 
 KEY = "0" * 32
 FOLDER = f"hog-{KEY}"

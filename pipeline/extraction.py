@@ -1,0 +1,140 @@
+"""The rows of some images as matrices, with the table of the images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..classifiers import ColumnStack
+from .features import FeatureRef
+from .ledger import digests_of
+from .store.matrix import RowMatrix
+from .store.rows import FeatureRows
+from .workers import Receipt
+
+__all__ = ["Extraction", "Work"]
+
+
+@dataclass
+class Work:
+    """What was done for an extraction.
+
+    Attributes
+    ----------
+    decoded : int
+        Images that were decoded.
+    computed : dict of str to int
+        Rows that were computed, by feature.
+    worker_seconds : dict of str to float
+        Time that workers spent reading and decoding ("decode") and in each feature.
+    """
+
+    decoded: int = 0
+    computed: dict[str, int] = field(default_factory=dict)
+    worker_seconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, receipt: Receipt) -> None:
+        """Add what a worker did."""
+        self.decoded += receipt.decoded
+        for name, n_rows in receipt.rows.items():
+            self.computed[name] += n_rows
+        for name, seconds in receipt.seconds.items():
+            self.worker_seconds[name] = self.worker_seconds.get(name, 0.0) + seconds
+
+
+class Extraction:
+    """The rows of some images, by feature.
+
+    Parameters
+    ----------
+    images : pyarrow.Table
+        As :func:`.ledger.ledger` returns them.
+    rows : mapping of str to FeatureRows
+    work : Work, optional
+
+    Attributes
+    ----------
+    features : list of str
+    images : pyarrow.Table
+        A row for each image: what it is, and what became of it. For each feature there are
+        ``<feature>_shard`` and ``<feature>_row``, the file in the store and the row in it.
+    refs : dict of str to FeatureRef
+        The features in the store.
+    work : Work
+        What was done to make it.
+    """
+
+    def __init__(
+        self, images: pa.Table, rows: Mapping[str, FeatureRows], work: Work | None = None
+    ) -> None:
+        digests, _ = digests_of(images)
+        self._rows = dict(rows)
+        self._places = {name: r.find(digests) for name, r in self._rows.items()}
+        self.features = list(self._rows)
+        self.images = images
+        for name in self.features:
+            self._add_places(name)
+        self.refs: dict[str, FeatureRef] = {}
+        self.work = work or Work(computed=dict.fromkeys(self.features, 0))
+
+    def _add_places(self, name: str) -> None:
+        """Write into the table where the rows of a feature lie."""
+        places, rows = self._places[name], self._rows[name]
+        absent = ~places.found
+        files = pa.array(rows.shard_files, pa.string())
+        shards = files.take(pa.array(np.maximum(places.shard, 0), mask=absent))
+        numbers = pa.array(places.row.astype(np.int32), mask=absent)
+        for column, values in ((f"{name}_shard", shards), (f"{name}_row", numbers)):
+            if column in self.images.column_names:
+                self.images = self.images.drop_columns(column)
+            self.images = self.images.append_column(column, values)
+
+    @property
+    def is_ok(self) -> npt.NDArray[np.bool_]:
+        """Whether an image has a row of every feature."""
+        status = self.images["status"].to_numpy(zero_copy_only=False) == "ok"
+        return np.logical_and.reduce([status, *(p.found for p in self._places.values())])
+
+    def chosen(self, split: str | None = None) -> npt.NDArray[np.intp]:
+        """Return the numbers of the images that are ok and, where one is named, of a split."""
+        wanted = self.is_ok
+        if split is not None:
+            wanted &= self.images["split"].to_numpy(zero_copy_only=False) == split
+        return np.flatnonzero(wanted)
+
+    def matrix(
+        self, features: str | Sequence[str] | None = None, *, split: str | None = None
+    ) -> RowMatrix | ColumnStack:
+        """Return the rows of the images that are ok.
+
+        Parameters
+        ----------
+        features : str or sequence of str, optional
+            All where it is left out. Several stand side by side.
+        split : str, optional
+            Such as "train".
+
+        Returns
+        -------
+        array-like of shape (n, columns), float32
+            It is read by slices, ``np.asarray`` reads all of it.
+        """
+        names = [features] if isinstance(features, str) else list(features or self.features)
+        for name in names:
+            if name not in self._rows:
+                raise ValueError(f"no feature {name!r} here; there are {', '.join(self.features)}")
+        chosen = self.chosen(split)
+        parts = [self._rows[name].matrix(self._places[name][chosen]) for name in names]
+        return parts[0] if isinstance(features, str) else ColumnStack(parts)
+
+    def labels(self, split: str | None = None) -> npt.NDArray[np.str_]:
+        """Return the labels of the images that are ok, in the order of the rows of a matrix."""
+        chosen = self.chosen(split)
+        labels = self.images["label"].take(chosen)
+        if labels.null_count:
+            first = self.images["path"].take(chosen).filter(pc.is_null(labels))[0].as_py()
+            raise ValueError(f"{labels.null_count} images have no label, such as {first}")
+        return np.array(labels.to_pylist(), dtype=str)

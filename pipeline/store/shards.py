@@ -1,0 +1,98 @@
+"""The files of a shard: some rows of a feature, and the digests of their images.
+
+``<shard>.npy`` holds the rows (float32). ``<shard>.json``, which is written after it, holds the
+digests of their images, the images that failed and the checksums. A shard without its JSON does not
+exist. The name of a shard is a digest of the digests of its images, so two jobs that compute the
+same shard write the same file.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .files import Folder, array_bytes
+
+__all__ = [
+    "DIGEST_BYTES",
+    "SHARD_ROWS",
+    "Digests",
+    "RowFailure",
+    "as_digests",
+    "shard_name",
+    "write_shard",
+]
+
+SHARD_ROWS = 1024
+DIGEST_BYTES = 16
+
+Digests = npt.NDArray[np.void]  # of dtype V16
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RowFailure:
+    """Why an image has no row.
+
+    Attributes
+    ----------
+    kind : str
+        Such as "damaged" or "refused by hog"; see :mod:`visualwords.pipeline.failures`.
+    reason : str
+    attempts : int
+        How often it was tried.
+    """
+
+    kind: str
+    reason: str
+    attempts: int = 1
+
+
+def as_digests(hexadecimal: str | bytes) -> Digests:
+    """Return digests that are written one after another in hexadecimal."""
+    raw = bytes.fromhex(hexadecimal if isinstance(hexadecimal, str) else hexadecimal.decode())
+    return np.frombuffer(raw, f"V{DIGEST_BYTES}")
+
+
+def shard_name(images: Digests) -> str:
+    """Return the name of the shard of some images: a digest of their digests."""
+    return hashlib.blake2b(images.tobytes(), digest_size=12).hexdigest()
+
+
+def write_shard(
+    store: Folder,
+    folder: str,
+    name: str,
+    digests: Digests,
+    rows: FloatArray,
+    failures: Mapping[bytes, RowFailure],
+) -> None:
+    """Write a shard: the rows first, then the record without which they do not exist.
+
+    Parameters
+    ----------
+    store : Folder
+    folder : str
+        Of the feature.
+    name : str
+    digests : ndarray of shape (n,), V16
+        Of the images that have a row.
+    rows : ndarray of shape (n, columns), float32
+    failures : mapping of digest to RowFailure
+    """
+    if len(digests) != len(rows):
+        raise ValueError(f"{len(rows)} rows for {len(digests)} images")
+    data = array_bytes(np.asarray(rows, np.float32))
+    store.write(f"{folder}/{name}.npy", data)
+    record = {
+        "feature": folder,
+        "rows": rows.shape[0],
+        "columns": rows.shape[1],
+        "rows_crc32": zlib.crc32(data),
+        "images": digests.tobytes().hex(),
+        "failed": [[d.hex(), *asdict(f).values()] for d, f in sorted(failures.items())],
+    }
+    store.write_record(f"{folder}/{name}.json", record)
