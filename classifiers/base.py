@@ -15,6 +15,7 @@ from .certificate import certify
 from .columns import adjusted, framed, learned_attributes, weights_for
 from .losses import Loss
 from .objective import Objective
+from .parts import Alpha, check_penalty, column_penalty, divided
 from .prediction import LinearPredictor
 from .reporting import step_report, warn_of_result
 from .scaling import Scaling, Weights, column_scaling
@@ -31,7 +32,6 @@ from .validation import (
     as_ratios,
     check_known,
     check_options,
-    check_penalty,
     check_positive_weights,
     check_training_data,
     check_values,
@@ -60,7 +60,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
     """Base of the linear classifiers; a subclass names its loss and its default solver."""
 
     losses: ClassVar[dict[str, type[Loss]]]  # by their names
-    alpha: float
+    alpha: Alpha
     loss: str | Loss
     standardize: bool | str
     fit_intercept: bool
@@ -239,7 +239,8 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         objective : Objective
         W : ndarray of shape (n_classes, n_features + 1)
             ``coef_`` and ``intercept_``; with ``standardize``, those for columns that are
-            standardised by these rows.
+            standardised by these rows. With a penalty for each part, the columns of a part are
+            divided by a factor in addition, so that one penalty stands for all.
         """
         check_is_fitted(self)
         self._check_parameters()
@@ -258,7 +259,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         check_penalty(self.alpha)
 
     def _objective(
-        self, X: Source, y: LabelArray, sample_weight: npt.ArrayLike | None, alpha: float
+        self, X: Source, y: LabelArray, sample_weight: npt.ArrayLike | None, alpha: Alpha
     ) -> Objective:
         """Learn the classes and make the objective of the rows."""
         classes = known_classes(y, type(self).__name__)
@@ -276,7 +277,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         X: Source,
         y: LabelArray,
         weight: Weights | None,
-        alpha: float,
+        alpha: Alpha,
         *,
         per_row: bool = False,
     ) -> Objective:
@@ -285,17 +286,18 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         if weight is not None:
             weight, exponent = as_ratios(weight)
             total = None if total is None else float(np.ldexp(total, -exponent))
+        strength, factors = column_penalty(alpha, X)
         X, scaling = framed(X, self._scaling(X, weight))
         return Objective(
             X,
             np.searchsorted(self.classes_, y),
             self._loss(),
-            alpha,
+            strength,
             len(self.classes_),
             sample_weight=weight,
             total_weight=total,
             fit_intercept=self.fit_intercept,
-            scaling=scaling,
+            scaling=divided(scaling, factors),
             n_jobs=self.n_jobs,
         )
 
@@ -308,7 +310,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
             check_values(self, X)
         return adjusted(scaling, X, self.standardize, self.fit_intercept)
 
-    def _penalty(self) -> float:
+    def _penalty(self) -> Alpha:
         """Return the strength of the penalty that the model was learned with."""
         return self.alpha
 

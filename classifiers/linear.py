@@ -11,6 +11,7 @@ from . import hinges, losses
 from .base import LinearClassifier
 from .losses import Loss
 from .objective import Objective
+from .parts import Alpha
 from .shared_docs import with_shared_docs
 from .solvers.base import Fallback, Solver
 from .solvers.dual import DualAscent
@@ -55,8 +56,11 @@ class LinearSVM(LinearClassifier):
 
     Parameters
     ----------
-    alpha : float >= 0
-        Strength of the L2 penalty. With ``n`` the number of rows, or the sum of their weights, and
+    alpha : float >= 0, sequence or mapping
+        Strength of the L2 penalty. A mapping from the names of the parts of a :class:`ColumnStack`,
+        or a sequence in the order of the parts, gives each part its own, above 0: the penalty is
+        ``sum over parts p of alpha_p / 2 * ||W_p||^2``. A mapping may name further parts. For one
+        number, with ``n`` the number of rows, or the sum of their weights, and
         ``fit_intercept=False`` (liblinear penalises intercepts),
         ``LinearSVC(C=1 / (n * alpha), loss="hinge")`` is the same model as "one_vs_rest", and with
         ``multi_class="crammer_singer"`` the same as "crammer_singer". For two classes,
@@ -102,7 +106,7 @@ class LinearSVM(LinearClassifier):
 
     def __init__(
         self,
-        alpha: float = 0.1,
+        alpha: Alpha = 0.1,
         *,
         loss: str | Loss = "hinge",
         standardize: bool | str = False,
@@ -149,8 +153,11 @@ class Softmax(LinearClassifier):
 
     Parameters
     ----------
-    alpha : float >= 0
-        Strength of the L2 penalty. With ``n`` the number of rows, or the sum of their weights,
+    alpha : float >= 0, sequence or mapping
+        Strength of the L2 penalty. A mapping from the names of the parts of a :class:`ColumnStack`,
+        or a sequence in the order of the parts, gives each part its own, above 0: the penalty is
+        ``sum over parts p of alpha_p / 2 * ||W_p||^2``. A mapping may name further parts. For one
+        number, with ``n`` the number of rows, or the sum of their weights,
         ``LogisticRegression(C=1 / (n * alpha))`` is the same model for three or more classes. For
         two classes ``C=2 / (n * alpha)`` is: its one row of weights is the difference of the two
         rows here, whose squares sum to half of its square.
@@ -187,7 +194,7 @@ class Softmax(LinearClassifier):
 
     def __init__(
         self,
-        alpha: float = 0.03,
+        alpha: Alpha = 0.03,
         *,
         loss: str | Loss = "cross_entropy",
         standardize: bool | str = False,

@@ -60,6 +60,10 @@ class Scaling:
         shares = np.array(widths) / np.sum(widths)
         return Scaling(self.mean, self.scale * np.repeat(np.sqrt(shares * len(widths)), widths))
 
+    def divided(self, factors: Weights) -> "Scaling":
+        """Return a scaling that divides the columns by factors in addition."""
+        return Scaling(self.mean, self.scale * factors)
+
     def uncentred(self) -> "Scaling":
         """Return a scaling that divides by the same scale and subtracts nothing."""
         return Scaling(np.zeros_like(self.mean), self.scale)

@@ -4,7 +4,7 @@ A *source* is an object with ``shape``, ``dtype`` and ``len`` whose slices of ro
 as an array, a memory map or a :class:`ColumnStack`. The classifiers read it in blocks of rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
@@ -45,8 +45,14 @@ class ColumnStack:
 
     Parameters
     ----------
-    parts : sequence of matrices of shape (n, d_i)
+    parts : sequence of matrices of shape (n, d_i), or mapping of names to such matrices
         Arrays, memory maps, or other sources of rows; all of the same length.
+
+    Attributes
+    ----------
+    parts : list of matrices
+    names : list
+        Of the parts; their numbers, from 0, where they have no names.
 
     Raises
     ------
@@ -60,10 +66,15 @@ class ColumnStack:
     >>> stack = ColumnStack([np.zeros((5, 2), np.float32), np.ones((5, 1), np.float32)])
     >>> stack.shape, stack[3:].tolist()
     ((5, 3), [[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    >>> ColumnStack({"hue": np.zeros((5, 10)), "hog": np.ones((5, 324))}).names
+    ['hue', 'hog']
     """
 
-    def __init__(self, parts: Sequence[Source]) -> None:
-        self.parts = list(parts)
+    def __init__(self, parts: Sequence[Source] | Mapping[str, Source]) -> None:
+        self.parts = list(parts.values() if isinstance(parts, Mapping) else parts)
+        self.names: list[str | int] = list(
+            parts if isinstance(parts, Mapping) else range(len(self.parts))
+        )
         self._whole: npt.NDArray[Any] | None = None
         if not self.parts:
             raise ValueError("ColumnStack needs at least one matrix, got none")
@@ -109,7 +120,7 @@ class ColumnStack:
         for view, part in zip(views, self.parts, strict=True):
             view[:] = part[: len(self)]
         stack = ColumnStack(views)
-        stack._whole = whole
+        stack.names, stack._whole = self.names, whole
         return stack
 
     def __len__(self) -> int:

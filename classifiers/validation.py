@@ -1,6 +1,6 @@
 """Checks before a classifier learns or predicts, by scikit-learn's rules."""
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ __all__ = [
     "as_ratios",
     "check_known",
     "check_options",
-    "check_penalty",
     "check_positive_weights",
     "check_rows",
     "check_training_data",
@@ -42,12 +41,6 @@ RandomState = int | np.random.RandomState | None
 BLOCK_ROWS = 512
 # float32 has to hold squares; in float64, solvers use sixth powers.
 LARGEST: dict[np.dtype[Any], float] = {np.dtype(np.float32): 1e15, np.dtype(np.float64): 1e50}
-
-
-def check_penalty(alpha: float) -> None:
-    """Check the strength of an L2 penalty."""
-    if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
-        raise ValueError(f"alpha must be at least 0, and a finite number, got {alpha!r}")
 
 
 def check_options(

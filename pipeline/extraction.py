@@ -113,7 +113,7 @@ class Extraction:
         Parameters
         ----------
         features : str or sequence of str, optional
-            All where it is left out. Several stand side by side.
+            All where it is left out. Several stand side by side, as parts with their names.
         split : str, optional
             Such as "train".
 
@@ -127,8 +127,8 @@ class Extraction:
             if name not in self._rows:
                 raise ValueError(f"no feature {name!r} here; there are {', '.join(self.features)}")
         chosen = self.chosen(split)
-        parts = [self._rows[name].matrix(self._places[name][chosen]) for name in names]
-        return parts[0] if isinstance(features, str) else ColumnStack(parts)
+        parts = {name: self._rows[name].matrix(self._places[name][chosen]) for name in names}
+        return parts[names[0]] if isinstance(features, str) else ColumnStack(parts)
 
     def labels(self, split: str | None = None) -> npt.NDArray[np.str_]:
         """Return the labels of the images that are ok, in the order of the rows of a matrix."""

@@ -2,8 +2,8 @@
 
 An estimator of this package is its class name, its constructor's parameters and what ``fit``
 learned, that is its attributes that end in an underscore. Values may be JSON values, arrays,
-numbers, lists and tuples of these, or further estimators of this package. One ``.npz`` file holds
-the arrays and, as entry ``json``, the rest.
+numbers, lists, tuples and dicts of these, or further estimators of this package. One ``.npz``
+file holds the arrays and, as entry ``json``, the rest.
 """
 
 import hashlib
@@ -94,6 +94,8 @@ def _encode(value: Any, arrays: Arrays) -> Any:
         return {"tuple": [_encode(item, arrays) for item in value]}
     if isinstance(value, list):
         return [_encode(item, arrays) for item in value]
+    if isinstance(value, dict):
+        return {"dict": [_encode(pair, arrays) for pair in value.items()]}
     if isinstance(value, BaseEstimator):
         return _encode_estimator(value, arrays)
     raise TypeError(f"cannot save a {type(value).__name__} without pickle")
@@ -143,6 +145,8 @@ def _decode(encoded: Any, arrays: Arrays) -> Any:
         return arrays[encoded["array"]]
     if "tuple" in encoded:
         return tuple(_decode(item, arrays) for item in encoded["tuple"])
+    if "dict" in encoded:
+        return dict(_decode(pair, arrays) for pair in encoded["dict"])
     estimator = _find_class(encoded["class"])()
     for name, value in (encoded["parameters"] | encoded["learned"]).items():
         setattr(estimator, name, _decode(value, arrays))

@@ -169,9 +169,9 @@ class Recipe:
 
     def check(self) -> None:
         """Make all parts and check their values, before the first image is read."""
-        for group in GROUPS:
-            for name, part in getattr(self, group).items():
-                check_values(name, make_part(name, part, group), group)
+        for name, part in self.features.items():
+            check_values(name, make_part(name, part, "features"), "features")
+        self.make_classifiers()
 
     def make_classifiers(self) -> dict[str, BaseEstimator]:
         """Make the classifiers."""
@@ -179,6 +179,7 @@ class Recipe:
         for name, part in self.classifiers.items():
             made[name] = make_part(name, part, "classifiers")
             check_values(name, made[name], "classifiers")
+            check_penalties(name, made[name], self.features)
         return made
 
 
@@ -251,6 +252,21 @@ def check_values(name: str, estimator: BaseEstimator, group: str) -> None:
     except (TypeError, ValueError) as error:
         message = str(error).removeprefix("image 0: ")
         raise RecipeError(f"{name}: {message}", group, name, message.split(" ")[0]) from error
+
+
+def check_penalties(name: str, classifier: BaseEstimator, features: Iterable[str]) -> None:
+    """Check that each feature has a penalty where a classifier has one for each part."""
+    alpha = getattr(classifier, "alpha", None) if is_ours(classifier) else None
+    where = ("classifiers", name, "alpha")
+    if isinstance(alpha, tuple):
+        example = ", ".join(f"{feature} = {classifier.alpha[0]}" for feature in features)
+        message = f"{name}: alpha: expected a number or a table of the features, {{ {example} }}"
+        raise RecipeError(message, *where)
+    if isinstance(alpha, Mapping):
+        for feature in features:
+            if feature not in alpha:
+                message = f"{name}: alpha has no value for the feature {feature!r}"
+                raise RecipeError(f"{message}, only for {', '.join(alpha)}", *where)
 
 
 def usual_parameters(kind: str, group: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def model_name(classifier: str, features: Sequence[str]) -> str:
 
 def columns(extraction: Extraction, names: Sequence[str], split: str | None) -> ColumnStack:
     """Return matrices side by side: in memory where they fit, else streamed from the store."""
-    stack = ColumnStack([extraction.matrix(name, split=split) for name in names])
+    stack = ColumnStack({name: extraction.matrix(name, split=split) for name in names})
     n_rows, n_columns = stack.shape
     return stack.in_memory() if n_rows * n_columns * 4 <= IN_MEMORY_BYTES else stack
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from visualwords.classifiers import LinearSVM, Softmax
+from visualwords.classifiers import ColumnStack, LinearSVM, Softmax
 from visualwords.features import HOG, BagOfVisualWords, HueHistogram
 from visualwords.pipeline.persist import describe_estimator, load_estimator, save_estimator
 
@@ -33,6 +33,16 @@ def test_a_loaded_classifier_gives_the_same_answers(tmp_path, classifier):
     np.testing.assert_array_equal(loaded.decision_function(X), classifier.decision_function(X))
     np.testing.assert_array_equal(loaded.predict(X), classifier.predict(X))
     assert loaded.get_params()["alpha"] == classifier.alpha
+
+
+def test_a_classifier_with_mappings_is_kept(tmp_path):
+    stack = ColumnStack({"few": X[:, :2], "many": X[:, 2:]})
+    weights = {"a": 1.0, "b": 2.0, "c": 0.5}
+    classifier = Softmax({"few": 0.1, "many": 0.2}, class_weight=weights).fit(stack, Y)
+    (tmp_path / "c.npz").write_bytes(save_estimator(classifier))
+    loaded = load_estimator(tmp_path / "c.npz")
+    assert (loaded.alpha, loaded.class_weight) == (classifier.alpha, weights)
+    np.testing.assert_array_equal(loaded.fit(stack, Y).coef_, classifier.coef_)
 
 
 def test_the_same_estimator_gives_the_same_bytes():

@@ -90,3 +90,15 @@ def test_a_classifier_may_choose_its_penalty():
     assert isinstance(made, SoftmaxCV)
     X = np.random.default_rng(0).normal(size=(40, 3))
     assert made.fit(X, X[:, 0] > 0).alpha_ in (0.01, 1.0)
+
+
+def test_a_classifier_has_a_penalty_for_each_feature():
+    recipe = Recipe().with_setting('Softmax.alpha={"hue": 0.1, "hog": 0.01, "words": 0.02}')
+    assert recipe.make_classifiers()["Softmax"].alpha["hog"] == 0.01
+    recipe.with_features(["hue", "words"]).check()
+    with pytest.raises(RecipeError, match="Softmax: alpha has no value for the feature 'words'"):
+        Recipe().with_setting('Softmax.alpha={"hue": 0.1, "hog": 0.01}').check()
+    with pytest.raises(RecipeError, match="LinearSVM: alpha: expected a number or a table of the"):
+        Recipe().with_setting("LinearSVM.alpha=[0.1, 0.1, 0.1]").check()
+    with pytest.raises(RecipeError, match="alpha of the part 'hog' must be above 0"):
+        Recipe().with_setting('Softmax.alpha={"hue": 0.1, "hog": 0, "words": 1}').check()

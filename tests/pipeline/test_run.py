@@ -179,6 +179,16 @@ def test_training_with_another_penalty_leaves_no_old_scores(folder):
     assert run.evaluate()["classifiers"]["Softmax"]["alpha"] == 0.5
 
 
+def test_a_penalty_for_each_feature_serves_all_sets_of_features(folder):
+    run, alphas = open_run(folder), dict.fromkeys(Run.open(folder).features, 0.1)
+    one = run.train(recipe("Softmax.alpha=0.1")) and run.evaluate()["classifiers"]["Softmax"]
+    run.train(recipe(f"Softmax.alpha={json.dumps(alphas)}"))
+    same = run.evaluate()["classifiers"]["Softmax"]
+    assert same["alpha"] == alphas
+    assert same["by_features"] == one["by_features"]
+    assert same["confusion"] == one["confusion"]
+
+
 def test_a_command_that_fails_leaves_all_as_it_was(folder):
     before = models_of(folder), scores_of(folder)
     with pytest.raises(ValueError, match="alpha"):
