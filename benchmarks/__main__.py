@@ -12,6 +12,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "lecture": ("lecture",),
     "certificates": ("certificates",),
     "reliability": ("eight_jobs", "dask_kills", "ray_jobs"),
+    "size": ("changes",),
 }
 
 

@@ -1,0 +1,1 @@
+"""Jobs of many images: each trial prints what was counted, and time and memory."""
