@@ -169,7 +169,8 @@ def extract(
     split_column: SplitColumn = "split",
 ) -> None:
     """Compute the features of images and keep them in a store. Images need no labels."""
-    from .run import Run, image_metrics
+    from .remarks import image_metrics
+    from .run import Run
 
     asked = make_recipe(recipe, features, set_, seed, test_size)
     options = make_options(
@@ -217,8 +218,9 @@ def train_command(
     log: Log = None,
 ) -> None:
     """Train the classifiers of a run again; --recipe and --set choose others."""
+    from .recipe import own_code_refused, recipe_of
     from .recipe_file import read_recipe
-    from .run import Run, own_code_refused, recipe_of
+    from .run import Run
 
     run = Run.open(folder, make_options(jobs, json_, log))
     asked = recipe_of(run.record())

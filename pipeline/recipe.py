@@ -1,61 +1,35 @@
 """What a job is asked to do: which features, which classifiers, which limits."""
 
-import difflib
-import importlib
-import inspect
-import json
-import os
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import get_tags
 
-from .. import classifiers as classifier_classes
-from .. import features as feature_classes
-from ..features import HOG, ImageFeature
-from .persist import NOT_PART_OF_THE_RESULT, is_ours
+from ..features import HOG
+from .parts import (
+    GROUPS,
+    Part,
+    RecipeError,
+    check_parameter,
+    check_penalties,
+    check_values,
+    find_class,
+    group_of,
+    make_part,
+    nearest,
+    parameters_of,
+    parse_value,
+    usual_parameters,
+)
 from .reader import Reader
 
-__all__ = ["Part", "Recipe", "RecipeError"]
+__all__ = ["Recipe", "own_code_refused", "recipe_of", "settled"]
 
 HOG_SIDES = (16, 64)
-
-
-class RecipeError(ValueError):
-    """A recipe with a key or a value that is not valid.
-
-    Attributes
-    ----------
-    where : tuple of str
-        The names that lead to it, such as ("features", "hue", "n_bins").
-    """
-
-    def __init__(self, message: str, *where: str) -> None:
-        super().__init__(message)
-        self.where = where
-
-
-@dataclass(frozen=True)
-class Part:
-    """A feature or a classifier of a recipe.
-
-    Attributes
-    ----------
-    kind : str
-        A class of this package, or ``"module:Class"``.
-    parameters : dict
-        Of its constructor.
-    """
-
-    kind: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-
 DEFAULT_FEATURES = {
     "hue": Part("HueHistogram"),
     "hog": Part("HOG"),
@@ -65,9 +39,6 @@ DEFAULT_CLASSIFIERS = {
     "LinearSVM": Part("LinearSVM", {"standardize": "parts"}),
     "Softmax": Part("Softmax", {"standardize": "parts"}),
 }
-GROUPS = ("features", "classifiers")
-NOTHING = "none"  # TOML has no word for None
-METHODS = {"features": "transform", "classifiers": "predict"}
 # What each setting must be, and how that is said.
 SETTINGS: dict[str, tuple[type, float, float, str]] = {
     "seed": (int, 0, 2**32 - 1, "a whole number from 0 to 4294967295"),
@@ -205,143 +176,20 @@ def _hog_side(images: pa.Table) -> int:
     return int(np.clip(np.median(sound) // 8 * 8, low, high)) if len(sound) else low
 
 
-def make_part(name: str, part: Part, group: str) -> BaseEstimator:
-    """Make a feature or a classifier. A parameter with a ``kind`` is made as well."""
-    kind = find_class(part.kind, group, name)
-    for parameter in part.parameters:
-        check_parameter(name, parameter, part.kind, group)
-    values = {k: _value(name, v, group) for k, v in part.parameters.items()}
-    try:
-        made: BaseEstimator = kind(**values)
-    except (TypeError, ValueError) as error:
-        raise RecipeError(f"{name}: {error}", group, name) from error
-    return made
+def recipe_of(record: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that a run was made by."""
+    values = dict(record["recipe"])
+    for group in ("features", "classifiers"):
+        values[group] = {name: Part(**part) for name, part in values[group].items()}
+    return Recipe(**values)
 
 
-def _value(name: str, value: Any, group: str) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    if value == NOTHING:
-        return None
-    if isinstance(value, dict) and "kind" in value:
-        parameters = {k: v for k, v in value.items() if k != "kind"}
-        return make_part(f"{name}, {value['kind']}", Part(value["kind"], parameters), group)
-    return value
-
-
-def check_parameter(name: str, parameter: str, kind: str, group: str) -> None:
-    """Check that a class has a parameter."""
-    known = parameters_of(find_class(kind, group, name))
-    if parameter not in known:
-        message = f"{name} has no parameter {parameter!r}{nearest(parameter, known)}"
-        raise RecipeError(message, group, name, parameter)
-
-
-def check_values(name: str, estimator: BaseEstimator, group: str) -> None:
-    """Check the values of the parameters before the first image is read.
-
-    A feature that learns nothing describes a black image; otherwise each image would be refused.
-    """
-    try:
-        for check in ("_check_parameters", "_loss"):
-            if is_ours(estimator) and hasattr(estimator, check):
-                getattr(estimator, check)()
-        if group == "features" and is_ours(estimator) and not get_tags(estimator).requires_fit:
-            size = getattr(estimator, "image_size", None) or (64, 64)
-            estimator.transform([np.zeros((*size, 3), np.uint8)])
-    except (TypeError, ValueError) as error:
-        message = str(error).removeprefix("image 0: ")
-        raise RecipeError(f"{name}: {message}", group, name, message.split(" ")[0]) from error
-
-
-def check_penalties(name: str, classifier: BaseEstimator, features: Iterable[str]) -> None:
-    """Check that each feature has a penalty where a classifier has one for each part."""
-    alpha = getattr(classifier, "alpha", None) if is_ours(classifier) else None
-    where = ("classifiers", name, "alpha")
-    if isinstance(alpha, tuple):
-        example = ", ".join(f"{feature} = {classifier.alpha[0]}" for feature in features)
-        message = f"{name}: alpha: expected a number or a table of the features, {{ {example} }}"
-        raise RecipeError(message, *where)
-    if isinstance(alpha, Mapping):
-        for feature in features:
-            if feature not in alpha:
-                message = f"{name}: alpha has no value for the feature {feature!r}"
-                raise RecipeError(f"{message}, only for {', '.join(alpha)}", *where)
-
-
-def usual_parameters(kind: str, group: str) -> dict[str, Any]:
-    """Return the parameters that a part has in every job, unless it names others."""
-    is_scaled = group == "classifiers" and ":" not in kind
-    return (
-        {"standardize": "parts"}
-        if is_scaled and "standardize" in parameters_of(find_class(kind, group))
-        else {}
-    )
-
-
-def group_of(kind: str) -> str:
-    """Return whether a class is of the features or of the classifiers."""
-    try:
-        find_class(kind, "features")
-    except RecipeError:
-        find_class(kind, "classifiers")
-        return "classifiers"
-    return "features"
-
-
-def find_class(kind: str, group: str, name: str = "") -> Any:
-    """Return a class of this package by its name, or any class by ``"module:Class"``.
-
-    A module may lie in the current folder.
-    """
-    package = feature_classes if group == "features" else classifier_classes
-    where = (group, name, "kind")
-    if not isinstance(kind, str) or ":" not in kind:
-        found = getattr(package, kind, None) if kind in package.__all__ else None
-        if not inspect.isclass(found) or not issubclass(found, BaseEstimator):
-            names = [n for n in package.__all__ if is_part(getattr(package, n), group)]
-            message = f"no {group[:-1]} of the kind {kind!r}{nearest(str(kind), names)}"
-            raise RecipeError(message, *where)
-        return found
-    module, _, class_name = kind.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    try:
-        found = getattr(importlib.import_module(module), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        message = f"{kind}: {error}; expected module:Class that can be imported"
-        raise RecipeError(message, *where) from error
-    method = METHODS[group]
-    if not hasattr(found, method) or not hasattr(found, "get_params"):
-        message = f"{kind}: expected a scikit-learn estimator with {method} and get_params"
-        raise RecipeError(message, *where)
-    return found
-
-
-def is_part(found: Any, group: str) -> bool:
-    """Tell whether a public name is a feature or a classifier that a recipe can name."""
-    base = ImageFeature if group == "features" else BaseEstimator
-    is_one = inspect.isclass(found) and issubclass(found, base) and found is not base
-    return is_one and hasattr(found, METHODS[group])
-
-
-def parameters_of(kind: Any) -> list[str]:
-    """Return the names of the parameters of an estimator's constructor."""
-    return [n for n in inspect.signature(kind).parameters if n not in NOT_PART_OF_THE_RESULT]
-
-
-def parse_value(text: str) -> Any:
-    """Read a value as JSON, or as text where it is none."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        lowered = text.lower()
-        return {"true": True, "false": False, "none": None}.get(lowered, text)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message that names the nearest right name, and all of them."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, 1)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{meant} (there are {', '.join(known)})"
+def own_code_refused(recipe: Recipe, file: Path) -> Recipe:
+    """Return a recipe that comes from a file in a run, unless it names code that would be run."""
+    for name, part in recipe.classifiers.items():
+        if ":" in part.kind:
+            raise ValueError(
+                f"{file}: {name} is {part.kind}, code of your own, which no file of a run may "
+                "start; name it with --recipe FILE"
+            )
+    return recipe

@@ -11,20 +11,17 @@ from typing import Any
 
 from .. import classifiers as classifier_classes
 from .. import features as feature_classes
-from .recipe import (
-    DEFAULT_CLASSIFIERS,
-    DEFAULT_FEATURES,
+from .parts import (
     GROUPS,
     NOTHING,
-    SETTINGS,
     Part,
-    Recipe,
     RecipeError,
     find_class,
     nearest,
     parameters_of,
     usual_parameters,
 )
+from .recipe import DEFAULT_CLASSIFIERS, DEFAULT_FEATURES, SETTINGS, Recipe
 
 __all__ = ["read_recipe", "recipe_text"]
 

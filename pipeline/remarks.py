@@ -5,14 +5,49 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .extraction import Extraction
+from .job import TEST, TRAIN
 from .ledger import digests_of
 from .store.shards import DIGEST_BYTES
 
-__all__ = ["changes", "duplicates", "silent_features"]
+__all__ = ["changes", "duplicates", "image_metrics", "shared_images", "silent_features"]
 
 ROWS_LOOKED_AT = 1000
+
+
+def image_metrics(extraction: Extraction) -> dict[str, Any]:
+    """Return how many images were found, are ok, failed and why, and what was computed."""
+    images = extraction.images
+    n_ok = int((np.asarray(images["status"]) == "ok").sum())
+    failed = pc.value_counts(images["kind"].drop_null()).to_pylist()
+    counts = {
+        "found": images.num_rows,
+        "ok": n_ok,
+        "failed": images.num_rows - n_ok,
+        "decoded": extraction.work.decoded,
+        "duplicates": duplicates(images).num_rows,
+        "in_train_and_test": len(shared_images(images)),
+    }
+    if counts["failed"] != sum(row["counts"] for row in failed):
+        raise AssertionError("every image must be ok or have failed with a kind")
+    return {
+        "images": counts,
+        "failures": {row["values"]: row["counts"] for row in failed},
+        "computed": extraction.work.computed,
+        "silent_features": silent_features(extraction),
+        "worker_seconds": {k: round(v, 3) for k, v in extraction.work.worker_seconds.items()},
+    }
+
+
+def shared_images(images: pa.Table) -> pa.Table:
+    """Return the digests that are among the training images and among the test images."""
+    digests = {
+        split: pc.unique(images["digest"].filter(pc.equal(images["split"], split)).drop_null())
+        for split in (TRAIN, TEST)
+    }
+    return digests[TRAIN].filter(pc.is_in(digests[TRAIN], digests[TEST]))
 
 
 def duplicates(images: pa.Table) -> pa.Table:

@@ -6,7 +6,8 @@ import pytest
 
 from visualwords.classifiers import SoftmaxCV
 from visualwords.features import HOG, BagOfVisualWords, HueHistogram
-from visualwords.pipeline.recipe import Part, Recipe, RecipeError
+from visualwords.pipeline.parts import Part, RecipeError
+from visualwords.pipeline.recipe import Recipe
 
 
 def sizes(*shapes):

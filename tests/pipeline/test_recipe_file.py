@@ -8,7 +8,8 @@ import pytest
 
 from visualwords.classifiers import LinearSVM, SoftmaxCV
 from visualwords.features import HOG, BagOfVisualWords, HueHistogram, KeypointPatches
-from visualwords.pipeline.recipe import Recipe, RecipeError
+from visualwords.pipeline.parts import RecipeError
+from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.recipe_file import read_recipe, recipe_text
 
 IMAGES = pa.table({"rows": pa.array([32], pa.int32()), "columns": pa.array([32], pa.int32())})

@@ -1,0 +1,185 @@
+"""The files of a run: read whole and checked, or refused with the command that makes them again."""
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .extraction import Extraction
+from .features import FeatureRef
+from .remarks import duplicates
+from .sources import FolderSource, JoinedSource, Source, SourceError
+from .store.files import DamagedError, LocalFolder, open_folder
+from .store.rows import FeatureRows
+from .store.tables import read_table, write_table
+
+__all__ = ["RunFolder"]
+
+RUN, IMAGES, METRICS = "run.json", "images.parquet", "metrics.json"
+MODELS = "models/models.json"
+FAILURES, PREDICTIONS = "failures.csv", "predictions.csv"
+RECIPE, DUPLICATES = "recipe.toml", "duplicates.csv"
+RESULTS = (PREDICTIONS, METRICS)
+LEDGER = pa.schema(
+    [
+        ("path", pa.string()),
+        ("label", pa.string()),
+        ("split", pa.string()),
+        ("digest", pa.binary()),
+        ("status", pa.string()),
+        ("kind", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+class RunFolder:
+    """The folder of a run.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files = LocalFolder(path)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other jobs from the folder."""
+        with self.files.lock("run", wait=False) as is_held:
+            if not is_held:
+                raise ValueError(
+                    f"{self.path}: another job is at work in this folder; wait for its end or "
+                    "choose another folder"
+                )
+            yield
+
+    def check(self, source: Source, store: str) -> None:
+        """Refuse to write where files of others lie, or where the next run would find images."""
+        strangers = [
+            n for n in (*RESULTS, FAILURES, DUPLICATES, IMAGES) if (self.path / n).exists()
+        ]
+        if strangers and not (self.path / RUN).exists():
+            raise SourceError(
+                f"{self.path / strangers[0]} is of no run and would be overwritten; choose a "
+                "folder of its own"
+            )
+        sources = source.sources if isinstance(source, JoinedSource) else [source]
+        for part in sources:
+            for output in (self.path, Path(store)):
+                if isinstance(part, FolderSource) and _is_seen_in(Path(part.name), output):
+                    raise SourceError(
+                        f"{output} lies in {part.name}, where its files would be taken for images; "
+                        "choose a folder outside"
+                    )
+
+    # Records
+
+    def record(self) -> dict[str, Any]:
+        """Return what ``run.json`` holds: the recipe, where the images are, the features."""
+        return self.read_record(RUN, "run", "`visualwords run` or `extract`")
+
+    def read_record(self, name: str, command: str, commands: str) -> dict[str, Any]:
+        """Read a record; an error names the command that makes it."""
+        try:
+            return self.files.read_record(name)
+        except FileNotFoundError as error:
+            raise ValueError(f"{self.path / name}: no such file; {commands} makes it") from error
+        except DamagedError as error:
+            raise DamagedError(f"{error}; `visualwords {command}` makes it again") from error
+
+    def metrics(self) -> dict[str, Any]:
+        """Return what ``metrics.json`` holds; nothing where it is missing or damaged."""
+        try:
+            return self.files.read_record(METRICS)
+        except (OSError, ValueError):  # what is found anew will do
+            return {}
+
+    def images(self) -> pa.Table:
+        """Return what became of each image."""
+        try:
+            return read_table(self.files, IMAGES, LEDGER)
+        except (OSError, DamagedError) as error:
+            raise DamagedError(f"{error}; `visualwords run` makes it again") from error
+
+    def store(self) -> str:
+        """Return path or URL of the feature store."""
+        try:
+            stored = self.record()["store"]
+        except ValueError:
+            return str(self.path / "store")
+        return stored if "://" in stored else os.path.normpath(self.path / stored)
+
+    def relative(self, store: str) -> str:
+        """Return the path of a store from here, so that both may move; a URL as it is."""
+        return store if "://" in store else os.path.relpath(store, self.path)
+
+    def extraction(self, store: str) -> Extraction:
+        """View the rows of the run in its store."""
+        features: dict[str, str] = self.record()["features"]
+        images, folder = self.images(), open_folder(store)
+        rows = {
+            name: FeatureRows(folder, name, f.removeprefix(f"{name}-"))
+            for name, f in features.items()
+        }
+        extraction = Extraction(images, rows)
+        lost = int((np.asarray(images["status"]) == "ok").sum() - extraction.is_ok.sum())
+        if lost:
+            raise DamagedError(
+                f"{folder.url}: rows of {lost} images are missing or damaged; `visualwords run` "
+                "computes them again"
+            )
+        extraction.refs = {name: FeatureRef(name, f) for name, f in features.items()}
+        return extraction
+
+    # What is written
+
+    def remove(self, *names: str) -> list[str]:
+        """Remove files; return the names of those that were there."""
+        found = [name for name in names if self.files.exists(name)]
+        for name in found:
+            self.files.remove(name)
+        return found
+
+    def write_extraction(self, record: dict[str, Any], images: pa.Table) -> None:
+        """Write what the run is of, and what became of each image."""
+        write_table(self.files, IMAGES, images)
+        self.files.write_record(RUN, record)
+        failed = images.filter(pc.equal(images["status"], "failed"))
+        self.files.write(FAILURES, _csv_of(failed.select(["split", "path", "kind", "reason"])))
+        self.files.write(DUPLICATES, _csv_of(duplicates(images)))
+
+    def write_predictions(self, extraction: Extraction, predictions: Mapping[str, Any]) -> None:
+        """Write the test images with their class as labelled and as predicted."""
+        images = extraction.images.take(extraction.chosen("test"))
+        paths, labels = images["path"].to_pylist(), images["label"].to_pylist()
+        rows = zip(paths, labels, *predictions.values(), strict=True)
+        self.files.write(PREDICTIONS, _csv([("path", "label", *predictions), *rows]))
+
+
+def _csv_of(table: pa.Table) -> bytes:
+    columns = [column.to_pylist() for column in table.columns]
+    return _csv([tuple(table.column_names), *zip(*columns, strict=True)])
+
+
+def _csv(rows: Sequence[tuple[Any, ...]]) -> bytes:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows(rows)
+    return buffer.getvalue().encode()
+
+
+def _is_seen_in(folder: Path, path: Path) -> bool:
+    """Tell whether a path lies in a folder of images and is not hidden there."""
+    folder, path = folder.resolve(), path.resolve()
+    if not path.is_relative_to(folder):
+        return False
+    return not any(part.startswith(".") for part in path.relative_to(folder).parts)

@@ -1,0 +1,90 @@
+"""The images of a run: which train, which test, and whether they suit each other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .extraction import Extraction
+from .job import TEST, TRAIN
+from .learn import draws
+from .ledger import digests_of
+from .recipe import Recipe
+from .sources import JoinedSource, Source, SourceError, open_source
+
+__all__ = ["check_labels", "labelled_source"]
+
+# What lies beside a folder ``train``. Taken for classes, splits would be learned and scored, too.
+SPLITS = frozenset({"test", "val", "valid", "validation"})
+
+
+def labelled_source(
+    train: Any, test: Any, recipe: Recipe, columns: Mapping[str, str]
+) -> tuple[Source, Any]:
+    """Return the images of a run, and the function that says which are test images."""
+    source = open_source(train, **columns)
+    if test is not None:
+        joined = JoinedSource({TRAIN: source, TEST: open_source(test)})
+        return joined, lambda images: _checked(images, joined.name)
+
+    def assign(images: pa.Table) -> pa.Table:
+        if images["split"].null_count == images.num_rows:
+            digests, _ = digests_of(images)
+            is_test = draws(digests, recipe.seed, "split") < recipe.test_size
+            split = pa.array(np.where(is_test, TEST, TRAIN), pa.string())
+            at = images.column_names.index("split")
+            images = images.set_column(at, "split", split)
+        return _checked(images, source.name)
+
+    return source, assign
+
+
+def _checked(images: pa.Table, name: str) -> pa.Table:
+    """Check that there is something to learn and something to score."""
+    labels = pc.unique(images["label"].drop_null()).to_pylist()
+    if labels and len(set(labels) - {TRAIN}) > 0 and SPLITS.issuperset(set(labels) - {TRAIN}):
+        tests = sorted(set(labels) - {TRAIN})
+        raise SourceError(
+            f"{name}: its folders are splits, not classes; give them apart: {name}/train --test "
+            f"{name}/{tests[0]}"
+        )
+    of_split = {
+        split: set(images["label"].filter(pc.equal(images["split"], split)).drop_null().to_pylist())
+        for split in (TRAIN, TEST)
+    }
+    if len(of_split[TRAIN] | of_split[TEST]) < 2:
+        raise SourceError(
+            f"{name}: training needs images of at least two classes, in a folder for each class or "
+            f"in a manifest with a column label; got {sorted(of_split[TRAIN]) or 'no labels'}"
+        )
+    splits = pc.unique(images["split"]).to_pylist()
+    if TRAIN not in splits or TEST not in splits:
+        found = ", ".join(repr(split) for split in splits)
+        raise SourceError(
+            f"{name}: expected images of the splits 'train' and 'test', got {found}; name others "
+            "in the manifest, or hold out more images (test_size)"
+        )
+    unseen = sorted(of_split[TEST] - of_split[TRAIN])
+    if unseen:
+        raise SourceError(f"{name}: class {unseen[0]!r} has no training images")
+    return images
+
+
+def check_labels(extraction: Extraction) -> None:
+    """Check that each training image has a label, and each class an image that can be used."""
+    images = extraction.images
+    labels = images["label"].filter(pc.equal(images["split"], TRAIN))
+    if labels.null_count:
+        path = images["path"].filter(pc.is_null(images["label"]))[0].as_py()
+        raise SourceError(
+            f"training needs a label for each image, and {labels.null_count} have none, such "
+            f"as {path}; put images into class folders, or use a manifest with a column label"
+        )
+    lost = sorted(set(labels.to_pylist()) - set(extraction.labels(TRAIN).tolist()))
+    if lost:
+        raise SourceError(
+            f"class {lost[0]!r} has no training image that can be used, see failures.csv; mend "
+            "its images or leave out the class"
+        )
