@@ -13,33 +13,23 @@ import typer
 
 from .. import __version__
 from .cli_options import (
-    Engine,
-    Features,
+    ColumnOptions,
     Images,
     Jobs,
     Json,
-    LabelColumn,
     Log,
-    MaxFailures,
-    Out,
-    Part,
-    PathColumn,
     RecipeFile,
-    Relearn,
-    RetryFailed,
+    RecipeOptions,
     RunFolder,
-    Scheduler,
-    Seed,
     Sets,
-    SplitColumn,
     Store,
     Test,
     TestSize,
-    TimeLimit,
     TrainImages,
-    column_names,
-    make_options,
-    make_recipe,
+    WorkOptions,
+    as_part,
+    with_every_kind,
+    with_options,
 )
 from .cli_plan import plan, why
 from .cli_screen import complain, console, prediction_line, report_images, report_scores, warn
@@ -92,49 +82,25 @@ def init(
 
 
 @app.command("run")
+@with_options
 def run(
     train: TrainImages,
-    out: Out,
+    out: Annotated[Path, typer.Option(help="Folder of the run; made if it is missing.")],
+    asked: RecipeOptions,
+    work: WorkOptions,
+    columns: ColumnOptions,
     test: Test = None,
     test_size: TestSize = None,
     store: Store = None,
-    recipe: RecipeFile = None,
-    features: Features = None,
-    set_: Sets = None,
-    seed: Seed = None,
-    jobs: Jobs = -1,
-    retry_failed: RetryFailed = None,
-    max_failures: MaxFailures = None,
-    time_limit: TimeLimit = None,
-    relearn: Relearn = False,
-    engine: Engine = None,
-    scheduler: Scheduler = None,
-    json_: Json = False,
-    log: Log = None,
-    path_column: PathColumn = "path",
-    label_column: LabelColumn = "label",
-    split_column: SplitColumn = "split",
 ) -> None:
     """Do the main job: extract features, train the classifiers, evaluate them."""
     from .run import Run
 
     if test is not None and test_size is not None:
         raise typer.BadParameter("give either --test or --test-size", param_hint="--test-size")
-    options = make_options(
-        jobs,
-        json_,
-        log,
-        retry_failed,
-        max_failures,
-        time_limit,
-        relearn,
-        engine,
-        scheduler,
-    )
-    job = Run(out, store=store, options=options)
-    columns = column_names(train, path_column, label_column, split_column)
-    job.run(train, test, make_recipe(recipe, features, set_, seed, test_size), **columns)
-    if json_:
+    job = Run(out, store=store, options=work.make())
+    job.run(train, test, asked.make(test_size), **columns.names())
+    if work.json_:
         typer.echo(json.dumps(job.metrics))
         return
     report_images(job.metrics, job.folder)
@@ -142,63 +108,41 @@ def run(
 
 
 @app.command()
+@with_options
 def extract(
     images: Images,
-    store: Annotated[str | None, typer.Option(help="Path or URL of the feature store.")] = None,
+    asked: RecipeOptions,
+    work: WorkOptions,
+    columns: ColumnOptions,
+    store: Store = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of a run, to train in later; needs labels.")
     ] = None,
     test: Test = None,
     test_size: TestSize = None,
-    recipe: RecipeFile = None,
-    features: Features = None,
-    set_: Sets = None,
-    seed: Seed = None,
-    jobs: Jobs = -1,
-    retry_failed: RetryFailed = None,
-    max_failures: MaxFailures = None,
-    time_limit: TimeLimit = None,
-    relearn: Relearn = False,
-    engine: Engine = None,
-    scheduler: Scheduler = None,
-    part: Part = None,
-    json_: Json = False,
-    log: Log = None,
-    path_column: PathColumn = "path",
-    label_column: LabelColumn = "label",
-    split_column: SplitColumn = "split",
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Compute the I-th of N parts; they meet in the store."),
+    ] = None,
 ) -> None:
     """Compute the features of images and keep them in a store. Images need no labels."""
+    from .job import extract_to_store
     from .remarks import image_metrics
     from .run import Run
 
-    asked = make_recipe(recipe, features, set_, seed, test_size)
-    options = make_options(
-        jobs,
-        json_,
-        log,
-        retry_failed,
-        max_failures,
-        time_limit,
-        relearn,
-        engine,
-        scheduler,
-        part,
-    )
-    columns = column_names(images, path_column, label_column, split_column)
+    recipe, options = asked.make(test_size), work.make(as_part(part))
     if out is not None:
         if part is not None:
             raise typer.BadParameter("a part has a --store and no run", param_hint="--part")
         job = Run(out, store=store, options=options)
-        job.extract(images, test, asked, **columns)
+        job.extract(images, test, recipe, **columns.names())
         metrics = job.metrics
     elif store is None:
         raise typer.BadParameter("give --store STORE, or --out RUN", param_hint="--store")
     else:
-        from .job import extract_to_store
-
-        metrics = image_metrics(extract_to_store(images, store, asked, options, **columns))
-    if json_:
+        extraction = extract_to_store(images, store, recipe, options, **columns.names())
+        metrics = image_metrics(extraction)
+    if work.json_:
         typer.echo(json.dumps(metrics))
     else:
         report_images(metrics, out or Path(store or ""))
@@ -222,7 +166,7 @@ def train_command(
     from .recipe_file import read_recipe
     from .run import Run
 
-    run = Run.open(folder, make_options(jobs, json_, log))
+    run = Run.open(folder, WorkOptions(jobs=jobs, json_=json_, log=log).make())
     asked = recipe_of(run.record())
     if recipe is None:
         asked = own_code_refused(asked, folder / "run.json")
@@ -246,7 +190,7 @@ def evaluate(
     """Score the trained classifiers of a run."""
     from .run import Run
 
-    job = Run.open(folder, make_options(jobs, json_, log))
+    job = Run.open(folder, WorkOptions(jobs=jobs, json_=json_, log=log).make())
     metrics = job.evaluate(test)
     if json_:
         typer.echo(json.dumps(metrics))
@@ -270,7 +214,7 @@ def predict(
 
     if out is not None:
         check_table_name(out)
-    job = Run.open(folder, make_options(jobs, json_, None))
+    job = Run.open(folder, WorkOptions(jobs=jobs, json_=json_).make())
     found: Any = job.predict(find_images(images), classifier=classifier, top=top)
     if out is not None:
         found = write_predictions(out, list(found))
@@ -310,13 +254,14 @@ def main(arguments: list[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be UTF-8
         sys.stdout.reconfigure(errors="surrogateescape")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    given = sys.argv[1:] if arguments is None else arguments
     try:
         with warnings.catch_warnings(), signals():
             # What a decoder finds wrong with a file is told with the file's name, as its failure.
             warnings.filterwarnings("ignore", module=r"PIL\.")
             warnings.showwarning = warn
             command = typer.main.get_command(app)
-            code = command(arguments, prog_name="visualwords", standalone_mode=False)
+            code = command(with_every_kind(given), prog_name="visualwords", standalone_mode=False)
             return int(code or 0)
     except UsageError as error:
         if message := error.format_message():  # without one, the help was printed

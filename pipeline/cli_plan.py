@@ -5,49 +5,25 @@ from typing import Annotated
 
 import typer
 
-from .cli_options import (
-    Features,
-    Images,
-    Jobs,
-    Json,
-    LabelColumn,
-    PathColumn,
-    RecipeFile,
-    RetryFailed,
-    Seed,
-    Sets,
-    SplitColumn,
-    column_names,
-    make_options,
-    make_recipe,
-)
+from .cli_options import ColumnOptions, Images, RecipeOptions, WorkOptions, with_options
 from .cli_screen import console
 
 __all__ = ["plan", "why"]
 
 
+@with_options
 def plan(
     images: Images,
     store: Annotated[str, typer.Option(help="Path or URL of the feature store.")],
-    recipe: RecipeFile = None,
-    features: Features = None,
-    set_: Sets = None,
-    seed: Seed = None,
-    jobs: Jobs = -1,
-    retry_failed: RetryFailed = None,
-    json_: Json = False,
-    path_column: PathColumn = "path",
-    label_column: LabelColumn = "label",
-    split_column: SplitColumn = "split",
+    asked: RecipeOptions,
+    work: WorkOptions,
+    columns: ColumnOptions,
 ) -> None:
     """Say what extract would compute, and why. Nothing is decoded or learned."""
     from .planning import plan_job
 
-    asked = make_recipe(recipe, features, set_, seed, None)
-    options = make_options(jobs, json_, None, retry_failed, None, None, False)
-    columns = column_names(images, path_column, label_column, split_column)
-    lines = plan_job(images, store, asked, options, **columns)
-    if json_:
+    lines = plan_job(images, store, asked.make(), work.make(), **columns.names())
+    if work.json_:
         typer.echo(json.dumps({line.feature: vars(line) for line in lines}))
         return
     for line in lines:

@@ -110,7 +110,7 @@ JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or JPEG 2000
         if header.rows * header.columns > self.max_pixels:
             raise ImageError(
                 f"{header.columns} x {header.rows} pixels are more than the limit of "
-                f"{self.max_pixels} (max_pixels)",
+                f"{self.max_pixels}; --max-pixels (in Python max_pixels) raises it",
                 TOO_LARGE,
             )
         if header.stored_bytes > max(BOMB_BYTES, BOMB_RATIO * len(data)):
