@@ -1,6 +1,6 @@
 """``LinearSVMCV`` and ``SoftmaxCV``: the penalty chosen by cross-validation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Self
@@ -14,12 +14,15 @@ from .folds import Indices, Splits, fold_of_each_row, make_splits
 from .linear import LinearSVM, Softmax
 from .losses import Loss
 from .objective import Objective
+from .part_search import PartSearch
+from .parts import Alpha, divided
 from .scaling import Scaling, Weights, scalings_outside
 from .shared_docs import with_shared_docs
 from .solvers.base import Solver
 from .solvers.curvature import Spectrum, column_gram, sample, sample_size
 from .solvers.path import Models
-from .sources import Source
+from .solvers.path_model import Model
+from .sources import ColumnStack, Source
 from .validation import (
     ClassWeight,
     LabelArray,
@@ -43,7 +46,9 @@ class CrossValidated(LinearClassifier):
     alphas: Sequence[float]
     cv: Splits
     tol: float
-    alpha_: float
+    per_part: bool
+    alpha_: Alpha
+    tried_: list[Alpha]
     scores_: Weights
     solver: Solver | None = None
     warm_start: bool = False
@@ -92,44 +97,48 @@ class CrossValidated(LinearClassifier):
             raise ValueError(
                 f"cv={self.cv!r}: there are folds whose rows all have weight 0; take fewer folds"
             )
-        folds, first = fold_of_each_row(splits, len(labels)), None
+        folds = fold_of_each_row(splits, len(labels))
+        if folds is None and self.per_part:
+            raise ValueError(f"per_part needs a cv that tests each row once, got cv={self.cv!r}")
+        self.tried_ = [float(alpha) for alpha in self.alphas]
+        W = np.zeros(objective.shape)
         if folds is None:
             of_splits = [self._score_split(rows, labels, weight, split, seed) for split in splits]
             self.scores_ = np.column_stack(of_splits)
+            objective = objective.replaced(alpha=self.tried_[self._best()])
         else:
             with objective:
-                self.scores_, first = self._search(rows, objective, folds, seed)
-        return self._fit_best(objective, first)
-
-    def _fit_best(self, objective: Objective, first: list[Weights] | None) -> Self:
-        """Fit the penalty with the best mean score, from its first weights or from zeros."""
-        means = self.scores_.mean(axis=1)
+                found = self._search(rows, objective, folds, seed)
+            W, scaling = found.W, divided(objective.scaling, found.columns.factors)
+            objective = objective.replaced(alpha=found.alpha, scaling=scaling)
         if self.verbose > 0:
-            for alpha, mean in zip(self.alphas, means, strict=True):
-                print(f"{type(self).__name__}: alpha {alpha:g}: accuracy {mean:.4f}", flush=True)
-        best = int(means.argmax())
-        self.alpha_ = float(self.alphas[best])
-        W = np.zeros(objective.shape) if first is None else first[best]
-        return self._minimize(objective.replaced(alpha=self.alpha_), W)
+            for alpha, mean in zip(self.tried_, self.scores_.mean(axis=1), strict=True):
+                print(
+                    f"{type(self).__name__}: alpha {_text(alpha)}: accuracy {mean:.4f}", flush=True
+                )
+        self.alpha_ = self.tried_[self._best()]
+        return self._minimize(objective, W)
+
+    def _best(self) -> int:
+        """Return the number of the penalty with the best mean score."""
+        return int(self.scores_.mean(axis=1).argmax())
 
     def _check_strength(self) -> None:
         _check_penalties(self.alphas)
 
-    def _penalty(self) -> float:
+    def _penalty(self) -> Alpha:
         return self.alpha_
 
-    def _search(
-        self, X: Source, objective: Objective, folds: Indices, seed: int
-    ) -> tuple[Weights, list[Weights]]:
-        """Score all penalties on all folds in shared passes over X.
+    def _search(self, X: Source, objective: Objective, folds: Indices, seed: int) -> Model:
+        """Score penalties on all folds in shared passes over X.
 
         Returns
         -------
-        scores : ndarray of shape (n_alphas, n_folds)
-        weights : list of ndarray
-            Of each penalty, learned from all rows.
+        Model
+            Of the best penalty, learned from all rows.
         """
-        spectrum = self._spectrum(objective, seed)
+        gram = self._gram(objective, seed)
+        spectrum = Spectrum(gram)
         everything = Models(objective, folds, spectrum)
         models = everything.of_all_rows(self.alphas)
         rows = sample(objective, max(objective.n_samples // 8, sample_size(objective)), seed)
@@ -138,12 +147,17 @@ class CrossValidated(LinearClassifier):
             part.minimize(models, self.tol)
             everything.measure(models, seed)
             models = [model.again() for model in models]
-        everything.minimize(models, 0.3 * self.tol)
-        everything.measure(models, seed)
-        held_out = everything.leave_out(models, self._scalings(X, objective, folds))
-        everything.minimize_alike(held_out, 0.1 * self.tol)
-        scores = np.array(everything.accuracies(held_out)).reshape(-1, len(self.alphas))
-        return np.ascontiguousarray(scores.T), [model.W for model in models]
+        scalings = self._scalings(X, objective, folds)
+        self.scores_ = everything.held_out_accuracies(models, scalings, self.tol, seed)
+        best = self._best()
+        if not (self.per_part and isinstance(X, ColumnStack) and len(X.parts) > 1):
+            return models[best]
+        parts = PartSearch(everything, scalings, gram, X.widths, self.tol, seed)
+        found = parts.run(models[best], self.scores_[best])
+        of_parts = parts.alphas(models[best].alpha)[1:].tolist()  # the first is known
+        self.tried_ += [dict(zip(X.names, alphas, strict=True)) for alphas in of_parts]
+        self.scores_ = np.concatenate([self.scores_, list(parts.tried.values())[1:]])
+        return found
 
     def _score_split(
         self,
@@ -156,7 +170,7 @@ class CrossValidated(LinearClassifier):
         """Score all penalties on one split of any kind; rows outside have weight 0."""
         of_train, of_test = (weight * np.bincount(rows, minlength=len(y)) for rows in split)
         objective = self._objective_over(X, y, of_train, max(self.alphas))
-        spectrum = self._spectrum(objective, seed)
+        spectrum = Spectrum(self._gram(objective, seed))
         with objective:
             training = Models(objective, np.zeros(len(y), np.intp), spectrum)
             models = training.of_all_rows(self.alphas)
@@ -168,8 +182,8 @@ class CrossValidated(LinearClassifier):
             testing = Models(objective.replaced(sample_weight=of_test), is_test, spectrum)
             return testing.accuracies([replace(model, held_out=1) for model in models])
 
-    def _spectrum(self, objective: Objective, seed: int) -> Spectrum:
-        return Spectrum(column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1]))
+    def _gram(self, objective: Objective, seed: int) -> Weights | None:
+        return column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1])
 
     def _scalings(self, X: Source, objective: Objective, folds: Indices) -> list[Scaling | None]:
         """Return the scalings of the columns by the rows that each fold's models see."""
@@ -184,6 +198,13 @@ class CrossValidated(LinearClassifier):
             for scaling in scalings_outside(X, of_folds, self.n_jobs)
         ]
         return [scaling if frame is None else scaling.within(frame) for scaling in scalings]
+
+
+def _text(alpha: Alpha) -> str:
+    """Return a penalty, or the penalty of each part, in few digits."""
+    if isinstance(alpha, Mapping):
+        return ", ".join(f"{name} {value:g}" for name, value in alpha.items())
+    return f"{alpha:g}"
 
 
 def _check_penalties(alphas: Sequence[float]) -> None:
@@ -231,6 +252,7 @@ class LinearSVMCV(CrossValidated, LinearSVM):
         alphas: Sequence[float] = ALPHAS,
         *,
         loss: str | Loss = "hinge",
+        per_part: bool = False,
         cv: Splits = 5,
         tol: float = 1e-2,
         standardize: bool | str = False,
@@ -242,6 +264,7 @@ class LinearSVMCV(CrossValidated, LinearSVM):
     ) -> None:
         self.alphas = alphas
         self.loss = loss
+        self.per_part = per_part
         self.cv = cv
         self.tol = tol
         self.standardize = standardize
@@ -291,6 +314,7 @@ class SoftmaxCV(CrossValidated, Softmax):
         alphas: Sequence[float] = ALPHAS,
         *,
         loss: str | Loss = "cross_entropy",
+        per_part: bool = False,
         cv: Splits = 5,
         tol: float = 1e-2,
         standardize: bool | str = False,
@@ -302,6 +326,7 @@ class SoftmaxCV(CrossValidated, Softmax):
     ) -> None:
         self.alphas = alphas
         self.loss = loss
+        self.per_part = per_part
         self.cv = cv
         self.tol = tol
         self.standardize = standardize

@@ -60,6 +60,12 @@ loss_curve_ : list of float
     a smoothed loss until its last iteration.
 """,
     "search": """\
+per_part : bool
+    Then search for a penalty for each part of a :class:`ColumnStack`. From the best penalty on, the
+    penalty of each part alone and of all parts is raised and lowered by a factor of 4, then 2,
+    while that scores better. A round is ``2 * (parts + 1)`` penalties that share their passes over
+    X; 3 to 8 rounds take 1 to 3 times as long as the search for one penalty. ``cv`` must test each
+    row once.
 cv : int, splitter, iterable of (train, test) or None
     As in scikit-learn: an integer is a number of stratified folds, None is 5. The rows of these
     folds are shuffled by ``random_state``. Splits in which each row is tested once share their
@@ -71,9 +77,12 @@ tol : float
     the duality gap must be small as well. The best penalty is fitted to all rows like any model.
 """,
     "found": """\
-alpha_ : float
-    The penalty with the best mean score.
-scores_ : ndarray of shape (n_alphas, n_splits)
+alpha_ : float or dict
+    The penalty with the best mean score; a dict from the names of the parts (or their numbers) if
+    each has its own.
+tried_ : list of float or dict
+    The penalties that were tried.
+scores_ : ndarray of shape (n_tried, n_splits)
     Accuracy of each penalty on each split. Rows count by their weights: with
     ``class_weight="balanced"`` all classes count alike. Weights that balance the classes are
     computed from all rows.

@@ -24,7 +24,7 @@ from visualwords.classifiers.scaling import Scaling
 from visualwords.threads import row_blocks
 
 from .curvature import Spectrum, mean_score_hessian, sample
-from .path_model import Model, choose_directions
+from .path_model import Columns, Model, choose_directions
 
 __all__ = ["Models"]
 
@@ -59,7 +59,7 @@ class Models:
     folds : ndarray of shape (n,), integers from 0 on
         The fold of each row.
     spectrum : Spectrum
-        Model of the Hessian.
+        Model of the Hessian, for columns without factors.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Models:
     ) -> None:
         self.kinks = not objective.loss.smooth
         self.objective = objective.smoothed(WIDTH)
-        self.folds, self.spectrum = folds, spectrum
+        self.folds, self.columns = folds, Columns(spectrum)
         self.weight = np.bincount(folds, objective.sample_weight)
         zeros = np.zeros((objective.n_samples, objective.n_classes), objective.X.dtype)
         self.at_zero = objective.mean(self.objective.loss.values(zeros, objective.y))
@@ -76,8 +76,8 @@ class Models:
         """Return a model for each penalty that learns from all rows, at weights of 0."""
         zeros = np.zeros(self.objective.shape)
         by_scores = CURVATURE * np.eye(self.objective.n_classes)
-        scaling = self.objective.scaling
-        return [Model(alpha, NONE_HELD_OUT, scaling, zeros, by_scores) for alpha in alphas]
+        scaling, columns = self.objective.scaling, self.columns
+        return [Model(alpha, NONE_HELD_OUT, scaling, zeros, by_scores, columns) for alpha in alphas]
 
     def minimize(self, models: list[Model], tol: float) -> int:
         """Minimise each model until the promise of a step is small.
@@ -113,9 +113,9 @@ class Models:
             for model, value, gradient in self._evaluated(first, self._sums_outside(first)):
                 model.judge(value, gradient)
             self._aim(first, tol)
-        enough = {model.alpha for model in first if model.done}
+        enough = {(model.alpha, model.columns) for model in first if model.done}
         for model in models:
-            model.done |= model.alpha in enough
+            model.done |= (model.alpha, model.columns) in enough
         self.minimize(models, tol)
 
     def measure(self, models: list[Model], seed: int) -> None:
@@ -135,7 +135,7 @@ class Models:
         for model, hessian in zip(models, hessians[1:], strict=True):
             largest = 2 / WIDTH if self.kinks else max(np.trace(hessians[0]), 1e-300)
             bent = len(self.folds) * np.trace(hessian) / largest
-            model.few_rows = bent < n_weights or not self.spectrum.known
+            model.few_rows = bent < n_weights or not model.columns.spectrum.known
             model.by_scores = hessian
 
     def leave_out(self, models: list[Model], scalings: list[Scaling | None]) -> list[Model]:
@@ -170,6 +170,21 @@ class Models:
                 model.accept(value, gradient)
             held_out += made
         return held_out
+
+    def held_out_accuracies(
+        self, models: list[Model], scalings: list[Scaling | None], tol: float, seed: int
+    ) -> npt.NDArray[np.float64]:
+        """Score models of all rows on each fold, after :meth:`minimize` over the other rows.
+
+        Returns
+        -------
+        ndarray of shape (n_models, n_folds)
+        """
+        self.minimize(models, 0.3 * tol)
+        self.measure(models, seed)
+        held_out = self.leave_out(models, scalings)
+        self.minimize_alike(held_out, 0.1 * tol)
+        return np.array(self.accuracies(held_out)).reshape(-1, len(models)).T.copy()
 
     def accuracies(self, models: list[Model]) -> list[float]:
         """Compute the accuracy of each model on the rows that it holds out, in one pass."""
@@ -291,8 +306,9 @@ class Models:
         """Choose directions for the models that need one, and mark those that are done."""
         waiting = [m for m in models if not m.done and m.direction is None]
         waiting = [model for model in waiting if model.gradient is not None]
-        if waiting:
-            choose_directions(waiting, self.spectrum)
+        for columns in dict.fromkeys(model.columns for model in waiting):
+            alike = [model for model in waiting if model.columns is columns]
+            choose_directions(alike, columns.spectrum)
         for model in waiting:
             model.done = self._is_near(model, tol)
             if model.done and (self.kinks or model.few_rows):

@@ -7,13 +7,29 @@ import numpy as np
 import numpy.typing as npt
 
 from visualwords.classifiers.objective import Weights
+from visualwords.classifiers.parts import divided
 from visualwords.classifiers.penalties import L2
 from visualwords.classifiers.scaling import Scaling
 
 from .curvature import Spectrum
 from .lbfgs import Pairs, finish_two_loop, start_two_loop
 
-__all__ = ["Model", "choose_directions"]
+__all__ = ["Columns", "Model", "choose_directions"]
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Factors that divide the columns after their scaling, and the model of the Hessian for them.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+    factors : ndarray of shape (n_features,) or None
+        One penalty for columns with factors stands for a penalty for each part (:mod:`.parts`).
+    """
+
+    spectrum: Spectrum
+    factors: Weights | None = None
 
 
 @dataclass
@@ -29,6 +45,7 @@ class Model:
     W : ndarray of shape (n_classes, n_features + 1)
     by_scores : ndarray of shape (n_classes, n_classes)
         Approximate mean Hessian of the loss by the scores.
+    columns : Columns
     few_rows : bool
         Whether there are too few rows to trust the promise of a step. True until
         :meth:`Models.measure` decides.
@@ -39,6 +56,7 @@ class Model:
     scaling: Scaling | None
     W: Weights
     by_scores: npt.NDArray[np.float64]
+    columns: Columns
     few_rows: bool = True
     value: float = np.inf
     gradient: Weights | None = None
@@ -55,15 +73,32 @@ class Model:
         return L2(self.alpha)
 
     def without(self, fold: int, scaling: Scaling | None) -> "Model":
-        """Return a model that holds out a fold and begins at the weights of this one."""
-        W = self.trial()
+        """Return a model that holds out a fold and begins at the weights of this one.
+
+        Parameters
+        ----------
+        fold : int
+        scaling : Scaling or None
+            Of the columns by the rows outside the fold, without the factors of the columns.
+        """
+        model, scaling = self.again(), divided(scaling, self.columns.factors)
         if self.scaling is not None and scaling is not None:
-            W = scaling.standardised(self.scaling.raw(W))
-        return Model(self.alpha, fold, scaling, W, self.by_scores, self.few_rows, pairs=self.pairs)
+            model.W = scaling.standardised(self.scaling.raw(model.W))
+        model.held_out, model.scaling = fold, scaling
+        return model
 
     def again(self) -> "Model":
         """Return a model that begins at the weights of this one, for other rows."""
-        return self.without(self.held_out, self.scaling)
+        return Model(
+            self.alpha,
+            self.held_out,
+            self.scaling,
+            self.trial(),
+            self.by_scores,
+            self.columns,
+            self.few_rows,
+            pairs=self.pairs,
+        )
 
     def trial(self) -> Weights:
         """Return the weights to evaluate next. For a model that is done, they are its weights."""

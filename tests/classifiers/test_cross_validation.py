@@ -24,10 +24,11 @@ from visualwords.classifiers import (
     Softmax,
     SoftmaxCV,
 )
+from visualwords.classifiers.parts import divided
 from visualwords.classifiers.scaling import column_scaling
 from visualwords.classifiers.solvers.curvature import Spectrum
 from visualwords.classifiers.solvers.path import Models
-from visualwords.classifiers.solvers.path_model import Model
+from visualwords.classifiers.solvers.path_model import Columns, Model
 
 PAIRS = [
     (SoftmaxCV([0.01, 0.1, 1.0], cv=3, tol=1e-4), Softmax()),
@@ -130,7 +131,10 @@ def test_the_objective_is_that_of_the_best_penalty(blobs, search, single):
 
 
 @pytest.mark.parametrize("standardize", [False, True])
-def test_models_that_hold_out_a_fold_start_with_the_sums_of_the_rows_they_see(blobs, standardize):
+@pytest.mark.parametrize("factors", [None, np.array([0.5, 0.5, 1.0, 2.0, 2.0])])
+def test_models_that_hold_out_a_fold_start_with_the_sums_of_the_rows_they_see(
+    blobs, standardize, factors
+):
     X, y = blobs(n=300, d=5)
     rng = np.random.default_rng(0)
     folds, weight = rng.integers(0, 3, 300), rng.uniform(0, 2, 300)
@@ -139,9 +143,9 @@ def test_models_that_hold_out_a_fold_start_with_the_sums_of_the_rows_they_see(bl
         return column_scaling(X, weight * seen, 1) if standardize else None
 
     objective = Objective(X, y, CrossEntropy(), 0.1, 4, sample_weight=weight)
+    columns, whole = Columns(Spectrum(None), factors), divided(scaling(folds >= 0), factors)
     models = [
-        Model(alpha, -1, scaling(folds >= 0), rng.normal(size=(4, 6)), np.eye(4))
-        for alpha in (0.1, 1.0)
+        Model(alpha, -1, whole, rng.normal(size=(4, 6)), np.eye(4), columns) for alpha in (0.1, 1.0)
     ]
     scalings = [scaling(folds != fold) for fold in range(3)]
     held_out = Models(objective, folds, Spectrum(None)).leave_out(models, scalings)
@@ -153,7 +157,7 @@ def test_models_that_hold_out_a_fold_start_with_the_sums_of_the_rows_they_see(bl
         alone = Objective(
             *(X[seen], y[seen], CrossEntropy(), model.alpha, 4),
             sample_weight=weight[seen],
-            scaling=model.scaling,
+            scaling=divided(scaling(seen), factors),
         )
         value, gradient = alone(model.W)
         assert model.value == pytest.approx(value, rel=1e-9)

@@ -1,0 +1,120 @@
+"""Search for a penalty for each part, by cross-validation.
+
+The search begins where one penalty for all parts is best. In each round it raises and lowers the
+penalty of each part alone, and of all parts together, by a factor. The models of a round share
+their passes over ``X``, and begin at the weights of the best model so far. The search goes to the
+best of them while that is better, then goes on with a smaller factor.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from .parts import divided
+from .scaling import Scaling, Weights
+from .solvers.curvature import Spectrum
+from .solvers.path import Models
+from .solvers.path_model import Columns, Model
+
+__all__ = ["PartSearch"]
+
+# Powers of 2 that penalties are multiplied by, first the large one.
+STEPS = (2, 1)
+MAX_ROUNDS = 8
+
+Exponents = tuple[int, ...]
+
+
+@dataclass
+class PartSearch:
+    """Penalties for the parts that were tried, and how they scored.
+
+    Parameters
+    ----------
+    models : Models
+        Over all rows and folds.
+    scalings : list of Scaling or None
+        Of the columns by the rows outside each fold.
+    gram : ndarray of shape (n_features + 1, n_features + 1), or None
+        Products of the columns (:func:`.column_gram`).
+    widths : sequence of int
+        Columns of each part.
+    tol : float
+    seed : int
+    tried : dict
+        Powers of 2 by which the parts' penalties differ from the common one: scores on each fold.
+    """
+
+    models: Models
+    scalings: list[Scaling | None]
+    gram: npt.NDArray[np.float64] | None
+    widths: Sequence[int]
+    tol: float
+    seed: int
+    tried: dict[Exponents, Weights] = field(default_factory=dict)
+
+    def run(self, common: Model, scores: Weights) -> Model:
+        """Search from the best common penalty on; return the model of the best penalties.
+
+        Parameters
+        ----------
+        common : Model
+            Learned from all rows.
+        scores : ndarray of shape (n_folds,)
+        """
+        best: Exponents = (0,) * len(self.widths)
+        self.tried, found = {best: scores}, common
+        rounds = 0
+        for step in STEPS:
+            while rounds < MAX_ROUNDS:
+                rounds += 1
+                new = [place for place in _neighbours(best, step) if place not in self.tried]
+                models = [self._model(common.alpha, place, found) for place in new]
+                of_folds = self.models.held_out_accuracies(
+                    models, self.scalings, self.tol, self.seed
+                )
+                self.tried |= dict(zip(new, of_folds, strict=True))
+                first = int(of_folds.mean(axis=1).argmax())
+                if of_folds[first].mean() <= self.tried[best].mean():
+                    break
+                best, found = new[first], models[first]
+        return found
+
+    def alphas(self, common: float) -> npt.NDArray[np.float64]:
+        """Return the penalties that were tried: (n_tried, n_parts)."""
+        return common * 2.0 ** np.array(list(self.tried))
+
+    def _model(self, common: float, place: Exponents, start: Model) -> Model:
+        """Make a model for all rows that begins at the weights of another."""
+        exponents = np.array(place, np.float64)
+        alpha = common * 2.0 ** exponents.mean()
+        factors = np.repeat(2.0 ** ((exponents - exponents.mean()) / 2), self.widths)
+        columns = Columns(_spectrum(self.gram, factors), factors)
+        scaling = divided(self.models.objective.scaling, factors)
+        raw = start.W if start.scaling is None else start.scaling.raw(start.W)
+        W = raw if scaling is None else scaling.standardised(raw)
+        held_out, by_scores = start.held_out, start.by_scores
+        return Model(alpha, held_out, scaling, W, by_scores, columns, start.few_rows)
+
+
+def _neighbours(place: Exponents, step: int) -> list[Exponents]:
+    """Return places with one exponent, or all, raised or lowered by a step.
+
+    Examples
+    --------
+    >>> _neighbours((0, 3), 2)
+    [(2, 3), (-2, 3), (0, 5), (0, 1), (2, 5), (-2, 1)]
+    """
+    directions = [*np.eye(len(place), dtype=int), np.ones(len(place), int)]
+    signed = [sign * step * direction for direction in directions for sign in (1, -1)]
+    return [tuple((np.array(place) + direction).tolist()) for direction in signed]
+
+
+def _spectrum(gram: npt.NDArray[np.float64] | None, factors: Weights) -> Spectrum:
+    """Return the model of the Hessian for columns that are divided by factors."""
+    if gram is None:
+        return Spectrum(None)
+    divisors = np.append(factors, 1.0)
+    return Spectrum(gram / np.outer(divisors, divisors))
