@@ -8,6 +8,7 @@ from .hue import HueHistogram, hue_histogram
 from .patches.dense import DensePatches
 from .patches.descriptors import DescribedImages, PatchDescriptors
 from .patches.keypoints import KeypointPatches
+from .patches.pixels import PixelPatches
 from .words.bag import BagOfVisualWords
 from .words.vocabulary import VisualVocabulary
 
@@ -20,6 +21,7 @@ __all__ = [
     "ImageFeature",
     "KeypointPatches",
     "PatchDescriptors",
+    "PixelPatches",
     "VisualVocabulary",
     "hog",
     "hog_cells",

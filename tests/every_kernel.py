@@ -30,10 +30,11 @@ from visualwords.features import (
     DensePatches,
     HueHistogram,
     KeypointPatches,
+    PixelPatches,
     VisualVocabulary,
     hog_cells,
 )
-from visualwords.features.words.coding import CODINGS
+from visualwords.features.words.codings import CODINGS
 from visualwords.tests.features.test_common import FEATURES
 
 CONVENTIONS = ("dalal", "skimage", "opencv", "uoctti", "cs231n")
@@ -84,6 +85,7 @@ def patch_finders():
         "grid": DensePatches(8, 4),
         "large patches": DensePatches(33, 5),
         "keypoints": KeypointPatches("fast", 20),
+        "pixels": PixelPatches(4, 3),
     }
 
 
@@ -100,9 +102,9 @@ def words(images, rng):
         "many rows": VisualVocabulary(1).fit(rng.normal(0, 1, (9000, 2))).inertia_,
         "batch": VisualVocabulary(n_words=40).partial_fit(rows).inertia_ >= 0,
     }
-    for assignment in CODINGS:
-        bag = BagOfVisualWords(16, patches=DensePatches(8, 4), assignment=assignment)
-        found[f"bag, {assignment}"] = bag.fit_transform(images).sum(axis=1)
+    for coding in CODINGS:
+        bag = BagOfVisualWords(16, patches=DensePatches(8, 4), coding=coding)
+        found[f"bag, {coding}"] = bag.fit_transform(images).sum(axis=1)
     return found
 
 

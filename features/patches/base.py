@@ -20,7 +20,7 @@ from visualwords.features.image import (
 from visualwords.threads import row_blocks, worker_threads
 
 from .descriptors import PatchDescriptors
-from .grid import WINDOW
+from .grid import N_NUMBERS, WINDOW
 from .kernels import halve
 
 __all__ = ["IMAGES_PER_BLOCK", "MOST_PIXELS", "Patches", "halved", "halvings", "unit_gray"]
@@ -37,6 +37,11 @@ class Patches(TransformerMixin, BaseEstimator):
 
     n_jobs: int | None
 
+    @property
+    def n_numbers(self) -> int:
+        """Numbers of a descriptor: 144, unless a subclass has other descriptors."""
+        return N_NUMBERS
+
     @abstractmethod
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the patches of one image.
@@ -47,7 +52,7 @@ class Patches(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        values : ndarray of shape (patches, 144), float32
+        values : ndarray of shape (patches, n_numbers), float32
         positions : ndarray of shape (patches, 4), float32
             Centre row, centre column, side, angle, as in :class:`PatchDescriptors`.
         """
@@ -82,7 +87,8 @@ class Patches(TransformerMixin, BaseEstimator):
 
         with worker_threads(self.n_jobs) as map_:
             return PatchDescriptors.joined(
-                list(map_(describe_block, row_blocks(len(images), IMAGES_PER_BLOCK)))
+                list(map_(describe_block, row_blocks(len(images), IMAGES_PER_BLOCK))),
+                n_numbers=self.n_numbers,
             )
 
     def describe_block(self, images: Images, first: int) -> PatchDescriptors:
@@ -103,7 +109,7 @@ class Patches(TransformerMixin, BaseEstimator):
             with naming_image(index):
                 image = check_image(image)
                 parts.append(PatchDescriptors.of_image(*self.describe(image), image.shape))
-        return PatchDescriptors.joined(parts)
+        return PatchDescriptors.joined(parts, n_numbers=self.n_numbers)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -21,13 +21,14 @@ IndexArray = npt.NDArray[np.int64]
 class PatchDescriptors(Sequence[FloatArray]):
     """Descriptors of the patches of images: a sequence with one array an image.
 
-    Item ``i`` is the (patches, 144) array of image ``i``. A slice, an index array or a boolean mask
-    gives the ``PatchDescriptors`` of the chosen images. So ``cross_val_score`` and ``GridSearchCV``
-    split it like a matrix, and :class:`BagOfVisualWords` takes it in place of the images.
+    Item ``i`` is the (patches, numbers) array of image ``i``. A slice, an index array or a boolean
+    mask gives the ``PatchDescriptors`` of the chosen images. So ``cross_val_score`` and
+    ``GridSearchCV`` split it like a matrix, and :class:`BagOfVisualWords` takes it in place of the
+    images.
 
     Parameters
     ----------
-    values : ndarray of shape (total, 144), float32
+    values : ndarray of shape (total, numbers), float32
         Descriptors of all images, one image after another.
     offsets : ndarray of shape (n + 1,), int64
         Rows ``offsets[i]`` to ``offsets[i + 1]`` belong to image ``i``; none if they are equal.
@@ -100,21 +101,26 @@ class PatchDescriptors(Sequence[FloatArray]):
 
     @classmethod
     def joined(
-        cls, parts: "Sequence[PatchDescriptors]", values: FloatArray | None = None
+        cls,
+        parts: "Sequence[PatchDescriptors]",
+        values: FloatArray | None = None,
+        n_numbers: int = N_NUMBERS,
     ) -> "PatchDescriptors":
         """Join the descriptors of several collections, one after another.
 
         Parameters
         ----------
         parts : sequence of PatchDescriptors
-        values : ndarray of shape (total, 144) or None
+        values : ndarray of shape (total, n_numbers) or None
             The values of all parts where they lie in one array already; None copies them.
+        n_numbers : int
+            Of a descriptor.
         """
         if len(parts) == 1:
             return parts[0]
         counts = [np.zeros(1, np.int64), *(np.diff(part.offsets) for part in parts)]
         if values is None:
-            empty = np.empty((0, N_NUMBERS), np.float32)
+            empty = np.empty((0, n_numbers), np.float32)
             values = np.concatenate([empty, *(part.values for part in parts)])
         no_place = np.empty((0, N_COORDINATES), np.float32)
         no_shape = np.empty((0, 2), np.int64)

@@ -1,6 +1,6 @@
 """Bag of visual words: the words of an image's patches, counted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -15,17 +15,19 @@ from visualwords.features.patches.dense import DensePatches
 from visualwords.features.patches.descriptors import DescribedImages, PatchDescriptors
 from visualwords.threads import worker_threads
 
-from .coding import CODINGS, Coding, CodingOptions
-from .pyramid import MOST_LEVELS, n_regions, region_names, regions_of
+from .codings import CODINGS, Coding, CodingOptions
+from .distances import DoubleArray
+from .norms import NORMS, normalized
+from .projection import OffsetArray, Projection, learn_projection
+from .pyramid import check_sides, n_regions, region_names, regions_of
+from .sampling import draw_descriptors, quotas
 from .vocabulary import VisualVocabulary
 
 __all__ = ["BagOfVisualWords"]
 
-NORMS = ("sqrt", "l1", "l2", "tfidf", None)
 # Small blocks keep the descriptors in a cache until they are searched. In smaller blocks, Python's
 # share of the time, which holds the GIL, would be large.
 IMAGES_PER_BLOCK, PIXELS_PER_BLOCK = 64, 2**18
-TINY = 1e-30
 
 Describable = Images | PatchDescriptors | DescribedImages
 T = TypeVar("T")
@@ -45,19 +47,25 @@ class BagOfVisualWords(ImageFeature):
         Where the patches are. None is ``DensePatches()``, a grid that adapts to the image's size.
         ``patches.n_jobs`` has no effect. Descriptors that were computed before make no use of
         ``patches``; to fit on them and transform images, give the patches that computed them.
-    assignment : {"hard", "localized", "triangle"}
-        "hard": one vote for the nearest word. "localized" [2]_: a vote shared by the
-        ``n_neighbors`` nearest words in proportion to exp(-beta d^2), d being the distance.
+    coding : {"hard", "localized", "triangle"}
+        How patches become numbers. "hard": one vote for the nearest word. "localized" [2]_: a vote
+        shared by the ``n_neighbors`` nearest words in proportion to exp(-beta d^2), d being the
+        distance.
         "triangle" [3]_: votes of max(0, m - d) for every word, m being the mean of the patch's
-        distances to all words; it takes many times longer.
+        distances to all words; it takes several times longer.
     n_neighbors : int
         Of "localized"; at most ``n_words`` are taken.
     beta : float
         Of "localized".
-    pyramid_levels : int
-        1 to 8. 1: one histogram of the whole image. L: a spatial pyramid [4]_, the histograms of
-        1 x 1, 2 x 2, ... 2^(L-1) x 2^(L-1) equal regions, one after the other, row by row; a patch
-        belongs to the region of its centre.
+    pyramid : sequence of int
+        Sides of the grids of a spatial pyramid [4]_, 1 to 8 of them, each from 1 to 128. (1,): one
+        histogram of the whole image. (1, 2, 4): the histograms of 1 x 1, 2 x 2 and 4 x 4 equal
+        regions, one after the other, row by row; a patch belongs to the region of its centre.
+    n_components : int or None
+        Project the descriptors on so many principal components of the sample before all else.
+    whitening : float or None
+        Whiten the descriptors before all else: a principal component of variance v is divided by
+        sqrt(v + whitening). :class:`PixelPatches` need it, with 0.1 [3]_.
     norm : {"sqrt", "l1", "l2", "tfidf", None}
         How the whole vector is scaled. "l1": divided by the sum of its absolute values. "sqrt":
         the square root of that (numbers keep their sign), whose inner products are the
@@ -77,6 +85,9 @@ class BagOfVisualWords(ImageFeature):
     ----------
     vocabulary_ : VisualVocabulary
         The words; without ``labels_``.
+    mean_, components_ : ndarray of shape (d,) and (d, n_components), float64
+        (descriptor - mean_) @ components_ is coded. None without ``n_components`` and
+        ``whitening``.
     idf_ : ndarray of shape (n_features_out_,), float64
         With "tfidf" only: log(n / n_i) for n training images of which n_i (at least 1) vote for
         word i (of the region).
@@ -110,19 +121,23 @@ class BagOfVisualWords(ImageFeature):
     (2, 20)
     """
 
-    kernel_version = 5
+    kernel_version = 6
     vocabulary_: VisualVocabulary
-    idf_: npt.NDArray[np.float64]
+    mean_: DoubleArray | None
+    components_: DoubleArray | None
+    idf_: DoubleArray
 
     def __init__(
         self,
         n_words: int = 1000,
         *,
         patches: Patches | None = None,
-        assignment: str = "hard",
+        coding: str = "hard",
         n_neighbors: int = 5,
         beta: float = 10.0,
-        pyramid_levels: int = 1,
+        pyramid: Sequence[int] = (1,),
+        n_components: int | None = None,
+        whitening: float | None = None,
         norm: str | None = "sqrt",
         max_descriptors: int = 256_000,
         random_state: int | np.random.RandomState | None = 0,
@@ -130,10 +145,12 @@ class BagOfVisualWords(ImageFeature):
     ) -> None:
         self.n_words = n_words
         self.patches = patches
-        self.assignment = assignment
+        self.coding = coding
         self.n_neighbors = n_neighbors
         self.beta = beta
-        self.pyramid_levels = pyramid_levels
+        self.pyramid = pyramid
+        self.n_components = n_components
+        self.whitening = whitening
         self.norm = norm
         self.max_descriptors = max_descriptors
         self.random_state = random_state
@@ -142,9 +159,7 @@ class BagOfVisualWords(ImageFeature):
     def fit(self, images: Describable, y: object = None) -> Self:
         """Learn the vocabulary on a sample of the images' descriptors.
 
-        The images are read once; with ``norm="tfidf"`` twice. With descriptors computed before,
-        nothing is described again; they are PatchDescriptors, since an array of them in a list
-        would be a grey image.
+        The images are read once; with ``norm="tfidf"`` twice.
 
         Parameters
         ----------
@@ -165,9 +180,14 @@ or DescribedImages
                 f"{len(described)} images have {len(sample)} patches in the sample, too few for "
                 f"n_words={self.n_words}; give more images, smaller patches or fewer words"
             )
+        self.mean_ = self.components_ = None
+        if self.n_components is not None or self.whitening is not None:
+            with worker_threads(self.n_jobs):
+                projection = learn_projection(sample, self.n_components, self.whitening)
+            self.mean_, self.components_ = projection
         self.vocabulary_ = VisualVocabulary(
             self.n_words, random_state=self.random_state, n_jobs=self.n_jobs
-        ).fit(sample)
+        ).fit(self._projected(sample, np.array([0, len(sample)])))
         del self.vocabulary_.labels_  # They are as long as the sample, which is not kept.
         self.n_features_out_ = self._length()
         if self.norm == "tfidf":
@@ -187,51 +207,46 @@ or DescribedImages
         ndarray of shape (n, n_features_out_), float32
         """
         check_is_fitted(self)
-        described = self._check_collection(images)
-        if isinstance(described, PatchDescriptors):
-            self._check_length(described)
-        coding = self._coding()
-        rows = np.empty((len(described), self.n_features_out_), np.float32)
-
-        def encode_block(block: slice) -> None:
-            rows[block] = self._normalized(self._votes(coding, self._of_block(described, block)))
-
-        self._map_blocks(encode_block, described)
-        return rows
+        return self._encoded(self._check_collection(images))
 
     def describe(self, image: Image) -> FloatArray:
         """Return the histogram of the words of one image: (n_features_out_,), float32."""
         check_is_fitted(self)
         image = check_image(image)
         described = PatchDescriptors.of_image(*self._where().describe(image), image.shape)
-        return self._normalized(self._votes(self._coding(), described))[0]
+        return self._encoded(described)[0]
+
+    def _encoded(self, described: Images | PatchDescriptors) -> FloatArray:
+        """Return the rows of images."""
+        if isinstance(described, PatchDescriptors):
+            self._check_length(described)
+        coding, idf = self._coding(), self.idf_ if self.norm == "tfidf" else 1.0
+        rows = np.empty((len(described), self.n_features_out_), np.float32)
+
+        def encode_block(block: slice) -> None:
+            votes = self._votes(coding, self._of_block(described, block))
+            rows[block] = normalized(votes, self.norm, idf)
+
+        self._map_blocks(encode_block, described)
+        return rows
 
     def sample(self, images: Describable) -> FloatArray:
-        """Choose the descriptors that :meth:`fit` learns the vocabulary on.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, rows, columns[, 3]), sequence of images, PatchDescriptors \
-or DescribedImages
+        """Choose the descriptors of images that :meth:`fit` learns from.
 
         Returns
         -------
-        ndarray of shape (at most max_descriptors, 144), float32
+        ndarray of shape (at most max_descriptors, numbers of a descriptor), float32
         """
         described = self._check_collection(images)
         seed = check_seed("random_state", self.random_state)
         if seed is None:
             seed = int(np.random.default_rng().integers(2**31))
-        quotas = _quotas(len(described), self.max_descriptors)
+        of_each = quotas(len(described), self.max_descriptors)
 
-        def choose(block: slice) -> list[FloatArray]:
-            chosen = []
-            for index, values in enumerate(self._of_block(described, block), block.start):
-                random = np.random.default_rng([seed, index])
-                chosen.append(values[random.permutation(len(values))[: quotas[index]]])
-            return chosen
+        def draw(block: slice) -> list[FloatArray]:
+            return draw_descriptors(self._of_block(described, block), block.start, of_each, seed)
 
-        blocks = self._map_blocks(choose, described)
+        blocks = self._map_blocks(draw, described)
         return np.concatenate([values for block in blocks for values in block])
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
@@ -241,19 +256,22 @@ or DescribedImages
         the first row and the second column.
         """
         check_is_fitted(self)
-        shape = (len(self.vocabulary_.words_), self.vocabulary_.words_.shape[1])
-        names = CODINGS[self.assignment].names(*shape)
-        if self.pyramid_levels > 1:
-            regions = region_names(self.pyramid_levels)
+        names = CODINGS[self.coding].names(*self.vocabulary_.words_.shape)
+        if tuple(self.pyramid) != (1,):
+            regions = region_names(self.pyramid)
             names = [f"{region}_{name}" for region in regions for name in names]
         return np.array(names, dtype=object)
 
     def _check_parameters(self) -> None:
-        check_choice("assignment", self.assignment, tuple(CODINGS))
+        check_choice("coding", self.coding, tuple(CODINGS))
         check_choice("norm", self.norm, NORMS)
         check_integer("n_words", self.n_words)
         check_integer("n_neighbors", self.n_neighbors)
-        check_integer("pyramid_levels", self.pyramid_levels, most=MOST_LEVELS)
+        check_sides("pyramid", self.pyramid)
+        if self.n_components is not None:
+            check_integer("n_components", self.n_components)
+        if self.whitening is not None:
+            check_real("whitening", self.whitening, above=0)
         check_integer("max_descriptors", self.max_descriptors, int(self.n_words), 2**31 - 1)
         check_real("beta", self.beta, above=0)
 
@@ -262,20 +280,20 @@ or DescribedImages
             return DensePatches()
         if not isinstance(self.patches, Patches):
             raise TypeError(
-                f"patches must be DensePatches, KeypointPatches or None, got {self.patches!r}"
+                f"patches must be DensePatches, KeypointPatches, PixelPatches or None, "
+                f"got {self.patches!r}"
             )
         return self.patches
 
     def _length(self) -> int:
         """Return the numbers an image by the parameters; small integers of NumPy would overflow."""
-        n_columns = self.vocabulary_.words_.shape[1]
-        width = CODINGS[self.assignment].width(int(self.n_words), n_columns)
-        return width * n_regions(self.pyramid_levels)
+        width = CODINGS[self.coding].width(int(self.n_words), self.vocabulary_.words_.shape[1])
+        return width * n_regions(check_sides("pyramid", self.pyramid))
 
     def _coding(self) -> Coding:
         self._check_fitted_length(self._length())
         options = CodingOptions(int(self.n_neighbors), float(self.beta))
-        return CODINGS[self.assignment](self.vocabulary_, options)
+        return CODINGS[self.coding](self.vocabulary_, options)
 
     def _check_collection(self, images: Any) -> Any:
         """Return the descriptors if they are known, else the checked images."""
@@ -284,7 +302,9 @@ or DescribedImages
         return images if isinstance(images, PatchDescriptors) else check_images(images)
 
     def _check_length(self, descriptors: PatchDescriptors) -> None:
-        expected, given = self.vocabulary_.words_.shape[1], descriptors.values.shape[1]
+        given, expected = descriptors.values.shape[1], self.vocabulary_.words_.shape[1]
+        if self.mean_ is not None:
+            expected = len(self.mean_)
         if given != expected:
             raise ValueError(f"expected descriptors of {expected} numbers, got {given}")
 
@@ -294,6 +314,12 @@ or DescribedImages
             return described[block]
         return self._where().describe_block(described[block], block.start)
 
+    def _projected(self, values: FloatArray, offsets: OffsetArray) -> FloatArray:
+        """Return the projected descriptors of images, or those given where nothing projects."""
+        if self.mean_ is None or self.components_ is None:
+            return values
+        return Projection(self.mean_, self.components_).apply(values, offsets)
+
     def _map_blocks(
         self, function: Callable[[slice], T], described: Images | PatchDescriptors
     ) -> list[T]:
@@ -302,17 +328,16 @@ or DescribedImages
         with worker_threads(self.n_jobs) as map_:
             return list(map_(function, blocks))
 
-    def _votes(self, coding: Coding, described: PatchDescriptors) -> npt.NDArray[np.float64]:
+    def _votes(self, coding: Coding, described: PatchDescriptors) -> DoubleArray:
         """Return the codes of images, region by region, as one row an image."""
-        n, levels = len(described), self.pyramid_levels
-        images = np.repeat(np.arange(n), np.diff(described.offsets))
-        shapes = described.image_shapes[images]
-        regions = regions_of(described.positions, shapes, levels)
-        regions += (images * n_regions(levels))[:, np.newaxis]
-        votes = coding.encode(described.values, regions, n * n_regions(levels))
-        return votes.reshape(n, -1)
+        sides, offsets = check_sides("pyramid", self.pyramid), described.offsets
+        shapes = np.repeat(described.image_shapes, np.diff(offsets), axis=0)
+        regions = regions_of(described.positions, shapes, sides)
+        values = self._projected(described.values, offsets)
+        votes = coding.encode(values, regions, offsets, n_regions(sides))
+        return votes.reshape(len(described), -1)
 
-    def _inverse_frequencies(self, described: Images | PatchDescriptors) -> npt.NDArray[np.float64]:
+    def _inverse_frequencies(self, described: Images | PatchDescriptors) -> DoubleArray:
         """Return log(images / images that vote for a word of a region)."""
         coding = self._coding()
 
@@ -322,21 +347,3 @@ or DescribedImages
 
         found = sum(self._map_blocks(count, described))
         return np.log(len(described) / np.maximum(found, 1))
-
-    def _normalized(self, votes: npt.NDArray[np.float64]) -> FloatArray:
-        """Scale the votes of every image; an image without votes keeps zeros."""
-        if self.norm in ("l1", "sqrt", "tfidf"):
-            votes = votes / np.maximum(np.abs(votes).sum(axis=1, keepdims=True), TINY)
-        if self.norm == "sqrt":
-            votes = np.copysign(np.sqrt(np.abs(votes)), votes)
-        if self.norm == "tfidf":
-            votes = votes * self.idf_
-        if self.norm == "l2":
-            lengths = np.sqrt(np.square(votes).sum(axis=1, keepdims=True))
-            votes = votes / np.maximum(lengths, TINY)
-        return votes.astype(np.float32)
-
-
-def _quotas(n_images: int, n_descriptors: int) -> npt.NDArray[np.int64]:
-    """Return how many descriptors every image gives; the numbers differ by one at most."""
-    return np.diff(np.arange(n_images + 1) * n_descriptors // max(n_images, 1))

@@ -1,22 +1,54 @@
-"""The regions of a spatial pyramid: an image cut into 1 x 1, 2 x 2, 4 x 4, ... equal parts."""
+"""The regions of a spatial pyramid: an image cut into grids of equal parts."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.features.checks import check_integer
 from visualwords.features.image import FloatArray
 
-__all__ = ["MOST_LEVELS", "RegionArray", "n_regions", "region_names", "regions_of"]
+__all__ = ["RegionArray", "check_sides", "n_regions", "region_names", "regions_of"]
 
 RegionArray = npt.NDArray[np.int64]
-MOST_LEVELS = 8  # The finest level then has 128 x 128 regions, the whole pyramid 21,845.
+MOST_LEVELS, MOST_SIDE = 8, 128
 
 
-def n_regions(levels: int) -> int:
-    """Return the number of regions of a pyramid: 1 + 4 + 16 + ..."""
-    return (4 ** int(levels) - 1) // 3
+def check_sides(name: str, sides: object) -> tuple[int, ...]:
+    """Return the sides of the grids as a tuple of ``int``, or say what they must be.
+
+    Examples
+    --------
+    >>> check_sides("pyramid", [1, 2.0])
+    (1, 2)
+    >>> check_sides("pyramid", 2)
+    Traceback (most recent call last):
+    ValueError: pyramid must be 1 to 8 whole numbers, such as (1, 2, 4), got 2
+    """
+    several = list(sides) if isinstance(sides, Sequence | np.ndarray) else []
+    if isinstance(sides, str) or not 1 <= len(several) <= MOST_LEVELS:
+        raise ValueError(
+            f"{name} must be 1 to {MOST_LEVELS} whole numbers, such as (1, 2, 4), got {sides!r}"
+        )
+    return tuple(
+        check_integer(f"{name}[{i}]", side, most=MOST_SIDE) for i, side in enumerate(several)
+    )
 
 
-def regions_of(positions: FloatArray, shapes: npt.NDArray[np.int64], levels: int) -> RegionArray:
+def n_regions(sides: Sequence[int]) -> int:
+    """Return the number of regions of a pyramid.
+
+    Examples
+    --------
+    >>> n_regions((1, 2, 4))
+    21
+    """
+    return sum(side * side for side in sides)
+
+
+def regions_of(
+    positions: FloatArray, shapes: npt.NDArray[np.int64], sides: Sequence[int]
+) -> RegionArray:
     """Return the numbers of the regions that contain the centres of patches.
 
     Parameters
@@ -25,31 +57,29 @@ def regions_of(positions: FloatArray, shapes: npt.NDArray[np.int64], levels: int
         The first two columns are the row and the column of the centre.
     shapes : ndarray of shape (m, 2), int64
         Rows and columns of every patch's image.
-    levels : int
-        Level l cuts the image into 2^l x 2^l regions. They are numbered row by row, after those of
-        the coarser levels.
+    sides : sequence of int
+        Of each level: it cuts the image into side x side regions. They are numbered row by row,
+        after those of the levels before it.
 
     Returns
     -------
     ndarray of shape (m, levels), int64
     """
-    regions = np.zeros((len(positions), levels), np.int64)
-    for level in range(1, levels):
-        side = 2**level
-        cells = positions[:, :2].astype(np.float64) / shapes * side
-        rows, columns = np.clip(cells.astype(np.int64), 0, side - 1).T
-        regions[:, level] = n_regions(level) + rows * side + columns
+    regions = np.zeros((len(positions), len(sides)), np.int64)
+    relative = positions[:, :2].astype(np.float64) / shapes
+    for level, side in enumerate(sides):
+        rows, columns = np.clip((relative * side).astype(np.int64), 0, side - 1).T
+        regions[:, level] = n_regions(sides[:level]) + rows * side + columns
     return regions
 
 
-def region_names(levels: int) -> list[str]:
+def region_names(sides: Sequence[int]) -> list[str]:
     """Return the names of the regions, in the order of their numbers.
 
     Examples
     --------
-    >>> region_names(2)[:3]
+    >>> region_names((1, 2))[:3]
     ['grid1_row0_column0', 'grid2_row0_column0', 'grid2_row0_column1']
     """
-    sides = [2**level for level in range(int(levels))]
     cells = [(side, r, c) for side in sides for r in range(side) for c in range(side)]
     return [f"grid{side}_row{r}_column{c}" for side, r, c in cells]

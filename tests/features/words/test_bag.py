@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from skimage import data
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline, make_union
@@ -19,7 +20,7 @@ from visualwords.features import (
     KeypointPatches,
     PatchDescriptors,
 )
-from visualwords.features.words.coding import CODINGS, Coding
+from visualwords.features.words.codings import CODINGS, Coding
 
 PATCHES = DensePatches(patch_size=12, stride=6)
 
@@ -93,7 +94,7 @@ def test_tfidf_weighs_words_by_how_few_images_have_them(images, chosen):
 
 def test_localized_votes(images):
     bag = BagOfVisualWords(
-        n_words=30, patches=PATCHES, assignment="localized", n_neighbors=4, beta=3.0, norm=None
+        n_words=30, patches=PATCHES, coding="localized", n_neighbors=4, beta=3.0, norm=None
     ).fit(images)
     expected = np.zeros((len(images), 30))
     for image, histogram in zip(images, expected, strict=True):
@@ -105,23 +106,23 @@ def test_localized_votes(images):
 
 
 def test_localized_with_one_neighbour_is_hard(images):
-    localized = BagOfVisualWords(n_words=9, assignment="localized", n_neighbors=1)
+    localized = BagOfVisualWords(n_words=9, coding="localized", n_neighbors=1)
     hard = BagOfVisualWords(n_words=9)
     assert_array_equal(localized.fit(images).transform(images), hard.fit(images).transform(images))
 
 
 def test_triangle_votes(images):
-    bag = BagOfVisualWords(n_words=30, patches=PATCHES, assignment="triangle", norm=None)
+    bag = BagOfVisualWords(n_words=30, patches=PATCHES, coding="triangle", norm=None)
     bag.fit(images)
     distances = np.sqrt(squared_distances(bag, PATCHES.describe(images[5])[0]))
     expected = np.maximum(0, distances.mean(axis=1, keepdims=True) - distances).sum(axis=0)
     assert_allclose(bag.transform(images)[5], expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("assignment", CODINGS)
-def test_a_pyramid_is_the_histograms_of_the_regions(images, assignment):
-    parameters = {"n_words": 12, "patches": PATCHES, "assignment": assignment, "norm": None}
-    bag = BagOfVisualWords(pyramid_levels=3, **parameters).fit(images)
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_pyramid_is_the_histograms_of_the_regions(images, coding):
+    parameters = {"n_words": 12, "patches": PATCHES, "coding": coding, "norm": None}
+    bag = BagOfVisualWords(pyramid=(1, 2, 4), **parameters).fit(images)
     whole = BagOfVisualWords(**parameters).fit(images)
     pyramid = bag.transform(images).reshape(len(images), 21, 12)
     assert_allclose(pyramid[:, 0], whole.transform(images), rtol=1e-6)
@@ -133,6 +134,35 @@ def test_a_pyramid_is_the_histograms_of_the_regions(images, assignment):
         values[lower_right], [0, lower_right.sum()], positions[lower_right], [(48, 48)]
     )
     assert_allclose(pyramid[0, 4], whole.transform(part)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_pyramid_may_have_any_grids(images):
+    parameters = {"n_words": 12, "patches": PATCHES, "norm": None}
+    bag = BagOfVisualWords(pyramid=(3, 1), **parameters).fit(images)
+    regions = bag.transform(images[:1]).reshape(10, 12)
+    values, positions = PATCHES.describe(images[0])
+    middle = np.floor(positions[:, 0] / 16) == 1
+    right = positions[:, 1] * 3 >= 2 * images[0].shape[1]
+    assert_array_equal(regions[5], brute_force_counts(bag, values[middle & right]))
+    assert_array_equal(regions[9], brute_force_counts(bag, values))
+    assert bag.get_feature_names_out()[5 * 12] == "grid3_row1_column2_word0000"
+
+
+@pytest.mark.parametrize(("n_components", "whitening"), [(20, None), (None, 0.01), (20, 0.01)])
+def test_projected_descriptors_are_principal_components(images, n_components, whitening):
+    bag = BagOfVisualWords(
+        15, patches=PATCHES, norm=None, n_components=n_components, whitening=whitening
+    ).fit(images)
+    sample = bag.sample(images).astype(float)
+    pca = PCA(n_components).fit(sample)
+    projected = pca.transform(PATCHES.describe(images[2])[0].astype(float))
+    if whitening is not None:
+        projected /= np.sqrt(pca.explained_variance_ * (1 - 1 / len(sample)) + whitening)
+    words = bag.vocabulary_.words_.astype(float)
+    signs = np.sign((pca.components_.T * bag.components_).sum(axis=0))
+    nearest = ((projected * signs)[:, None] - words) ** 2
+    expected = np.bincount(nearest.sum(axis=2).argmin(axis=1), minlength=15)
+    assert_array_equal(bag.transform(images)[2], expected)
 
 
 def test_keypoints_and_images_without_any(images):
@@ -150,9 +180,10 @@ def test_an_image_without_descriptors_is_zero(images, norm):
     assert histograms[1].any()
 
 
-@pytest.mark.parametrize("assignment", CODINGS)
-def test_any_batch_any_threads_same_bits(images, assignment):
-    parameters = {"n_words": 30, "assignment": assignment, "pyramid_levels": 2}
+@pytest.mark.parametrize("whitening", [None, 0.01])
+@pytest.mark.parametrize("coding", CODINGS)
+def test_any_batch_any_threads_same_bits(images, coding, whitening):
+    parameters = {"n_words": 30, "coding": coding, "pyramid": (1, 2), "whitening": whitening}
     bag = BagOfVisualWords(patches=PATCHES, **parameters).fit(images)
     together = bag.transform(images)
     assert_array_equal(together, np.stack([bag.describe(image) for image in images]))
@@ -241,7 +272,7 @@ def test_feature_names(bag, images):
     names = bag.get_feature_names_out()
     assert_array_equal(names[[0, 29]], ["word0000", "word0029"])
     assert len(names) == 30
-    pyramid = BagOfVisualWords(4, patches=PATCHES, pyramid_levels=2).fit(images)
+    pyramid = BagOfVisualWords(4, patches=PATCHES, pyramid=(1, 2)).fit(images)
     names = pyramid.get_feature_names_out()
     assert len(set(names)) == 20 == pyramid.n_features_out_
     assert_array_equal(
@@ -253,15 +284,19 @@ def test_feature_names(bag, images):
     ("parameters", "words"),
     [
         ({"norm": "max"}, "norm must be one of"),
-        ({"assignment": "soft"}, "assignment must be one of"),
+        ({"coding": "soft"}, "coding must be one of"),
         ({"beta": 0.0}, "beta must be a finite number above 0, got 0.0"),
         ({"beta": np.nan}, "beta must be a finite number above 0, got nan"),
         ({"beta": "1"}, "beta must be a finite number above 0, got '1'"),
         ({"n_neighbors": 0}, "n_neighbors must be a whole number of at least 1, got 0"),
         ({"n_neighbors": 2.5}, "n_neighbors must be a whole number of at least 1, got 2.5"),
-        ({"pyramid_levels": 0}, "pyramid_levels must be a whole number from 1 to 8, got 0"),
-        ({"pyramid_levels": 40}, "pyramid_levels must be a whole number from 1 to 8, got 40"),
-        ({"pyramid_levels": True}, "pyramid_levels must be a whole number from 1 to 8, got True"),
+        ({"pyramid": 2}, r"pyramid must be 1 to 8 whole numbers, such as \(1, 2, 4\), got 2"),
+        ({"pyramid": ()}, r"pyramid must be 1 to 8 whole numbers, such as \(1, 2, 4\), got \(\)"),
+        ({"pyramid": (1, 400)}, r"pyramid\[1\] must be a whole number from 1 to 128, got 400"),
+        ({"pyramid": [True]}, r"pyramid\[0\] must be a whole number from 1 to 128, got True"),
+        ({"whitening": 0}, "whitening must be a finite number above 0, got 0"),
+        ({"n_components": 0}, "n_components must be a whole number of at least 1, got 0"),
+        ({"n_components": 145}, "n_components must be at most 144, .* got 145"),
         ({"n_words": 0}, "n_words must be a whole number of at least 1, got 0"),
         ({"n_words": None}, "n_words must be a whole number of at least 1, got None"),
         ({"max_descriptors": 10**30}, "max_descriptors must be a whole number from 1000 to 2147"),
@@ -297,16 +332,17 @@ class Residuals(Coding):
     def names(cls, n_words, n_columns):
         return [f"residual{i}" for i in range(n_columns)]
 
-    def encode(self, values, regions, n_regions):
-        sums = np.zeros((n_regions, len(self.word)))
+    def encode(self, values, regions, offsets, n_regions):
+        sums = np.zeros((len(offsets) - 1, n_regions, len(self.word)))
+        images = np.repeat(np.arange(len(sums)), np.diff(offsets))
         for level in regions.T:
-            np.add.at(sums, level, values - self.word)
+            np.add.at(sums, (images, level), values - self.word)
         return sums
 
 
 def test_another_coding_is_one_class(images, monkeypatch):
     monkeypatch.setitem(CODINGS, "residuals", Residuals)
-    bag = BagOfVisualWords(3, patches=PATCHES, assignment="residuals", pyramid_levels=2)
+    bag = BagOfVisualWords(3, patches=PATCHES, coding="residuals", pyramid=(1, 2))
     rows = bag.fit_transform(images[:4])
     assert rows.shape == (4, 5 * 144)
     assert bag.get_feature_names_out()[-1] == "grid2_row1_column1_residual143"
@@ -319,15 +355,17 @@ def test_another_coding_is_one_class(images, monkeypatch):
 
 def test_whole_numbers_of_any_kind_are_the_same_parameters(images):
     """Though a product of small ones overflows."""
-    small = {"n_words": np.uint8(20), "pyramid_levels": np.uint8(4)}
-    expected = BagOfVisualWords(20, pyramid_levels=4, patches=PATCHES).fit_transform(images)
+    small = {"n_words": np.uint8(20), "pyramid": np.array([1, 2, 4, 8], np.uint8)}
+    expected = BagOfVisualWords(20, pyramid=(1, 2, 4, 8), patches=PATCHES).fit_transform(images)
     bag = BagOfVisualWords(**small, patches=PATCHES).fit(images)
     assert_array_equal(bag.transform(images), expected)
     assert len(bag.get_feature_names_out()) == expected.shape[1] == 20 * (1 + 4 + 16 + 64)
 
 
 def test_patches_of_another_kind_are_refused(images):
-    with pytest.raises(TypeError, match="patches must be DensePatches, KeypointPatches or None"):
+    with pytest.raises(
+        TypeError, match="patches must be DensePatches, KeypointPatches, PixelPatches"
+    ):
         BagOfVisualWords(n_words=2, patches="sift").fit(images)
 
 
