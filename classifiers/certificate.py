@@ -28,9 +28,10 @@ from scipy.sparse import csr_array
 
 from visualwords.threads import row_blocks
 
+from .kernels.products import block_gradient, scaled_block
 from .losses import Labels, Loss
 from .objective import Objective, Weights
-from .scaling import Scaling, StandardisedRows
+from .scaling import Scaling
 
 __all__ = ["Bound", "balanced", "certify"]
 
@@ -181,22 +182,23 @@ class _Products(NamedTuple):
 def _products(objective: Objective, W: Weights, A: Array) -> _Products:
     """Multiply the rows with a dual point, in one pass over X."""
     scaling = objective.scaling or _centring(objective)
-    rows = StandardisedRows(objective.X, scaling)
     raw = W if objective.scaling is None else scaling.raw(W)
     sizes = np.abs(A).sum(axis=1)
 
     def product(block: slice) -> tuple[Array, Array, float]:
-        X = rows[block]
-        columns, longest = A[block].T @ X, float(np.vecdot(X, X).max())
-        return columns, sizes[block] @ np.abs(X, out=X), longest
+        rows, size, longest = scaled_block(
+            objective.X[block], scaling.mean, scaling.scale, sizes[block]
+        )
+        return block_gradient(rows, A[block]), size, longest
 
-    columns, size, longest = np.zeros((A.shape[1], rows.shape[1])), np.zeros(rows.shape[1]), 0.0
+    n_columns = objective.X.shape[1]
+    columns, size, longest = np.zeros((A.shape[1], n_columns)), np.zeros(n_columns), 0.0
     blocks = list(row_blocks(len(A), BLOCK_ROWS))
     for of_block, its_size, its_longest in objective.map(product, blocks):
         columns += of_block
         size += its_size
         longest = max(longest, its_longest)
-    terms = min(len(A), BLOCK_ROWS) + len(blocks) + 4
+    terms = min(len(A), BLOCK_ROWS) + len(blocks) + 5
     largest = np.abs(raw).max(axis=0)
     raw_size = size * scaling.scale + sizes.sum() * np.abs(scaling.mean)
     of_scores = float(largest[:-1] @ raw_size + largest[-1] * sizes.sum())
@@ -205,7 +207,7 @@ def _products(objective: Objective, W: Weights, A: Array) -> _Products:
         columns,
         origin,
         ROUNDING * terms * size,
-        ROUNDING * (rows.shape[1] + 4) * of_scores,
+        ROUNDING * (n_columns + 4) * of_scores,
         float(np.sqrt(longest)),
     )
 

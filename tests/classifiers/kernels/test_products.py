@@ -10,6 +10,7 @@ from visualwords.classifiers.kernels.products import (
     block_gradient,
     block_moments,
     block_scores,
+    scaled_block,
 )
 
 SHAPES = [
@@ -35,6 +36,20 @@ def test_scores_are_the_product(shape, dtype):
     assert scores.dtype == dtype
     exact = X.astype(np.float64) @ coef.T.astype(np.float64) + intercept
     assert_allclose(scores, exact, atol=3e-5 if dtype == np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 13), (40, 334), (3, 0)])
+def test_scaled_rows_and_their_sizes_are_those_of_the_definition(shape):
+    rng = np.random.default_rng(3)
+    X, weights = rng.normal(size=shape) + 5, rng.random(shape[0])
+    mean, scale = rng.normal(size=shape[1]) + 5, rng.random(shape[1]) + 0.1
+    before = X.copy()
+    rows, sizes, longest = scaled_block(X, mean, scale, weights)
+    exact = (X - mean) / scale
+    assert_allclose(rows, exact, rtol=1e-15)
+    assert_allclose(sizes, weights @ np.abs(exact), rtol=1e-13)
+    assert_allclose(longest, (exact**2).sum(axis=1).max(), rtol=1e-13)
+    assert_array_equal(X, before)
 
 
 @pytest.mark.parametrize("d", [1, 30, 64, 334])
