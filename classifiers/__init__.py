@@ -1,6 +1,6 @@
 """Linear classifiers: matrix -> labels."""
 
-from .cross_validation import LinearSVMCV, SoftmaxCV
+from .calibration import expected_calibration_error
 from .gradients import (
     GradientCheck,
     NumericalGradientDescent,
@@ -10,6 +10,7 @@ from .gradients import (
 from .hinges import CrammerSinger, Hinge, OneVsRestHinge, SquaredHinge
 from .landscape import PathPlane, breakpoints, landscape, path_plane, random_directions
 from .linear import LinearSVM, Softmax
+from .linear_cv import LinearSVMCV, SoftmaxCV
 from .losses import CrossEntropy, Loss
 from .objective import Objective
 from .penalties import L2, Penalty
@@ -56,6 +57,7 @@ __all__ = [
     "State",
     "breakpoints",
     "check_gradient",
+    "expected_calibration_error",
     "landscape",
     "numerical_gradient",
     "path_plane",

@@ -1,4 +1,4 @@
-"""``LinearSVMCV`` and ``SoftmaxCV``: the penalty chosen by cross-validation."""
+"""``CrossValidated``: how ``LinearSVMCV`` and ``SoftmaxCV`` choose their penalty."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,33 +9,29 @@ import numpy as np
 import numpy.typing as npt
 
 from .base import LinearClassifier
+from .calibration import find_temperature
 from .columns import adjusted, frame_of
 from .folds import Indices, Splits, fold_of_each_row, make_splits
-from .linear import LinearSVM, Softmax
-from .losses import Loss
 from .objective import Objective
 from .part_search import PartSearch
 from .parts import Alpha, divided
 from .scaling import Scaling, Weights, scalings_outside
-from .shared_docs import with_shared_docs
 from .solvers.base import Solver
 from .solvers.curvature import Spectrum, column_gram, sample, sample_size
+from .solvers.held_out import accuracies, held_out_accuracies, held_out_scores
 from .solvers.path import Models
 from .solvers.path_model import Model
 from .sources import ColumnStack, Source
 from .validation import (
-    ClassWeight,
     LabelArray,
     MatrixLike,
-    RandomState,
     check_training_data,
     row_weights,
     seed_of,
 )
 
-__all__ = ["LinearSVMCV", "SoftmaxCV"]
+__all__ = ["CrossValidated"]
 
-ALPHAS = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0)
 # The columns' correlations are measured on so many rows a column: some steps are not evaluated.
 ROWS_PER_COLUMN = 16
 
@@ -47,9 +43,11 @@ class CrossValidated(LinearClassifier):
     cv: Splits
     tol: float
     per_part: bool
+    calibrate: bool
     alpha_: Alpha
     tried_: list[Alpha]
     scores_: Weights
+    temperature_: float
     solver: Solver | None = None
     warm_start: bool = False
 
@@ -98,8 +96,9 @@ class CrossValidated(LinearClassifier):
                 f"cv={self.cv!r}: there are folds whose rows all have weight 0; take fewer folds"
             )
         folds = fold_of_each_row(splits, len(labels))
-        if folds is None and self.per_part:
-            raise ValueError(f"per_part needs a cv that tests each row once, got cv={self.cv!r}")
+        for name in ("per_part", "calibrate"):
+            if folds is None and getattr(self, name):
+                raise ValueError(f"{name} needs a cv that tests each row once, got cv={self.cv!r}")
         self.tried_ = [float(alpha) for alpha in self.alphas]
         W = np.zeros(objective.shape)
         if folds is None:
@@ -148,15 +147,18 @@ class CrossValidated(LinearClassifier):
             everything.measure(models, seed)
             models = [model.again() for model in models]
         scalings = self._scalings(X, objective, folds)
-        self.scores_ = everything.held_out_accuracies(models, scalings, self.tol, seed)
-        best = self._best()
-        if not (self.per_part and isinstance(X, ColumnStack) and len(X.parts) > 1):
-            return models[best]
-        parts = PartSearch(everything, scalings, gram, X.widths, self.tol, seed)
-        found = parts.run(models[best], self.scores_[best])
-        of_parts = parts.alphas(models[best].alpha)[1:].tolist()  # the first is known
-        self.tried_ += [dict(zip(X.names, alphas, strict=True)) for alphas in of_parts]
-        self.scores_ = np.concatenate([self.scores_, list(parts.tried.values())[1:]])
+        self.scores_ = held_out_accuracies(everything, models, scalings, self.tol, seed)
+        found = models[self._best()]
+        if self.per_part and isinstance(X, ColumnStack) and len(X.parts) > 1:
+            parts = PartSearch(everything, scalings, gram, X.widths, self.tol, seed)
+            common, found = found.alpha, parts.run(found, self.scores_[self._best()])
+            of_parts = parts.alphas(common)[1:].tolist()  # the first is known
+            self.tried_ += [dict(zip(X.names, alphas, strict=True)) for alphas in of_parts]
+            self.scores_ = np.concatenate([self.scores_, list(parts.tried.values())[1:]])
+        self.__dict__.pop("temperature_", None)
+        if self.calibrate:
+            scores = held_out_scores(everything, found, scalings, self.tol)
+            self.temperature_ = find_temperature(scores, objective.y, objective.sample_weight)
         return found
 
     def _score_split(
@@ -180,7 +182,7 @@ class CrossValidated(LinearClassifier):
             training.minimize(models, 0.1 * self.tol)
             is_test = (of_test > 0).astype(np.intp)
             testing = Models(objective.replaced(sample_weight=of_test), is_test, spectrum)
-            return testing.accuracies([replace(model, held_out=1) for model in models])
+            return accuracies(testing, [replace(model, held_out=1) for model in models])
 
     def _gram(self, objective: Objective, seed: int) -> Weights | None:
         return column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1])
@@ -211,127 +213,3 @@ def _check_penalties(alphas: Sequence[float]) -> None:
     numbers = isinstance(alphas, Sequence | np.ndarray) and np.ndim(alphas) == 1 and len(alphas)
     if not (numbers and all(isinstance(alpha, Real) and 0 < alpha < np.inf for alpha in alphas)):
         raise ValueError(f"alphas must be numbers above 0, got {alphas!r}")
-
-
-@with_shared_docs
-class LinearSVMCV(CrossValidated, LinearSVM):
-    """:class:`LinearSVM` with the penalty that scores best in cross-validation.
-
-    Columns are standardised by the rows that a model sees. All penalties and folds share the
-    passes over X.
-
-    Parameters
-    ----------
-    alphas : sequence of float > 0
-        Strengths of the penalty to choose from; see :class:`LinearSVM`.
-    loss : {losses} or Loss
-        As in :class:`LinearSVM`.
-    {search}
-    {standardize}
-    {fit_intercept}
-    {class_weight}
-    {random_state}
-    {verbose}
-    {n_jobs}
-
-    Attributes
-    ----------
-    {found}
-    {learned}
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> X, y = load_iris(return_X_y=True)
-    >>> LinearSVMCV([0.01, 10.0], standardize=True).fit(X, y).alpha_
-    0.01
-    """
-
-    def __init__(
-        self,
-        alphas: Sequence[float] = ALPHAS,
-        *,
-        loss: str | Loss = "hinge",
-        per_part: bool = False,
-        cv: Splits = 5,
-        tol: float = 1e-2,
-        standardize: bool | str = False,
-        fit_intercept: bool = True,
-        class_weight: ClassWeight = None,
-        random_state: RandomState = None,
-        verbose: int = 0,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.alphas = alphas
-        self.loss = loss
-        self.per_part = per_part
-        self.cv = cv
-        self.tol = tol
-        self.standardize = standardize
-        self.fit_intercept = fit_intercept
-        self.class_weight = class_weight
-        self.random_state = random_state
-        self.verbose = verbose
-        self.n_jobs = n_jobs
-
-
-@with_shared_docs
-class SoftmaxCV(CrossValidated, Softmax):
-    """:class:`Softmax` with the penalty that scores best in cross-validation.
-
-    Columns are standardised by the rows that a model sees. All penalties and folds share the
-    passes over X.
-
-    Parameters
-    ----------
-    alphas : sequence of float > 0
-        Strengths of the penalty to choose from; see :class:`Softmax`.
-    loss : {losses} or Loss
-        As in :class:`Softmax`.
-    {search}
-    {standardize}
-    {fit_intercept}
-    {class_weight}
-    {random_state}
-    {verbose}
-    {n_jobs}
-
-    Attributes
-    ----------
-    {found}
-    {learned}
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> X, y = load_iris(return_X_y=True)
-    >>> SoftmaxCV([0.01, 10.0], standardize=True).fit(X, y).alpha_
-    0.01
-    """
-
-    def __init__(
-        self,
-        alphas: Sequence[float] = ALPHAS,
-        *,
-        loss: str | Loss = "cross_entropy",
-        per_part: bool = False,
-        cv: Splits = 5,
-        tol: float = 1e-2,
-        standardize: bool | str = False,
-        fit_intercept: bool = True,
-        class_weight: ClassWeight = None,
-        random_state: RandomState = None,
-        verbose: int = 0,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.alphas = alphas
-        self.loss = loss
-        self.per_part = per_part
-        self.cv = cv
-        self.tol = tol
-        self.standardize = standardize
-        self.fit_intercept = fit_intercept
-        self.class_weight = class_weight
-        self.random_state = random_state
-        self.verbose = verbose
-        self.n_jobs = n_jobs

@@ -231,7 +231,7 @@ class Softmax(LinearClassifier):
         -------
         ndarray of shape (n_samples, n_classes)
         """
-        return softmax(self._scores(X), axis=1)
+        return softmax(self._scores(X) / self._temperature(), axis=1)
 
     def predict_log_proba(self, X: MatrixLike) -> FloatArray:
         """Compute the logarithm of each probability, also where the probability rounds to 0.
@@ -244,7 +244,7 @@ class Softmax(LinearClassifier):
         -------
         ndarray of shape (n_samples, n_classes)
         """
-        return log_softmax(self._scores(X), axis=1)
+        return log_softmax(self._scores(X) / self._temperature(), axis=1)
 
 
 def _primal_solver(objective: Objective, tol: float) -> Solver:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from .parts import divided
 from .scaling import Scaling, Weights
 from .solvers.curvature import Spectrum
+from .solvers.held_out import held_out_accuracies
 from .solvers.path import Models
 from .solvers.path_model import Columns, Model
 
@@ -72,8 +73,8 @@ class PartSearch:
                 rounds += 1
                 new = [place for place in _neighbours(best, step) if place not in self.tried]
                 models = [self._model(common.alpha, place, found) for place in new]
-                of_folds = self.models.held_out_accuracies(
-                    models, self.scalings, self.tol, self.seed
+                of_folds = held_out_accuracies(
+                    self.models, models, self.scalings, self.tol, self.seed
                 )
                 self.tried |= dict(zip(new, of_folds, strict=True))
                 first = int(of_folds.mean(axis=1).argmax())

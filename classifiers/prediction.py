@@ -64,6 +64,10 @@ class LinearPredictor:
         best = self._scores(X).argmax(axis=1)
         return self.classes_[best]
 
+    def _temperature(self) -> float:
+        """Return what scores are divided by before they become probabilities."""
+        return getattr(self, "temperature_", 1.0)
+
     def _frame(self) -> Scaling | None:
         return Scaling(self.center_, self.unit_) if hasattr(self, "center_") else None
 

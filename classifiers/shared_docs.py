@@ -59,6 +59,13 @@ loss_curve_ : list of float
     The objective at the start and after each iteration. For a loss with kinks, a solver may report
     a smoothed loss until its last iteration.
 """,
+    "calibrate": """\
+calibrate : bool
+    Learn the temperature of the probabilities: they are the softmax of the scores divided by
+    ``temperature_``, which minimises the cross-entropy of rows whose fold a model has not seen
+    (temperature scaling, Guo et al. 2017). It takes about as long as one more penalty, and ``cv``
+    must test each row once. ``predict`` and ``decision_function`` stay as they are.
+""",
     "search": """\
 per_part : bool
     Then search for a penalty for each part of a :class:`ColumnStack`. From the best penalty on, the
@@ -86,6 +93,8 @@ scores_ : ndarray of shape (n_tried, n_splits)
     Accuracy of each penalty on each split. Rows count by their weights: with
     ``class_weight="balanced"`` all classes count alike. Weights that balance the classes are
     computed from all rows.
+temperature_ : float
+    With ``calibrate`` only.
 """,
 }
 

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, confusion_matrix
 
-from ..classifiers import ColumnStack
+from ..classifiers import ColumnStack, expected_calibration_error
 from .extraction import Extraction
 from .progress import Progress
 
@@ -129,7 +129,8 @@ def evaluate(
     -------
     scores : dict
         Per classifier: ``test_accuracy`` of all features, ``by_features``, the recall of every
-        class (None where it has no images) and the confusion matrix (rows: true classes).
+        class (None where it has no images) and the confusion matrix (rows: true classes). Where
+        there are probabilities of all features, their expected ``calibration_error`` in 15 bins.
     predictions : dict of str to ndarray of str
         Per classifier, of all features.
     """
@@ -138,11 +139,15 @@ def evaluate(
     predictions: dict[str, Labels] = {}
     with progress.stage("evaluate", len(labels)) as stage:
         for names, name in product(feature_sets(extraction.features), classifiers):
-            predicted = models[model_name(name, names)].predict(columns(extraction, names, split))
+            model, X = models[model_name(name, names)], columns(extraction, names, split)
+            predicted = model.predict(X)
             accuracy = float(accuracy_score(labels, predicted))
             scores[name]["by_features"]["+".join(names)] = accuracy
             scores[name]["test_accuracy"] = accuracy
             predictions[name] = predicted
+            if len(names) == len(extraction.features) and hasattr(model, "predict_proba"):
+                error = expected_calibration_error(labels, model.predict_proba(X), model.classes_)
+                scores[name]["calibration_error"] = error
         for name, predicted in predictions.items():
             scores[name] |= _per_class(labels, predicted, classes)
         stage.advance(len(labels))

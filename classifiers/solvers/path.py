@@ -171,41 +171,6 @@ class Models:
             held_out += made
         return held_out
 
-    def held_out_accuracies(
-        self, models: list[Model], scalings: list[Scaling | None], tol: float, seed: int
-    ) -> npt.NDArray[np.float64]:
-        """Score models of all rows on each fold, after :meth:`minimize` over the other rows.
-
-        Returns
-        -------
-        ndarray of shape (n_models, n_folds)
-        """
-        self.minimize(models, 0.3 * tol)
-        self.measure(models, seed)
-        held_out = self.leave_out(models, scalings)
-        self.minimize_alike(held_out, 0.1 * tol)
-        return np.array(self.accuracies(held_out)).reshape(-1, len(models)).T.copy()
-
-    def accuracies(self, models: list[Model]) -> list[float]:
-        """Compute the accuracy of each model on the rows that it holds out, in one pass."""
-        held_out = np.array([model.held_out for model in models])
-        groups = {fold: np.flatnonzero(held_out == fold) for fold in np.unique(held_out)}
-        stacks = self._stacks(models, groups)
-
-        def count(rows: slice) -> list[npt.NDArray[Any]]:
-            counts = []
-            for (X, y, weight), stack in zip(self._groups(rows, groups), stacks, strict=True):
-                scores = block_scores(X, *stack).T.reshape(self.objective.n_classes, -1, len(X))
-                right = scores.argmax(axis=0) == y
-                counts.append(right.sum(axis=1) if weight is None else right @ weight)
-            return counts
-
-        accuracies = np.empty(len(models))
-        rights = self._total(count, stacks)
-        for (fold, places), right in zip(groups.items(), rights, strict=True):
-            accuracies[places] = right / self.weight[fold]
-        return list(accuracies.tolist())
-
     def _sums_outside(self, models: list[Model]) -> Sums:
         """Compute the sums of all models over the rows that they see, in one pass."""
         held_out = np.array([model.held_out for model in models])
@@ -223,11 +188,11 @@ class Models:
 
     def _sums(self, models: list[Model], groups: Groups) -> list[Sums]:
         """Compute the sums over each group's rows at its models' trial weights, in one pass."""
-        (n_classes, width), stacks = self.objective.shape, self._stacks(models, groups)
+        (n_classes, width), stacks = self.objective.shape, self.stacks(models, groups)
 
         def sums(rows: slice) -> list[npt.NDArray[Any]]:
             arrays = []
-            for (X, y, weight), stack in zip(self._groups(rows, groups), stacks, strict=True):
+            for (X, y, weight), stack in zip(self.groups_of(rows, groups), stacks, strict=True):
                 scores = block_scores(X, *stack).T.reshape(n_classes, -1).T
                 y_of_all = np.tile(y, len(scores) // max(1, len(y)))
                 values, slopes = self.objective.loss.values_and_grad(scores, y_of_all)
@@ -239,7 +204,7 @@ class Models:
                 arrays.append(slopes.sum(axis=1, dtype=np.float64))
             return arrays
 
-        totals = self._total(sums, stacks)
+        totals = self.total(sums, stacks)
         return [
             (
                 loss,
@@ -248,7 +213,7 @@ class Models:
             for loss, *gradient in zip(totals[::3], totals[1::3], totals[2::3], strict=True)
         ]
 
-    def _stacks(self, models: list[Model], groups: Groups) -> list[tuple[Any, Any]]:
+    def stacks(self, models: list[Model], groups: Groups) -> list[tuple[Any, Any]]:
         """Trial weights of each group's models as one matrix, and their intercepts."""
         weights = np.stack([model.raw_trial() for model in models], axis=1)
         stacks = []
@@ -258,7 +223,7 @@ class Models:
             stacks.append((np.ascontiguousarray(stack[:, :-1]), stack[:, -1]))
         return stacks
 
-    def _groups(self, rows: slice, groups: Groups) -> Iterator[tuple[Any, Any, Any]]:
+    def groups_of(self, rows: slice, groups: Groups) -> Iterator[tuple[Any, Any, Any]]:
         """Yield each group's rows of a block, with their labels and sample weights."""
         X, y = np.ascontiguousarray(self.objective.X[rows]), self.objective.y[rows]
         weight = self.objective.sample_weight
@@ -271,7 +236,7 @@ class Models:
                 seen = np.flatnonzero(self.folds[rows] == fold)
                 yield X[seen], y[seen], None if weight is None else weight[seen]
 
-    def _total(
+    def total(
         self, function: Callable[[slice], list[npt.NDArray[Any]]], stacks: list[tuple[Any, Any]]
     ) -> list[npt.NDArray[np.float64]]:
         """Sum the results of a function over blocks of rows, in the order of the blocks."""

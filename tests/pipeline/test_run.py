@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from visualwords.classifiers import expected_calibration_error
 from visualwords.features import HueHistogram
 from visualwords.pipeline.job import Options
+from visualwords.pipeline.persist import load_estimator
 from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.run import Run
 from visualwords.pipeline.sources import SourceError
@@ -459,3 +461,17 @@ def test_a_killed_job_goes_on_where_it_stopped(crops, test_crops, original, tmp_
     open_run(tmp_path / "run").run(crops, test_crops, recipe())
     assert scores_of(tmp_path / "run") == scores_of(original)
     assert models_of(tmp_path / "run") == models_of(original)
+
+
+def test_calibrated_classifiers_report_the_error_of_their_probabilities(folder):
+    run = open_run(folder)
+    run.train(recipe("LinearSVM.kind=LinearSVMCV", "LinearSVM.calibrate=true", "LinearSVM.cv=2"))
+    scores = run.evaluate()["classifiers"]
+    predicted = rows_of(folder / "predictions.csv")
+    labels = [row["label"] for row in predicted]
+    for name in ("LinearSVM", "Softmax"):
+        model = load_estimator(folder / f"models/{name}-hue+hog+words.npz")
+        probabilities = model.predict_proba(run.matrix(split="test"))
+        expected = expected_calibration_error(labels, probabilities, model.classes_)
+        assert scores[name]["calibration_error"] == pytest.approx(expected)
+    assert expected > 0
