@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from visualwords.threads import row_blocks, worker_threads
 
+from .kernels.products import row_scores
 from .scaling import Scaling, StandardisedRows, Weights
 from .validation import LabelArray, MatrixLike, check_rows
 
@@ -36,7 +37,7 @@ class LinearPredictor:
     unit_: Weights
 
     def decision_function(self, X: MatrixLike) -> FloatArray:
-        """Compute the scores of the classes.
+        """Compute the scores of the classes. Those of a row do not depend on the other rows.
 
         Parameters
         ----------
@@ -74,19 +75,15 @@ class LinearPredictor:
     def _scores(self, X: MatrixLike) -> FloatArray:
         check_is_fitted(self)
         rows_of = check_rows(self, X, reset=False)
-        W, frame, dtype = (
-            np.column_stack([self.coef_, self.intercept_]),
-            self._frame(),
-            rows_of.dtype,
-        )
+        W, frame = np.column_stack([self.coef_, self.intercept_]), self._frame()
+        dtype = rows_of.dtype
         if frame is not None:
             W, rows_of = frame.standardised(W), StandardisedRows(rows_of, frame, dtype)
         coef, intercept = W[:, :-1].astype(dtype), W[:, -1].astype(dtype)
         scores = np.empty((rows_of.shape[0], len(self.classes_)), dtype)
 
         def score_block(rows: slice) -> None:
-            np.matmul(np.ascontiguousarray(rows_of[rows]), coef.T, out=scores[rows])
-            scores[rows] += intercept
+            scores[rows] = row_scores(np.asarray(rows_of[rows]), coef, intercept)
 
         with worker_threads(self.n_jobs) as map_:
             for _ in map_(score_block, row_blocks(rows_of.shape[0], BLOCK_ROWS)):

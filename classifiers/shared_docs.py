@@ -76,7 +76,8 @@ per_part : bool
 cv : int, splitter, iterable of (train, test) or None
     As in scikit-learn: an integer is a number of stratified folds, None is 5. The rows of these
     folds are shuffled by ``random_state``. Splits in which each row is tested once share their
-    passes over X; others, such as random splits, take one fit a split and penalty.
+    passes over X. Others, such as random splits, take passes of their own for each split, which all
+    penalties share.
 tol : float
     Tolerance of the models that are scored. Such a model is done when its next step promises to
     lower the objective by less than a tenth of ``tol``, relative to the objective or, if this is

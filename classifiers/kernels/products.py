@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from visualwords.compiling import kernel
 
-__all__ = ["block_gradient", "block_moments", "block_scores", "scaled_block"]
+__all__ = ["block_gradient", "block_moments", "block_scores", "row_scores", "scaled_block"]
 
 FloatMatrix = npt.NDArray[np.floating]
 DoubleMatrix = npt.NDArray[np.float64]
@@ -35,7 +35,25 @@ MATH = {"reassoc", "contract", "nsz"}
 
 
 def block_scores(X: FloatMatrix, coef: FloatMatrix, intercept: FloatMatrix) -> FloatMatrix:
-    """Return the scores ``X @ coef.T + intercept``.
+    """Return the scores ``X @ coef.T + intercept`` in the fastest way.
+
+    With many classes the last bits of a row's scores may depend on the rows beside it. The
+    parameters are those of :func:`row_scores`.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+        Each class's scores are contiguous, so a reduction over classes sums long rows.
+    """
+    if len(coef) <= MANY_CLASSES:
+        return row_scores(X, coef, intercept)
+    products = coef @ X.T
+    products += intercept[:, np.newaxis]
+    return np.asarray(products.T)
+
+
+def row_scores(X: FloatMatrix, coef: FloatMatrix, intercept: FloatMatrix) -> FloatMatrix:
+    """Return the scores ``X @ coef.T + intercept``; those of a row depend on that row alone.
 
     Parameters
     ----------
@@ -46,7 +64,7 @@ def block_scores(X: FloatMatrix, coef: FloatMatrix, intercept: FloatMatrix) -> F
     Returns
     -------
     ndarray of shape (n, n_classes)
-        Each class's scores are contiguous, so a reduction over classes sums long rows.
+        Each class's scores are contiguous.
 
     Raises
     ------
@@ -55,7 +73,7 @@ def block_scores(X: FloatMatrix, coef: FloatMatrix, intercept: FloatMatrix) -> F
 
     Examples
     --------
-    >>> block_scores(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]]), np.zeros(2))
+    >>> row_scores(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]]), np.zeros(2))
     array([[11., 17.]])
     """
     if coef.shape != (len(intercept), X.shape[1]):
@@ -63,10 +81,6 @@ def block_scores(X: FloatMatrix, coef: FloatMatrix, intercept: FloatMatrix) -> F
             f"expected weights of shape {(len(intercept), X.shape[1])} for rows of shape "
             f"{X.shape} and {len(intercept)} intercepts, got {coef.shape}"
         )
-    if len(coef) > MANY_CLASSES:
-        products = coef @ X.T
-        products += intercept[:, np.newaxis]
-        return np.asarray(products.T)
     scores = np.empty((len(coef), len(X)), X.dtype)
     _fill_scores(_read_only(X), _read_only(coef), np.ascontiguousarray(intercept), scores)
     return scores.T

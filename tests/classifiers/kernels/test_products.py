@@ -10,6 +10,7 @@ from visualwords.classifiers.kernels.products import (
     block_gradient,
     block_moments,
     block_scores,
+    row_scores,
     scaled_block,
 )
 
@@ -53,17 +54,17 @@ def test_scaled_rows_and_their_sizes_are_those_of_the_definition(shape):
 
 
 @pytest.mark.parametrize("d", [1, 30, 64, 334])
-@pytest.mark.parametrize("n_classes", [1, 4, 10])
+@pytest.mark.parametrize("n_classes", [1, 4, 10, MANY_CLASSES + 8])
 @pytest.mark.parametrize("dtype", ["f", "d"])
 def test_a_row_of_scores_depends_on_its_row_alone(d, n_classes, dtype):
     rng = np.random.default_rng(1)
     X = rng.normal(size=(9, d)).astype(dtype)
     weights, intercept = rng.normal(size=(n_classes, d)).astype(dtype), np.zeros(n_classes, dtype)
-    scores = block_scores(X, weights, intercept)
+    scores = row_scores(X, weights, intercept)
     for i in range(9):
-        assert_array_equal(block_scores(X[i : i + 1], weights, intercept), scores[i : i + 1])
+        assert_array_equal(row_scores(X[i : i + 1], weights, intercept), scores[i : i + 1])
     X[2, d // 2] = np.nan
-    broken = block_scores(X, weights, intercept)
+    broken = row_scores(X, weights, intercept)
     assert np.isnan(broken[2]).all()
     assert_array_equal(np.delete(broken, 2, axis=0), np.delete(scores, 2, axis=0))
 
