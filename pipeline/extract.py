@@ -17,6 +17,7 @@ from .reader import Reader
 from .sources import Source
 from .store.claims import open_claims
 from .store.files import Folder
+from .store.matrix import Places
 from .store.rows import FeatureRows
 from .store.shards import DIGEST_BYTES, SHARD_ROWS, Digests, RowFailure, shard_name
 from .workers import ShardTask
@@ -43,6 +44,8 @@ class Plan:
         With the columns of :data:`.scan.IMAGES`.
     features : dict of str to FeatureRows
     refs : dict of str to FeatureRef
+    places : dict of str to Places
+        By feature: where the rows of the images lie.
     missing : dict of str to ndarray of bool
         By feature: whether an image has neither a row nor a reason why it has none.
     retried : dict of str to ndarray of bool
@@ -53,6 +56,7 @@ class Plan:
     images: pa.Table
     features: dict[str, FeatureRows]
     refs: dict[str, FeatureRef]
+    places: dict[str, Places]
     missing: dict[str, npt.NDArray[np.bool_]]
     retried: dict[str, npt.NDArray[np.bool_]]
 
@@ -82,19 +86,20 @@ def plan(
         Kinds of failure to try again; "all" is all kinds.
     """
     digests, is_sound = digests_of(images)
-    features, missing, retried = {}, {}, {}
+    features, places, missing, retried = {}, {}, {}, {}
     for name, ref in refs.items():
         rows = FeatureRows(store, name, ref.folder.removeprefix(f"{name}-"))
-        lacks = is_sound & ~rows.find(digests).found
+        found = rows.find(digests)
+        lacks = is_sound & ~found.found
         again = np.zeros(len(lacks), bool)
-        places = np.flatnonzero(lacks)
-        for k, failure in rows.failures(digests[places]).items():
+        lacking = np.flatnonzero(lacks)
+        for k, failure in rows.failures(digests[lacking]).items():
             if failure.kind in retry or "all" in retry:
-                again[places[k]] = True
+                again[lacking[k]] = True
             else:
-                lacks[places[k]] = False
-        features[name], missing[name], retried[name] = rows, lacks, again
-    return Plan(source, images, features, dict(refs), missing, retried)
+                lacks[lacking[k]] = False
+        features[name], places[name], missing[name], retried[name] = rows, found, lacks, again
+    return Plan(source, images, features, dict(refs), places, missing, retried)
 
 
 def compute(
@@ -124,10 +129,11 @@ def compute(
     """
     work = Work(computed=dict.fromkeys(plan.refs, 0))
     passing: dict[bytes, RowFailure] = {}
-    n_images, todo = plan.images.num_rows, _wanted(plan)
+    digests, is_sound = digests_of(plan.images)
+    n_images, todo = plan.images.num_rows, _wanted(plan, digests)
     allowed = np.inf if max_failures is None else max_failures
     allowed = allowed * n_images if allowed < 1 else allowed
-    n_failed = n_images - int(_is_sound(plan).sum())
+    n_failed = n_images - int(is_sound.sum())
     is_here = engine_of(n_jobs) == "threads"
     if store.url.startswith("memory://") and not is_here:
         raise ValueError(
@@ -137,7 +143,7 @@ def compute(
     with progress.stage("extract", n_images) as stage, open_claims(store, known) as claims:
         stage.advance(n_images - len(todo), n_failed)
         _check_failures(n_failed, allowed, n_images)
-        tasks = _tasks(plan, todo, store, reader, time_limit, is_here=is_here)
+        tasks = _tasks(plan, todo, digests, store, reader, time_limit, is_here=is_here)
         for task, receipt in compute_shards(tasks, claims, n_jobs, stage.advance):
             work.add(receipt)
             for i, failure in receipt.failures.items():
@@ -147,13 +153,12 @@ def compute(
             _check_failures(n_failed, allowed, n_images)
         computed = ", ".join(name for name, n_rows in work.computed.items() if n_rows)
         stage.summary = f"{computed or 'nothing new'}: {work.decoded} images decoded"
-    for rows in plan.features.values():
-        rows.refresh()
-    return Extraction(ledger(plan.images, plan.features, passing), plan.features, work)
-
-
-def _is_sound(plan: Plan) -> npt.NDArray[np.bool_]:
-    return digests_of(plan.images)[1]
+    places = {
+        name: rows.find(digests) if rows.refresh() else plan.places[name]
+        for name, rows in plan.features.items()
+    }
+    table = ledger(plan.images, plan.features, places, passing)
+    return Extraction(table, plan.features, places, work)
 
 
 def _check_failures(n_failed: int, allowed: float, n_images: int) -> None:
@@ -164,9 +169,8 @@ def _check_failures(n_failed: int, allowed: float, n_images: int) -> None:
         )
 
 
-def _wanted(plan: Plan) -> npt.NDArray[np.intp]:
+def _wanted(plan: Plan, digests: Digests) -> npt.NDArray[np.intp]:
     """Return the images that lack something; one that is there twice is computed once."""
-    digests, _ = digests_of(plan.images)
     wanted = np.flatnonzero(np.logical_or.reduce(list(plan.missing.values())))
     _, first = np.unique(digests[wanted].view(f"S{DIGEST_BYTES}"), return_index=True)
     return wanted[np.sort(first)]
@@ -175,6 +179,7 @@ def _wanted(plan: Plan) -> npt.NDArray[np.intp]:
 def _tasks(
     plan: Plan,
     wanted: npt.NDArray[np.intp],
+    digests: Digests,
     store: Folder,
     reader: Reader,
     time_limit: float | None,
@@ -182,24 +187,34 @@ def _tasks(
     is_here: bool,
 ) -> Iterator[ShardTask]:
     """Cut the images into shards, those together that lack the same features."""
-    if not len(wanted):
-        return
-    digests, _ = digests_of(plan.images)
-    lacks, url = np.stack(list(plan.missing.values())), store.absolute_url
-    kinds, which = np.unique(lacks[:, wanted], axis=1, return_inverse=True)
-    for k in range(kinds.shape[1]):
-        refs = [
-            ref
-            for ref, is_missing in zip(plan.refs.values(), kinds[:, k], strict=True)
-            if is_missing
-        ]
-        for images in _shards(plan.images, wanted[which.ravel() == k], reader):
+    url = store.absolute_url
+    for lacking, chosen in _by_what_they_lack(plan, wanted):
+        refs = [plan.refs[name] for name in lacking]
+        for images in _shards(plan.images, chosen, reader):
             name = shard_name(digests[images])
             locations = plan.images["location"].take(images).to_pylist()
             attempts = _attempts(plan, refs, digests[images])
             raw = [digest.tobytes() for digest in digests[images]]
             source = plan.source if is_here else plan.source.only(locations)
             yield ShardTask(name, source, locations, raw, attempts, refs, url, reader, time_limit)
+
+
+def _by_what_they_lack(
+    plan: Plan, wanted: npt.NDArray[np.intp]
+) -> list[tuple[list[str], npt.NDArray[np.intp]]]:
+    """Return sets of features and the images that lack just these."""
+    groups: list[tuple[list[str], npt.NDArray[np.intp]]] = [([], wanted)]
+    for name, lacks in plan.missing.items():
+        groups = [
+            group
+            for names, images in groups
+            for group in (
+                ([*names, name], images[lacks[images]]),
+                (names, images[~lacks[images]]),
+            )
+            if len(group[1])
+        ]
+    return groups
 
 
 def _attempts(plan: Plan, refs: Sequence[FeatureRef], digests: Digests) -> list[int]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from ..classifiers import ColumnStack
 from .features import FeatureRef
 from .ledger import digests_of
-from .store.matrix import RowMatrix
+from .store.matrix import Places, RowMatrix
 from .store.rows import FeatureRows
 from .workers import Receipt
 
@@ -53,6 +53,8 @@ class Extraction:
     images : pyarrow.Table
         As :func:`.ledger.ledger` returns them.
     rows : mapping of str to FeatureRows
+    places : mapping of str to Places, optional
+        Where the rows of the images lie, where that is known.
     work : Work, optional
 
     Attributes
@@ -68,11 +70,15 @@ class Extraction:
     """
 
     def __init__(
-        self, images: pa.Table, rows: Mapping[str, FeatureRows], work: Work | None = None
+        self,
+        images: pa.Table,
+        rows: Mapping[str, FeatureRows],
+        places: Mapping[str, Places] | None = None,
+        work: Work | None = None,
     ) -> None:
         digests, _ = digests_of(images)
         self._rows = dict(rows)
-        self._places = {name: r.find(digests) for name, r in self._rows.items()}
+        self._places = dict(places or {name: r.find(digests) for name, r in rows.items()})
         self.features = list(self._rows)
         self.images = images
         for name in self.features:
@@ -85,8 +91,8 @@ class Extraction:
         places, rows = self._places[name], self._rows[name]
         absent = ~places.found
         files = pa.array(rows.shard_files, pa.string())
-        shards = files.take(pa.array(np.maximum(places.shard, 0), mask=absent))
-        numbers = pa.array(places.row.astype(np.int32), mask=absent)
+        shards = pa.DictionaryArray.from_arrays(pa.array(places.shard, mask=absent), files)
+        numbers = pa.array(places.row, mask=absent)
         for column, values in ((f"{name}_shard", shards), (f"{name}_row", numbers)):
             if column in self.images.column_names:
                 self.images = self.images.drop_columns(column)

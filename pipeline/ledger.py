@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .failures import CRASHED, REFUSED
+from .store.matrix import Places
 from .store.rows import FeatureRows
 from .store.shards import DIGEST_BYTES, Digests, RowFailure
 
@@ -20,14 +21,17 @@ def digests_of(images: pa.Table) -> tuple[Digests, npt.NDArray[np.bool_]]:
     A file that could not be read has a digest of zeros.
     """
     column = images["digest"].combine_chunks()
-    has_one = column.is_valid().to_numpy(zero_copy_only=False)
-    raw = b"".join(pc.fill_null(column, bytes(DIGEST_BYTES)).to_pylist())
-    is_sound = has_one & images["kind"].combine_chunks().is_null().to_numpy(zero_copy_only=False)
-    return np.frombuffer(raw, f"V{DIGEST_BYTES}"), is_sound
+    is_sound = pc.and_(column.is_valid(), images["kind"].combine_chunks().is_null())
+    filled = pc.fill_null(column, bytes(DIGEST_BYTES)).cast(pa.binary(DIGEST_BYTES))
+    digests = np.frombuffer(filled.buffers()[1] or b"", f"V{DIGEST_BYTES}")
+    return digests[filled.offset :][: len(filled)], is_sound.to_numpy(zero_copy_only=False)
 
 
 def ledger(
-    images: pa.Table, features: Mapping[str, FeatureRows], passing: Mapping[bytes, RowFailure]
+    images: pa.Table,
+    features: Mapping[str, FeatureRows],
+    rows: Mapping[str, Places],
+    passing: Mapping[bytes, RowFailure],
 ) -> pa.Table:
     """Return what became of each image.
 
@@ -36,6 +40,8 @@ def ledger(
     images : pyarrow.Table
         With the columns of :data:`.scan.IMAGES`.
     features : mapping of str to FeatureRows
+    rows : mapping of str to Places
+        Where the rows of the images lie, by feature.
     passing : mapping of digest to RowFailure
         Failures that the store does not keep.
 
@@ -45,20 +51,21 @@ def ledger(
         With the columns path, label, split, digest, rows, columns, status ("ok" or "failed"),
         kind, reason and attempts.
     """
-    kinds, reasons = images["kind"].to_pylist(), images["reason"].to_pylist()
-    attempts = np.ones(len(kinds), np.int32)
+    kinds, reasons = images["kind"].combine_chunks(), images["reason"].combine_chunks()
+    attempts = np.ones(len(images), np.int32)
     digests, is_sound = digests_of(images)
-    has_rows = np.logical_and.reduce([r.find(digests).found for r in features.values()])
-    for i in np.flatnonzero(is_sound & ~has_rows).tolist():
-        kinds[i], reasons[i], attempts[i] = _why(digests[i].tobytes(), features, passing)
-    status = ["ok" if kind is None else "failed" for kind in kinds]
-    named = {name: images[name] for name in ("path", "label", "split", "digest", "rows", "columns")}
+    lacks = is_sound & ~np.logical_and.reduce([places.found for places in rows.values()])
+    if lacks.any():
+        whys = [_why(digest.tobytes(), features, passing) for digest in digests[lacks]]
+        kind, reason, attempts[lacks] = zip(*whys, strict=True)
+        kinds = pc.replace_with_mask(kinds, lacks, pa.array(kind, pa.string()))
+        reasons = pc.replace_with_mask(reasons, lacks, pa.array(reason, pa.string()))
     columns = {
-        **named,
-        "status": pa.array(status, pa.string()),
-        "kind": pa.array(kinds, pa.string()),
-        "reason": pa.array(reasons, pa.string()),
-        "attempts": pa.array(attempts, pa.int32()),
+        **{name: images[name] for name in ("path", "label", "split", "digest", "rows", "columns")},
+        "status": pc.if_else(kinds.is_null(), "ok", "failed"),
+        "kind": kinds,
+        "reason": reasons,
+        "attempts": pa.array(attempts),
     }
     return pa.table(columns)
 

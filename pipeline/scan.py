@@ -1,4 +1,8 @@
-"""The first stage: know every image by the digest of its bytes and by its header."""
+"""The first stage: know every image by the digest of its bytes and by its header.
+
+A million images are known by about 150 MB, so they are listed, looked up and put together some
+thousands at a time.
+"""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -14,25 +18,15 @@ from .interruption import Interrupted
 from .progress import Progress
 from .reader import ImageError, Reader
 from .sources import LISTING, Source, SourceError
-from .store.index import ImageIndex
+from .store.index import FOUND, ImageIndex, Keys, image_keys
 
 __all__ = ["IMAGES", "digest_of", "scan"]
 
 IMAGES_PER_TASK = 256
-UNSEEN = (None, 0, 0, None, None)  # what is known of an image before it is read
+LISTED = [name for name in LISTING.names if name != "signature"]
 
-# What is known of each image after the scan. A null digest: the bytes could not be had.
-IMAGES = pa.schema(
-    [
-        *LISTING,
-        ("digest", pa.binary()),
-        ("rows", pa.int32()),
-        ("columns", pa.int32()),
-        ("kind", pa.string()),  # of failure; null where the header is sound
-        ("reason", pa.string()),
-    ]
-)
-FOUND = [field.name for field in IMAGES][len(LISTING) :]
+# What is known of each image after the scan.
+IMAGES = pa.schema([*(LISTING.field(name) for name in LISTED), *FOUND])
 
 
 def digest_of(image: bytes | npt.NDArray[np.uint8]) -> bytes:
@@ -58,40 +52,103 @@ def scan(
         With the columns of ``IMAGES``; its rows are in the order of the source.
     """
     with progress.stage("scan", None) as stage:
-        listed = list(source.images())
-        if not listed:
+        batches = list(_batches(source, index))
+        n_new = sum(len(batch.new) for batch in batches)
+        stage.total = sum(batch.images.num_rows for batch in batches)
+        if not stage.total:
             raise SourceError(f"{source.name}: no images")
-        images = pa.concat_tables(listed).combine_chunks()
-        keys = source.index_keys(images["location"].combine_chunks())
-        known, is_known = index.find(keys, images["signature"].combine_chunks())
-        new = np.flatnonzero(~is_known)
-        stage.total = len(is_known)
-        stage.advance(len(is_known) - len(new))
-        locations = images["location"].take(new).to_pylist()
-        found: list[Any] = [UNSEEN] * len(new)
+        stage.advance(stage.total - n_new)
         try:
-            for task, results in in_workers(
-                _look, _tasks(source, reader, locations, n_jobs), n_jobs
-            ):
-                if isinstance(results, Crash):
-                    raise SourceError(f"{task.locations[0]}: {results.reason}")
-                found[task.start : task.start + len(results)] = results
-                stage.advance(len(results))
+            for task, seen in in_workers(_look, _tasks(source, reader, batches, n_jobs), n_jobs):
+                if isinstance(seen, Crash):
+                    raise SourceError(f"{task.locations[0]}: {seen.reason}")
+                batches[task.batch].seen[task.start] = seen
+                stage.advance(len(seen))
         except Interrupted:
-            index.append(_named(images, keys, new, found))
+            _remember(index, batches)
             raise
-        seen = _found_table(found)
-        index.append(_named(images, keys, new, found))
-        table = _merged(images, known.select(FOUND), seen, is_known)
+        _remember(index, batches)
+        table = _together(batches)
         n_failed = len(table) - table["kind"].null_count
         empty = source.empty_folders()
         nothing = f"; nothing in {', '.join(empty)}" if empty else ""
-        stage.summary = f"{len(table)} images, {len(new)} read, {n_failed} refused{nothing}"
+        stage.summary = f"{len(table)} images, {n_new} read, {n_failed} refused{nothing}"
     return table
+
+
+@dataclass
+class _Batch:
+    """Some images of the listing.
+
+    Attributes
+    ----------
+    images : pyarrow.Table
+        As the source lists them, without the signature.
+    found : pyarrow.Table
+        What the index knows; the rows of new images are arbitrary.
+    new : ndarray of int
+        The numbers of the images that are to be read.
+    keys : ndarray
+        Of the new images.
+    seen : dict of int to pyarrow.Table
+        What was found of new images, by the number of the first of them.
+    """
+
+    images: pa.Table
+    found: pa.Table
+    new: npt.NDArray[np.intp]
+    keys: Keys
+    seen: dict[int, pa.Table]
+
+    def whole(self) -> pa.Table:
+        """Return the images with all that is known of them."""
+        found = self.found
+        if self.seen:
+            seen = [self.seen[start] for start in sorted(self.seen)]
+            place = np.arange(len(found))
+            place[self.new] = len(found) + np.arange(len(self.new))
+            found = pa.concat_tables([found, *seen]).combine_chunks().take(place)
+        return pa.table([*self.images.columns, *found.columns], schema=IMAGES)
+
+
+def _batches(source: Source, index: ImageIndex) -> Iterator[_Batch]:
+    for listed in source.images():
+        keys = image_keys(
+            source.index_keys(listed["location"].combine_chunks()),
+            listed["signature"].combine_chunks(),
+        )
+        found, is_known = index.find(keys)
+        new = np.flatnonzero(~is_known)
+        yield _Batch(listed.select(LISTED), found, new, keys[new], {})
+
+
+def _remember(index: ImageIndex, batches: Sequence[_Batch]) -> None:
+    """Keep in the index what was found."""
+    parts = [(batch, start) for batch in batches for start in sorted(batch.seen)]
+    if parts:
+        keys = [batch.keys[start : start + len(batch.seen[start])] for batch, start in parts]
+        seen = [batch.seen[start] for batch, start in parts]
+        index.append(np.concatenate(keys), pa.concat_tables(seen))
+
+
+def _together(batches: list[_Batch]) -> pa.Table:
+    """Return one table of all images; what it is made from is freed a column at a time."""
+    parts = []
+    while batches:
+        parts.append(batches.pop().whole())
+    table = pa.concat_tables(reversed(parts))
+    parts.clear()
+    columns = table.columns
+    del table
+    for i, column in enumerate(columns):
+        columns[i] = column.combine_chunks()
+        del column
+    return pa.table(columns, schema=IMAGES)
 
 
 @dataclass(frozen=True)
 class _Look:
+    batch: int
     start: int
     source: Source
     reader: Reader
@@ -99,16 +156,21 @@ class _Look:
 
 
 def _tasks(
-    source: Source, reader: Reader, locations: Sequence[str], n_jobs: Workers | int | None
+    source: Source, reader: Reader, batches: Sequence[_Batch], n_jobs: Workers | int | None
 ) -> Iterator[_Look]:
     is_here = engine_of(n_jobs) == "threads"
-    for start in range(0, len(locations), IMAGES_PER_TASK):
-        some = locations[start : start + IMAGES_PER_TASK]
-        yield _Look(start, source if is_here else source.only(some), reader, some)
+    for number, batch in enumerate(batches):
+        for start in range(0, len(batch.new), IMAGES_PER_TASK):
+            some = batch.new[start : start + IMAGES_PER_TASK]
+            locations = batch.images["location"].take(some).to_pylist()
+            there = source if is_here else source.only(locations)
+            yield _Look(number, start, there, reader, locations)
 
 
-def _look(task: _Look) -> list[tuple[Any, ...]]:
-    return [_look_at(task.source, location, task.reader) for location in task.locations]
+def _look(task: _Look) -> pa.Table:
+    found = [_look_at(task.source, location, task.reader) for location in task.locations]
+    columns = zip(*found, strict=True)
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, FOUND, strict=True)], FOUND)
 
 
 def _look_at(source: Source, location: str, reader: Reader) -> tuple[Any, ...]:
@@ -125,33 +187,3 @@ def _look_at(source: Source, location: str, reader: Reader) -> tuple[Any, ...]:
     except ImageError as error:
         return digest, 0, 0, error.kind, str(error)
     return digest, header.rows, header.columns, None, None
-
-
-def _named(
-    images: pa.Table, keys: pa.Array, new: npt.NDArray[np.intp], found: Sequence[tuple[Any, ...]]
-) -> pa.Table:
-    """Return what was found of new images as the index keeps it."""
-    named = pa.table({"location": keys.take(pa.array(new))})
-    named = named.append_column("signature", images["signature"].take(new))
-    return _with_columns(named, _found_table(found))
-
-
-def _found_table(found: Sequence[tuple[Any, ...]]) -> pa.Table:
-    columns = zip(*found, strict=True) if found else [[] for _ in FOUND]
-    types = [IMAGES.field(name).type for name in FOUND]
-    return pa.table([pa.array(c, t) for c, t in zip(columns, types, strict=True)], names=FOUND)
-
-
-def _with_columns(table: pa.Table, more: pa.Table) -> pa.Table:
-    for name in more.column_names:
-        table = table.append_column(name, more[name])
-    return table
-
-
-def _merged(
-    images: pa.Table, known: pa.Table, seen: pa.Table, is_known: npt.NDArray[np.bool_]
-) -> pa.Table:
-    """Return the listing with what was known of some images and what was found of the others."""
-    place = np.where(is_known, np.arange(len(is_known)), len(is_known) + np.cumsum(~is_known) - 1)
-    found = pa.concat_tables([known, seen]).take(place)
-    return _with_columns(images, found).combine_chunks()

@@ -1,30 +1,55 @@
 """What is known of image files without opening them: a cache, and never the truth."""
 
+import hashlib
 import time
 import uuid
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .files import DamagedError, Folder
+from .shards import DIGEST_BYTES, positions
 from .tables import read_table, write_table
 
-__all__ = ["ImageIndex"]
+__all__ = ["FOUND", "ImageIndex", "Keys", "image_keys"]
 
 MAX_PARTS = 16
-SCHEMA = pa.schema(
+# What is found of an image by reading it. A null digest: the bytes could not be had.
+FOUND = pa.schema(
     [
-        ("location", pa.string()),
-        ("signature", pa.string()),
         ("digest", pa.binary()),
         ("rows", pa.int32()),
         ("columns", pa.int32()),
-        ("kind", pa.string()),
+        ("kind", pa.string()),  # of failure; null where the header is sound
         ("reason", pa.string()),
     ]
 )
+SCHEMA = pa.schema([("location", pa.binary(DIGEST_BYTES)), ("signature", pa.uint64()), *FOUND])
+KEY = np.dtype([("location", f"V{DIGEST_BYTES}"), ("signature", "<u8")])
+
+Keys = npt.NDArray[np.void]  # of dtype KEY
+
+
+def image_keys(locations: pa.Array, signatures: pa.Array) -> Keys:
+    """Return digests of the locations of files and of their signatures, as the index keeps them.
+
+    A million of them take 24 MB. No signature, which is "", is 0.
+    """
+    keys = np.empty(len(locations), KEY)
+    keys["location"] = np.frombuffer(_hashed(locations, DIGEST_BYTES), f"V{DIGEST_BYTES}")
+    few = signatures.dictionary_encode()  # the files of an archive share one
+    hashed = np.frombuffer(_hashed(few.dictionary, 8), "<u8").copy()
+    hashed[pc.equal(few.dictionary, "").to_numpy(zero_copy_only=False)] = 0
+    keys["signature"] = hashed[few.indices.to_numpy()]
+    return keys
+
+
+def _hashed(texts: pa.Array, size: int) -> bytes:
+    return b"".join(
+        [hashlib.blake2b(t.encode(), digest_size=size).digest() for t in texts.to_pylist()]
+    )
 
 
 class ImageIndex:
@@ -40,27 +65,40 @@ class ImageIndex:
     def __init__(self, store: Folder, reader: str) -> None:
         self._store = store
         self._folder = f"index/{reader}"
-        self._table = SCHEMA.empty_table()
+        self._use(SCHEMA.empty_table())
         parts = [name for name in store.names(self._folder) if name.endswith(".parquet")]
         tables = [table for name in parts if (table := self._read(name)) is not None]
         if tables:  # of two entries for a location, the later one counts
-            self._table = pa.concat_tables(reversed(tables)).select(SCHEMA.names)
+            self._use(pa.concat_tables(reversed(tables)))
         if len(parts) > MAX_PARTS:
             self._compact(parts)
 
+    def _use(self, table: pa.Table) -> None:
+        """Sort the locations, so that they are found."""
+        locations = _locations(table)
+        self._order = np.argsort(locations.view(f"S{DIGEST_BYTES}"), kind="stable").astype(np.int32)
+        self._locations = locations[self._order]
+        self._signatures = table["signature"].to_numpy()
+        self._found = table.select(FOUND.names).combine_chunks()
+
     def _read(self, name: str) -> pa.Table | None:
         try:
-            return read_table(self._store, f"{self._folder}/{name}", SCHEMA)
+            return read_table(self._store, f"{self._folder}/{name}", SCHEMA).select(SCHEMA.names)
         except (OSError, DamagedError):  # the files are read again
             return None
 
     def _compact(self, parts: list[str]) -> None:
         """Replace many small files by one."""
-        locations = self._table.column("location")
-        first = pc.index_in(locations, pc.unique(locations.combine_chunks()))
-        _, kept = np.unique(first.to_numpy(zero_copy_only=False), return_index=True)
-        self._table = self._table.take(np.sort(kept))
-        self._write(self._table)
+        names = self._locations.view(f"S{DIGEST_BYTES}")
+        is_first = np.ones(len(names), bool)
+        is_first[1:] = names[1:] != names[:-1]
+        kept = self._order[is_first]
+        keys = np.empty(len(kept), KEY)
+        keys["location"] = self._locations[is_first]
+        keys["signature"] = self._signatures[kept]
+        table = _table(keys, self._found.take(kept))
+        self._write(table)
+        self._use(table)
         for name in parts:
             self._store.remove(f"{self._folder}/{name}")
 
@@ -69,34 +107,48 @@ class ImageIndex:
         name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
         write_table(self._store, f"{self._folder}/{name}", table)
 
-    def find(self, locations: pa.Array, signatures: pa.Array) -> tuple[pa.Table, Any]:
+    def find(self, keys: Keys) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
         """Return what is known of files.
 
         Parameters
         ----------
-        locations, signatures : pyarrow string arrays of length n
+        keys : ndarray of shape (n,)
+            As :func:`image_keys` returns them.
 
         Returns
         -------
         table : pyarrow.Table of n rows
-            As in the index. The rows that are not known are arbitrary.
+            With the columns of ``FOUND``. The rows that are not known are arbitrary.
         is_known : ndarray of shape (n,), bool
         """
-        if not self._table.num_rows or not len(locations):
-            empty = pa.table({f.name: pa.nulls(len(locations), f.type) for f in SCHEMA})
-            return empty, np.zeros(len(locations), bool)
-        places = pc.index_in(locations, self._table.column("location").combine_chunks())
-        is_there = places.is_valid().to_numpy(zero_copy_only=False)
-        found = self._table.take(pc.fill_null(places, 0))
-        is_same = pc.equal(found.column("signature"), signatures)
-        has_one = pc.not_equal(signatures, "")
-        is_same = pc.fill_null(pc.and_(is_same, has_one), False)
-        return found, is_there & is_same.to_numpy()
+        if not len(self._order):
+            empty = pa.table([pa.nulls(len(keys), f.type) for f in FOUND], schema=FOUND)
+            return empty, np.zeros(len(keys), bool)
+        at = positions(self._locations, keys["location"])
+        places = self._order[np.maximum(at, 0)]
+        is_same = self._signatures[places] == keys["signature"]
+        return self._found.take(places), (at >= 0) & is_same & (keys["signature"] != 0)
 
-    def append(self, table: pa.Table) -> None:
+    def append(self, keys: Keys, found: pa.Table) -> None:
         """Keep what was found of files that have a signature and could be read."""
-        has_one = pc.and_(pc.not_equal(table["signature"], ""), table["digest"].is_valid())
-        table = table.select(SCHEMA.names).filter(has_one)
-        if table.num_rows:
-            self._write(table)
-            self._table = pa.concat_tables([table, self._table])
+        has_one = (keys["signature"] != 0) & found["digest"].is_valid().to_numpy()
+        if has_one.any():
+            self._write(_table(keys[has_one], found.filter(pa.array(has_one))))
+
+
+def _table(keys: Keys, found: pa.Table) -> pa.Table:
+    data = pa.py_buffer(np.ascontiguousarray(keys["location"]))
+    kind = pa.binary(DIGEST_BYTES)
+    columns = [
+        pa.FixedSizeBinaryArray.from_buffers(kind, len(keys), [None, data]),
+        pa.array(np.ascontiguousarray(keys["signature"])),
+    ]
+    return pa.table([*columns, *found.select(FOUND.names).columns], schema=SCHEMA)
+
+
+def _locations(table: pa.Table) -> npt.NDArray[np.void]:
+    column = table["location"].combine_chunks()
+    if not len(column):
+        return np.empty(0, f"V{DIGEST_BYTES}")
+    start = column.offset
+    return np.frombuffer(column.buffers()[1], f"V{DIGEST_BYTES}")[start : start + len(column)]

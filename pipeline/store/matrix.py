@@ -10,7 +10,7 @@ import numpy.typing as npt
 __all__ = ["Places", "RowMatrix"]
 
 FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Places:
 
     Attributes
     ----------
-    shard : ndarray of shape (n,), int64
+    shard : ndarray of shape (n,), int32
         Number of the shard, in the order in which shards were found; -1 where there is no row.
-    row : ndarray of shape (n,), int64
+    row : ndarray of shape (n,), int32
         Row in the shard.
     """
 

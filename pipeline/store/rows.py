@@ -20,7 +20,7 @@ import numpy as np
 
 from .files import DamagedError, Folder
 from .matrix import FloatArray, IntArray, Places, RowMatrix
-from .shards import DIGEST_BYTES, Digests, RowFailure, as_digests
+from .shards import DIGEST_BYTES, Digests, RowFailure, as_digests, positions
 
 __all__ = ["DESCRIPTION", "FeatureRows", "key_of"]
 
@@ -79,7 +79,7 @@ class FeatureRows:
         self._shards: list[_Shard] = []
         self._known: set[str] = set()
         self._digests: Digests = np.empty(0, f"V{DIGEST_BYTES}")
-        self._places = Places(np.empty(0, np.int64), np.empty(0, np.int64))
+        self._places = Places(np.empty(0, np.int32), np.empty(0, np.int32))
         self._failures: dict[bytes, RowFailure] = {}
         self._opened: OrderedDict[int, FloatArray] = OrderedDict()
         self._lock = threading.Lock()
@@ -100,8 +100,8 @@ class FeatureRows:
         """Rows in all shards."""
         return len(self._digests)
 
-    def refresh(self) -> None:
-        """Take note of the shards that were written since the last time."""
+    def refresh(self) -> bool:
+        """Take note of the shards that were written since the last time; tell if there are any."""
         names = [n.removesuffix(".json") for n in self.store.names(self.folder) if _is_record(n)]
         new = [name for name in names if name not in self._known]
         digests, shards, rows = [self._digests], [self._places.shard], [self._places.row]
@@ -114,8 +114,8 @@ class FeatureRows:
                 continue
             images = as_digests(record["images"])
             digests.append(images)
-            shards.append(np.full(len(images), len(self._shards)))
-            rows.append(np.arange(len(images)))
+            shards.append(np.full(len(images), len(self._shards), np.int32))
+            rows.append(np.arange(len(images), dtype=np.int32))
             self._shards.append(
                 _Shard(name, record["rows"], record["columns"], record["rows_crc32"])
             )
@@ -123,6 +123,7 @@ class FeatureRows:
                 self._failures[bytes.fromhex(digest)] = RowFailure(*failure)
         if len(digests) > 1:
             self._sort(np.concatenate(digests), np.concatenate(shards), np.concatenate(rows))
+        return bool(new)
 
     def _read_record(self, name: str) -> dict[str, Any]:
         record = self.store.read_record(f"{self.folder}/{name}.json")
@@ -157,17 +158,12 @@ class FeatureRows:
         self._forget([s for s in range(len(self._shards)) if not self._is_sound(s)])
 
     def _find(self, digests: Digests) -> Places:
-        missing = np.full(len(digests), -1, np.int64)
-        if not len(self._digests) or not len(digests):
-            return Places(missing, missing)
-        known = self._digests.view(f"S{DIGEST_BYTES}")
-        wanted = np.ascontiguousarray(digests).view(f"S{DIGEST_BYTES}")
-        at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        is_there = known[at] == wanted
-        return Places(
-            np.where(is_there, self._places.shard[at], -1),
-            np.where(is_there, self._places.row[at], -1),
-        )
+        at = positions(self._digests, digests)
+        found = np.flatnonzero(at >= 0)
+        places = Places(np.full(len(at), -1, np.int32), np.full(len(at), -1, np.int32))
+        places.shard[found] = self._places.shard[at[found]]
+        places.row[found] = self._places.row[at[found]]
+        return places
 
     def _is_sound(self, number: int) -> bool:
         shard = self._shards[number]

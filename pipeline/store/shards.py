@@ -22,6 +22,7 @@ __all__ = [
     "Digests",
     "RowFailure",
     "as_digests",
+    "positions",
     "shard_name",
     "write_shard",
 ]
@@ -55,6 +56,28 @@ def as_digests(hexadecimal: str | bytes) -> Digests:
     """Return digests that are written one after another in hexadecimal."""
     raw = bytes.fromhex(hexadecimal if isinstance(hexadecimal, str) else hexadecimal.decode())
     return np.frombuffer(raw, f"V{DIGEST_BYTES}")
+
+
+def positions(known: Digests, wanted: Digests) -> npt.NDArray[np.int64]:
+    """Return where each wanted digest is among known ones, which are sorted; -1 where it is not.
+
+    Of equal ones the first counts.
+
+    Examples
+    --------
+    >>> known = np.frombuffer(bytes(15) + b"a" + bytes(15) + b"c", "V16")
+    >>> positions(known, known[[1, 0]]).tolist(), positions(known[:1], known).tolist()
+    ([1, 0], [0, -1])
+    """
+    found = np.full(len(wanted), -1)
+    if not len(known) or not len(wanted):
+        return found
+    names = np.ascontiguousarray(wanted).view(f"S{DIGEST_BYTES}")
+    order = np.argsort(names, kind="stable")  # in order they are found several times as fast
+    names, among = names[order], known.view(f"S{DIGEST_BYTES}")
+    at = np.minimum(np.searchsorted(among, names), len(among) - 1)
+    found[order] = np.where(among[at] == names, at, -1)
+    return found
 
 
 def shard_name(images: Digests) -> str:

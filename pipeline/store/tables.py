@@ -13,6 +13,7 @@ from .files import DamagedError, Folder
 __all__ = ["read_table", "write_table"]
 
 SEAL = b"visualwords.crc32"
+ROWS_AT_A_TIME = 1 << 16
 
 
 def write_table(folder: Folder, name: str, table: pa.Table) -> None:
@@ -54,14 +55,19 @@ def read_table(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
 
 
 def _checksum(table: pa.Table) -> int:
-    """Return the CRC-32 of the names, the nulls and the values of all columns."""
+    """Return the CRC-32 of the names, the nulls and the values of all columns.
+
+    So many rows at a time, whatever the chunks of the table are, so that little memory is used.
+    """
     seal = zlib.crc32(str(table.num_rows).encode())
     for name in table.column_names:
         seal = zlib.crc32(name.encode(), seal)
-        column = table.column(name).combine_chunks()
-        seal = zlib.crc32(np.packbits(column.is_valid().to_numpy(zero_copy_only=False)).data, seal)
-        for values in _values(column):
-            seal = zlib.crc32(np.ascontiguousarray(values).view(np.uint8).data, seal)
+        for start in range(0, table.num_rows, ROWS_AT_A_TIME):
+            column = table.column(name).slice(start, ROWS_AT_A_TIME).combine_chunks()
+            is_valid = column.is_valid().to_numpy(zero_copy_only=False)
+            seal = zlib.crc32(np.packbits(is_valid).data, seal)
+            for values in _values(column):
+                seal = zlib.crc32(np.ascontiguousarray(values).view(np.uint8).data, seal)
     return seal
 
 
@@ -74,6 +80,8 @@ def _values(column: pa.Array) -> list[np.ndarray]:
         offsets = np.frombuffer(filled.buffers()[1], np.int32)
         start, stop = offsets[filled.offset], offsets[filled.offset + len(filled)]
         return [lengths, np.frombuffer(data, np.uint8)[start:stop] if data else np.empty(0, "u1")]
+    if pa.types.is_dictionary(column.type):  # its codes may be others when it is read again
+        return _values(column.cast(column.type.value_type))
     if pa.types.is_fixed_size_binary(column.type):
         return _values(column.cast(pa.binary()))
     return [pc.fill_null(column, 0).to_numpy(zero_copy_only=False)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visualwords.pipeline.store.files import DamagedError, open_folder
@@ -39,6 +39,7 @@ def store(request, tmp_path):
         store.remove("")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_images_are_found_in_any_order(data):
     numbers = data.draw(st.lists(st.integers(0, 10**6), min_size=1, max_size=60, unique=True))

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from visualwords.pipeline.store.files import DamagedError, open_folder
-from visualwords.pipeline.store.index import SCHEMA, ImageIndex
+from visualwords.pipeline.store.index import FOUND, ImageIndex, image_keys
 from visualwords.pipeline.store.tables import read_table, write_table
 
 TABLE = pa.table(
@@ -55,45 +55,42 @@ def test_tables_of_others_are_refused(tmp_path):
             read_table(folder, "t.parquet", TABLE.schema)
 
 
-def entries(**columns):
-    n = len(columns["location"])
-    defaults = {
-        "signature": ["1"] * n, "digest": [b"d" * 16] * n, "rows": [1] * n, "columns": [1] * n,
-        "kind": [None] * n, "reason": [None] * n,
-    }  # fmt: skip
-    return pa.table({f.name: pa.array((defaults | columns)[f.name], f.type) for f in SCHEMA})
+def keep(folder, locations, signatures=None, digests=None):
+    n = len(locations)
+    keys = image_keys(pa.array(locations), pa.array(signatures or ["1"] * n))
+    found = {"digest": digests or [b"d" * 16] * n, "rows": [1] * n, "columns": [1] * n}
+    columns = [pa.array(found.get(f.name, [None] * n), f.type) for f in FOUND]
+    ImageIndex(folder, "r").append(keys, pa.table(columns, FOUND))
 
 
-def find(index, locations, signatures):
-    table, known = index.find(pa.array(locations, pa.string()), pa.array(signatures, pa.string()))
+def find(folder, locations, signatures, reader="r"):
+    keys = image_keys(pa.array(locations), pa.array(signatures))
+    table, known = ImageIndex(folder, reader).find(keys)
     digests = table["digest"].to_pylist()
     return [d if k else None for d, k in zip(digests, known.tolist(), strict=True)]
 
 
 def test_the_index_knows_files_while_their_signature_is_the_same(tmp_path):
-    index = ImageIndex(open_folder(tmp_path), "r")
-    assert find(index, ["a"], ["1"]) == [None]
-    index.append(entries(location=["a", "b"], digest=[b"A" * 16, b"B" * 16]))
-    for again in (index, ImageIndex(open_folder(tmp_path), "r")):
-        assert find(again, ["b", "c", "a", "a"], ["1", "1", "1", "2"]) == [
-            b"B" * 16, None, b"A" * 16, None,
-        ]  # fmt: skip
-    assert find(ImageIndex(open_folder(tmp_path), "other"), ["a"], ["1"]) == [None]
+    folder = open_folder(tmp_path)
+    assert find(folder, ["a"], ["1"]) == [None]
+    keep(folder, ["a", "b"], digests=[b"A" * 16, b"B" * 16])
+    assert find(folder, ["b", "c", "a", "a"], ["1", "1", "1", "2"]) == [
+        b"B" * 16, None, b"A" * 16, None,
+    ]  # fmt: skip
+    assert find(folder, ["a"], ["1"], "other") == [None]
 
 
 def test_the_index_forgets_what_has_no_signature_or_could_not_be_read(tmp_path):
-    index = ImageIndex(open_folder(tmp_path), "r")
-    index.append(entries(location=["a", "b"], signature=["", "1"], digest=[b"A" * 16, None]))
-    assert find(index, ["a", "b"], ["", "1"]) == [None, None]
+    folder = open_folder(tmp_path)
+    keep(folder, ["a", "b"], ["", "1"], [b"A" * 16, None])
+    assert find(folder, ["a", "b"], ["", "1"]) == [None, None]
 
 
 def test_of_two_entries_the_later_one_counts_and_parts_are_merged(tmp_path):
     folder = open_folder(tmp_path)
     for n in range(40):
-        ImageIndex(folder, "r").append(
-            entries(location=["a", f"f{n}"], digest=[bytes([n]) * 16] * 2)
-        )
-    assert find(ImageIndex(folder, "r"), ["a", "f0", "f39"], ["1"] * 3) == [
+        keep(folder, ["a", f"f{n}"], digests=[bytes([n]) * 16] * 2)
+    assert find(folder, ["a", "f0", "f39"], ["1"] * 3) == [
         bytes([39]) * 16, bytes(16), bytes([39]) * 16,
     ]  # fmt: skip
     assert len(folder.names("index/r")) < 20
@@ -101,8 +98,8 @@ def test_of_two_entries_the_later_one_counts_and_parts_are_merged(tmp_path):
 
 def test_a_damaged_part_of_the_index_is_passed_over(tmp_path):
     folder = open_folder(tmp_path)
-    ImageIndex(folder, "r").append(entries(location=["a"]))
-    ImageIndex(folder, "r").append(entries(location=["b"]))
+    keep(folder, ["a"])
+    keep(folder, ["b"])
     first = folder.names("index/r")[0]
     folder.write(f"index/r/{first}", folder.read(f"index/r/{first}")[:-9])
-    assert find(ImageIndex(folder, "r"), ["a", "b"], ["1", "1"]) == [None, b"d" * 16]
+    assert find(folder, ["a", "b"], ["1", "1"]) == [None, b"d" * 16]
