@@ -5,6 +5,7 @@ from abc import abstractmethod
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
@@ -20,7 +21,7 @@ from visualwords.features.image import (
 from visualwords.threads import row_blocks, worker_threads
 
 from .descriptors import PatchDescriptors
-from .grid import N_NUMBERS, WINDOW
+from .grid import CELLS, N_NUMBERS, ORIENTATIONS, WINDOW
 from .kernels import halve
 
 __all__ = ["IMAGES_PER_BLOCK", "MOST_PIXELS", "Patches", "halved", "halvings", "unit_gray"]
@@ -41,6 +42,16 @@ class Patches(TransformerMixin, BaseEstimator):
     def n_numbers(self) -> int:
         """Numbers of a descriptor: 144, unless a subclass has other descriptors."""
         return N_NUMBERS
+
+    @property
+    def mirrored(self) -> npt.NDArray[np.int64]:
+        """Where the numbers of a mirror image come from.
+
+        Number j of the descriptor of a patch's mirror image is number ``mirrored[j]`` of the
+        descriptor of the patch. Here: the columns of cells and the orientations are reversed.
+        """
+        numbers = np.arange(N_NUMBERS).reshape(CELLS, CELLS, ORIENTATIONS)
+        return numbers[:, ::-1, ::-1].reshape(-1)
 
     @abstractmethod
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:

@@ -10,7 +10,7 @@ from visualwords.features.checks import check_bool, check_choice, check_integer,
 from visualwords.features.image import FloatArray, Image, as_stack, check_image
 
 from .base import MOST_PIXELS, Patches, halved, halvings, unit_gray
-from .grid import N_NUMBERS
+from .grid import CELLS, N_NUMBERS, ORIENTATIONS
 from .kernels import describe_windows
 
 __all__ = ["KeypointPatches"]
@@ -86,6 +86,17 @@ class KeypointPatches(Patches):
         self.patch_size = patch_size
         self.oriented = oriented
         self.n_jobs = n_jobs
+
+    @property
+    def mirrored(self) -> npt.NDArray[np.int64]:
+        """Where the numbers of a mirror image come from.
+
+        The angle of a turned patch is mirrored with it, so its rows of cells are reversed.
+        """
+        numbers = super().mirrored
+        if not self.oriented:
+            return numbers
+        return numbers.reshape(CELLS, CELLS, ORIENTATIONS)[::-1, ::-1].reshape(-1)
 
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the keypoints of one image: (patches, 144) values, (patches, 4) positions."""

@@ -55,7 +55,7 @@ class PixelPatches(Patches):
 
     Examples
     --------
-    The features of that article; it takes 6,400 numbers to a linear classifier:
+    The features of that article, 6,400 numbers an image:
 
     >>> from visualwords.features import BagOfVisualWords
     >>> bag = BagOfVisualWords(
@@ -85,6 +85,12 @@ class PixelPatches(Patches):
     def n_numbers(self) -> int:
         """Numbers of a descriptor: three for each pixel."""
         return 3 * int(self.patch_size) ** 2
+
+    @property
+    def mirrored(self) -> IndexArray:
+        """Where the numbers of a mirror image come from: the columns of pixels are reversed."""
+        numbers = np.arange(self.n_numbers).reshape(self.patch_size, self.patch_size, 3)
+        return numbers[:, ::-1].reshape(-1)
 
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the patches of one image: (patches, n_numbers) and (patches, 4) positions."""

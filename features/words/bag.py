@@ -8,18 +8,25 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from visualwords.features.base import ImageFeature, image_blocks
-from visualwords.features.checks import check_choice, check_integer, check_real, check_seed
+from visualwords.features.checks import (
+    check_bool,
+    check_choice,
+    check_integer,
+    check_real,
+    check_seed,
+)
 from visualwords.features.image import FloatArray, Image, Images, check_image, check_images
 from visualwords.features.patches.base import Patches
 from visualwords.features.patches.dense import DensePatches
 from visualwords.features.patches.descriptors import DescribedImages, PatchDescriptors
 from visualwords.threads import worker_threads
 
-from .codings import CODINGS, Coding, CodingOptions
+from .codings import CODINGS, CodingOptions
 from .distances import DoubleArray
+from .encoder import Encoder
 from .norms import NORMS, normalized
-from .projection import OffsetArray, Projection, learn_projection
-from .pyramid import check_sides, n_regions, region_names, regions_of
+from .projection import Projection, learn_projection
+from .pyramid import check_sides, n_regions, region_names
 from .sampling import draw_descriptors, quotas
 from .vocabulary import VisualVocabulary
 
@@ -36,41 +43,43 @@ T = TypeVar("T")
 class BagOfVisualWords(ImageFeature):
     """Histogram of the visual words of an image's patches [1]_.
 
-    Every patch is described by 144 numbers and votes for the nearest of ``n_words`` words: k-means
+    Every patch is described by numbers and votes for the nearest of ``n_words`` words: k-means
     centres of descriptors of the training images.
 
     Parameters
     ----------
     n_words : int
-        Size of the vocabulary and length of the histogram of a region.
+        Size of the vocabulary and of a region's histogram.
     patches : DensePatches, KeypointPatches or None
         Where the patches are. None is ``DensePatches()``, a grid that adapts to the image's size.
         ``patches.n_jobs`` has no effect. Descriptors that were computed before make no use of
         ``patches``; to fit on them and transform images, give the patches that computed them.
     coding : {"hard", "localized", "triangle"}
-        How patches become numbers. "hard": one vote for the nearest word. "localized" [2]_: a vote
-        shared by the ``n_neighbors`` nearest words in proportion to exp(-beta d^2), d being the
-        distance.
-        "triangle" [3]_: votes of max(0, m - d) for every word, m being the mean of the patch's
-        distances to all words; it takes several times longer.
+        How a patch becomes numbers; :mod:`.codings` has the sources. "hard": one vote for the
+        nearest word. "localized": a vote shared by the ``n_neighbors`` nearest words in proportion
+        to exp(-beta d^2), d being the distance. "triangle": votes of max(0, m - d) for every word,
+        m being the mean of the patch's distances to all words; it takes several times longer.
     n_neighbors : int
         Of "localized"; at most ``n_words`` are taken.
     beta : float
         Of "localized".
     pyramid : sequence of int
-        Sides of the grids of a spatial pyramid [4]_, 1 to 8 of them, each from 1 to 128. (1,): one
+        Sides of the grids of a spatial pyramid [2]_, 1 to 8 of them, each from 1 to 128. (1,): one
         histogram of the whole image. (1, 2, 4): the histograms of 1 x 1, 2 x 2 and 4 x 4 equal
         regions, one after the other, row by row; a patch belongs to the region of its centre.
     n_components : int or None
         Project the descriptors on so many principal components of the sample before all else.
     whitening : float or None
         Whiten the descriptors before all else: a principal component of variance v is divided by
-        sqrt(v + whitening). :class:`PixelPatches` need it, with 0.1 [3]_.
+        sqrt(v + whitening). :class:`PixelPatches` need it, with 0.1.
+    mirror : bool
+        Add what is counted in the image's mirror image to what is counted in the image. If the
+        grid is symmetric, both then have the same numbers. Every word has a mirror image too.
     norm : {"sqrt", "l1", "l2", "tfidf", None}
         How the whole vector is scaled. "l1": divided by the sum of its absolute values. "sqrt":
         the square root of that (numbers keep their sign), whose inner products are the
-        Bhattacharyya coefficients of the histograms (Hellinger kernel [5]_). "l2": to unit
-        Euclidean length. "tfidf": "l1" times ``idf_`` [6]_. None: not at all. An image without
+        Bhattacharyya coefficients of the histograms (Hellinger kernel [3]_). "l2": to unit
+        Euclidean length. "tfidf": "l1" times ``idf_`` [4]_. None: not at all. An image without
         patches has zeros.
     max_descriptors : int
         At least ``n_words``: size of the sample that the vocabulary is learned on. All images give
@@ -86,8 +95,10 @@ class BagOfVisualWords(ImageFeature):
     vocabulary_ : VisualVocabulary
         The words; without ``labels_``.
     mean_, components_ : ndarray of shape (d,) and (d, n_components), float64
-        (descriptor - mean_) @ components_ is coded. None without ``n_components`` and
-        ``whitening``.
+        (descriptor - mean_) @ components_ is coded. None without ``n_components``, ``whitening``
+        and ``mirror``.
+    signs_ : ndarray of shape (n_components,), float64
+        With ``mirror``: what a mirror image multiplies the components by, 1 or -1. Else None.
     idf_ : ndarray of shape (n_features_out_,), float64
         With "tfidf" only: log(n / n_i) for n training images of which n_i (at least 1) vote for
         word i (of the region).
@@ -102,14 +113,11 @@ class BagOfVisualWords(ImageFeature):
     ----------
     .. [1] G. Csurka, C. Dance, L. Fan, J. Willamowski, C. Bray, "Visual categorization with bags
        of keypoints", ECCV workshop 2004.
-    .. [2] L. Liu, L. Wang, X. Liu, "In defense of soft-assignment coding", ICCV 2011.
-    .. [3] A. Coates, A. Ng, H. Lee, "An analysis of single-layer networks in unsupervised feature
-       learning", AISTATS 2011.
-    .. [4] S. Lazebnik, C. Schmid, J. Ponce, "Beyond bags of features: spatial pyramid matching
+    .. [2] S. Lazebnik, C. Schmid, J. Ponce, "Beyond bags of features: spatial pyramid matching
        for recognizing natural scene categories", CVPR 2006.
-    .. [5] R. Arandjelovic, A. Zisserman, "Three things everyone should know to improve object
+    .. [3] R. Arandjelovic, A. Zisserman, "Three things everyone should know to improve object
        retrieval", CVPR 2012.
-    .. [6] J. Sivic, A. Zisserman, "Video Google: a text retrieval approach to object matching in
+    .. [4] J. Sivic, A. Zisserman, "Video Google: a text retrieval approach to object matching in
        videos", ICCV 2003.
 
     Examples
@@ -125,6 +133,7 @@ class BagOfVisualWords(ImageFeature):
     vocabulary_: VisualVocabulary
     mean_: DoubleArray | None
     components_: DoubleArray | None
+    signs_: DoubleArray | None
     idf_: DoubleArray
 
     def __init__(
@@ -138,6 +147,7 @@ class BagOfVisualWords(ImageFeature):
         pyramid: Sequence[int] = (1,),
         n_components: int | None = None,
         whitening: float | None = None,
+        mirror: bool = False,
         norm: str | None = "sqrt",
         max_descriptors: int = 256_000,
         random_state: int | np.random.RandomState | None = 0,
@@ -151,6 +161,7 @@ class BagOfVisualWords(ImageFeature):
         self.pyramid = pyramid
         self.n_components = n_components
         self.whitening = whitening
+        self.mirror = mirror
         self.norm = norm
         self.max_descriptors = max_descriptors
         self.random_state = random_state
@@ -177,30 +188,32 @@ or DescribedImages
         sample = self.sample(described)
         if len(sample) < self.n_words:
             raise ValueError(
-                f"{len(described)} images have {len(sample)} patches in the sample, too few for "
+                f"{len(described)} images have {len(sample)} patches in the sample, fewer than "
                 f"n_words={self.n_words}; give more images, smaller patches or fewer words"
             )
-        self.mean_ = self.components_ = None
-        if self.n_components is not None or self.whitening is not None:
-            with worker_threads(self.n_jobs):
-                projection = learn_projection(sample, self.n_components, self.whitening)
-            self.mean_, self.components_ = projection
         self.vocabulary_ = VisualVocabulary(
             self.n_words, random_state=self.random_state, n_jobs=self.n_jobs
-        ).fit(self._projected(sample, np.array([0, len(sample)])))
+        ).fit(self._learn_projection(sample))
         del self.vocabulary_.labels_  # They are as long as the sample, which is not kept.
         self.n_features_out_ = self._length()
         if self.norm == "tfidf":
             self.idf_ = self._inverse_frequencies(described)
         return self
 
-    def transform(self, images: Describable) -> FloatArray:
-        """Count the words of every image.
+    def _learn_projection(self, sample: FloatArray) -> FloatArray:
+        """Learn the projection, if one is asked for, and return the projected sample."""
+        self.mean_ = self.components_ = self.signs_ = None
+        if self.n_components is None and self.whitening is None and not self.mirror:
+            return sample
+        mirrored = self._where().mirrored if self.mirror else None
+        with worker_threads(self.n_jobs):
+            projection = learn_projection(sample, self.n_components, self.whitening, mirrored)
+            projected = projection.apply(sample, np.array([0, len(sample)]))
+        self.mean_, self.components_, self.signs_ = projection
+        return projection.one_of_two(projected)
 
-        Parameters
-        ----------
-        images : ndarray of shape (n, rows, columns[, 3]), sequence of images, PatchDescriptors \
-or DescribedImages
+    def transform(self, images: Describable) -> FloatArray:
+        """Count the words of every image; ``images`` as in :meth:`fit`.
 
         Returns
         -------
@@ -220,11 +233,11 @@ or DescribedImages
         """Return the rows of images."""
         if isinstance(described, PatchDescriptors):
             self._check_length(described)
-        coding, idf = self._coding(), self.idf_ if self.norm == "tfidf" else 1.0
+        encoder, idf = self._encoder(), self.idf_ if self.norm == "tfidf" else 1.0
         rows = np.empty((len(described), self.n_features_out_), np.float32)
 
         def encode_block(block: slice) -> None:
-            votes = self._votes(coding, self._of_block(described, block))
+            votes = encoder.votes(self._of_block(described, block))
             rows[block] = normalized(votes, self.norm, idf)
 
         self._map_blocks(encode_block, described)
@@ -272,6 +285,7 @@ or DescribedImages
             check_integer("n_components", self.n_components)
         if self.whitening is not None:
             check_real("whitening", self.whitening, above=0)
+        check_bool("mirror", self.mirror)
         check_integer("max_descriptors", self.max_descriptors, int(self.n_words), 2**31 - 1)
         check_real("beta", self.beta, above=0)
 
@@ -279,10 +293,7 @@ or DescribedImages
         if self.patches is None:
             return DensePatches()
         if not isinstance(self.patches, Patches):
-            raise TypeError(
-                f"patches must be DensePatches, KeypointPatches, PixelPatches or None, "
-                f"got {self.patches!r}"
-            )
+            raise TypeError(f"patches must be such as DensePatches() or None, got {self.patches!r}")
         return self.patches
 
     def _length(self) -> int:
@@ -290,10 +301,15 @@ or DescribedImages
         width = CODINGS[self.coding].width(int(self.n_words), self.vocabulary_.words_.shape[1])
         return width * n_regions(check_sides("pyramid", self.pyramid))
 
-    def _coding(self) -> Coding:
+    def _encoder(self) -> Encoder:
         self._check_fitted_length(self._length())
-        options = CodingOptions(int(self.n_neighbors), float(self.beta))
-        return CODINGS[self.coding](self.vocabulary_, options)
+        signs = None if self.signs_ is None else self.signs_.astype(np.float32)
+        options = CodingOptions(int(self.n_neighbors), float(self.beta), signs)
+        projection = None
+        if self.mean_ is not None and self.components_ is not None:
+            projection = Projection(self.mean_, self.components_, self.signs_)
+        coding = CODINGS[self.coding](self.vocabulary_, options)
+        return Encoder(coding, projection, check_sides("pyramid", self.pyramid))
 
     def _check_collection(self, images: Any) -> Any:
         """Return the descriptors if they are known, else the checked images."""
@@ -314,12 +330,6 @@ or DescribedImages
             return described[block]
         return self._where().describe_block(described[block], block.start)
 
-    def _projected(self, values: FloatArray, offsets: OffsetArray) -> FloatArray:
-        """Return the projected descriptors of images, or those given where nothing projects."""
-        if self.mean_ is None or self.components_ is None:
-            return values
-        return Projection(self.mean_, self.components_).apply(values, offsets)
-
     def _map_blocks(
         self, function: Callable[[slice], T], described: Images | PatchDescriptors
     ) -> list[T]:
@@ -328,21 +338,12 @@ or DescribedImages
         with worker_threads(self.n_jobs) as map_:
             return list(map_(function, blocks))
 
-    def _votes(self, coding: Coding, described: PatchDescriptors) -> DoubleArray:
-        """Return the codes of images, region by region, as one row an image."""
-        sides, offsets = check_sides("pyramid", self.pyramid), described.offsets
-        shapes = np.repeat(described.image_shapes, np.diff(offsets), axis=0)
-        regions = regions_of(described.positions, shapes, sides)
-        values = self._projected(described.values, offsets)
-        votes = coding.encode(values, regions, offsets, n_regions(sides))
-        return votes.reshape(len(described), -1)
-
     def _inverse_frequencies(self, described: Images | PatchDescriptors) -> DoubleArray:
         """Return log(images / images that vote for a word of a region)."""
-        coding = self._coding()
+        encoder = self._encoder()
 
         def count(block: slice) -> npt.NDArray[np.int64]:
-            votes = self._votes(coding, self._of_block(described, block))
+            votes = encoder.votes(self._of_block(described, block))
             return np.count_nonzero(votes, axis=0)
 
         found = sum(self._map_blocks(count, described))

@@ -24,10 +24,15 @@ class Projection(NamedTuple):
     ----------
     mean : ndarray of shape (d,), float64
     components : ndarray of shape (d, k), float64
+    signs : ndarray of shape (k,), float64, or None
+        If a patch has the projected descriptor z, its mirror image has z * signs. First come the
+        components that are even (1), then those that are odd (-1). None if mirror images do not
+        count.
     """
 
     mean: DoubleArray
     components: DoubleArray
+    signs: DoubleArray | None = None
 
     def apply(self, values: FloatArray, offsets: OffsetArray) -> FloatArray:
         """Project the descriptors of images: each image on its own, so in any company alike.
@@ -49,15 +54,31 @@ class Projection(NamedTuple):
         projected -= (self.mean @ self.components).astype(np.float32)
         return projected
 
+    def one_of_two(self, projected: FloatArray) -> FloatArray:
+        """Return one of every descriptor and its mirror image: the same one for either of them.
+
+        It is the one whose first odd component is positive.
+        """
+        if self.signs is None or (self.signs > 0).all():
+            return projected
+        is_other = projected[:, self.signs.argmin()] < 0
+        return np.where(is_other[:, np.newaxis], projected * np.float32(self.signs), projected)
+
 
 def learn_projection(
-    sample: FloatArray, n_components: int | None, whitening: float | None
+    sample: FloatArray,
+    n_components: int | None,
+    whitening: float | None,
+    mirrored: OffsetArray | None,
 ) -> Projection:
     """Return the projection on the first principal components of a sample.
 
     Column j of ``components`` is the eigenvector v_j of the sample's covariance with the j-th
     largest eigenvalue l_j. Whitening divides it by sqrt(l_j + whitening). ZCA whitening, which
     turns the result back by v^T, has the same distances between descriptors.
+
+    If mirror images count, mean and covariance are those of the sample and its mirror images. Then
+    every component is even or odd.
 
     Parameters
     ----------
@@ -66,27 +87,61 @@ def learn_projection(
         None keeps all d.
     whitening : float or None
         What is added to the variances. None does not whiten.
+    mirrored : ndarray of shape (d,), int64, or None
+        Number j of a patch's mirror image is number ``mirrored[j]`` of the patch. None if mirror
+        images do not count.
 
     Raises
     ------
     ValueError
         If the sample has a value that is not finite, or too few numbers.
     """
-    if n_components is not None and n_components > sample.shape[1]:
+    d = sample.shape[1]
+    if n_components is not None and n_components > d:
         raise ValueError(
-            f"n_components must be at most {sample.shape[1]}, the numbers of a descriptor, "
-            f"got {n_components}"
+            f"n_components must be at most {d}, the numbers of a descriptor, got {n_components}"
         )
     is_bad = ~np.isfinite(sample).all(axis=1)
     check_finite(int(is_bad.argmax()) if is_bad.any() else -1)
     mean = sample.mean(axis=0, dtype=np.float64)
-    covariance = np.zeros((len(mean), len(mean)))
+    if mirrored is not None:
+        mean = (mean + mean[mirrored]) / 2
+    covariance = np.zeros((d, d))
     for block in row_blocks(len(sample), ROWS_AT_A_TIME):
         centred = sample[block] - mean
-        covariance += centred.T @ centred
-    variances, vectors = np.linalg.eigh(covariance / len(sample))
-    components = vectors[:, ::-1][:, :n_components]
+        covariance += centred.T @ centred / len(sample)
+    if mirrored is None:
+        variances, vectors, signs = *np.linalg.eigh(covariance), np.ones(d)
+    else:
+        covariance = (covariance + covariance[np.ix_(mirrored, mirrored)]) / 2
+        variances, vectors, signs = _even_and_odd(covariance, mirrored)
+    chosen = np.argsort(-variances, kind="stable")[:n_components]
+    chosen = chosen[np.argsort(-signs[chosen], kind="stable")]
+    components = vectors[:, chosen]
     if whitening is not None:
-        kept = np.maximum(variances[::-1][:n_components], 0)
-        components = components / np.sqrt(kept + whitening)
-    return Projection(mean, np.ascontiguousarray(components))
+        components = components / np.sqrt(np.maximum(variances[chosen], 0) + whitening)
+    return Projection(
+        mean, np.ascontiguousarray(components), None if mirrored is None else signs[chosen]
+    )
+
+
+def _even_and_odd(
+    covariance: DoubleArray, mirrored: OffsetArray
+) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
+    """Return the eigenvalues, eigenvectors and signs of a covariance that mirroring keeps.
+
+    The sum of a number and its mirror image is even, their difference is odd. An even and an odd
+    combination have no covariance, so each kind has its own eigenvectors.
+    """
+    unit = np.eye(len(mirrored))
+    numbers = np.arange(len(mirrored))
+    pairs, alone = numbers < mirrored, numbers == mirrored
+    even = np.concatenate([unit[alone], (unit + unit[mirrored])[pairs] / np.sqrt(2)]).T
+    odd = (unit - unit[mirrored])[pairs].T / np.sqrt(2)
+    variances, vectors, signs = [], [], []
+    for sign, basis in ((1.0, even), (-1.0, odd)):
+        of_kind, axes = np.linalg.eigh(basis.T @ covariance @ basis)
+        variances.append(of_kind)
+        vectors.append(basis @ axes)
+        signs.append(np.full(len(of_kind), sign))
+    return np.concatenate(variances), np.concatenate(vectors, axis=1), np.concatenate(signs)

@@ -3,10 +3,10 @@
 ``CODINGS`` lists them by the name that ``BagOfVisualWords(coding=...)`` takes.
 """
 
-from .base import Coding, CodingOptions
+from .base import Coding, CodingOptions, PlacedPatches
 from .triangle import Triangle
 from .votes import Hard, Localized
 
-__all__ = ["CODINGS", "Coding", "CodingOptions"]
+__all__ = ["CODINGS", "Coding", "CodingOptions", "PlacedPatches"]
 
 CODINGS: dict[str, type[Coding]] = {"hard": Hard, "localized": Localized, "triangle": Triangle}

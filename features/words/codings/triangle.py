@@ -5,12 +5,11 @@ import numpy as np
 from visualwords.compiling import inlined, kernel
 from visualwords.features.image import FloatArray
 from visualwords.features.words.distances import MATH, DoubleArray, check_finite
-from visualwords.features.words.projection import OffsetArray
 from visualwords.features.words.pyramid import RegionArray
 from visualwords.features.words.vocabulary import VisualVocabulary
 from visualwords.threads import row_blocks
 
-from .base import Coding, CodingOptions
+from .base import Coding, CodingOptions, PlacedPatches
 
 __all__ = ["Triangle"]
 
@@ -22,35 +21,46 @@ ZERO = np.float32(0)
 class Triangle(Coding):
     """Votes of max(0, mean distance to all words - distance to the word).
 
+    A. Coates, A. Ng, H. Lee, "An analysis of single-layer networks in unsupervised feature
+    learning", AISTATS 2011.
+
     The squared distance of a patch x to a word c is ||x||^2 + ||c||^2 - 2 x.c in float32. The
     inner products of 64 patches and all words come from one matrix product, and are summed at
     once. So the memory does not grow with the patches.
+
+    If mirror images count, the inner product of x and c is the sum e + o of the products of their
+    even and their odd components; that of x and the mirror image of c is e - o. So twice as many
+    words cost no more multiplications.
     """
 
     def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None:
         words = vocabulary.words_
-        self.columns = np.ascontiguousarray(-2 * words.T)
+        n_words, d = words.shape
+        self.n_words = n_words
+        n_even = d if options.signs is None else np.count_nonzero(options.signs > 0)
+        self.kinds = (
+            [slice(0, d)] if options.signs is None else [slice(0, n_even), slice(n_even, d)]
+        )
+        self.columns = [np.ascontiguousarray(-2 * words[:, kind].T) for kind in self.kinds]
         self.squares = np.square(words, dtype=np.float64).sum(axis=1).astype(np.float32)
 
-    def encode(
-        self, values: FloatArray, regions: RegionArray, offsets: OffsetArray, n_regions: int
-    ) -> DoubleArray:
+    def encode(self, patches: PlacedPatches) -> DoubleArray:
         """Sum the differences of the mean distance and the distances, where they are positive."""
-        votes = np.zeros((len(offsets) - 1, n_regions, len(self.squares)))
-        products = np.empty((PATCHES_AT_A_TIME, len(self.squares)), np.float32)
-        run = np.empty(len(self.squares), np.float32)
+        votes = np.zeros((patches.n_images, patches.n_regions, self.n_words))
+        products = np.empty((len(self.kinds), PATCHES_AT_A_TIME, self.n_words), np.float32)
+        run = np.empty((len(self.kinds), self.n_words), np.float32)
         for i in range(len(votes)):
-            first = offsets[i]
-            patches, places = values[first : offsets[i + 1]], regions[first : offsets[i + 1]]
             # The blocks begin anew with every image, so that its sums have the same bits in any
             # company.
-            for block in row_blocks(len(patches), PATCHES_AT_A_TIME):
-                part = products[: block.stop - block.start]
-                np.matmul(patches[block], self.columns, out=part)
-                bad = _add_triangle(
-                    patches[block], self.squares, places[block], part, run, votes[i]
-                )
-                check_finite(bad if bad < 0 else first + block.start + bad)
+            first, last = patches.offsets[i : i + 2]
+            for block in row_blocks(last - first, PATCHES_AT_A_TIME):
+                rows = slice(first + block.start, first + block.stop)
+                values, part = patches.values[rows], products[:, : block.stop - block.start]
+                for kind, columns, out in zip(self.kinds, self.columns, part, strict=True):
+                    np.matmul(values[:, kind], columns, out=out)
+                regions = patches.regions[:, rows]
+                bad = _add_triangle(values, self.squares, regions, part, run, votes[i])
+                check_finite(bad if bad < 0 else rows.start + bad)
         return votes
 
 
@@ -70,15 +80,17 @@ def _add_triangle(
     patches : ndarray of shape (n, d), float32
     squares : ndarray of shape (n_words,), float32
         Squared lengths of the words.
-    regions : ndarray of shape (n, levels), int64
-    products : ndarray of shape (n, n_words), float32
-        -2 times the inner products of patches and words; overwritten.
-    run : ndarray of shape (n_words,), float32
+    regions : ndarray of shape (1 or 2, n, levels), int64
+    products : ndarray of shape (1 or 2, n, n_words), float32
+        -2 times the inner products of patches and words: of all components, or of the even and
+        of the odd ones; overwritten.
+    run : ndarray of shape (1 or 2, n_words), float32
         Room for the votes of neighbours that lie in the same regions: they are summed before they
         are added to the regions.
     votes : ndarray of shape (n_regions, n_words), float64
     """
-    n, n_words = products.shape
+    n_kinds, n, n_words = products.shape
+    n_levels = regions.shape[2]
     run[:] = ZERO
     for i in range(n):
         length = ZERO
@@ -86,27 +98,46 @@ def _add_triangle(
             length += patches[i, j] * patches[i, j]
         if not np.isfinite(length):
             return i
-        distances, total = products[i], ZERO
-        for word in range(n_words):
-            distance = np.sqrt(max(length + (squares[word] + distances[word]), ZERO))
-            distances[word] = distance
-            total += distance
-        mean = total / np.float32(n_words)
-        for word in range(n_words):
-            run[word] += max(mean - distances[word], ZERO)
-        if i == n - 1 or differ(regions[i], regions[i + 1]):
-            for level in range(regions.shape[1]):
-                region = votes[regions[i, level]]
-                for word in range(n_words):
-                    region[word] += run[word]
+        total = to_distances(products[:, i], squares, length)
+        mean = total / np.float32(n_kinds * n_words)
+        for kind in range(n_kinds):
+            distances, sums = products[kind, i], run[kind]
+            for word in range(n_words):
+                sums[word] += max(mean - distances[word], ZERO)
+        if i == n - 1 or differ(regions, i):
+            for kind in range(n_kinds):
+                for level in range(n_levels):
+                    region, sums = votes[regions[kind, i, level]], run[kind]
+                    for word in range(n_words):
+                        region[word] += sums[word]
             run[:] = ZERO
     return -1
 
 
+@inlined(fastmath=MATH)
+def to_distances(products: FloatArray, squares: FloatArray, length: np.float32) -> np.float32:
+    """Turn the products of a patch into its distances to the words, and return their sum."""
+    total = ZERO
+    if len(products) == 1:
+        for word in range(len(squares)):
+            squared = length + (squares[word] + products[0, word])
+            products[0, word] = np.sqrt(max(squared, ZERO))
+            total += products[0, word]
+        return total
+    for word in range(len(squares)):
+        lengths = length + squares[word]
+        even, odd = products[0, word], products[1, word]
+        products[0, word] = np.sqrt(max(lengths + (even + odd), ZERO))
+        products[1, word] = np.sqrt(max(lengths + (even - odd), ZERO))
+        total += products[0, word] + products[1, word]
+    return total
+
+
 @inlined
-def differ(some: RegionArray, others: RegionArray) -> bool:
-    """Tell whether two patches lie in different regions."""
+def differ(regions: RegionArray, i: int) -> bool:
+    """Tell whether patches i and i + 1 lie in different regions."""
     found = False
-    for level in range(len(some)):
-        found |= some[level] != others[level]
+    for kind in range(len(regions)):
+        for level in range(regions.shape[2]):
+            found |= regions[kind, i, level] != regions[kind, i + 1, level]
     return found

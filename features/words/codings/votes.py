@@ -6,12 +6,10 @@ import numpy as np
 
 from visualwords.features.image import FloatArray
 from visualwords.features.words.distances import DoubleArray, IntArray
-from visualwords.features.words.projection import OffsetArray
-from visualwords.features.words.pyramid import RegionArray
 from visualwords.features.words.search import WordSearch
 from visualwords.features.words.vocabulary import VisualVocabulary
 
-from .base import Coding, CodingOptions
+from .base import Coding, CodingOptions, PlacedPatches, with_mirror_images
 
 __all__ = ["Hard", "Localized", "word_search"]
 
@@ -20,38 +18,35 @@ class Hard(Coding):
     """One vote for the nearest word."""
 
     def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None:
-        self.search = word_search(vocabulary.words_)
+        self.n_words = len(vocabulary.words_)
+        self.search = word_search(with_mirror_images(vocabulary.words_, options.signs))
 
-    def encode(
-        self, values: FloatArray, regions: RegionArray, offsets: OffsetArray, n_regions: int
-    ) -> DoubleArray:
+    def encode(self, patches: PlacedPatches) -> DoubleArray:
         """Count the words."""
-        words = np.empty(len(values), np.int32)
-        self.search.fill(values, words, np.empty(0, np.float64))
-        shape = (len(offsets) - 1, n_regions, self.search.n_words)
-        return _sum(words[:, np.newaxis], None, regions, offsets, shape)
+        words = np.empty(len(patches.values), np.int32)
+        self.search.fill(patches.values, words, np.empty(0, np.float64))
+        return _sum(patches, words[:, np.newaxis], None, self.n_words)
 
 
 class Localized(Coding):
     """A vote shared by the ``n_neighbors`` nearest words.
 
-    The shares are proportional to exp(-beta distance^2) and their sum is 1.
+    The shares are proportional to exp(-beta distance^2) and their sum is 1 (L. Liu, L. Wang, X.
+    Liu, "In defense of soft-assignment coding", ICCV 2011).
     """
 
     def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None:
-        self.search = word_search(vocabulary.words_)
+        self.n_words = len(vocabulary.words_)
+        self.search = word_search(with_mirror_images(vocabulary.words_, options.signs))
         self.n_neighbors = min(options.n_neighbors, self.search.n_words)
         self.beta = options.beta
 
-    def encode(
-        self, values: FloatArray, regions: RegionArray, offsets: OffsetArray, n_regions: int
-    ) -> DoubleArray:
+    def encode(self, patches: PlacedPatches) -> DoubleArray:
         """Sum the shares."""
-        words, squared = self.search.nearest_k(values, self.n_neighbors)
+        words, squared = self.search.nearest_k(patches.values, self.n_neighbors)
         shares = np.exp(-self.beta * (squared - squared[:, :1]))
         shares /= shares.sum(axis=1, keepdims=True)
-        shape = (len(offsets) - 1, n_regions, self.search.n_words)
-        return _sum(words, shares, regions, offsets, shape)
+        return _sum(patches, words, shares, self.n_words)
 
 
 def word_search(words: FloatArray) -> WordSearch:
@@ -65,18 +60,18 @@ def _search(shape: tuple[int, int], words: bytes) -> WordSearch:
 
 
 def _sum(
-    words: IntArray,
-    shares: DoubleArray | None,
-    regions: RegionArray,
-    offsets: OffsetArray,
-    shape: tuple[int, int, int],
+    patches: PlacedPatches, words: IntArray, shares: DoubleArray | None, n_words: int
 ) -> DoubleArray:
-    """Sum the shares (None: ones) of every descriptor's words in all regions that it is in."""
-    n, n_regions, n_words = shape
-    images = np.repeat(np.arange(n), np.diff(offsets))
-    rows = images[:, np.newaxis] * n_regions + regions
-    places = rows[:, :, np.newaxis] * n_words + words[:, np.newaxis]
+    """Sum the shares (None: ones) of every patch's words in all regions that it is in.
+
+    The word ``n_words + w`` is the mirror image of the word w.
+    """
+    kinds, words = np.divmod(words, n_words)
+    regions = patches.regions[kinds, np.arange(len(words))[:, np.newaxis]]
+    rows = patches.images[:, np.newaxis, np.newaxis] * patches.n_regions + regions
+    places = rows * n_words + words[:, :, np.newaxis]
     if shares is not None:
-        shares = np.broadcast_to(shares[:, np.newaxis], places.shape).reshape(-1)
-    summed = np.bincount(places.reshape(-1), shares, n * n_regions * n_words)
+        shares = np.broadcast_to(shares[:, :, np.newaxis], places.shape).reshape(-1)
+    shape = (patches.n_images, patches.n_regions, n_words)
+    summed = np.bincount(places.reshape(-1), shares, int(np.prod(shape)))
     return summed.reshape(shape).astype(np.float64, copy=False)

@@ -19,7 +19,9 @@ from visualwords.features import (
     HueHistogram,
     KeypointPatches,
     PatchDescriptors,
+    PixelPatches,
 )
+from visualwords.features.patches.kernels import describe_windows
 from visualwords.features.words.codings import CODINGS, Coding
 
 PATCHES = DensePatches(patch_size=12, stride=6)
@@ -165,6 +167,82 @@ def test_projected_descriptors_are_principal_components(images, n_components, wh
     assert_array_equal(bag.transform(images)[2], expected)
 
 
+KINDS = {
+    "grid": DensePatches([12, 17], 5),
+    "keypoints": KeypointPatches("corners", 20, patch_size=10),
+    "pixels": PixelPatches(5, 1),
+}
+
+
+@pytest.mark.parametrize("patches", KINDS.values(), ids=KINDS)
+def test_descriptors_of_mirror_images_are_those_of_the_image_in_another_order(images, patches):
+    values, positions = patches.describe(images[0])
+    if isinstance(patches, KeypointPatches):  # The detector finds others in the mirror image.
+        turned = KeypointPatches(oriented=True, detector="orb")
+        for kind, angle in ((patches, 0.0), (turned, 0.7)):
+            places = np.array([(20.0, 17.0, 12.0, angle), (25.5, 24.0, 9.0, -angle)])
+            some, others = np.empty((2, 2, 144), np.float32)
+            gray = np.ascontiguousarray(images[0], np.float32) / 255
+            describe_windows(gray, places, some)
+            places[:, 1] = gray.shape[1] - places[:, 1]
+            places[:, 3] = np.pi - angle if kind.oriented else 0.0
+            places[1, 3] = np.pi + angle if kind.oriented else 0.0
+            describe_windows(gray[:, ::-1].copy(), places, others)
+            assert_allclose(others, some[:, kind.mirrored], atol=1e-5)
+        return
+    others, places = patches.describe(images[0][:, ::-1])
+    places[:, 1] = images[0].shape[1] - places[:, 1]
+    order, others_order = np.lexsort(positions.T), np.lexsort(places.T)
+    assert_allclose(places[others_order], positions[order])
+    assert_allclose(others[others_order], values[order][:, patches.mirrored], atol=1e-5)
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("kind", ["grid", "pixels"])
+def test_with_mirror_an_image_and_its_mirror_image_have_the_same_numbers(images, coding, kind):
+    bag = BagOfVisualWords(
+        12, patches=KINDS[kind], coding=coding, pyramid=(1, 2), mirror=True, norm=None
+    ).fit(images)
+    rows = bag.transform(images)
+    others = bag.transform([image[:, ::-1] for image in images])
+    # Rounding may give a patch between two words to the other one.
+    difference = np.abs(others - rows).sum(axis=1) / np.abs(rows).sum(axis=1)
+    assert np.median(difference) < 1e-5
+    assert difference.max() < 0.01
+
+
+def test_with_mirror_the_words_of_image_and_mirror_image_are_counted(images):
+    bag = BagOfVisualWords(12, patches=PATCHES, pyramid=(1, 2), mirror=True, norm=None).fit(images)
+    axes = bag.components_
+    assert_allclose(axes.T @ axes, np.eye(144), atol=1e-10)
+    words = bag.vocabulary_.words_.astype(float) @ axes.T + bag.mean_
+    words = np.concatenate([words, words[:, PATCHES.mirrored]])
+    expected = np.zeros((5, 12))
+    for image in (images[3], images[3][:, ::-1]):
+        values, positions = PATCHES.describe(image)
+        nearest = ((values[:, None] - words) ** 2).sum(axis=2).argmin(axis=1)
+        cells = (positions[:, :2] >= np.array(image.shape[:2]) / 2) @ [2, 1]
+        for word, cell in zip(nearest, cells, strict=True):
+            if word < 12:
+                expected[[0, 1 + cell], word] += 1
+    assert_array_equal(bag.transform(images[3:4])[0].reshape(5, 12), expected)
+
+
+def test_with_mirror_triangle_votes_are_relative_to_words_and_their_mirror_images(images):
+    bag = BagOfVisualWords(
+        12, patches=PATCHES, coding="triangle", mirror=True, whitening=0.01, norm=None
+    ).fit(images)
+    words = bag.vocabulary_.words_.astype(float)
+    words = np.concatenate([words, words * bag.signs_])
+    expected = np.zeros(12)
+    for image in (images[5], images[5][:, ::-1]):
+        values = (PATCHES.describe(image)[0] - bag.mean_) @ bag.components_
+        distances = np.sqrt(((values[:, None] - words) ** 2).sum(axis=2))
+        votes = np.maximum(0, distances.mean(axis=1, keepdims=True) - distances)
+        expected += votes[:, :12].sum(axis=0)
+    assert_allclose(bag.transform(images)[5], expected, rtol=1e-4)
+
+
 def test_keypoints_and_images_without_any(images):
     bag = BagOfVisualWords(n_words=10, patches=KeypointPatches("corners")).fit(images)
     histograms = bag.transform([np.full((40, 40), 0.5), images[0]])
@@ -180,10 +258,10 @@ def test_an_image_without_descriptors_is_zero(images, norm):
     assert histograms[1].any()
 
 
-@pytest.mark.parametrize("whitening", [None, 0.01])
+@pytest.mark.parametrize("projection", [{}, {"whitening": 0.01, "mirror": True}])
 @pytest.mark.parametrize("coding", CODINGS)
-def test_any_batch_any_threads_same_bits(images, coding, whitening):
-    parameters = {"n_words": 30, "coding": coding, "pyramid": (1, 2), "whitening": whitening}
+def test_any_batch_any_threads_same_bits(images, coding, projection):
+    parameters = {"n_words": 30, "coding": coding, "pyramid": (1, 2), **projection}
     bag = BagOfVisualWords(patches=PATCHES, **parameters).fit(images)
     together = bag.transform(images)
     assert_array_equal(together, np.stack([bag.describe(image) for image in images]))
@@ -295,6 +373,7 @@ def test_feature_names(bag, images):
         ({"pyramid": (1, 400)}, r"pyramid\[1\] must be a whole number from 1 to 128, got 400"),
         ({"pyramid": [True]}, r"pyramid\[0\] must be a whole number from 1 to 128, got True"),
         ({"whitening": 0}, "whitening must be a finite number above 0, got 0"),
+        ({"mirror": 1}, "mirror must be True or False, got 1"),
         ({"n_components": 0}, "n_components must be a whole number of at least 1, got 0"),
         ({"n_components": 145}, "n_components must be at most 144, .* got 145"),
         ({"n_words": 0}, "n_words must be a whole number of at least 1, got 0"),
@@ -332,11 +411,10 @@ class Residuals(Coding):
     def names(cls, n_words, n_columns):
         return [f"residual{i}" for i in range(n_columns)]
 
-    def encode(self, values, regions, offsets, n_regions):
-        sums = np.zeros((len(offsets) - 1, n_regions, len(self.word)))
-        images = np.repeat(np.arange(len(sums)), np.diff(offsets))
-        for level in regions.T:
-            np.add.at(sums, (images, level), values - self.word)
+    def encode(self, patches):
+        sums = np.zeros((patches.n_images, patches.n_regions, len(self.word)))
+        for level in patches.regions[0].T:
+            np.add.at(sums, (patches.images, level), patches.values - self.word)
         return sums
 
 
@@ -363,9 +441,7 @@ def test_whole_numbers_of_any_kind_are_the_same_parameters(images):
 
 
 def test_patches_of_another_kind_are_refused(images):
-    with pytest.raises(
-        TypeError, match="patches must be DensePatches, KeypointPatches, PixelPatches"
-    ):
+    with pytest.raises(TypeError, match=r"patches must be such as DensePatches\(\) or None, got"):
         BagOfVisualWords(n_words=2, patches="sift").fit(images)
 
 
