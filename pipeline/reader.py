@@ -71,7 +71,7 @@ class Reader:
     Traceback (most recent call last):
         ...
     visualwords.pipeline.formats.base.ImageError: not an image: its first bytes are none of \
-JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or JPEG 2000
+JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, JPEG 2000 or PPM
     """
 
     max_pixels: int = 1 << 26

@@ -15,6 +15,7 @@ from .base import Header, ImageError, OpenedImage, Samples
 from .jpeg import open_jpeg
 from .pillow import open_bmp, open_with_pillow
 from .png import SIGNATURE, open_png
+from .ppm import is_ppm, open_ppm
 from .tiff import open_tiff
 
 __all__ = ["Header", "ImageError", "OpenedImage", "Samples", "open_image"]
@@ -42,6 +43,7 @@ READ: list[tuple[Callable[[bytes], bool], Open]] = [
         lambda d: d.startswith((b"\x00\x00\x00\x0cjP  \r\n", b"\xff\x4f\xff\x51")),
         lambda d: open_with_pillow(d, Jpeg2KImageFile, "JPEG2000"),
     ),
+    (is_ppm, open_ppm),
 ]
 
 # What is known by its first bytes and is not read.
@@ -55,7 +57,10 @@ KNOWN: list[tuple[Callable[[bytes], bool], str]] = [
     (lambda d: d.startswith(b"DDS "), "DDS"),
     (lambda d: d.startswith(b"8BPS"), "Photoshop"),
     (lambda d: d.startswith((b"\x00\x00\x01\x00", b"\x00\x00\x02\x00")), "ICO"),
-    (lambda d: d[:1] == b"P" and d[1:2] in b"1234567fF" and d[2:3].isspace(), "PPM"),
+    (
+        lambda d: d[:1] == b"P" and d[1:2] in b"12347fF" and d[2:3].isspace(),
+        "PBM, PAM or plain PPM",
+    ),
     (lambda d: d.startswith(b"v/1\x01"), "OpenEXR"),
     (lambda d: d.startswith((b"#?RADIANCE", b"#?RGBE")), "Radiance HDR"),
     (lambda d: d.startswith(b"SIMPLE  ="), "FITS"),
@@ -84,7 +89,7 @@ def open_image(data: bytes) -> OpenedImage:
                 f"a {name} file, which is not read; save it as PNG or JPEG", UNSUPPORTED
             )
     raise ImageError(
-        "not an image: its first bytes are none of JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or "
-        "JPEG 2000",
+        "not an image: its first bytes are none of JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, "
+        "JPEG 2000 or PPM",
         NOT_AN_IMAGE,
     )

@@ -11,10 +11,13 @@ from .base import LISTING, Source, SourceError
 from .cifar import CifarSource
 from .files import plain_name
 from .folder import FolderSource
+from .gtsrb import GtsrbSource
 from .idx import IdxSource
 from .joined import JoinedSource
 from .list import ListSource
 from .manifest import ManifestSource
+from .pets import PetsSource
+from .stl10 import Stl10Source
 from .tar import TarSource
 from .zip import ZipSource
 
@@ -23,12 +26,15 @@ __all__ = [
     "ArraySource",
     "CifarSource",
     "FolderSource",
+    "GtsrbSource",
     "IdxSource",
     "JoinedSource",
     "ListSource",
     "ManifestSource",
+    "PetsSource",
     "Source",
     "SourceError",
+    "Stl10Source",
     "TarSource",
     "ZipSource",
     "open_source",
@@ -42,6 +48,9 @@ SOURCES: tuple[type[Source], ...] = (
     TarSource,
     CifarSource,
     IdxSource,
+    Stl10Source,
+    GtsrbSource,
+    PetsSource,
     FolderSource,
 )
 

@@ -62,7 +62,7 @@ def test_bmp_of_16_bits(name, down):
         (b"DDS " + bytes(40), "DDS"),
         (b"8BPS" + bytes(40), "Photoshop"),
         (b"\0\0\1\0" + bytes(40), "ICO"),
-        (b"P6\n2 2\n255\n" + bytes(12), "PPM"),
+        (b"P3\n1 1\n255\n1 2 3\n", "PBM, PAM or plain PPM"),
         (b"%PDF-1.7" + bytes(40), "PDF"),
         (b"<?xml version='1.0'?><svg></svg>", "SVG"),
         (bytes(40) + b"TRUEVISION-XFILE.\0", "TGA"),
