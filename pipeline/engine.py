@@ -1,5 +1,6 @@
 """Tasks in workers: threads, processes, or the workers of Dask or Ray."""
 
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -121,6 +122,8 @@ def _side_by_side(
             is_over = interruption.is_asked() or not _fill(function, tasks, pool, running, lost)
             if is_over and not running:
                 return
+            if not running:  # all workers are being replaced
+                time.sleep(POLL_SECONDS)
             done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             if interruption.is_asked():
                 done |= {future for future in running if future.cancel()}
@@ -162,7 +165,7 @@ def _alone(function: Callable[[Task], T], task: Task, pool: Pool) -> T | Crash:
     try:
         future = pool.submit(function, task)
         while not wait([future], timeout=POLL_SECONDS).done:
-            pass
+            pool.size()  # an error where no worker is left
         return future.result()
     except pool.crashes as error:
         return Crash(str(error).partition("\n")[0])

@@ -1,7 +1,9 @@
 """Workers of each kind behind one interface: a task goes in, a future comes back."""
 
+import asyncio
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from loky import get_reusable_executor
 __all__ = ["Pool", "engine_name", "open_pool"]
 
 IDLE_SECONDS = 60  # after which a process without work ends
-DASK_SECONDS = 60  # to wait for the first worker
+DASK_SECONDS = 60  # to wait for the first worker, and for another one when all have died
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 ENGINE_OF = {
     "SequentialBackend": "threads",
@@ -38,7 +40,13 @@ class Pool(Protocol):
     crashes: tuple[type[BaseException], ...]
 
     def size(self) -> int:
-        """Return how many tasks can run side by side."""
+        """Return how many tasks can run side by side; 0 while workers are being replaced.
+
+        Raises
+        ------
+        ConnectionError
+            If there has been no worker for a minute.
+        """
 
     def submit(self, function: Callable[..., Any], task: Any) -> Future[Any]:
         """Hand out a task."""
@@ -161,25 +169,49 @@ class DaskPool:
             except ValueError as error:
                 raise ValueError("the engine dask needs the address of a scheduler") from error
         self._client = client
-        if not self.size():
+        if not client.nthreads():
             try:
                 client.wait_for_workers(1, timeout=DASK_SECONDS)
             except TimeoutError as error:
                 raise ValueError(f"no worker is at {client.scheduler.address}") from error
-        self._executor = client.get_executor(pure=False)
+        self._last_seen = time.monotonic()  # of any worker
 
     def size(self) -> int:
         """Return the number of threads of all workers."""
-        return int(sum(self._client.nthreads().values()))
+        n_threads = int(sum(self._client.nthreads().values()))
+        if n_threads:
+            self._last_seen = time.monotonic()
+        elif time.monotonic() - self._last_seen > DASK_SECONDS:
+            raise ConnectionError(
+                f"all workers of the Dask scheduler at {self._client.scheduler.address} are gone; "
+                "start new ones and run the job again: what was computed is kept"
+            )
+        return n_threads
 
     def submit(self, function: Callable[..., Any], task: Any) -> Future[Any]:
-        """Hand out a task."""
-        return self._executor.submit(function, task)
+        """Hand out a task. It cannot be cancelled, since nobody here knows whether it runs."""
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        remote = self._client.submit(function, task, pure=False)
+        self._client.loop.add_callback(_hand_over, remote, future)
+        return future
 
     def close(self) -> None:
         """Leave the scheduler."""
         if self._own is not None:
             self._own.close()
+
+
+async def _hand_over(remote: Any, future: Future[Any]) -> None:
+    """Wait for a task of Dask and hand its result over, or whatever error comes instead."""
+    try:
+        result = await remote
+    except asyncio.CancelledError as error:
+        future.set_exception(ConnectionError(f"the Dask scheduler has dropped a task: {error}"))
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 class RayPool:
@@ -206,8 +238,10 @@ class RayPool:
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
     def submit(self, function: Callable[..., Any], task: Any) -> Future[Any]:
-        """Hand out a task."""
-        return self._call.remote(function, task).future()
+        """Hand out a task. It cannot be cancelled, since nobody here knows whether it runs."""
+        future: Future[Any] = self._call.remote(function, task).future()
+        future.set_running_or_notify_cancel()
+        return future
 
     def close(self) -> None:
         """Leave Ray running, for the next stage."""

@@ -14,7 +14,7 @@ from PIL import Image
 
 from visualwords.features import HOG, HueHistogram
 from visualwords.pipeline import extract as extraction
-from visualwords.pipeline import interruption
+from visualwords.pipeline import interruption, pools
 from visualwords.pipeline.engine import Crash, Workers, in_workers
 from visualwords.pipeline.interruption import Interrupted
 from visualwords.pipeline.job import extract
@@ -216,3 +216,22 @@ def test_a_dask_worker_is_killed_in_the_middle(images, expected, tmp_path):
         killer.join()
     assert killed[0] < 7
     assert files_of(tmp_path) == expected
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_job_whose_workers_are_all_gone_says_so(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(pools, "DASK_SECONDS", 1.0)
+
+    def square(number: int) -> int:
+        time.sleep(0.05)
+        return number * number
+
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        results = in_workers(square, range(99), Workers(None, "dask", cluster.scheduler_address))
+        assert next(results) == (0, 0)
+        cluster.scale(0)
+        with pytest.raises(ConnectionError, match="all workers of the Dask scheduler"):
+            list(results)
