@@ -11,7 +11,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "training": ("training",),
     "lecture": ("lecture",),
     "certificates": ("certificates",),
-    "reliability": ("eight_jobs", "dask_kills", "ray_jobs"),
+    "reliability": ("damage", "eight_jobs", "dask_kills", "ray_jobs"),
     "size": ("changes",),
 }
 

@@ -11,13 +11,13 @@ from sklearn.utils import get_tags
 
 from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
 from .reader import READER_VERSION, Reader
+from .store.descriptions import FILES, key_of, read_description, write_description
 from .store.files import DamagedError, Folder
-from .store.rows import DESCRIPTION, key_of
 from .store.shards import DIGEST_BYTES, Digests
 
 __all__ = ["FeatureRef", "describe_feature", "keep_feature", "load_feature", "reader_name"]
 
-LEARNED, LEARNED_FROM = "learned.npz", "learned_from.npy"
+LEARNED, LEARNED_FROM = FILES
 
 
 @dataclass(frozen=True)
@@ -91,15 +91,15 @@ def keep_feature(
     """
     description = describe_feature(feature, reader)
     ref = FeatureRef(name, f"{name}-{key_of(description)}", None if is_ours(feature) else feature)
-    if not store.exists(f"{ref.folder}/{DESCRIPTION}"):
-        seals = {}
-        if is_ours(feature):
-            store.write(f"{ref.folder}/{LEARNED}", save_estimator(feature))
+    try:
+        read_description(store, ref.folder)
+    except (OSError, DamagedError):  # not there, or not whole
+        files = {LEARNED: save_estimator(feature)} if is_ours(feature) else {}
+        record = {"name": name, "recipe": key_of(recipe), **description}
         if learned_from is not None:
-            store.write(f"{ref.folder}/{LEARNED_FROM}", learned_from.tobytes())
-            seals["learned_from"] = len(learned_from)
-        record = {"name": name, "recipe": key_of(recipe), **seals, **description}
-        store.write_record(f"{ref.folder}/{DESCRIPTION}", record)
+            files[LEARNED_FROM] = learned_from.tobytes()
+            record["learned_from"] = len(learned_from)
+        write_description(store, ref.folder, record, files)
     return ref
 
 
@@ -117,9 +117,14 @@ def load_feature(store: Folder, ref: FeatureRef, reader: Reader) -> Any:
     try:
         feature = decode_estimator(store.read(name))
     except (OSError, ValueError) as error:
-        raise DamagedError(f"{store.path(name)}: {error}") from error
+        raise DamagedError(
+            f"{store.path(name)}: {error}; `visualwords extract` writes it again"
+        ) from error
     if ref.folder != f"{ref.name}-{key_of(describe_feature(feature, reader))}":
-        raise DamagedError(f"{store.path(name)}: not the feature of this folder")
+        raise DamagedError(
+            f"{store.path(name)}: not the feature of this folder; `visualwords extract` "
+            "writes it again"
+        )
     return feature
 
 
@@ -141,19 +146,18 @@ def find_learned(
         if not folder.startswith(f"{name}-"):
             continue
         try:
-            record = store.read_record(f"{folder}/{DESCRIPTION}")
-            if record.get("recipe") != wanted or "learned_from" not in record:
+            record = read_description(store, folder)
+            if record["recipe"] != wanted or "learned_from" not in record:
                 continue
             data = store.read(f"{folder}/{LEARNED_FROM}")
             sample = np.frombuffer(data, f"S{DIGEST_BYTES}")
-            is_whole = len(sample) == record["learned_from"]
             load_feature(store, FeatureRef(name, folder), reader)
         except (OSError, ValueError):
             why = f"{store.path(folder)} is damaged"
             continue
         at = np.minimum(np.searchsorted(known, sample), len(known) - 1)
         gone = int((known[at] != sample).sum())
-        if not is_whole or gone:
+        if gone:
             why = f"{gone} of the {len(sample)} images that it was learned from no longer train"
         else:
             best = max(best or (0, ""), (len(sample), folder))

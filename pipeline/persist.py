@@ -9,6 +9,7 @@ file holds the arrays and, as entry ``json``, the rest.
 import hashlib
 import io
 import json
+import zipfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 # Whatever a file says, only these packages' public classes are ever looked up.
 PACKAGES = ("features", "classifiers")
 ROOT = __name__.partition(".")[0]
+
+DTYPES = frozenset({"<f4", "<f8", "<i4", "<i8", "|u1", "|b1"})  # beside texts
 
 # Parameters that say how a result is computed, not what it is; a loaded estimator has defaults.
 NOT_PART_OF_THE_RESULT = frozenset({"n_jobs", "verbose"})
@@ -73,11 +76,29 @@ def load_estimator(path: Path) -> Any:
 def decode_estimator(data: bytes) -> Any:
     """Make of the bytes that :func:`save_estimator` gave the estimator; a ValueError of others."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return _decode(json.loads(arrays.pop("json").tobytes()), arrays)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            arrays = {
+                entry.filename.removesuffix(".npy"): _array_in(archive, entry)
+                for entry in archive.infolist()
+            }
+        estimator = _decode(json.loads(arrays.pop("json").tobytes()), arrays)
+        if not isinstance(estimator, BaseEstimator):
+            raise ValueError("no estimator in it")
+        return estimator
     except Exception as error:  # zipfile, numpy and json raise all kinds on a damaged file
         raise ValueError(f"not a saved estimator, or damaged: {error}") from error
+
+
+def _array_in(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    """Read an array of the kinds that :func:`save_estimator` writes, uncompressed and finite."""
+    if entry.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{entry.filename} is compressed")
+    array = np.load(io.BytesIO(archive.read(entry)), allow_pickle=False)
+    if array.dtype.kind != "U" and array.dtype.str not in DTYPES:
+        raise ValueError(f"{entry.filename} holds numbers of the type {array.dtype}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{entry.filename} holds numbers that are not finite")
+    return array
 
 
 def _encode(value: Any, arrays: Arrays) -> Any:
@@ -148,9 +169,19 @@ def _decode(encoded: Any, arrays: Arrays) -> Any:
     if "dict" in encoded:
         return dict(_decode(pair, arrays) for pair in encoded["dict"])
     estimator = _find_class(encoded["class"])()
+    unknown = set(encoded["parameters"]) - set(estimator.get_params(deep=False))
+    unknown |= {name for name in encoded["learned"] if not _is_learned(estimator, name)}
+    if unknown:
+        raise ValueError(f"{encoded['class']} has no {min(unknown)!r}")
     for name, value in (encoded["parameters"] | encoded["learned"]).items():
         setattr(estimator, name, _decode(value, arrays))
     return estimator
+
+
+def _is_learned(estimator: BaseEstimator, name: str) -> bool:
+    """Tell whether a name is of an attribute that ``fit`` sets, and of no method or property."""
+    is_public = name.isidentifier() and name.endswith("_") and not name.startswith("_")
+    return is_public and not hasattr(type(estimator), name)
 
 
 def _find_class(name: str) -> Any:

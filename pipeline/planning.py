@@ -11,9 +11,10 @@ from .ledger import digests_of
 from .recipe import Recipe
 from .scan import scan
 from .sources import open_source
+from .store.descriptions import DESCRIPTION, key_of, read_description
 from .store.files import Folder, open_folder
 from .store.index import ImageIndex
-from .store.rows import DESCRIPTION, FeatureRows, key_of
+from .store.rows import FeatureRows
 
 __all__ = ["FeaturePlan", "differences", "plan_job"]
 
@@ -99,7 +100,7 @@ def _why_missing(
     if not n_missing:
         return ""
     if rows.damaged:
-        return f"{len(rows.damaged)} shards are damaged, such as {rows.damaged[0]}"
+        return f"{len(rows.damaged)} shards are damaged, such as {min(rows.damaged.values())}"
     if rows.n_rows:
         return "new images"
     known = _descriptions(store, name)
@@ -131,7 +132,7 @@ def _descriptions(store: Folder, feature: str) -> dict[str, dict[str, Any]]:
     for name in store.names():
         if name.startswith(f"{feature}-"):
             try:
-                found[name] = store.read_record(f"{name}/{DESCRIPTION}")
+                found[name] = read_description(store, name)
             except (OSError, ValueError):
                 continue
     return found

@@ -178,9 +178,10 @@ def _hog_side(images: pa.Table) -> int:
 
 def recipe_of(record: Mapping[str, Any]) -> Recipe:
     """Return the recipe that a run was made by."""
-    values = dict(record["recipe"])
+    values = {name: record["recipe"][name] for name in Recipe.__dataclass_fields__}
     for group in ("features", "classifiers"):
-        values[group] = {name: Part(**part) for name, part in values[group].items()}
+        parts = values[group].items()
+        values[group] = {name: Part(part["kind"], part["parameters"]) for name, part in parts}
     return Recipe(**values)
 
 
@@ -192,4 +193,8 @@ def own_code_refused(recipe: Recipe, file: Path) -> Recipe:
                 f"{file}: {name} is {part.kind}, code of your own, which no file of a run may "
                 "start; name it with --recipe FILE"
             )
+    try:
+        recipe.make_classifiers()
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}; `visualwords run` makes it again") from error
     return recipe

@@ -39,11 +39,14 @@ from .reader import Reader
 from .recipe import Recipe, own_code_refused, recipe_of
 from .recipe_file import recipe_text
 from .remarks import changes, image_metrics
-from .run_folder import DUPLICATES, FAILURES, METRICS, MODELS, RECIPE, RESULTS, RUN, RunFolder
+from .run_folder import DUPLICATES, FAILURES, RECIPE, RESULTS, RunFolder
 from .run_images import check_labels, labelled_source
 from .run_models import RunModels, fingerprint
+from .run_schema import IMAGES, METRICS, MODELS, RUN, identity_of
 from .sources import SourceError, open_source
+from .store.files import DamagedError
 from .store.matrix import RowMatrix
+from .store.tables import seal_of
 from .train import evaluate, train
 
 __all__ = ["Prediction", "Run"]
@@ -151,7 +154,7 @@ class Run:
             extraction = extract_source(
                 source, store, recipe.make_features, recipe.reader, options, assign
             )
-            record = {
+            record: dict[str, Any] = {
                 "version": __version__,
                 "train": str(getattr(train, "name", train)),
                 "test": None if test is None else str(getattr(test, "name", test)),
@@ -169,9 +172,11 @@ class Run:
 
     def _replace(self, record: dict[str, Any], extraction: Extraction) -> None:
         """Write what the run is of; results of other images or features are removed first."""
+        record["identity"] = identity_of(record["features"], extraction.images)
+        record["images"] = seal_of(IMAGES, extraction.images)
         why = self._changes(record, extraction)
         if why == "":
-            self._continue()
+            self.metrics = self.metrics or self._metrics_before() or {}
         else:
             stale = self._files.remove(*RESULTS, FAILURES, DUPLICATES, MODELS)
             if why and stale:
@@ -183,10 +188,9 @@ class Run:
         """Return what differs from the run in the folder, or None where there is no such run."""
         try:
             before, images = self.record(), self._files.images()
-        except (OSError, ValueError):
+        except ValueError:
             return None
-        names = ["label", "split", "digest", "status"]
-        is_same = images.select(names).equals(extraction.images.select(names))
+        is_same = identity_of({}, images) == identity_of({}, extraction.images)
         return changes(before, record, is_same)
 
     def train(self, recipe: Recipe | None = None) -> dict[str, Any]:
@@ -200,8 +204,8 @@ class Run:
         record = self.record()
         recipe = recipe or self._asked or own_code_refused(recipe_of(record), self.folder / RUN)
         with self._files.alone():
-            self._continue()
             extraction = self._open_extraction()
+            self._continue()
             check_labels(extraction)
             made_from = fingerprint(recipe, extraction, record["features"])
             if self._models.are_of(made_from):
@@ -224,6 +228,7 @@ class Run:
                     "classes": np.unique(extraction.labels(TRAIN)).tolist(),
                     "classifiers": list(classifiers),
                     "features": record["features"],
+                    "columns": {n: extraction.matrix(n).shape[1] for n in extraction.features},
                     "reader": [recipe.max_pixels, recipe.max_side],
                 },
             )
@@ -249,8 +254,8 @@ class Run:
                 "run` trains and scores it, and the same in Python"
             )
         with self._files.alone():
-            self._continue()
             extraction, split = self._open_extraction(), TEST
+            self._continue()
             if test is not None:
                 extraction, split = self._extract_other(test, columns, trained), ""
             chosen = extraction.chosen(split or None)
@@ -265,7 +270,7 @@ class Run:
                 split or None,
             )
             if test is None:
-                kept = self.metrics.get("classifiers", {})
+                kept = self.metrics.get("classifiers", trained["report"])
                 self.metrics["classifiers"] = {n: kept.get(n, {}) | scores[n] for n in scores}
                 self._files.write_predictions(extraction, predictions)
             else:
@@ -331,12 +336,23 @@ class Run:
 
     def _continue(self) -> None:
         """Take over what earlier commands found, when this one is not part of a whole run."""
-        if not self.metrics:
-            self.metrics = self._files.metrics()
+        self.metrics = (
+            self.metrics or self._metrics_before() or image_metrics(self._open_extraction())
+        )
+
+    def _metrics_before(self) -> dict[str, Any] | None:
+        """Return what the folder says of the same images and features, if it does."""
+        try:
+            return self._files.metrics()
+        except DamagedError as error:
+            self.options.progress.say("replaces", str(error).partition(";")[0])
+        except ValueError:  # there are none yet
+            pass
+        return None
 
     def _finish(self) -> None:
         before = self.metrics.get("seconds", {})
         seconds = {k: round(v, 3) for k, v in self.options.progress.seconds.items()}
         self.metrics["seconds"] = before | seconds
         self.metrics["peak_rss_mb"] = round(peak_bytes() / 2**20, 1)
-        self._files.files.write_record(METRICS, self.metrics)
+        self._files.files.write_record(METRICS, self.metrics, self.record()["identity"])

@@ -14,7 +14,9 @@ import pyarrow.compute as pc
 
 from .extraction import Extraction
 from .features import FeatureRef
+from .recipe import recipe_of
 from .remarks import duplicates
+from .run_schema import IMAGES, LEDGER, METRICS, RUN, SHAPES
 from .sources import FolderSource, JoinedSource, Source, SourceError
 from .store.files import DamagedError, LocalFolder, open_folder
 from .store.rows import FeatureRows
@@ -22,22 +24,9 @@ from .store.tables import read_table, write_table
 
 __all__ = ["RunFolder"]
 
-RUN, IMAGES, METRICS = "run.json", "images.parquet", "metrics.json"
-MODELS = "models/models.json"
 FAILURES, PREDICTIONS = "failures.csv", "predictions.csv"
 RECIPE, DUPLICATES = "recipe.toml", "duplicates.csv"
 RESULTS = (PREDICTIONS, METRICS)
-LEDGER = pa.schema(
-    [
-        ("path", pa.string()),
-        ("label", pa.string()),
-        ("split", pa.string()),
-        ("digest", pa.binary()),
-        ("status", pa.string()),
-        ("kind", pa.string()),
-        ("reason", pa.string()),
-    ]
-)
 
 
 class RunFolder:
@@ -66,9 +55,9 @@ class RunFolder:
     def check(self, source: Source, store: str) -> None:
         """Refuse to write where files of others lie, or where the next run would find images."""
         strangers = [
-            n for n in (*RESULTS, FAILURES, DUPLICATES, IMAGES) if (self.path / n).exists()
+            n for n in (*RESULTS, FAILURES, DUPLICATES, IMAGES) if os.path.lexists(self.path / n)
         ]
-        if strangers and not (self.path / RUN).exists():
+        if strangers and not os.path.lexists(self.path / RUN):
             raise SourceError(
                 f"{self.path / strangers[0]} is of no run and would be overwritten; choose a "
                 "folder of its own"
@@ -84,32 +73,41 @@ class RunFolder:
 
     # Records
 
+    @contextmanager
+    def naming(self, name: str, command: str) -> Iterator[None]:
+        """Let an error name a file of the run, and the command that makes it again."""
+        file = self.path / name
+        try:
+            yield
+        except FileNotFoundError as error:
+            also = " or `extract`" if name == RUN else ""
+            raise ValueError(
+                f"{file}: no such file; `visualwords {command}`{also} makes it"
+            ) from error
+        except (OSError, ValueError) as error:
+            reason = str(getattr(error, "strerror", None) or error).removeprefix(f"{file}: ")
+            raise DamagedError(
+                f"{file}: {reason}; `visualwords {command}` makes it again"
+            ) from error
+
     def record(self) -> dict[str, Any]:
         """Return what ``run.json`` holds: the recipe, where the images are, the features."""
-        return self.read_record(RUN, "run", "`visualwords run` or `extract`")
-
-    def read_record(self, name: str, command: str, commands: str) -> dict[str, Any]:
-        """Read a record; an error names the command that makes it."""
-        try:
-            return self.files.read_record(name)
-        except FileNotFoundError as error:
-            raise ValueError(f"{self.path / name}: no such file; {commands} makes it") from error
-        except DamagedError as error:
-            raise DamagedError(f"{error}; `visualwords {command}` makes it again") from error
+        with self.naming(RUN, "run"):
+            record = self.files.read_record(RUN, SHAPES[RUN])
+            recipe_of(record)
+            return record
 
     def metrics(self) -> dict[str, Any]:
-        """Return what ``metrics.json`` holds; nothing where it is missing or damaged."""
-        try:
-            return self.files.read_record(METRICS)
-        except (OSError, ValueError):  # what is found anew will do
-            return {}
+        """Return what ``metrics.json`` holds."""
+        identity = self.record()["identity"]
+        with self.naming(METRICS, "evaluate"):
+            return self.files.read_record(METRICS, SHAPES[METRICS], identity)
 
     def images(self) -> pa.Table:
         """Return what became of each image."""
-        try:
-            return read_table(self.files, IMAGES, LEDGER)
-        except (OSError, DamagedError) as error:
-            raise DamagedError(f"{error}; `visualwords run` makes it again") from error
+        seal = self.record()["images"]
+        with self.naming(IMAGES, "run"):
+            return read_table(self.files, IMAGES, LEDGER, seal)
 
     def store(self) -> str:
         """Return path or URL of the feature store."""
@@ -134,9 +132,10 @@ class RunFolder:
         extraction = Extraction(images, rows)
         lost = int((np.asarray(images["status"]) == "ok").sum() - extraction.is_ok.sum())
         if lost:
+            damaged = [folder.path(f) for r in rows.values() for f in r.damaged.values()]
             raise DamagedError(
-                f"{folder.url}: rows of {lost} images are missing or damaged; `visualwords run` "
-                "computes them again"
+                f"{', '.join(damaged) or folder.url}: rows of {lost} images are missing or "
+                "damaged; `visualwords run` computes them again"
             )
         extraction.refs = {name: FeatureRef(name, f) for name, f in features.items()}
         return extraction
@@ -152,8 +151,8 @@ class RunFolder:
 
     def write_extraction(self, record: dict[str, Any], images: pa.Table) -> None:
         """Write what the run is of, and what became of each image."""
+        self.files.write_record(RUN, record)  # first: a folder with a record is a run's
         write_table(self.files, IMAGES, images)
-        self.files.write_record(RUN, record)
         failed = images.filter(pc.equal(images["status"], "failed"))
         self.files.write(FAILURES, _csv_of(failed.select(["split", "path", "kind", "reason"])))
         self.files.write(DUPLICATES, _csv_of(duplicates(images)))

@@ -14,9 +14,10 @@ from .parts import nearest
 from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
 from .reader import Reader
 from .recipe import Recipe
-from .run_folder import MODELS, RunFolder
+from .run_folder import RunFolder
+from .run_schema import MODELS, SHAPES, check_classifier
+from .store.descriptions import key_of
 from .store.files import DamagedError, checksum, open_folder
-from .store.rows import key_of
 from .train import feature_sets, model_name
 
 __all__ = ["RunModels", "fingerprint"]
@@ -45,6 +46,10 @@ def fingerprint(recipe: Recipe, extraction: Extraction, features: Mapping[str, s
     return digest.hexdigest()
 
 
+def _sets(trained: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return feature_sets(list(trained["features"]))
+
+
 class RunModels:
     """The folder ``models`` of a run.
 
@@ -64,8 +69,15 @@ class RunModels:
 
     def record(self) -> dict[str, Any]:
         """Return what ``models.json`` holds: what was trained, on what, and the files of it."""
-        self._folder.record()
-        return self._folder.read_record(MODELS, "train", "`visualwords train`")
+        run = self._folder.record()
+        with self._folder.naming(MODELS, "train"):
+            trained = self._folder.files.read_record(MODELS, SHAPES[MODELS], run["identity"])
+            names = {model_name(c, f) for c in trained["classifiers"] for f in _sets(trained)}
+            is_whole = names == set(trained["files"]) | set(trained["unsaved"])
+            is_ordered = trained["classes"] == sorted(set(trained["classes"]))
+            if trained["features"] != run["features"] or not is_whole or not is_ordered:
+                raise DamagedError("not of the features and classifiers of this run")
+            return trained
 
     def write_features(self, store: str, refs: Mapping[str, FeatureRef], reader: Reader) -> None:
         """Write the features beside the models, so that prediction needs no store."""
@@ -82,7 +94,7 @@ class RunModels:
             self._folder.files.write(f"models/{name}.npz", data)
         seals = {name: checksum(name, data) for name, data in files.items()}
         sealed = {**record, "files": seals, "unsaved": list(self.unsaved)}
-        self._folder.files.write_record(MODELS, sealed)
+        self._folder.files.write_record(MODELS, sealed, self._folder.record()["identity"])
 
     def are_of(self, made_from: str) -> bool:
         """Tell whether the classifiers are there and sound, and were trained on just this."""
@@ -90,27 +102,24 @@ class RunModels:
             trained = self.record()
             is_lost = set(trained["unsaved"]) - set(self.unsaved)
             return trained["made_from"] == made_from and not is_lost and bool(self.load())
-        except (OSError, ValueError):
+        except ValueError:
             return False
 
     def load(self) -> dict[str, Any]:
         """Return the trained classifiers by their names."""
-        models = {}
-        for name, seal in self.record()["files"].items():
-            file = f"models/{name}.npz"
-            try:
-                data = self._folder.files.read(file)
-            except (OSError, DamagedError) as error:
-                raise DamagedError(
-                    f"{self._folder.path / file}: {getattr(error, 'strerror', error)}; "
-                    "`visualwords train` makes it again"
-                ) from error
-            if checksum(name, data) != seal:
-                raise DamagedError(
-                    f"{self._folder.path / file}: the checksum is wrong; `visualwords train` makes "
-                    "it again"
-                )
-            models[name] = decode_estimator(data)
+        trained, models = self.record(), {}
+        for names in _sets(trained):
+            n_columns = sum(trained["columns"].get(name, 0) for name in names)
+            for classifier in trained["classifiers"]:
+                name = model_name(classifier, names)
+                if name not in trained["files"]:
+                    continue
+                with self._folder.naming(f"models/{name}.npz", "train"):
+                    data = self._folder.files.read(f"models/{name}.npz")
+                    if checksum(name, data) != trained["files"][name]:
+                        raise DamagedError("the checksum is wrong")
+                    models[name] = decode_estimator(data)
+                    check_classifier(models[name], trained["classes"], n_columns)
         return models | self.unsaved
 
     def load_features(self, trained: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,24 +132,18 @@ class RunModels:
                     f"{name}: a feature of your own is not kept in a run's folder, so that only "
                     "the images of the run can be scored, by `visualwords run` and `evaluate`"
                 )
-            try:
+            with self._folder.naming(file, "run"):
                 feature = decode_estimator(self._folder.files.read(file))
-                key = key_of(describe_feature(feature, reader))
-            except (OSError, ValueError, AttributeError, TypeError) as error:
-                raise DamagedError(
-                    f"{self._folder.path / file}: {error}; `visualwords run` makes it again"
-                ) from error
-            if folder != f"{name}-{key}":
-                raise DamagedError(
-                    f"{self._folder.path / file}: not the feature that the models were trained on, "
-                    "or of another version; `visualwords run` makes all anew"
-                )
+                if folder != f"{name}-{key_of(describe_feature(feature, reader))}":
+                    raise DamagedError(
+                        "not the feature that the models were trained on, or of another version"
+                    )
             features[name] = feature
         return features
 
     def choose(self, trained: Mapping[str, Any], classifier: str | None) -> Any:
         """Return a classifier on all features: by its name, or one that gives probabilities."""
-        together = feature_sets(list(trained["features"]))[-1]
+        together = _sets(trained)[-1]
         known: Sequence[str] = trained["classifiers"]
         if classifier is not None and classifier not in known:
             raise ValueError(f"no trained classifier {classifier!r}{nearest(classifier, known)}")

@@ -12,13 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from .descriptions import DESCRIPTION
 from .files import DamagedError, Folder
-from .rows import DESCRIPTION
-from .shards import DIGEST_BYTES
+from .schema import is_digests
+from .shards import DIGEST_BYTES, read_shard
 
 __all__ = ["Claims", "Share", "open_claims"]
 
 FOLDER = ".claims"
+RECORD = {"claims": {str: is_digests}}
 LOCK = "claims"  # the folder hides a lock's name behind a dot
 
 Key = tuple[str, bytes]  # folder of a feature, digest of an image
@@ -109,10 +111,10 @@ class Claims:
                 continue
             known.add(shard)
             try:
-                record = self._store.read_record(f"{folder}/{name}")
+                record = read_shard(self._store, folder, shard)
                 failed = [bytes.fromhex(digest) for digest, *_ in record["failed"]]
                 rows = _digests(record["images"])
-            except (OSError, DamagedError, KeyError):
+            except (OSError, DamagedError):
                 continue
             self._done.update((folder, digest) for digest in (*rows, *failed))
 
@@ -128,7 +130,7 @@ class Claims:
                     self._store.remove(f"{FOLDER}/{name}")
                     continue
             try:
-                record = self._store.read_record(f"{FOLDER}/{name}")
+                record = self._store.read_record(f"{FOLDER}/{name}", RECORD)
             except (OSError, DamagedError):
                 continue
             for folder, images in record["claims"].items():

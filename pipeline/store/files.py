@@ -23,6 +23,8 @@ import fsspec
 import numpy as np
 import numpy.typing as npt
 
+from .schema import mismatch
+
 __all__ = [
     "DamagedError",
     "Folder",
@@ -34,6 +36,7 @@ __all__ = [
 
 LEFTOVER = ".tmp"
 LEFTOVER_SECONDS = 3600
+MAX_RECORD_BYTES = 1 << 26
 
 
 class DamagedError(ValueError):
@@ -106,27 +109,40 @@ class Folder(ABC):
             return False
         return True
 
-    def read_record(self, name: str) -> dict[str, Any]:
+    def read_record(self, name: str, shape: Any, of: str = "") -> dict[str, Any]:
         """Return a JSON object that :meth:`write_record` wrote.
+
+        Parameters
+        ----------
+        name : str
+        shape : dict
+            What the object must look like; see :func:`.schema.mismatch`.
+        of : str
+            What the record belongs to, as when it was written.
 
         Raises
         ------
         DamagedError
             If the file is not what was written there.
         """
+        if self.size(name) > MAX_RECORD_BYTES:
+            raise DamagedError(f"{self.path(name)}: too large for a record of visualwords")
         data = self.read(name)
         try:
             record = json.loads(data)
             seal = record.pop("crc32")
+            is_sealed = seal == checksum([name, of, record])
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             raise DamagedError(f"{self.path(name)}: not a record of visualwords") from error
-        if seal != checksum([name.rpartition("/")[2], record]):
+        if not is_sealed:
             raise DamagedError(f"{self.path(name)}: the checksum is wrong")
+        if wrong := mismatch(record, shape):
+            raise DamagedError(f"{self.path(name)}: {wrong}")
         return dict(record)
 
-    def write_record(self, name: str, record: dict[str, Any]) -> None:
-        """Write a JSON object, sealed by a checksum over its name and content."""
-        seal = {"crc32": checksum([name.rpartition("/")[2], record])}
+    def write_record(self, name: str, record: dict[str, Any], of: str = "") -> None:
+        """Write a JSON object, sealed by a checksum over its name, its content and ``of``."""
+        seal = {"crc32": checksum([name, of, record])}
         self.write(name, json.dumps(record | seal, indent=1).encode())
 
 
@@ -143,9 +159,16 @@ class LocalFolder(Folder):
     def read(self, name: str) -> bytes:
         """Return the bytes of a regular file; see :class:`Folder`."""
         file = self._file(name)
+        self._check_regular(file)
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(file)) from error
+
+    @staticmethod
+    def _check_regular(file: Path) -> None:
         if not stat.S_ISREG(file.stat().st_mode):  # a pipe would block
             raise DamagedError(f"{file}: not a regular file")
-        return file.read_bytes()
 
     def write(self, name: str, data: bytes) -> None:
         """Write, flush and rename; see :class:`Folder`."""
@@ -196,8 +219,7 @@ class LocalFolder(Folder):
     def bytes_of(self, name: str) -> npt.NDArray[np.uint8]:
         """Map a file into memory; see :class:`Folder`."""
         file = self._file(name)
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise DamagedError(f"{file}: not a regular file")
+        self._check_regular(file)
         if not file.stat().st_size:
             return np.empty(0, np.uint8)
         return np.memmap(file, np.uint8, "r")

@@ -12,11 +12,14 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
+from .descriptions import DESCRIPTION, FILES, damaged_files
 from .files import DamagedError, Folder, LocalFolder
-from .rows import DESCRIPTION, FeatureRows
+from .rows import FeatureRows
+from .tables import read_table
 
 __all__ = ["FeatureSummary", "collect_garbage", "export_feature", "repair", "summaries", "verify"]
 
+LEDGER = re.compile(r"images(-\d+-of-\d+)?\.parquet")
 FEATURE_FOLDER = re.compile(r"(?P<name>.+)-(?P<key>[0-9a-f]{32})")
 
 
@@ -65,27 +68,48 @@ def summaries(store: Folder) -> list[FeatureSummary]:
 
 def verify(store: Folder) -> list[str]:
     """Return the files that do not hold what was written there."""
-    damaged = []
+    damaged: list[str] = []
     for rows in feature_rows(store):
         rows.check_all()
-        damaged += [f"{rows.folder}/{name}" for name in rows.damaged]
-        try:
-            store.read_record(f"{rows.folder}/{DESCRIPTION}")
-        except (OSError, DamagedError):
-            damaged.append(f"{rows.folder}/{DESCRIPTION}")
-    return damaged
+        damaged += rows.damaged.values()
+        damaged += damaged_files(store, rows.folder)
+    return damaged + [name for name in _tables(store) if not _is_sound_table(store, name)]
+
+
+def _tables(store: Folder) -> list[str]:
+    """Return the names of the tables of a store: the ledgers of extractions and the index."""
+    names = [name for name in store.names() if LEDGER.fullmatch(name)]
+    for reader in store.names("index"):
+        names += [f"index/{reader}/{name}" for name in store.names(f"index/{reader}")]
+    return [name for name in names if name.endswith(".parquet")]
+
+
+def _is_sound_table(store: Folder, name: str) -> bool:
+    try:
+        read_table(store, name)
+    except (OSError, DamagedError):
+        return False
+    return True
 
 
 def repair(store: Folder) -> list[str]:
     """Remove what is damaged, so that the next job computes it again; return the names."""
     damaged = verify(store)
     for name in damaged:
-        if name.endswith(DESCRIPTION):
-            store.remove(name)
-            continue
-        store.remove(f"{name}.json")
-        store.remove(f"{name}.npy")
+        for file in _removed_with(name):
+            store.remove(file)
     return damaged
+
+
+def _removed_with(name: str) -> list[str]:
+    """Return what goes with a damaged file, the record first: without it, the rest is not there."""
+    folder, _, file = name.rpartition("/")
+    if not FEATURE_FOLDER.fullmatch(folder):
+        return [name]
+    if file in (DESCRIPTION, *FILES):
+        return [f"{folder}/{DESCRIPTION}", name]
+    shard = name.rpartition(".")[0]
+    return [f"{shard}.json", f"{shard}.npy"]
 
 
 def collect_garbage(

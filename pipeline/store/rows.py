@@ -7,25 +7,31 @@ kernel, the version and limits of the reader. ``feature.json`` holds all of that
 Rows are kept in shards of at most 1,024; see :mod:`.shards`.
 """
 
-import hashlib
-import json
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from .descriptions import DESCRIPTION
 from .files import DamagedError, Folder
 from .matrix import FloatArray, IntArray, Places, RowMatrix
-from .shards import DIGEST_BYTES, Digests, RowFailure, as_digests, positions
+from .shards import (
+    DIGEST_BYTES,
+    Digests,
+    RowFailure,
+    are_finite,
+    as_digests,
+    positions,
+    read_shard,
+    rows_in,
+)
 
-__all__ = ["DESCRIPTION", "FeatureRows", "key_of"]
+__all__ = ["FeatureRows"]
 
-STORE_VERSION = 3
-DESCRIPTION = "feature.json"
 OPEN_SHARDS = 128  # mapped at a time: each takes a file descriptor
 
 
@@ -38,18 +44,6 @@ class _Shard:
     n_columns: int
     rows_crc32: int
     is_checked: bool = False
-
-
-def key_of(description: Mapping[str, Any]) -> str:
-    """Return the key of a feature: 32 hexadecimal digits of a digest of its description.
-
-    Examples
-    --------
-    >>> key_of({"b": 1, "a": 2}) == key_of({"a": 2, "b": 1})
-    True
-    """
-    text = json.dumps({"store": STORE_VERSION, **description}, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 class FeatureRows:
@@ -66,8 +60,8 @@ class FeatureRows:
     ----------
     folder : str
         Name of the folder in the store.
-    damaged : list of str
-        Shards that were found and do not hold what was written there.
+    damaged : dict of str to str
+        The file of each shard that does not hold what was written there.
     """
 
     def __init__(self, store: Folder, name: str, key: str) -> None:
@@ -75,7 +69,7 @@ class FeatureRows:
         self.name = name
         self.key = key
         self.folder = f"{name}-{key}"
-        self.damaged: list[str] = []
+        self.damaged: dict[str, str] = {}
         self._shards: list[_Shard] = []
         self._known: set[str] = set()
         self._digests: Digests = np.empty(0, f"V{DIGEST_BYTES}")
@@ -88,7 +82,14 @@ class FeatureRows:
     @property
     def n_columns(self) -> int:
         """Numbers a row; 0 where no shard has a row."""
-        return max((shard.n_columns for shard in self._shards), default=0)
+        shards = {shard.n_columns: shard.name for shard in self._shards if shard.n_rows}
+        if len(shards) > 1:
+            rows = ", ".join(f"{n} columns in {name}.json" for n, name in sorted(shards.items()))
+            raise DamagedError(
+                f"{self.store.path(self.folder)}: its rows differ in length ({rows}); remove the "
+                "folder, and `visualwords extract` computes them again"
+            )
+        return next(iter(shards), 0)
 
     @property
     def shards_seen(self) -> set[str]:
@@ -108,9 +109,9 @@ class FeatureRows:
         for name in new:
             self._known.add(name)
             try:
-                record = self._read_record(name)
+                record = read_shard(self.store, self.folder, name)
             except (OSError, DamagedError):
-                self._note_damage(name)
+                self._note_damage(name, f"{self.folder}/{name}.json")
                 continue
             images = as_digests(record["images"])
             digests.append(images)
@@ -124,12 +125,6 @@ class FeatureRows:
         if len(digests) > 1:
             self._sort(np.concatenate(digests), np.concatenate(shards), np.concatenate(rows))
         return bool(new)
-
-    def _read_record(self, name: str) -> dict[str, Any]:
-        record = self.store.read_record(f"{self.folder}/{name}.json")
-        if record.get("feature") != self.folder or len(record["images"]) != 32 * record["rows"]:
-            raise DamagedError(f"{self.folder}/{name}.json: not of this feature")
-        return record
 
     def _sort(self, digests: Digests, shards: IntArray, rows: IntArray) -> None:
         order = np.argsort(digests.view(f"S{DIGEST_BYTES}"), kind="stable")
@@ -168,25 +163,30 @@ class FeatureRows:
     def _is_sound(self, number: int) -> bool:
         shard = self._shards[number]
         if not shard.is_checked:
-            try:
-                data = self.store.bytes_of(f"{self.folder}/{shard.name}.npy")
-            except (OSError, DamagedError):
-                return False
-            shard.is_checked = zlib.crc32(data.data) == shard.rows_crc32
+            data = self._bytes_of(shard)
+            if data is not None and zlib.crc32(data.data) == shard.rows_crc32:
+                rows = rows_in(data, shard.n_rows, shard.n_columns)
+                shard.is_checked = rows is not None and are_finite(rows)
         return shard.is_checked
+
+    def _bytes_of(self, shard: _Shard) -> npt.NDArray[np.uint8] | None:
+        try:
+            return self.store.bytes_of(f"{self.folder}/{shard.name}.npy")
+        except (OSError, DamagedError):
+            return None
 
     def _forget(self, numbers: Iterable[int]) -> None:
         gone = set(numbers)
         for number in sorted(gone):
-            self._note_damage(self._shards[number].name)
+            name = self._shards[number].name
+            self._note_damage(name, f"{self.folder}/{name}.npy")
         kept = ~np.isin(self._places.shard, sorted(gone))
         self._digests, self._places = self._digests[kept], self._places[kept]
 
-    def _note_damage(self, name: str) -> None:
+    def _note_damage(self, shard: str, file: str) -> None:
         """Name a shard as damaged, and look at it again once it may have been written anew."""
-        self._known.discard(name)
-        if name not in self.damaged:
-            self.damaged.append(name)
+        self._known.discard(shard)
+        self.damaged.setdefault(shard, file)
 
     def failure(self, digest: bytes) -> RowFailure | None:
         """Return why an image failed, if it did."""
@@ -213,14 +213,14 @@ class FeatureRows:
 
     def _open(self, number: int) -> FloatArray:
         shard = self._shards[number]
-        if not self._is_sound(number):
+        data = self._bytes_of(shard) if self._is_sound(number) else None
+        rows = None if data is None else rows_in(data, shard.n_rows, shard.n_columns)
+        if rows is None:
             raise DamagedError(
                 f"{self.store.path(self.folder)}/{shard.name}.npy: the checksum is wrong; "
                 "`visualwords extract` computes the rows again"
             )
-        data = self.store.bytes_of(f"{self.folder}/{shard.name}.npy")
-        n_bytes = 4 * shard.n_rows * shard.n_columns
-        return data[len(data) - n_bytes :].view("<f4").reshape(shard.n_rows, shard.n_columns)
+        return rows
 
     @property
     def shard_files(self) -> list[str]:

@@ -7,28 +7,43 @@ same shard write the same file.
 """
 
 import hashlib
+import io
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .files import Folder, array_bytes
+from .files import DamagedError, Folder, array_bytes
+from .schema import is_count, is_digests
 
 __all__ = [
     "DIGEST_BYTES",
     "SHARD_ROWS",
     "Digests",
     "RowFailure",
+    "are_finite",
     "as_digests",
     "positions",
+    "read_shard",
+    "rows_in",
     "shard_name",
     "write_shard",
 ]
 
 SHARD_ROWS = 1024
 DIGEST_BYTES = 16
+
+RECORD = {
+    "feature": str,
+    "rows": is_count,
+    "columns": is_count,
+    "rows_crc32": is_count,
+    "images": is_digests,
+    "failed": [[is_digests, str, str, is_count]],
+}
 
 Digests = npt.NDArray[np.void]  # of dtype V16
 FloatArray = npt.NDArray[np.float32]
@@ -52,10 +67,9 @@ class RowFailure:
     attempts: int = 1
 
 
-def as_digests(hexadecimal: str | bytes) -> Digests:
+def as_digests(hexadecimal: str) -> Digests:
     """Return digests that are written one after another in hexadecimal."""
-    raw = bytes.fromhex(hexadecimal if isinstance(hexadecimal, str) else hexadecimal.decode())
-    return np.frombuffer(raw, f"V{DIGEST_BYTES}")
+    return np.frombuffer(bytes.fromhex(hexadecimal), f"V{DIGEST_BYTES}")
 
 
 def positions(known: Digests, wanted: Digests) -> npt.NDArray[np.int64]:
@@ -119,3 +133,38 @@ def write_shard(
         "failed": [[d.hex(), *asdict(f).values()] for d, f in sorted(failures.items())],
     }
     store.write_record(f"{folder}/{name}.json", record)
+
+
+def read_shard(store: Folder, folder: str, name: str) -> dict[str, Any]:
+    """Return the record of a shard that :func:`write_shard` wrote.
+
+    Raises
+    ------
+    DamagedError
+        If the file is not what was written there.
+    """
+    record = store.read_record(f"{folder}/{name}.json", RECORD)
+    is_whole = len(record["images"]) == 2 * DIGEST_BYTES * record["rows"]
+    if record["feature"] != folder or not is_whole:
+        raise DamagedError(f"{store.path(folder)}/{name}.json: not of this feature")
+    return record
+
+
+def rows_in(data: npt.NDArray[np.uint8], n_rows: int, n_columns: int) -> FloatArray | None:
+    """Return the rows in the bytes of a ``.npy`` file; None where they are of another shape."""
+    header = io.BytesIO(data[:1024].tobytes())
+    try:
+        np.lib.format.read_magic(header)
+        said = np.lib.format.read_array_header_1_0(header)
+    except ValueError:
+        return None
+    body = data[header.tell() :]
+    if said != ((n_rows, n_columns), False, np.dtype("<f4")) or len(body) != 4 * n_rows * n_columns:
+        return None
+    return body.view("<f4").reshape(n_rows, n_columns)
+
+
+def are_finite(rows: FloatArray) -> bool:
+    """Tell whether no number is infinite or NaN: then the sum is neither, in float64."""
+    with np.errstate(invalid="ignore"):  # infinities that cancel give NaN
+        return bool(np.isfinite(rows.sum(dtype=np.float64)))

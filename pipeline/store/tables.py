@@ -9,22 +9,30 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .files import DamagedError, Folder
+from .shards import DIGEST_BYTES
 
-__all__ = ["read_table", "write_table"]
+__all__ = ["read_table", "seal_of", "write_table"]
 
 SEAL = b"visualwords.crc32"
 ROWS_AT_A_TIME = 1 << 16
+NO_COLUMNS = pa.schema([])
+# A table of ours takes more than a byte a row, and repeats itself less.
+SMALL, BOMB_RATIO = 1 << 26, 1000
 
 
-def write_table(folder: Folder, name: str, table: pa.Table) -> None:
-    """Write a table, with a checksum of its values in the metadata of its schema."""
-    metadata = {**(table.schema.metadata or {}), SEAL: str(_checksum(table)).encode()}
+def write_table(folder: Folder, name: str, table: pa.Table) -> str:
+    """Write a table, with a checksum of its name and values in its metadata; return this seal."""
+    seal = seal_of(name, table)
+    metadata = {**(table.schema.metadata or {}), SEAL: seal.encode()}
     buffer = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(metadata), buffer, compression="zstd")
     folder.write(name, buffer.getvalue())
+    return seal
 
 
-def read_table(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
+def read_table(
+    folder: Folder, name: str, schema: pa.Schema = NO_COLUMNS, seal: str | None = None
+) -> pa.Table:
     """Read a table that :func:`write_table` wrote.
 
     Parameters
@@ -33,6 +41,8 @@ def read_table(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
     name : str
     schema : pyarrow.Schema
         The columns that the table must have, at least, and their types.
+    seal : str, optional
+        What :func:`write_table` returned, where it must be that table and no other.
 
     Raises
     ------
@@ -41,11 +51,13 @@ def read_table(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
     """
     data = folder.read(name)
     try:
+        _check_size(data)
         table = pq.read_table(pa.BufferReader(data))
-        metadata = table.schema.metadata or {}
-        is_sound = metadata.get(SEAL, b"").decode() == str(_checksum(table))
-        is_sound &= all(table.schema.field(field.name).type == field.type for field in schema)
-    except (pa.ArrowException, OSError, KeyError, ValueError, MemoryError) as error:
+        table.validate(full=True)
+        found = (table.schema.metadata or {}).get(SEAL, b"").decode()
+        is_sound = found == seal_of(name, table) and seal in (None, found)
+        _check_columns(table, schema)
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, MemoryError) as error:
         raise DamagedError(
             f"{folder.path(name)}: damaged, or not a table of visualwords"
         ) from error
@@ -54,21 +66,39 @@ def read_table(folder: Folder, name: str, schema: pa.Schema) -> pa.Table:
     return table
 
 
-def _checksum(table: pa.Table) -> int:
-    """Return the CRC-32 of the names, the nulls and the values of all columns.
+def _check_size(data: bytes) -> None:
+    """Refuse a table that unpacks to far more than any of ours, by what its footer says."""
+    footer = pq.read_metadata(pa.BufferReader(data))
+    n_bytes = sum(footer.row_group(k).total_byte_size for k in range(footer.num_row_groups))
+    if footer.num_rows > max(SMALL, len(data)) or n_bytes > max(SMALL, BOMB_RATIO * len(data)):
+        raise ValueError("a decompression bomb")
+
+
+def _check_columns(table: pa.Table, schema: pa.Schema) -> None:
+    for field in schema:
+        if table.schema.field(field.name).type != field.type:
+            raise TypeError(f"column {field.name}: expected {field.type}")
+    if "digest" in table.column_names:
+        lengths = pc.unique(pc.binary_length(table["digest"].drop_null())).to_pylist()
+        if lengths not in ([], [DIGEST_BYTES]):
+            raise ValueError("column digest: not digests")
+
+
+def seal_of(name: str, table: pa.Table) -> str:
+    """Return the CRC-32 of a name, and of the names, the nulls and the values of all columns.
 
     So many rows at a time, whatever the chunks of the table are, so that little memory is used.
     """
-    seal = zlib.crc32(str(table.num_rows).encode())
-    for name in table.column_names:
-        seal = zlib.crc32(name.encode(), seal)
+    seal = zlib.crc32(f"{name} {table.num_rows}".encode())
+    for column_name in table.column_names:
+        seal = zlib.crc32(column_name.encode(), seal)
         for start in range(0, table.num_rows, ROWS_AT_A_TIME):
-            column = table.column(name).slice(start, ROWS_AT_A_TIME).combine_chunks()
+            column = table.column(column_name).slice(start, ROWS_AT_A_TIME).combine_chunks()
             is_valid = column.is_valid().to_numpy(zero_copy_only=False)
             seal = zlib.crc32(np.packbits(is_valid).data, seal)
             for values in _values(column):
                 seal = zlib.crc32(np.ascontiguousarray(values).view(np.uint8).data, seal)
-    return seal
+    return str(seal)
 
 
 def _values(column: pa.Array) -> list[np.ndarray]:

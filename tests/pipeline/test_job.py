@@ -328,7 +328,7 @@ def test_damaged_shards_are_named_removed_and_computed_again(images, tmp_path, d
     else:
         shard.write_bytes(next(store.glob("hue-*/*.npy")).read_bytes())
     (name,) = verify(open_folder(store))
-    assert name == f"{shard.parent.name}/{shard.stem}"
+    assert name == f"{shard.parent.name}/{shard.name}"
     again = extract(images, store, CHEAP)
     assert again.work.computed == {"hue": 0, "hog": 36}
     np.testing.assert_array_equal(again.matrix("hog")[:], expected)

@@ -369,7 +369,7 @@ def test_a_new_version_of_a_feature_does_not_describe_for_old_models(
         lambda: list(Run(folder).predict([image])),
         lambda: open_run(folder).evaluate(crops),
     ):
-        with pytest.raises(ValueError, match="or of another version; `visualwords run` makes all"):
+        with pytest.raises(ValueError, match="or of another version; `visualwords run` makes it"):
             command()
 
 

@@ -40,14 +40,14 @@ def test_files_are_written_read_listed_and_removed(folder):
 def test_every_flipped_bit_of_a_record_is_noticed(folder):
     record = {"a": [1, 2.5, None], "text": "é"}
     folder.write_record("r.json", record)
-    assert folder.read_record("r.json") == record
+    assert folder.read_record("r.json", {}) == record
     whole = folder.read("r.json")
     for bit in range(8 * len(whole)):
         damaged = bytearray(whole)
         damaged[bit // 8] ^= 1 << bit % 8
         folder.write("r.json", bytes(damaged))
         with contextlib.suppress(DamagedError):
-            assert folder.read_record("r.json") == record  # white space
+            assert folder.read_record("r.json", {}) == record  # white space
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_every_flipped_bit_of_a_record_is_noticed(folder):
 def test_what_is_no_record_is_refused_by_name(folder, text):
     folder.write("r.json", text)
     with pytest.raises(DamagedError, match=r"r\.json"):
-        folder.read_record("r.json")
+        folder.read_record("r.json", {})
 
 
 def test_a_record_under_another_name_is_refused(folder):
     folder.write_record("a.json", {"x": 1})
     folder.write("b.json", folder.read("a.json"))
     with pytest.raises(DamagedError, match="checksum"):
-        folder.read_record("b.json")
+        folder.read_record("b.json", {})
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -108,7 +108,7 @@ def test_any_flipped_bit_hides_the_shard_and_names_it(store, suffix):
         features = FeatureRows(store, "hog", KEY)
         found = features.find(images(range(40))).found
         assert found.tolist() == [False] * 20 + [True] * 20
-        assert features.damaged == [name]
+        assert features.damaged == {name: file}
 
 
 def test_a_shard_of_another_feature_is_not_taken(store):
@@ -118,7 +118,7 @@ def test_a_shard_of_another_feature_is_not_taken(store):
         store.write(f"hog-{'1' * 32}/{name}{suffix}", store.read(f"{FOLDER}/{name}{suffix}"))
     features = FeatureRows(store, "hog", "1" * 32)
     assert not features.find(images(range(4))).found.any()
-    assert features.damaged == [name]
+    assert features.damaged == {name: f"hog-{'1' * 32}/{name}.json"}
 
 
 def test_rows_that_vanish_while_they_are_read_are_an_error(tmp_path):
