@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sklearn.base import BaseEstimator
 
 from .. import features as feature_classes
@@ -20,7 +21,7 @@ from .reader import Reader
 from .recipe import Recipe, settled
 from .scan import scan
 from .sources import ArraySource, Source, open_source
-from .store.files import LocalFolder, open_folder
+from .store.files import Folder, LocalFolder, open_folder
 from .store.index import ImageIndex
 from .store.tables import write_table
 
@@ -83,7 +84,7 @@ def plan_source(
     make_features: MakeFeatures,
     reader: Reader,
     options: Options,
-    assign_splits: Callable[[pa.Table], pa.Table] = lambda images: images,
+    assign_splits: Callable[[pa.Table], pa.Table] | None = None,
 ) -> tuple[Plan, int]:
     """Scan the images, learn what is to be learned and find which rows are missing.
 
@@ -96,8 +97,13 @@ def plan_source(
     folder = open_folder(store)
     # The parts of a job need all images, to settle and to learn the same: the first reads them.
     with folder.lock("scan") if options.part else nullcontext():
-        index = ImageIndex(folder, reader_name(reader))
-        images = assign_splits(scan(source, reader, index, options.progress, options.workers))
+        images = scan_source(source, folder, reader, options)
+    if assign_splits is not None:
+        with options.progress.stage("split", images.num_rows) as stage:
+            images = assign_splits(images)
+            counts = pc.value_counts(images["split"]).to_pylist()
+            stage.advance(images.num_rows)
+            stage.summary = ", ".join(f"{c['counts']} {c['values']}" for c in counts)
     training = training_images(images)
     refs, decoded = learn(
         make_features(training),
@@ -110,7 +116,24 @@ def plan_source(
         relearn=options.relearn,
         n_jobs=options.n_jobs,
     )
-    return plan(source, part_of(images, options.part), refs, folder, options.retry), decoded
+    images = part_of(images, options.part)
+    with options.progress.stage("plan", images.num_rows) as stage:
+        todo = plan(source, images, refs, folder, options.retry)
+        stage.advance(images.num_rows)
+        stage.summary = f"{todo.n_missing} images lack rows"
+    return todo, decoded
+
+
+def scan_source(source: Source, store: Folder, reader: Reader, options: Options) -> pa.Table:
+    """Return what is known of the images of a source; those that the store does not know are read.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns of :data:`.scan.IMAGES`.
+    """
+    index = ImageIndex(store, reader_name(reader))
+    return scan(source, reader, index, options.progress, options.workers)
 
 
 def part_of(images: pa.Table, part: tuple[int, int] | None) -> pa.Table:
@@ -132,7 +155,7 @@ def part_of(images: pa.Table, part: tuple[int, int] | None) -> pa.Table:
 
 def training_images(images: pa.Table) -> pa.Table:
     """Return the images of the split "train", or all images where there is no such split."""
-    training = images.filter(pa.compute.equal(images["split"], TRAIN))
+    training = images.filter(pc.equal(images["split"], TRAIN))
     return training if training.num_rows else images
 
 
@@ -142,7 +165,7 @@ def extract_source(
     make_features: MakeFeatures,
     reader: Reader,
     options: Options,
-    assign_splits: Callable[[pa.Table], pa.Table] = lambda images: images,
+    assign_splits: Callable[[pa.Table], pa.Table] | None = None,
 ) -> Extraction:
     """Compute the rows of all images of a source that a store lacks."""
     todo, decoded = plan_source(source, store, make_features, reader, options, assign_splits)

@@ -46,8 +46,11 @@ def draws(digests: Digests, seed: int, purpose: str) -> npt.NDArray[np.float64]:
     purpose : str
         Draws for different purposes are independent.
     """
-    key = f"{purpose} {seed}".encode()
-    drawn = (hashlib.blake2b(d.tobytes(), key=key, digest_size=8).digest() for d in digests)
+    key, raw = f"{purpose} {seed}".encode(), digests.tobytes()
+    drawn = [
+        hashlib.blake2b(raw[i : i + DIGEST_BYTES], key=key, digest_size=8).digest()
+        for i in range(0, len(raw), DIGEST_BYTES)
+    ]
     numbers = np.frombuffer(b"".join(drawn), "<u8")
     return (numbers >> np.uint64(11)) / 2.0**53
 

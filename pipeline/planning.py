@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from .extract import plan
-from .features import FeatureRef, describe_feature, find_learned, learns, reader_name
-from .job import Options, training_images
+from .features import FeatureRef, describe_feature, find_learned, learns
+from .job import Options, scan_source, training_images
 from .ledger import digests_of
 from .recipe import Recipe
-from .scan import scan
 from .sources import open_source
 from .store.descriptions import DESCRIPTION, key_of, read_description
 from .store.files import Folder, open_folder
-from .store.index import ImageIndex
 from .store.rows import FeatureRows
 
 __all__ = ["FeaturePlan", "differences", "plan_job"]
@@ -67,8 +65,7 @@ def plan_job(
     """
     folder, reader = open_folder(store), recipe.reader
     source = open_source(images, **columns)
-    index = ImageIndex(folder, reader_name(reader))
-    table = scan(source, reader, index, options.progress, options.workers)
+    table = scan_source(source, folder, reader, options)
     training = training_images(table)
     digests, is_sound = digests_of(table)
     plans = []
@@ -85,7 +82,7 @@ def plan_job(
         else:
             todo = plan(source, table, {name: ref}, folder, options.retry)
             n_missing = int(todo.missing[name].sum())
-            n_cached = int(todo.features[name].find(digests).found.sum())
+            n_cached = int(todo.places[name].found.sum())
             n_failed = len(digests) - n_missing - n_cached
             why = _why_missing(folder, name, description, todo.features[name], n_missing)
         plans.append(

@@ -19,6 +19,7 @@ __all__ = [
     "is_folder",
     "is_url",
     "join",
+    "local_signature",
     "names_in",
     "open_binary",
     "parent",
@@ -26,7 +27,6 @@ __all__ = [
     "read_file",
     "read_range",
     "signature",
-    "signature_of",
 ]
 
 TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
@@ -75,13 +75,6 @@ def filesystem(url: str) -> tuple[Any, str]:
     return fs, path
 
 
-def signature_of(status: os.stat_result | None) -> str:
-    """Return size and times of a file as text; "" for what is no file."""
-    if status is None:
-        return ""
-    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
-
-
 def signature(name: str) -> str:
     """Return text that changes when a file changes; "" where nothing like it is known."""
     if is_url(name):
@@ -90,10 +83,16 @@ def signature(name: str) -> str:
             return _signature_of_info(fs.info(path))
         except Exception:  # file systems raise all kinds
             return ""
+    return local_signature(name)
+
+
+def local_signature(path: str) -> str:
+    """Return size and times of a file of this machine as text; "" where it cannot be had."""
     try:
-        return signature_of(os.stat(name))
+        status = os.stat(path)
     except OSError:
         return ""
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
 
 
 def _signature_of_info(info: dict[str, Any]) -> str:

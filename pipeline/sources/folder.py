@@ -7,7 +7,17 @@ from pathlib import Path
 import pyarrow as pa
 
 from .base import Source, SourceError, listing
-from .files import Entry, entries, is_folder, is_url, join, plain_name, read_file, signature
+from .files import (
+    Entry,
+    entries,
+    is_folder,
+    is_url,
+    join,
+    local_signature,
+    plain_name,
+    read_file,
+    signature,
+)
 
 __all__ = ["IMAGE_SUFFIXES", "FolderSource", "is_called_an_image"]
 
@@ -63,7 +73,8 @@ class FolderSource(Source):
                     self._empty.append(label)
             elif not has_folders or is_called_an_image(entry.name):
                 name = entry.name
-                yield _text(name), _location(name), self._signature(entry, name), None, None
+                changed = entry.signature or signature(join(self.name, name))
+                yield _text(name), _location(name), changed, None, None
 
     def empty_folders(self) -> list[str]:
         """Return the names of the class folders without a file; see :class:`Source`."""
@@ -87,6 +98,7 @@ class FolderSource(Source):
 
     def _files_below(self, folder: str) -> Iterator[tuple[str, str]]:
         """Yield name and signature of each file; links to folders are not followed."""
+        is_remote, root = is_url(self.name), os.path.join(self.name, "")
         open_folders = [(folder, self._entries(folder))]
         while open_folders:
             prefix, rest = open_folders[-1]
@@ -98,14 +110,11 @@ class FolderSource(Source):
             if entry.is_folder:
                 open_folders.append((name, self._entries(name)))
             else:
-                yield name, self._signature(entry, name)
+                yield name, entry.signature if is_remote else local_signature(root + name)
 
     def _entries(self, folder: str) -> Iterator[Entry]:
         path = join(self.name, folder)
         return entries(path) if is_url(path) else _local_entries(path)
-
-    def _signature(self, entry: Entry, name: str) -> str:
-        return entry.signature if is_url(self.name) else signature(join(self.name, name))
 
     def read(self, location: str) -> bytes:
         """Return the bytes of a file; see :class:`Source`."""
@@ -136,6 +145,8 @@ def is_called_an_image(name: str) -> bool:
 
 def _text(name: str) -> str:
     """Return a file name as valid text, with escapes for bytes that are no UTF-8."""
+    if name.isascii():
+        return name
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

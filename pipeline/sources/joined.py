@@ -58,11 +58,10 @@ class JoinedSource(Source):
 
     def index_keys(self, locations: pa.Array) -> pa.Array:
         """Return the keys of the sources themselves; see :class:`Source`."""
-        splits = pc.replace_substring_regex(locations, ":.*", "")
-        rest = pc.replace_substring_regex(locations, "^[^:]*:", "")
-        keys = np.empty(len(locations), object)
+        keys = pa.nulls(len(locations), pa.string())
         for split, source in self._sources.items():
-            chosen = pc.equal(splits, split).to_numpy(zero_copy_only=False)
-            mine = rest.filter(pa.array(chosen))
-            keys[chosen] = source.index_keys(mine).to_pylist()
-        return pa.array(keys, pa.string())
+            prefix = f"{split}:"
+            is_mine = pc.starts_with(locations, prefix)
+            mine = pc.utf8_slice_codeunits(locations.filter(is_mine), len(prefix))
+            keys = pc.replace_with_mask(keys, is_mine, source.index_keys(mine))
+        return keys

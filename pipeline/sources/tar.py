@@ -210,7 +210,8 @@ def _samples(file: BinaryIO) -> Iterator[list[Member] | Damage]:
             yield member
             sample = []
             continue
-        member = member._replace(name=member.name.removeprefix("./"))
+        if member.name.startswith("./"):
+            member = member._replace(name=member.name[2:])
         if is_hidden(member.name):
             continue
         if sample and _key(member.name) != _key(sample[0].name):

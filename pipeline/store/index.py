@@ -55,6 +55,8 @@ def _hashed(texts: pa.Array, size: int) -> bytes:
 class ImageIndex:
     """Digests and headers of image files, by location; valid while a signature is the same.
 
+    Its files are read when it is first asked.
+
     Parameters
     ----------
     store : Folder
@@ -65,11 +67,14 @@ class ImageIndex:
     def __init__(self, store: Folder, reader: str) -> None:
         self._store = store
         self._folder = f"index/{reader}"
-        self._use(SCHEMA.empty_table())
-        parts = [name for name in store.names(self._folder) if name.endswith(".parquet")]
+        self._is_open = False
+
+    def _open(self) -> None:
+        self._is_open = True
+        parts = [name for name in self._store.names(self._folder) if name.endswith(".parquet")]
         tables = [table for name in parts if (table := self._read(name)) is not None]
-        if tables:  # of two entries for a location, the later one counts
-            self._use(pa.concat_tables(reversed(tables)))
+        # Of two entries for a location, the later one counts.
+        self._use(pa.concat_tables([*reversed(tables), SCHEMA.empty_table()]))
         if len(parts) > MAX_PARTS:
             self._compact(parts)
 
@@ -121,6 +126,8 @@ class ImageIndex:
             With the columns of ``FOUND``. The rows that are not known are arbitrary.
         is_known : ndarray of shape (n,), bool
         """
+        if not self._is_open:
+            self._open()
         if not len(self._order):
             empty = pa.table([pa.nulls(len(keys), f.type) for f in FOUND], schema=FOUND)
             return empty, np.zeros(len(keys), bool)

@@ -9,6 +9,7 @@ from visualwords.features import HueHistogram
 from visualwords.pipeline.job import extract
 from visualwords.pipeline.reader import ImageError
 from visualwords.pipeline.sources import SourceError, open_source
+from visualwords.pipeline.sources.tarwalk import walk
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 
@@ -184,3 +185,18 @@ def test_random_bytes_are_no_archive_but_a_failure(tmp_path, listed):
     assert all("@" in path for path in listed(open_source(tmp_path / "all.tar"))["path"])
     (tmp_path / "all.tar").write_bytes(b"")
     assert listed(open_source(tmp_path / "all.tar"))["path"] == ["all.tar@0"]
+
+
+def test_common_headers_are_read_as_tarfile_reads_them(tmp_path):
+    """By the short way and by the long one, in all formats, whatever is long or not ASCII."""
+    names = ["a/b.png", "./c/d.png", "é/ü.png", "x" * 99 + "/e.png", "y" * 150 + "/f.png", "-1.png"]
+    for format_ in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        archive = tmp_path / f"{format_}.tar"
+        with tarfile.open(archive, "w", format=format_) as tar:
+            for number, name in enumerate(names):
+                member = tarfile.TarInfo(name)
+                member.size, member.mtime = 512 * number + number % 2, 0.5 * number
+                tar.addfile(member, io.BytesIO(bytes(member.size)))
+        with tarfile.open(archive) as tar, archive.open("rb") as file:
+            expected = [(m.name, m.offset_data, m.size, "") for m in tar]
+            assert list(walk(file)) == expected
