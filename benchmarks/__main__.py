@@ -10,6 +10,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "features": ("hog", "hue", "descriptors", "nearest", "kmeans", "images", "compilation"),
     "training": ("training",),
     "lecture": ("lecture",),
+    "recognition": ("table",),
     "certificates": ("certificates",),
     "reliability": ("damage", "eight_jobs", "dask_kills", "ray_jobs"),
     "size": ("changes",),
@@ -22,7 +23,7 @@ def main(arguments: list[str]) -> int:
         return 2
     group, *modules = arguments
     package = f".{group}" if (Path(__file__).parent / group).is_dir() else ""
-    for module in modules or GROUPS[group]:
+    for module in [name.removeprefix("--") for name in modules] or GROUPS[group]:
         print(f"\n== {module}", flush=True)
         import_module(f"{package}.{module}", __package__).report()
     return 0

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from platform import machine
 from statistics import median
 from time import perf_counter
 
@@ -36,6 +37,16 @@ def _time(seconds: float) -> str:
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"
     return f"{seconds / 1e-9:.3g} ns"
+
+
+def processor() -> str:
+    """Return the name of the processor, its cores and whether it has AVX-512."""
+    file = Path("/proc/cpuinfo")
+    text = file.read_text() if file.exists() else ""
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    name = next((v.strip() for k, v in fields.items() if k.strip() == "model name"), machine())
+    wide = "AVX-512" if "avx512f" in text else "no AVX-512"
+    return f"{name}, {os.cpu_count()} cores, {wide}"
 
 
 def cifar_folder() -> Path:

@@ -29,7 +29,8 @@ TestSize = Annotated[
 ]
 Store = Annotated[str | None, typer.Option(help="Path or URL of a feature store (RUN/store).")]
 RecipeFile = Annotated[
-    Path | None, typer.Option("--recipe", help="A recipe; `visualwords init` writes one.")
+    Path | None,
+    typer.Option("--recipe", help="A recipe: a file that `visualwords init` writes, or lecture."),
 ]
 Sets = Annotated[
     list[str] | None,

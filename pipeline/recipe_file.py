@@ -26,6 +26,7 @@ from .recipe import DEFAULT_CLASSIFIERS, DEFAULT_FEATURES, SETTINGS, Recipe
 __all__ = ["read_recipe", "recipe_text"]
 
 WIDTH = 98
+SHIPPED = Path(__file__).parent / "recipes"
 DEFAULTS = {"features": DEFAULT_FEATURES, "classifiers": DEFAULT_CLASSIFIERS}
 HEAD = """\
 # A recipe of visualwords: `visualwords run TRAIN --out RUN --recipe FILE` follows it.
@@ -49,7 +50,8 @@ def read_recipe(file: Path | str) -> Recipe:
     Parameters
     ----------
     file : Path or str
-        TOML; see :func:`recipe_text`. With a table ``features`` the job has the features in it, and
+        TOML, or the name of a recipe that ships with the package, such as "lecture"; see
+        :func:`recipe_text`. With a table ``features`` the job has the features in it, and
         likewise with ``classifiers``.
 
     Raises
@@ -57,6 +59,9 @@ def read_recipe(file: Path | str) -> Recipe:
     RecipeError
         If a key or a value is not valid; the message names file and line.
     """
+    shipped = SHIPPED / f"{file}.toml"
+    if Path(file).name == str(file) and shipped.exists() and not Path(file).exists():
+        file = shipped
     try:
         text = Path(file).read_bytes().decode()
         document = tomllib.loads(text)

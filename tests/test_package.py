@@ -38,6 +38,12 @@ def test_the_listed_packages_are_the_folders():
     assert set(listed) == {"visualwords", *(".".join(("visualwords", *parts)) for parts in folders)}
 
 
+def test_the_recipes_ship():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    (pattern,) = listed["package-data"]["visualwords.pipeline"]
+    assert [file.name for file in (ROOT / "pipeline").glob(pattern)] == ["lecture.toml"]
+
+
 def test_no_stray_module_ships_from_the_root():
     expected = {"__init__.py", "__main__.py", "compiling.py", "simd.py", "threads.py"}
     assert {file.name for file in ROOT.glob("*.py")} == expected

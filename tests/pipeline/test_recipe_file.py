@@ -131,3 +131,14 @@ def test_a_class_in_the_current_folder_takes_part(tmp_path, monkeypatch):
     feature = recipe.make_features(IMAGES)["mean"]
     np.testing.assert_array_equal(feature.transform([np.full((4, 4), 3, np.uint8)]), [[6.0]])
     assert "scale = 2.0" in recipe_text(recipe)
+
+
+def test_a_recipe_that_ships_is_named_without_its_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = read_recipe("lecture")
+    assert list(recipe.features) == ["hue", "hog", "words"]
+    assert recipe.make_classifiers()["Softmax"].calibrate
+    (tmp_path / "lecture").write_text("seed = 7\n")
+    assert read_recipe("lecture").seed == 7
+    with pytest.raises(FileNotFoundError):
+        read_recipe("lectures")

@@ -1,0 +1,111 @@
+"""Accuracy, time and memory of whole jobs, from files to test scores.
+
+Each row is a `visualwords run` in a process of its own, with a new store. ``VISUALWORDS_DATA``
+names the folder that holds ``cifar10/{train,test}/CLASS`` and ``scenes15/CLASS``. The test images
+of a row are scored once. ``search.py`` chooses the defaults, on training images alone.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.harness import cifar_folder, processor
+
+SPLITS = 5  # of the scenes
+
+PIXELS = """
+[features.pixels]
+kind = "benchmarks.recognition.pixels:Pixels"
+
+[classifiers.LinearSVM]
+kind = "LinearSVMCV"
+standardize = true
+alphas = [0.1, 1.0, 3.0, 10.0]
+calibrate = true
+
+[classifiers.Softmax]
+kind = "SoftmaxCV"
+standardize = true
+alphas = [0.03, 0.1, 0.3, 1.0]
+calibrate = true
+"""
+
+
+class Configuration(NamedTuple):
+    """A row: a recipe on a data set, and the accuracy that it must have."""
+
+    name: str
+    data: str
+    recipe: str  # the name of a recipe, or its text
+    options: tuple[str, ...]
+    least: float
+
+
+CONFIGURATIONS = [
+    Configuration("CIFAR-10, raw pixels", "cifar10", PIXELS, (), 0.41),
+    Configuration("CIFAR-10, hue + HOG", "cifar10", "lecture", ("--features", "hue,hog"), 0.60),
+    Configuration("CIFAR-10, --recipe lecture", "cifar10", "lecture", (), 0.66),
+    Configuration("scenes15, --recipe lecture", "scenes15", "lecture", (), 0.79),
+]
+
+
+def report(names: tuple[str, ...] = ()) -> None:
+    """Print a row for each configuration, or for those whose name has one of some words in it."""
+    print(f"processor: {processor()}")
+    print(f"{'configuration':<36} {'classifier':<12} accuracy   least    ECE  seconds   peak MB")
+    for configuration in CONFIGURATIONS:
+        if names and not any(name in configuration.name for name in names):
+            continue
+        runs = runs_of(configuration)
+        for classifier in runs[0]["classifiers"]:
+            print(row(configuration, classifier, runs), flush=True)
+
+
+def row(configuration: Configuration, classifier: str, runs: list[dict[str, Any]]) -> str:
+    of_runs = [run["classifiers"][classifier] for run in runs]
+    accuracy = float(np.mean([scores["test_accuracy"] for scores in of_runs]))
+    errors = [scores.get("calibration_error", np.nan) for scores in of_runs]
+    seconds = float(np.mean([run["wall"] for run in runs]))
+    peak = max(run["peak_rss_mb"] for run in runs)
+    verdict = "ok" if accuracy >= configuration.least else "MISSED"
+    return (
+        f"{configuration.name:<36} {classifier:<12} {accuracy:8.4f} {configuration.least:7.2f} "
+        f"{np.mean(errors):6.3f} {seconds:8.1f} {peak:9.0f}  {verdict}"
+    )
+
+
+def runs_of(configuration: Configuration) -> list[dict[str, Any]]:
+    """Return the metrics of the run on CIFAR-10, or of the runs on several splits of the scenes."""
+    data = cifar_folder().parent / configuration.data
+    if configuration.data == "cifar10":
+        return [run(configuration, data / "train", "--test", str(data / "test"))]
+    return [
+        run(configuration, data, "--test-size", "0.3", "--seed", str(seed))
+        for seed in range(SPLITS)
+    ]
+
+
+def run(configuration: Configuration, images: Path, *options: str) -> dict[str, Any]:
+    """Return the metrics of a run and its seconds as ``wall``."""
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = configuration.recipe
+        if "\n" in recipe:
+            file = Path(folder, "recipe.toml")
+            file.write_text(recipe)
+            recipe = str(file)
+        command = [sys.executable, "-m", "visualwords", "run", str(images), "--json"]
+        command += ["--out", str(Path(folder, "run")), "--recipe", recipe]
+        start = perf_counter()
+        done = subprocess.run(
+            [*command, *configuration.options, *options], capture_output=True, text=True
+        )
+        if done.returncode:
+            sys.exit(f"{' '.join(done.args)}\n{done.stderr}")
+        metrics: dict[str, Any] = json.loads(done.stdout)
+        return metrics | {"wall": perf_counter() - start}
