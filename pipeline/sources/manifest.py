@@ -1,9 +1,13 @@
 """A table that names image files, their labels and their splits: CSV or parquet."""
 
+import array
 import csv
+import hashlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -13,8 +17,39 @@ from .text import open_text
 
 __all__ = ["ManifestSource"]
 
+DIGEST_BYTES = 16
+
 # Where a row is, such as "line 3", and its path, label and split.
 Row = tuple[str, str | None, str | None, str | None]
+
+
+class _Labels:
+    """The labels of paths, as digests: 20 bytes a row."""
+
+    def __init__(self) -> None:
+        self._paths = bytearray()
+        self._labels = array.array("l")
+        self._numbers: dict[str | None, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def add(self, path: str, label: str | None) -> None:
+        """Note the next row."""
+        self._paths += hashlib.blake2b(path.encode(), digest_size=DIGEST_BYTES).digest()
+        self._labels.append(self._numbers.setdefault(label, len(self._numbers)))
+
+    def contradiction(self) -> tuple[int, int] | None:
+        """Return the first row whose path has another label in a row before, after that row."""
+        paths = np.frombuffer(self._paths, f"S{DIGEST_BYTES}")
+        order = np.argsort(paths, kind="stable")
+        labels = np.frombuffer(self._labels, self._labels.typecode)[order]
+        is_same = paths[order[1:]] == paths[order[:-1]]
+        found = np.flatnonzero(is_same & (labels[1:] != labels[:-1]))
+        if not len(found):
+            return None
+        first = found[np.argmin(order[found + 1])]
+        return int(order[first]), int(order[first + 1])
 
 
 class ManifestSource(Source):
@@ -53,23 +88,29 @@ class ManifestSource(Source):
         return listing(self._rows())
 
     def _rows(self) -> Iterator[tuple[str, str, str, str | None, str | None]]:
-        labels: dict[str, str | None] = {}
-        signatures = Signatures()
-        rows = self._parquet() if self.name.lower().endswith(".parquet") else self._csv()
-        for where, path, label, split in rows:
-            label, split = (label or "").strip() or None, (split or "").strip() or None
+        labels, signatures = _Labels(), Signatures()
+        for where, path, label, split in self._stripped():
             if not path or not path.strip():
                 raise SourceError(f"{self.name}, {where}: the path is missing")
             if "\0" in path:
                 raise SourceError(f"{self.name}, {where}: the path has a null byte in it")
-            if labels.setdefault(path, label) != label:
-                raise SourceError(
-                    f"{self.name}, {where}: {path} is {label or 'without label'} here and "
-                    f"{labels[path] or 'without label'} before"
-                )
+            labels.add(path, label)
             yield path, path, signatures.of(join(self.root, path)), label, split
-        if not labels:
+        if not len(labels):
             raise SourceError(f"{self.name}: no rows")
+        contradiction = labels.contradiction()
+        if contradiction is not None:
+            rows = list(itertools.islice(self._stripped(), contradiction[1] + 1))
+            (_, _, before, _), (where, path, here, _) = (rows[number] for number in contradiction)
+            raise SourceError(
+                f"{self.name}, {where}: {path} is {here or 'without label'} here and "
+                f"{before or 'without label'} before"
+            )
+
+    def _stripped(self) -> Iterator[Row]:
+        rows = self._parquet() if self.name.lower().endswith(".parquet") else self._csv()
+        for where, path, label, split in rows:
+            yield where, path, (label or "").strip() or None, (split or "").strip() or None
 
     def _chosen(self, names: Sequence[str]) -> Mapping[str, int]:
         """Return the number of the column that holds the path, and the label and the split."""

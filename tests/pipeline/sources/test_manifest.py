@@ -92,6 +92,28 @@ def test_errors_name_file_and_line(tmp_path, text, message, listed):
         listed(ManifestSource(tmp_path / "m.csv"))
 
 
+def test_the_first_contradiction_of_labels_is_named_whatever_the_rows_are(tmp_path, listed):
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        rows = [f"{p}.png,{'cat' if y else ''}" for p, y in rng.integers(0, (9, 2), (12, 2))]
+        known: dict[str, str] = {}
+        wrong = [line for line, row in enumerate(rows, 2) if not _agrees(row, known)]
+        manifest = tmp_path / f"{number}.csv"
+        manifest.write_text("path,label\n" + "\n".join(rows))
+        if not wrong:
+            assert len(listed(ManifestSource(manifest))["path"]) == 12
+            continue
+        path, label = rows[wrong[0] - 2].split(",")
+        here, before = label or "without label", known[path] or "without label"
+        with pytest.raises(SourceError, match=f"line {wrong[0]}: {path} is {here} .* {before} b"):
+            listed(ManifestSource(manifest))
+
+
+def _agrees(row, known):
+    path, label = row.split(",")
+    return known.setdefault(path, label) == label
+
+
 def test_a_column_that_was_asked_for_must_be_there(tmp_path, listed):
     (tmp_path / "m.csv").write_text("path,label\na.png,cat\n")
     with pytest.raises(SourceError, match="no column 'class', got path,label"):
