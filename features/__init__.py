@@ -10,6 +10,7 @@ from .patches.descriptors import DescribedImages, PatchDescriptors
 from .patches.keypoints import KeypointPatches
 from .patches.pixels import PixelPatches
 from .words.bag import BagOfVisualWords
+from .words.mixture import GaussianVocabulary
 from .words.vocabulary import VisualVocabulary
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "BagOfVisualWords",
     "DensePatches",
     "DescribedImages",
+    "GaussianVocabulary",
     "HueHistogram",
     "ImageFeature",
     "KeypointPatches",

@@ -21,20 +21,19 @@ from visualwords.features.patches.dense import DensePatches
 from visualwords.features.patches.descriptors import DescribedImages, PatchDescriptors
 from visualwords.threads import worker_threads
 
-from .codings import CODINGS, CodingOptions
+from .codings import CODINGS, CodingOptions, Vocabulary
 from .distances import DoubleArray
 from .encoder import Encoder
 from .norms import NORMS, normalized
 from .projection import Projection, learn_projection
 from .pyramid import check_sides, n_regions, region_names
 from .sampling import draw_descriptors, quotas
-from .vocabulary import VisualVocabulary
 
 __all__ = ["BagOfVisualWords"]
 
 # Small blocks keep the descriptors in a cache until they are searched. In smaller blocks, Python's
 # share of the time, which holds the GIL, would be large.
-IMAGES_PER_BLOCK, PIXELS_PER_BLOCK = 64, 2**18
+IMAGES_PER_BLOCK, PIXELS_PER_BLOCK, NUMBERS_PER_BLOCK = 64, 2**18, 2**22
 
 Describable = Images | PatchDescriptors | DescribedImages
 T = TypeVar("T")
@@ -54,11 +53,13 @@ class BagOfVisualWords(ImageFeature):
         Where the patches are. None is ``DensePatches()``, a grid that adapts to the image's size.
         ``patches.n_jobs`` has no effect. Descriptors that were computed before make no use of
         ``patches``; to fit on them and transform images, give the patches that computed them.
-    coding : {"hard", "localized", "triangle"}
+    coding : {"hard", "localized", "triangle", "vlad", "fisher"}
         How a patch becomes numbers; :mod:`.codings` has the sources. "hard": one vote for the
         nearest word. "localized": a vote shared by the ``n_neighbors`` nearest words in proportion
         to exp(-beta d^2), d being the distance. "triangle": votes of max(0, m - d) for every word,
         m being the mean of the patch's distances to all words; it takes several times longer.
+        "vlad": the difference of the descriptor and its nearest word, d numbers a word. "fisher":
+        derivatives of a mixture of ``n_words`` Gaussians, 2 d numbers a word.
     n_neighbors : int
         Of "localized"; at most ``n_words`` are taken.
     beta : float
@@ -92,8 +93,8 @@ class BagOfVisualWords(ImageFeature):
 
     Attributes
     ----------
-    vocabulary_ : VisualVocabulary
-        The words; without ``labels_``.
+    vocabulary_ : VisualVocabulary or GaussianVocabulary
+        The words, without ``labels_``; Gaussians with "fisher".
     mean_, components_ : ndarray of shape (d,) and (d, n_components), float64
         (descriptor - mean_) @ components_ is coded. None without ``n_components``, ``whitening``
         and ``mirror``.
@@ -102,8 +103,6 @@ class BagOfVisualWords(ImageFeature):
     idf_ : ndarray of shape (n_features_out_,), float64
         With "tfidf" only: log(n / n_i) for n training images of which n_i (at least 1) vote for
         word i (of the region).
-    n_features_out_ : int
-        Numbers an image.
 
     See Also
     --------
@@ -130,7 +129,7 @@ class BagOfVisualWords(ImageFeature):
     """
 
     kernel_version = 6
-    vocabulary_: VisualVocabulary
+    vocabulary_: Vocabulary
     mean_: DoubleArray | None
     components_: DoubleArray | None
     signs_: DoubleArray | None
@@ -191,10 +190,9 @@ or DescribedImages
                 f"{len(described)} images have {len(sample)} patches in the sample, fewer than "
                 f"n_words={self.n_words}; give more images, smaller patches or fewer words"
             )
-        self.vocabulary_ = VisualVocabulary(
-            self.n_words, random_state=self.random_state, n_jobs=self.n_jobs
-        ).fit(self._learn_projection(sample))
-        del self.vocabulary_.labels_  # They are as long as the sample, which is not kept.
+        self.vocabulary_ = CODINGS[self.coding].learn(
+            self._learn_projection(sample), self.n_words, self.random_state, self.n_jobs
+        )
         self.n_features_out_ = self._length()
         if self.norm == "tfidf":
             self.idf_ = self._inverse_frequencies(described)
@@ -240,7 +238,7 @@ or DescribedImages
             votes = encoder.votes(self._of_block(described, block))
             rows[block] = normalized(votes, self.norm, idf)
 
-        self._map_blocks(encode_block, described)
+        self._map_blocks(encode_block, described, self.n_features_out_)
         return rows
 
     def sample(self, images: Describable) -> FloatArray:
@@ -259,7 +257,7 @@ or DescribedImages
         def draw(block: slice) -> list[FloatArray]:
             return draw_descriptors(self._of_block(described, block), block.start, of_each, seed)
 
-        blocks = self._map_blocks(draw, described)
+        blocks = self._map_blocks(draw, described, 1)
         return np.concatenate([values for block in blocks for values in block])
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
@@ -331,10 +329,11 @@ or DescribedImages
         return self._where().describe_block(described[block], block.start)
 
     def _map_blocks(
-        self, function: Callable[[slice], T], described: Images | PatchDescriptors
+        self, function: Callable[[slice], T], described: Images | PatchDescriptors, n_numbers: int
     ) -> list[T]:
-        """Call ``function`` with slices of the images, on threads."""
-        blocks = image_blocks(described, IMAGES_PER_BLOCK, PIXELS_PER_BLOCK, self.n_jobs)
+        """Call ``function`` with slices of images, of ``n_numbers`` each, on threads."""
+        most = max(1, min(IMAGES_PER_BLOCK, NUMBERS_PER_BLOCK // n_numbers))
+        blocks = image_blocks(described, most, PIXELS_PER_BLOCK, self.n_jobs)
         with worker_threads(self.n_jobs) as map_:
             return list(map_(function, blocks))
 
@@ -346,5 +345,5 @@ or DescribedImages
             votes = encoder.votes(self._of_block(described, block))
             return np.count_nonzero(votes, axis=0)
 
-        found = sum(self._map_blocks(count, described))
+        found = sum(self._map_blocks(count, described, self.n_features_out_))
         return np.log(len(described) / np.maximum(found, 1))

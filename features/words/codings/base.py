@@ -7,11 +7,14 @@ import numpy as np
 
 from visualwords.features.image import FloatArray
 from visualwords.features.words.distances import DoubleArray
+from visualwords.features.words.mixture import GaussianVocabulary
 from visualwords.features.words.projection import OffsetArray
 from visualwords.features.words.pyramid import RegionArray
 from visualwords.features.words.vocabulary import VisualVocabulary
 
-__all__ = ["Coding", "CodingOptions", "PlacedPatches", "with_mirror_images"]
+__all__ = ["Coding", "CodingOptions", "PlacedPatches", "Vocabulary", "with_mirror_images"]
+
+Vocabulary = VisualVocabulary | GaussianVocabulary
 
 
 class CodingOptions(NamedTuple):
@@ -68,8 +71,8 @@ class Coding(ABC):
 
     Parameters
     ----------
-    vocabulary : VisualVocabulary
-        Fitted. It tells the words and how many training descriptors every word has.
+    vocabulary : estimator
+        What :meth:`learn` returned.
     options : CodingOptions
         A coding uses those that concern it.
 
@@ -82,7 +85,20 @@ class Coding(ABC):
     """
 
     @abstractmethod
-    def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None: ...
+    def __init__(self, vocabulary: Vocabulary, options: CodingOptions) -> None: ...
+
+    @classmethod
+    def learn(
+        cls,
+        sample: FloatArray,
+        n_words: int,
+        random_state: int | np.random.RandomState | None,
+        n_jobs: int | None,
+    ) -> Vocabulary:
+        """Learn the vocabulary that this coding needs."""
+        words = VisualVocabulary(n_words, random_state=random_state, n_jobs=n_jobs).fit(sample)
+        del words.labels_  # They are as long as the sample, which is not kept.
+        return words
 
     @classmethod
     def width(cls, n_words: int, n_columns: int) -> int:
