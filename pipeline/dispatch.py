@@ -23,7 +23,7 @@ def compute_shards(
     tasks: Iterable[ShardTask],
     claims: Claims | None,
     workers: Workers | int | None,
-    skip: Callable[[int], None],
+    skip: Callable[[int, list[bytes]], None],
 ) -> Iterator[tuple[ShardTask, Receipt]]:
     """Compute shards and yield each with its receipt.
 
@@ -37,7 +37,7 @@ def compute_shards(
         None where the store has no locks.
     workers : Workers or int or None
     skip : callable
-        Is told of how many images other jobs computed.
+        Is told how many images other jobs computed, and the digests of images that failed there.
     """
     while True:
         taken: list[ShardTask] = []
@@ -67,7 +67,7 @@ def _free(
     tasks: Iterable[ShardTask],
     claims: Claims | None,
     taken: list[ShardTask],
-    skip: Callable[[int], None],
+    skip: Callable[[int, list[bytes]], None],
 ) -> Iterator[ShardTask]:
     """Claim the images of each task; those that another job works on go into ``taken``."""
     for task in tasks:
@@ -75,8 +75,7 @@ def _free(
             yield task
             continue
         share = claims.share([ref.folder for ref in task.features], task.digests)
-        if share.done:
-            skip(len(share.done))
+        skip(len(share.done), [task.digests[i] for i in share.failed])
         if share.taken:
             taken.append(_part(task, share.taken, task.features))
         for folders, images in share.free.items():
@@ -128,4 +127,4 @@ def _crashed(task: ShardTask, crash: Crash) -> Receipt:
     for ref in task.features:
         rows = np.empty((0, 0), np.float32)
         write_shard(store, ref.folder, task.name, nothing, rows, {task.digests[0]: failure})
-    return Receipt(rows={ref.name: 0 for ref in task.features}, decoded=1, failed=1)
+    return Receipt(rows={ref.name: 0 for ref in task.features}, decoded=1, failed={0})

@@ -131,9 +131,7 @@ def compute(
     passing: dict[bytes, RowFailure] = {}
     digests, is_sound = digests_of(plan.images)
     n_images, todo = plan.images.num_rows, _wanted(plan, digests)
-    allowed = np.inf if max_failures is None else max_failures
-    allowed = allowed * n_images if allowed < 1 else allowed
-    n_failed = n_images - int(is_sound.sum())
+    failures = _Failures(n_images, n_images - int(is_sound.sum()), max_failures)
     is_here = engine_of(n_jobs) == "threads"
     if store.url.startswith("memory://") and not is_here:
         raise ValueError(
@@ -141,16 +139,19 @@ def compute(
         )
     known = {rows.folder: rows.shards_seen for rows in plan.features.values()}
     with progress.stage("extract", n_images) as stage, open_claims(store, known) as claims:
-        stage.advance(n_images - len(todo), n_failed)
-        _check_failures(n_failed, allowed, n_images)
+
+        def count(done: int, failed: list[bytes]) -> None:
+            stage.advance(done, failures.add(failed))
+            failures.check()
+
+        stage.advance(0, failures.n)
+        count(n_images - len(todo), _failed_before(plan, digests, is_sound))
         tasks = _tasks(plan, todo, digests, store, reader, time_limit, is_here=is_here)
-        for task, receipt in compute_shards(tasks, claims, n_jobs, stage.advance):
+        for task, receipt in compute_shards(tasks, claims, n_jobs, count):
             work.add(receipt)
             for i, failure in receipt.failures.items():
                 passing[task.digests[i]] = failure
-            n_failed += receipt.failed
-            stage.advance(len(task.locations), receipt.failed)
-            _check_failures(n_failed, allowed, n_images)
+            count(len(task.locations), [task.digests[i] for i in receipt.failed])
         computed = ", ".join(name for name, n_rows in work.computed.items() if n_rows)
         stage.summary = f"{computed or 'nothing new'}: {work.decoded} images decoded"
     places = {
@@ -161,12 +162,47 @@ def compute(
     return Extraction(table, plan.features, places, work)
 
 
-def _check_failures(n_failed: int, allowed: float, n_images: int) -> None:
-    if n_failed > allowed:
-        raise TooManyFailuresError(
-            f"{n_failed} of {n_images} images failed, more than --max-failures allows; what was "
-            "computed is kept: mend the images or raise --max-failures, and run the job again"
-        )
+class _Failures:
+    """The images that failed, in this job or in others, against the number that may fail.
+
+    Parameters
+    ----------
+    n_images : int
+    n : int
+        Images that failed before extraction.
+    limit : float or None
+        Below 1 a share of all images, else a number.
+    """
+
+    def __init__(self, n_images: int, n: int, limit: float | None) -> None:
+        self.n = n
+        self._n_images = n_images
+        limit = np.inf if limit is None else limit
+        self._allowed = limit * n_images if limit < 1 else limit
+        self._digests: set[bytes] = set()
+
+    def add(self, digests: Sequence[bytes]) -> int:
+        """Return how many of these images were not known to have failed."""
+        new = set(digests) - self._digests
+        self._digests |= new
+        self.n += len(new)
+        return len(new)
+
+    def check(self) -> None:
+        """End the job where too many images failed."""
+        if self.n > self._allowed:
+            raise TooManyFailuresError(
+                f"{self.n} of {self._n_images} images failed, more than --max-failures allows; "
+                "what was computed is kept: mend the images or raise --max-failures, and run the "
+                "job again"
+            )
+
+
+def _failed_before(plan: Plan, digests: Digests, is_sound: npt.NDArray[np.bool_]) -> list[bytes]:
+    """Return the digests of images whose failures are in the store and are not tried again."""
+    lacks = [~p.found & ~plan.missing[name] for name, p in plan.places.items()]
+    failed = is_sound & np.logical_or.reduce(lacks)
+    return [digest.tobytes() for digest in digests[failed]]
 
 
 def _wanted(plan: Plan, digests: Digests) -> npt.NDArray[np.intp]:

@@ -5,7 +5,16 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["run_each"]
+__all__ = ["TooManyStuckError", "run_each"]
+
+MAX_STUCK = 16  # calls in a process that run on after their time
+
+_stuck: list[threading.Thread] = []
+_lock = threading.Lock()
+
+
+class TooManyStuckError(TimeoutError):
+    """Too many calls run on after their time."""
 
 
 def run_each(
@@ -13,7 +22,13 @@ def run_each(
 ) -> Iterator[tuple[int, Any, Exception | None]]:
     """Call ``function(i)`` for each i below n and yield (i, result, error), in order.
 
-    A call that takes longer is left to itself, in its thread, and yields a TimeoutError.
+    A call that takes longer yields a TimeoutError. Its thread ends with the call, since Python
+    cannot end it before.
+
+    Raises
+    ------
+    TooManyStuckError
+        If more than 16 such calls run on in this process.
 
     Examples
     --------
@@ -28,19 +43,33 @@ def run_each(
     while start < n:
         results: queue.SimpleQueue[tuple[int, Any, Exception | None]] = queue.SimpleQueue()
         is_left = threading.Event()
-        threading.Thread(
+        thread = threading.Thread(
             target=_run, args=(function, start, n, results, is_left), daemon=True
-        ).start()
+        )
+        thread.start()
         for i in range(start, n):
             try:
                 yield results.get(timeout=seconds)
             except queue.Empty:
                 is_left.set()
                 yield i, None, TimeoutError()
+                _count_stuck(thread, seconds)
                 start = i + 1
                 break
         else:
             return
+
+
+def _count_stuck(thread: threading.Thread, seconds: float) -> None:
+    """Note a call that runs on."""
+    with _lock:
+        _stuck[:] = [other for other in (*_stuck, thread) if other.is_alive()]
+        if len(_stuck) > MAX_STUCK:
+            raise TooManyStuckError(
+                f"{len(_stuck)} images are still being read or decoded after their time limit of "
+                f"{seconds:g} s; see whether the disk answers, or raise --time-limit, and run the "
+                "job again: what was computed is kept"
+            )
 
 
 def _run(

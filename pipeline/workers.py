@@ -19,7 +19,7 @@ from .scan import digest_of
 from .sources import Source
 from .store.files import open_folder
 from .store.shards import DIGEST_BYTES, RowFailure, write_shard
-from .timelimit import run_each
+from .timelimit import TooManyStuckError, run_each
 
 __all__ = ["Receipt", "ShardTask", "compute_shard", "decode", "describe_images"]
 
@@ -73,7 +73,8 @@ class Receipt:
     failures : dict of int to RowFailure
         By the number of the image in the task: those that are not kept in the store.
     decoded : int
-    failed : int
+    failed : set of int
+        Numbers of all images that some feature has no row of.
     seconds : dict of str to float
         Time for reading and decoding ("decode") and in each feature.
     """
@@ -81,7 +82,7 @@ class Receipt:
     rows: dict[str, int] = field(default_factory=dict)
     failures: dict[int, RowFailure] = field(default_factory=dict)
     decoded: int = 0
-    failed: int = 0
+    failed: set[int] = field(default_factory=set)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -125,24 +126,32 @@ def compute_shard(task: ShardTask) -> Receipt:
 
     start = perf_counter()
     n_pixels = 0
-    for i, image, error in run_each(
-        lambda k: decode(task.source, task.locations[k], task.digests[k], task.reader),
-        len(task.locations),
-        task.time_limit,
-    ):
-        receipt.decoded += 1
-        if error is not None:
-            failures[i] = _failure(task, i, *_kind_and_reason(error, task.time_limit))
-            continue
-        images[i] = image
-        n_pixels += image.shape[0] * image.shape[1]
-        if len(images) >= IMAGES_AT_A_TIME or n_pixels >= PIXELS_AT_A_TIME:
-            receipt.seconds["decode"] = receipt.seconds.get("decode", 0) + perf_counter() - start
-            describe()
-            start, n_pixels = perf_counter(), 0
+    stuck: TooManyStuckError | None = None
+    try:
+        for i, image, error in run_each(
+            lambda k: decode(task.source, task.locations[k], task.digests[k], task.reader),
+            len(task.locations),
+            task.time_limit,
+        ):
+            receipt.decoded += 1
+            if error is not None:
+                failures[i] = _failure(task, i, *_kind_and_reason(error, task.time_limit))
+                continue
+            images[i] = image
+            n_pixels += image.shape[0] * image.shape[1]
+            if len(images) >= IMAGES_AT_A_TIME or n_pixels >= PIXELS_AT_A_TIME:
+                receipt.seconds["decode"] = (
+                    receipt.seconds.get("decode", 0) + perf_counter() - start
+                )
+                describe()
+                start, n_pixels = perf_counter(), 0
+    except TooManyStuckError as error:  # what is done is kept
+        stuck = error
     receipt.seconds["decode"] = receipt.seconds.get("decode", 0) + perf_counter() - start
     describe()
     _write(task, receipt, rows, described, failures, refused)
+    if stuck is not None:
+        raise stuck
     return receipt
 
 
@@ -167,7 +176,7 @@ def _write(
         failed = {task.digests[i]: f for i, f in (kept | refused[ref.name]).items()}
         write_shard(store, ref.folder, task.name, digests, matrix, failed)
         receipt.rows[ref.name] = len(matrix)
-    receipt.failed = len(set(failures).union(*refused.values()))
+    receipt.failed = set(failures).union(*refused.values())
 
 
 def _failure(task: ShardTask, number: int, kind: str, reason: str) -> RowFailure:

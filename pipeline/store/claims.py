@@ -38,11 +38,14 @@ class Share:
         Images that other jobs have computed meanwhile.
     taken : list of int
         Images that other jobs are computing.
+    failed : list of int
+        Images that other jobs could not describe by some feature.
     """
 
     free: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
     done: list[int] = field(default_factory=list)
     taken: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
 
 
 class Claims:
@@ -59,6 +62,7 @@ class Claims:
         self._store = store
         self._known = known
         self._done: set[Key] = set()
+        self._failed: set[Key] = set()
         self._mine: dict[Key, None] = {}
         self.job = uuid.uuid4().hex
 
@@ -78,6 +82,8 @@ class Claims:
             share = Share()
             for i, digest in enumerate(digests):
                 lacking = tuple(f for f in folders if (f, digest) not in self._done)
+                if any((f, digest) in self._failed for f in folders):
+                    share.failed.append(i)
                 if not lacking:
                     share.done.append(i)
                 elif any((f, digest) in taken for f in lacking):
@@ -117,6 +123,7 @@ class Claims:
             except (OSError, DamagedError):
                 continue
             self._done.update((folder, digest) for digest in (*rows, *failed))
+            self._failed.update((folder, digest) for digest in failed)
 
     def _taken(self) -> set[Key]:
         """Return what jobs that live are working on."""

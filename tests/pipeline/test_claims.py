@@ -11,6 +11,7 @@ from PIL import Image
 from visualwords.features import HueHistogram
 from visualwords.pipeline import dispatch
 from visualwords.pipeline import extract as extraction
+from visualwords.pipeline.extract import TooManyFailuresError
 from visualwords.pipeline.job import extract
 from visualwords.pipeline.store.claims import open_claims
 from visualwords.pipeline.store.files import open_folder
@@ -45,6 +46,7 @@ def test_an_image_that_another_job_has_computed_or_refused_is_done(store):
         write_shard(store, HUE, "shard", digests(A), rows, {B: RowFailure("damaged", "cut")})
         share = claims.share([HUE], [A, B, C])
         assert (share.free, share.taken, share.done) == ({(HUE,): [2]}, [], [0, 1])
+        assert share.failed == [1]
 
 
 def test_only_the_features_that_are_still_lacking_are_left(store):
@@ -85,6 +87,31 @@ def overlapping(tmp_path_factory):
         for k in range(24 * i, 24 * i + 48):
             Image.fromarray(pixels[k]).save(root / str(i) / f"{k:03d}.png")
     return root
+
+
+def test_failures_of_another_job_count_towards_those_that_are_allowed(
+    overlapping, tmp_path, monkeypatch
+):
+    """The other job claims all images, finds three damaged and computes the rest."""
+    store = open_folder(tmp_path / "store")
+    folder = extract(overlapping / "0", store.url, [HueHistogram()]).refs["hue"].folder
+    pictures = extract(overlapping / "2", "memory://y", [HueHistogram()])
+    images = [digest.as_py() for digest in pictures.images["digest"]]
+    other = open_claims(store, {folder: set()})
+    other.__enter__().share([folder], images)
+
+    def end(seconds: float) -> None:
+        failed = dict.fromkeys(images[:3], RowFailure("damaged", "cut"))
+        write_shard(store, folder, "s", digests(*images[3:]), pictures.matrix("hue")[3:], failed)
+        other.__exit__(None, None, None)
+
+    monkeypatch.setattr(dispatch.time, "sleep", end)
+    for _ in range(2):  # the second job finds the failures in the store
+        with pytest.raises(TooManyFailuresError, match="3 of 48 images failed"):
+            extract(overlapping / "2", store.url, [HueHistogram()], max_failures=2)
+    allowed = extract(overlapping / "2", store.url, [HueHistogram()], max_failures=3)
+    assert allowed.is_ok.sum() == 45
+    assert allowed.work.decoded == 0
 
 
 JOB = """
