@@ -269,7 +269,11 @@ def main(arguments: list[str] | None = None) -> int:
             complain(f"{message.rstrip('.')}; see `{path} --help`")
         return 2
     except Interrupted as error:
-        complain("interrupted; what was computed is kept, the same command goes on from there")
+        done = ", ".join(getattr(error, "__notes__", []))
+        complain(
+            f"interrupted{f' ({done})' if done else ''}; what was computed is kept, the same "
+            "command goes on from there"
+        )
         return 128 + int(error.args[0])
     except OSError as error:
         what = error.strerror or str(error)

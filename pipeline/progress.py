@@ -23,6 +23,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from .interruption import Interrupted
+
 __all__ = ["Progress", "Stage"]
 
 LOG_SECONDS = 1.0  # between two lines of the log
@@ -90,6 +92,17 @@ class _Compiler:
         self._show(self.n_kernels)
 
 
+@contextmanager
+def _saying_how_far(stage: Stage) -> Iterator[None]:
+    """Add to an interruption how far the stage came."""
+    try:
+        yield
+    except Interrupted as error:
+        total = "" if stage.total is None else f" of {stage.total}"
+        error.add_note(f"{stage.name}: {stage.done}{total} done")
+        raise
+
+
 class Progress:
     """Times the stages of a job and reports them.
 
@@ -144,7 +157,7 @@ class Progress:
                 bars.refresh()
 
             stage, compiler = Stage(report, name, total), _Compiler(show)
-            with compilations(compiler):
+            with compilations(compiler), _saying_how_far(stage):
                 yield stage
         self.seconds[name] = self.seconds.get(name, 0.0) + stage.seconds
         self._append(stage, done=True)
