@@ -118,9 +118,6 @@ def windows_along(p: Parameters, axis: int, pixels: int, has_blocks: bool) -> Wi
     """Return the windows along an axis of ``pixels``."""
     cell = p.cell[axis]
     number = pixels // cell
-    if p.convention in ("skimage", "cs231n"):
-        weights = np.full((1, cell), 1 / cell)
-        return Windows(number, cell, np.zeros(1, np.int64), weights, 0, number * cell)
     if has_blocks:
         return _cells_of_blocks(p, axis, pixels)
     # Pixels are shared linearly between the two nearest cells' centres.

@@ -1,245 +1,201 @@
-"""Compiled loops of HOG, second part: votes -> cells -> normalised blocks."""
+"""Kernels of HOG: from the pixels, or the votes, of images to their blocks of cells."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import inlined, kernel
-from visualwords.features.image import FloatArray
+from visualwords.features.gradients import Places, add_votes, row_gradients, row_votes
+from visualwords.features.image import FloatArray, Image
 
-from .votes import Places
+from .blocks import Blocks, Runs, write_blocks
+from .votes import load, row_directions, vote_by_table
 
-__all__ = [
-    "FOUR",
-    "NORMS",
-    "Pooling",
-    "describe_votes",
-    "multiply_and_clip",
-    "sum_of_squares",
-    "uoctti_numbers",
-]
+__all__ = ["SharedCells", "WholeCells", "describe", "describe_by_table", "describe_votes"]
 
-Runs = npt.NDArray[np.uint64]
-
-NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys", "opencv", "none")
-L1, L1_SQRT, L2, L2_HYS, OPENCV, NONE = range(len(NORMS))
-
-ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
-CLIP = np.float32(0.2)
-OPENCV_EPSILON = np.float32(0.1)  # of the first norm, for each number of a block
-OPENCV_EPSILON_AGAIN = np.float32(1e-3)  # of the second norm
-FOUR = 4  # runs that are added at once
+ZERO, ONE = np.float32(0), np.float32(1)
 
 
-class Pooling(NamedTuple):
-    """How the votes of an image become cells, and cells become blocks.
+class WholeCells(NamedTuple):
+    """Where the pixels of an image vote, each for one cell that holds the mean of its votes.
 
-    A line is a histogram for each column of the image, of the votes in ``height`` rows of pixels.
-    The rows of cells are weighted sums of lines, and the cells in such a row are weighted sums of
-    its columns. Columns that lie one block apart are neighbours in a line, so that the pixels at
-    one place in the cells of all blocks are a run of numbers.
+    The pixels of a column of a cell have a histogram of their own, so that neighbours vote for
+    different numbers. The first columns of all cells come first, then the second ones.
     """
 
-    rows: int  # of pixels in an image
-    height: int
+    height: int  # rows of pixels in a cell
+    width: int  # columns of pixels in a cell
+    size: int  # numbers of all cells
+    row: int  # numbers of a row of cells
+    starts: Places  # (columns,): first bin of the histogram of each pixel in the first row of cells
+
+
+class SharedCells(NamedTuple):
+    """How the votes of an image become cells that share pixels with weights.
+
+    A line is a histogram for each column of the image, of the votes in a row of pixels. The rows
+    of cells are weighted sums of lines, and the cells in such a row are weighted sums of its
+    columns. Columns that lie one block apart are neighbours in a line, so that the pixels at one
+    place in the cells of all blocks are a run of numbers.
+    """
+
+    starts: Places  # (columns,): first bin of the histogram of each column in a line
     line_size: int  # numbers of a line
-    line_ends: Runs  # (cell rows,): number of the line behind the last of a row of cells
-    lines: Runs  # (cell rows, lines of a cell): where a line starts in all that are kept
-    line_weights: FloatArray  # of the same shape
+    first: npt.NDArray[np.int64]  # (cell rows,): number of the first line of a row of cells
+    line_weights: FloatArray  # (cell rows, lines of a cell)
     run: int  # numbers of a run
     runs: Runs  # (cells of a block, columns of a cell): where in a line a run starts
     run_weights: FloatArray  # of the same shape
-    sources: Runs  # (blocks, cells of a block): where in all cells a block's cell starts
-    norm: int  # place in NORMS
-    epsilon: float  # of the norm
+
+
+@inlined
+def pixel_starts(rows: int, whole: WholeCells) -> Places:
+    """Return where the histogram of each pixel starts, of shape (rows * columns,)."""
+    columns = len(whole.starts)
+    starts = np.empty(rows * columns, np.uint32)
+    for y in range(rows):
+        first = np.uint32(y // whole.height * whole.row)
+        for x in range(columns):
+            starts[y * columns + x] = whole.starts[x] + first
+    return starts
+
+
+@inlined
+def average_votes(
+    places: Places,
+    votes: FloatArray,
+    starts: Places,
+    height: int,
+    sums: FloatArray,
+    cells: FloatArray,
+) -> None:
+    """Compute the mean votes of cells from one vote a pixel; ``places`` are bins before the call.
+
+    ``cells`` are all numbers of the cells; ``sums``, one row of them for each column of a cell, is
+    room for the histograms.
+    """
+    for i in range(len(places)):
+        places[i] += starts[i]
+    sums[:] = ZERO
+    numbers = sums.reshape(sums.size)
+    for i in range(len(places)):
+        numbers[places[i]] += votes[i]
+    cells[:] = ZERO
+    for x in range(len(sums)):
+        for i in range(len(cells)):
+            cells[i] += sums[x, i]
+    weight = ONE / np.float32(height * len(sums))
+    for i in range(len(cells)):
+        cells[i] *= weight
+
+
+@inlined(fastmath={"contract"})
+def add_line(line: FloatArray, y: int, shared: SharedCells, sums: FloatArray) -> None:
+    """Add the line of pixel row y, times its weight, to each row of cells that it is part of."""
+    for i in range(len(sums)):
+        t = y - shared.first[i]
+        if 0 <= t < shared.line_weights.shape[1]:
+            weight = shared.line_weights[i, t]
+            for x in range(len(line)):
+                sums[i, x] += weight * line[x]
+
+
+@inlined(fastmath={"contract"})
+def sum_runs(sums: FloatArray, shared: SharedCells, cells: FloatArray) -> None:
+    """Compute the cells, of shape (cell rows, cells of a block, numbers of a run)."""
+    cells[:] = ZERO
+    for i in range(len(cells)):
+        for c in range(cells.shape[1]):
+            for t in range(shared.runs.shape[1]):
+                start, weight = shared.runs[c, t], shared.run_weights[c, t]
+                for x in range(np.uint64(shared.run)):
+                    cells[i, c, x] += weight * sums[i, start + x]
+
+
+@kernel
+def describe(
+    images: Image,
+    scale: np.float32,
+    takes_roots: bool,
+    n_bins: int,
+    signed: bool,
+    arctangent: FloatArray,
+    directions: FloatArray,
+    shared: SharedCells,
+    blocks: Blocks,
+    out: FloatArray,
+) -> None:
+    """Write the blocks of images to the rows of ``out``, those of one after those of another.
+
+    Pixels vote by :func:`row_votes`, or by :func:`row_directions` if ``directions``, of shape
+    (2, n), has columns.
+    """
+    rows, columns, channels = images.shape[1:]
+    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
+    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    n_votes = 1 if directions.shape[1] else 2
+    places, votes = (
+        np.empty((n_votes, columns), np.uint32),
+        np.empty((n_votes, columns), np.float32),
+    )
+    line = np.empty(shared.line_size, np.float32)
+    sums = np.empty((len(shared.first), shared.line_size), np.float32)
+    cells = np.empty((len(sums), len(shared.runs), shared.run), np.float32)
+    n_blocks = len(blocks.sources)
+    room, factors = np.empty((n_blocks, out.shape[1]), np.float32), np.empty(n_blocks, np.float32)
+    for k in range(len(images)):
+        load(images, k, scale, takes_roots, planes)
+        sums[:] = ZERO
+        for y in range(rows):
+            row_gradients(planes, y, gx, gy)
+            if directions.shape[1]:
+                row_directions(gx, gy, directions, shared.starts, places, votes)
+            else:
+                row_votes(gx, gy, n_bins, signed, arctangent, shared.starts, places, votes)
+            line[:] = ZERO
+            add_votes(places, votes, line)
+            add_line(line, y, shared, sums)
+        sum_runs(sums, shared, cells)
+        of_image = out[k * n_blocks : (k + 1) * n_blocks]
+        write_blocks(cells.reshape(cells.size), blocks, room, factors, of_image)
+
+
+@kernel
+def describe_by_table(
+    images: npt.NDArray[np.uint8],
+    bins: npt.NDArray[np.uint8],
+    lengths: npt.NDArray[np.float64],
+    whole: WholeCells,
+    blocks: Blocks,
+    out: FloatArray,
+) -> None:
+    """Describe 8-bit images whose pixels vote by :func:`vote_by_table`."""
+    rows, columns = images.shape[1:3]
+    size = rows * columns
+    pixels, gx = np.empty(size, np.float32), np.empty(size, np.float32)
+    gy, votes = np.zeros(size, np.float32), np.empty(size, np.float32)
+    places, starts = np.empty(size, np.uint32), pixel_starts(rows, whole)
+    sums = np.empty((whole.width, whole.size), np.float32)
+    cells = np.empty(whole.size, np.float32)
+    n_blocks = len(blocks.sources)
+    room = np.empty((n_blocks, out.shape[1]), np.float32)
+    factors = np.empty(n_blocks, np.float32)
+    for k in range(len(images)):
+        vote_by_table(images[k], bins, lengths, pixels, gx, gy, places, votes)
+        average_votes(places, votes, starts, whole.height, sums, cells)
+        of_image = out[k * n_blocks : (k + 1) * n_blocks]
+        write_blocks(cells, blocks, room, factors, of_image)
 
 
 @kernel
 def describe_votes(
-    places: Places,
-    votes: FloatArray,
-    rows: int,
-    height: int,
-    line_size: int,
-    line_ends: Runs,
-    lines: Runs,
-    line_weights: FloatArray,
-    run: int,
-    runs: Runs,
-    run_weights: FloatArray,
-    sources: Runs,
-    norm: int,
-    epsilon: float,
-    out: FloatArray,
+    places: Places, votes: FloatArray, whole: WholeCells, blocks: Blocks, out: FloatArray
 ) -> None:
-    """Pool the votes of images into cells, and write the normalised blocks of cells.
-
-    ``places`` and ``votes`` have the shape (images * rows, votes of a pixel, columns), ``out`` has
-    the shape (images * blocks, numbers of a block); the rest is a :class:`Pooling`.
-    """
-    n_blocks, n_bins = len(sources), out.shape[1] // sources.shape[1]
-    all_places, all_votes = places.reshape(places.size), votes.reshape(votes.size)
-    of_a_row = votes.shape[1] * votes.shape[2]
-    kept = np.zeros(lines.max() + line_size, np.float32)
-    sums = np.empty(line_size, np.float32)
-    cells = np.empty(len(line_ends) * len(runs) * run, np.float32)
-    factors = np.empty(n_blocks, np.float32)
-    for k in range(len(out) // n_blocks):
-        filled = 0
-        for i in range(len(line_ends)):
-            while filled < line_ends[i]:
-                start = np.uint64((k * rows + filled * height) * of_a_row)
-                line = np.uint64(filled * line_size % len(kept))
-                kept[line : line + np.uint64(line_size)] = ZERO
-                for t in range(start, start + np.uint64(height * of_a_row)):
-                    kept[line + all_places[t]] += all_votes[t]
-                filled += 1
-            add_runs(kept, lines, line_weights, i, sums)
-            for c in range(len(runs)):
-                first = (i * len(runs) + c) * run
-                add_runs(sums, runs, run_weights, c, cells[first : first + run])
-        for m in range(n_blocks):
-            copy_cells(cells, sources, m, n_bins, k * n_blocks + m, out)
-        if norm != NONE:
-            normalize(out, k * n_blocks, factors, norm, epsilon)
-
-
-@inlined(fastmath={"contract"})
-def add_runs(
-    numbers: FloatArray, runs: Runs, weights: FloatArray, k: int, sums: FloatArray
-) -> None:
-    """Compute ``sums[i]``, the sum of ``weights[k, t] * numbers[runs[k, t] + i]`` over t.
-
-    There are four, eight, or twelve ... runs: four at a time are added.
-    """
-    sums[:] = ZERO
-    for t in range(0, runs.shape[1], FOUR):
-        a, b, c, d = runs[k, t], runs[k, t + 1], runs[k, t + 2], runs[k, t + 3]
-        u, v, w, z = weights[k, t], weights[k, t + 1], weights[k, t + 2], weights[k, t + 3]
-        for i in range(np.uint64(len(sums))):
-            sums[i] += (
-                u * numbers[a + i] + v * numbers[b + i] + w * numbers[c + i] + z * numbers[d + i]
-            )
-
-
-@inlined
-def copy_cells(
-    cells: FloatArray, sources: Runs, m: int, n_bins: int, block: int, out: FloatArray
-) -> None:
-    """Copy the cells of an image's block number m to row ``block`` of ``out``."""
-    for c in range(sources.shape[1]):
-        source = sources[m, c]
-        for b in range(n_bins):
-            out[block, c * n_bins + b] = cells[source + np.uint64(b)]
-
-
-# The compiler may choose the order of the two sums, once and for all calls.
-@inlined(fastmath={"reassoc"})
-def sum_of_squares(rows: FloatArray, k: int) -> Any:
-    """Return the sum of ``rows[k]**2``."""
-    total = ZERO
-    for i in range(rows.shape[1]):
-        total += rows[k, i] * rows[k, i]
-    return total
-
-
-@inlined(fastmath={"reassoc"})
-def multiply_and_clip(rows: FloatArray, k: int, factor: Any) -> Any:
-    """Replace ``rows[k]`` by ``min(rows[k] * factor, 0.2)``; return the sum of its squares."""
-    total = ZERO
-    for i in range(rows.shape[1]):
-        clipped = min(rows[k, i] * factor, CLIP)
-        rows[k, i] = clipped
-        total += clipped * clipped
-    return total
-
-
-@inlined
-def normalize(
-    blocks: FloatArray, first: int, factors: FloatArray, norm: int, epsilon: float
-) -> None:
-    """Normalise in place the numbers v of each of the ``len(factors)`` blocks from ``first`` on.
-
-    Each step runs over all blocks, so that the processor overlaps their roots and divisions.
-    ``factors`` is room for what each block is multiplied by.
-
-    ======== ========================================================================
-    L1       ``v / (sum(v) + epsilon)``
-    L1-sqrt  ``sqrt(v / (sum(v) + epsilon))``
-    L2       ``v / sqrt(sum(v**2) + epsilon**2)``
-    L2-Hys   L2, then clipped at 0.2, then L2 again
-    opencv   ``v / (sqrt(sum(v**2)) + 0.1 * len(v))``, then clipped at 0.2, then
-             ``v / (sqrt(sum(v**2)) + 0.001)``
-    ======== ========================================================================
-    """
-    small = np.float32(epsilon)
-    added = OPENCV_EPSILON * np.float32(blocks.shape[1])
-    for m in range(len(factors)):
-        if norm <= L1_SQRT:
-            total = ZERO
-            for i in range(blocks.shape[1]):
-                total += blocks[first + m, i]
-            factors[m] = ONE / (total + small)
-        elif norm <= L2_HYS:
-            factors[m] = ONE / np.sqrt(sum_of_squares(blocks, first + m) + small * small)
-        else:
-            factors[m] = ONE / (np.sqrt(sum_of_squares(blocks, first + m)) + added)
-    if norm in (L2_HYS, OPENCV):
-        for m in range(len(factors)):
-            total = multiply_and_clip(blocks, first + m, factors[m])
-            if norm == L2_HYS:
-                factors[m] = ONE / np.sqrt(total + small * small)
-            else:
-                factors[m] = ONE / (np.sqrt(total) + OPENCV_EPSILON_AGAIN)
-    for m in range(len(factors)):
-        factor = factors[m]
-        for i in range(blocks.shape[1]):
-            blocks[first + m, i] *= factor
-        if norm == L1_SQRT:
-            for i in range(blocks.shape[1]):
-                blocks[first + m, i] = np.sqrt(blocks[first + m, i])
-
-
-@kernel
-def uoctti_numbers(cells: FloatArray, out: FloatArray) -> None:
-    """Write 3 n + 4 numbers a cell: Felzenszwalb et al. 2010, section 6.2, without the PCA.
-
-    A cell is normalised by the length of each of the four blocks of 2x2 cells around it, of the n
-    unsigned bins; its own row or column stands in for one beyond the border. Each time it is
-    clipped at 0.2. The 2 n signed and n unsigned bins are half the sum of the four; the last
-    numbers are for each block the sum of the unsigned bins over sqrt(18). ``cells`` has the shape
-    (images, rows, columns, 2 n), ``out`` the shape (images, rows, columns, 3 n + 4).
-    """
-    images, rows, columns, directions = cells.shape
-    n = directions // 2
-    energy = np.empty((rows, columns), np.float32)
-    for k in range(images):
-        for i in range(rows):
-            for j in range(columns):
-                energy[i, j] = ZERO
-                for o in range(n):
-                    both = cells[k, i, j, o] + cells[k, i, j, o + n]
-                    energy[i, j] += both * both
-        out[k] = ZERO
-        for i in range(rows):
-            for j in range(columns):
-                for corner in range(4):
-                    y = min(max(i + corner // 2 * 2 - 1, 0), rows - 1)
-                    x = min(max(j + corner % 2 * 2 - 1, 0), columns - 1)
-                    total = (energy[i, j] + energy[y, j]) + (energy[i, x] + energy[y, x])
-                    factor = ONE / np.sqrt(total + np.float32(1e-4))
-                    add_normalized(cells[k, i, j], factor, corner, out[k, i, j])
-
-
-@inlined
-def add_normalized(cell: FloatArray, factor: Any, corner: int, numbers: FloatArray) -> None:
-    """Add a cell's bins, times the factor of one corner and clipped, to its numbers."""
-    n = len(cell) // 2
-    for o in range(n):
-        forth, back = cell[o] * factor, cell[o + n] * factor
-        both = min(forth + back, CLIP)
-        numbers[o] += HALF * min(forth, CLIP)
-        numbers[n + o] += HALF * min(back, CLIP)
-        numbers[2 * n + o] += HALF * both
-        numbers[3 * n + corner] += both * np.float32(18**-0.5)
+    """Describe an image by the bins, in ``places``, and the votes of its pixels."""
+    starts = pixel_starts(len(places) // len(whole.starts), whole)
+    sums = np.empty((whole.width, whole.size), np.float32)
+    cells = np.empty(whole.size, np.float32)
+    average_votes(places, votes, starts, whole.height, sums, cells)
+    room, factors = np.empty(out.shape, np.float32), np.empty(len(out), np.float32)
+    write_blocks(cells, blocks, room, factors, out)

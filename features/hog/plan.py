@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from visualwords.features.gradients import ARCTANGENT
 from visualwords.features.image import FloatArray, Image
 
-from . import kernels
+from .blocks import NORMS, Blocks, uoctti_numbers
 from .conventions import (
     CONVENTIONS_OF_CELLS,
     Parameters,
@@ -21,14 +21,15 @@ from .conventions import (
     windows_along,
 )
 from .exact import cs231n_votes, skimage_tables, skimage_votes
-from .votes import ARCTANGENT, Places, vote_by_directions, vote_by_table, vote_softly
+from .kernels import SharedCells, WholeCells, describe, describe_by_table, describe_votes
 
 __all__ = ["Dtype", "Plan", "find_plan"]
 
 # uint8, float32 or float64
 Dtype = np.dtype[np.generic]
-# Writes the votes of images of shape (n, rows, columns, channels).
-WriteVotes = Callable[[Image, Places, FloatArray], None]
+IntArray = npt.NDArray[np.int64]
+# Writes the blocks of images of shape (n, rows, columns, channels) to the rows of an array.
+WriteBlocks = Callable[[Image, FloatArray], None]
 
 # Of degree 7; OpenCV's is good to 2e-4 radian, which is part of its convention.
 OPENCV_ARCTANGENT = (
@@ -37,10 +38,7 @@ OPENCV_ARCTANGENT = (
 # Of "L1", "L2" and so on; those of "opencv" and "uoctti" are in the kernels.
 EPSILON = {"dalal": 1e-3, "skimage": 1e-5}
 # The units of the pixels, as a part of the 0..255 that the kernels take.
-SCALE = {"dalal": 1 / 255, "skimage": 1, "opencv": 1, "uoctti": 1 / 255, "cs231n": 1}
-# The last bit of float32 numbers from 512 to 1024 is 2**-14.
-ROUNDING = np.float32(768)
-PIXELS_AT_ONCE = 2**15  # of small images, whose votes fit in a core's cache
+SCALE = {"dalal": 1 / 255, "opencv": 1, "uoctti": 1 / 255}
 
 
 class Plan:
@@ -58,19 +56,32 @@ class Plan:
         has_blocks = not only_cells and p.convention not in CONVENTIONS_OF_CELLS
         check_size(size[:2], p.cell, p.block if has_blocks else (1, 1))
         self._needs_roots = bool(p.root) and dtype != np.uint8
-        by_columns = not only_cells and p.convention in ("opencv", "cs231n")
-        self.shape, self._starts, self._pooling = lay_out(p, size, has_blocks, by_columns)
+        n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
+        has_whole = p.convention in ("skimage", "cs231n")
+        cells, places = lay_out_whole(p, size) if has_whole else lay_out_shared(p, size, has_blocks)
+
+        sources = blocks_of_cells(p, places, has_blocks)
+        if p.convention in ("opencv", "cs231n") and not only_cells:
+            sources = sources.transpose(1, 0, 3, 2)
+        self.shape: tuple[int, ...] = (*sources.shape, n_bins)
         self._block_size = math.prod(self.shape[2:])
         if not has_blocks:
-            self.shape = (*self.shape[:2], self.shape[4])
+            self.shape = (*self.shape[:2], n_bins)
         self._cells = self.shape
         self._has_corners = p.convention == "uoctti" and not only_cells
         if self._has_corners:
             self.shape = (*self.shape[:2], 3 * p.orientations + 4)
         self.length = math.prod(self.shape)
-        self._votes_shape = (size[0], 2 if p.convention in ("dalal", "opencv") else 1, size[1])
-        self._write_votes = way_to_votes(p, dtype, self._starts)
-        self._at_once = max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
+
+        if has_whole:  # The cells in a row of a block are neighbours: one run of numbers.
+            sources = sources[..., :1]
+        norm = "none" if not has_blocks else "opencv" if p.convention == "opencv" else p.norm
+        blocks = Blocks(
+            sources.reshape(math.prod(sources.shape[:2]), -1).astype(np.uint64),
+            NORMS.index(norm),
+            EPSILON.get(p.convention, 0.0),
+        )
+        self._write = way_to_blocks(p, dtype, cells, blocks)
 
     def describe(self, images: Image, out: FloatArray) -> None:
         """Write the descriptors of images of shape (n, rows, columns, channels).
@@ -79,20 +90,12 @@ class Plan:
         """
         if self._needs_roots and images.min() < 0:
             raise ValueError("transform_sqrt needs pixels that are not negative")
-        n = len(images)
-        cells = np.empty((n, *self._cells), np.float32) if self._has_corners else out
-        blocks = cells.reshape(-1, self._block_size)
-        n_blocks = len(blocks) // n
-        rows, n_votes, columns = self._votes_shape
-        at_once = min(n, self._at_once)
-        places = np.empty((at_once * rows, n_votes, columns), np.uint32)
-        votes = np.empty(places.shape, np.float32)
-        for first in range(0, n, at_once):
-            self._write_votes(images[first : first + at_once], places, votes)
-            part = blocks[first * n_blocks : (first + at_once) * n_blocks]
-            kernels.describe_votes(places, votes, *self._pooling, part)
-        if self._has_corners:
-            kernels.uoctti_numbers(cells, out.reshape(n, *self.shape))
+        if not self._has_corners:
+            self._write(images, out.reshape(-1, self._block_size))
+            return
+        cells = np.empty((len(images), *self._cells), np.float32)
+        self._write(images, cells.reshape(-1, self._block_size))
+        uoctti_numbers(cells, out.reshape(-1, *self.shape))
 
 
 make_plan = lru_cache(maxsize=256)(Plan)
@@ -107,26 +110,27 @@ def find_plan(p: Parameters, size: tuple[int, ...], dtype: Dtype, only_cells: bo
         return make_plan(Parameters(*values), size, dtype, only_cells)  # type: ignore[arg-type]
 
 
-def lay_out(
-    p: Parameters, size: tuple[int, ...], has_blocks: bool, by_columns: bool
-) -> tuple[tuple[int, ...], Places, kernels.Pooling]:
-    """Return the shape of an image's blocks, where its columns vote, and how blocks are pooled.
+def lay_out_whole(p: Parameters, size: tuple[int, ...]) -> tuple[WholeCells, IntArray]:
+    """Return where pixels vote for cells of their own, and where a cell starts in all numbers.
 
-    Without blocks, a block is a cell and has no norm.
+    The pixels beyond the last row or column of cells vote for cells too, which no block takes. So
+    there may be a row of cells too many; it keeps the first and the second columns of all cells
+    apart in the processor's cache.
     """
-    assert p.stride is not None
+    down, across = size[0] // p.cell[0] + 1, -(-size[1] // p.cell[1])
+    row = across * p.orientations
+    x = np.arange(size[1])
+    starts = x % p.cell[1] * down * row + x // p.cell[1] * p.orientations
+    places = np.arange(down * across).reshape(down, across) * p.orientations
+    whole = WholeCells(*p.cell, down * row, row, starts.astype(np.uint32))
+    return whole, places[: size[0] // p.cell[0], : size[1] // p.cell[1]]
+
+
+def lay_out_shared(
+    p: Parameters, size: tuple[int, ...], has_blocks: bool
+) -> tuple[SharedCells, IntArray]:
+    """Return how cells share pixels with weights, and where a cell starts in all numbers."""
     rows, columns = (windows_along(p, axis, size[axis], has_blocks) for axis in (0, 1))
-    height = 1
-    block, steps, norm = p.block, p.block, p.norm
-    if not has_blocks:
-        block, steps, norm = (1, 1), (1, 1), "none"
-    elif p.convention == "skimage":  # Here blocks share cells; the others' cells are their own.
-        steps = (p.stride[0] // p.cell[0], p.stride[1] // p.cell[1])
-    elif p.convention == "opencv":
-        norm = "opencv"
-    if p.convention in ("skimage", "cs231n"):  # All rows of a cell have one weight.
-        height = p.cell[0]
-        rows = rows._replace(period=1, weights=rows.weights[:, :1], end=rows.number)
     n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
 
     # Columns that lie one period apart are neighbours in a line.
@@ -135,7 +139,7 @@ def lay_out(
     behind = max(size[1] - 1, (columns.number - 1) * columns.period + pixels.max())
     together = before + behind // columns.period + 1
 
-    def place(x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def place(x: IntArray) -> IntArray:
         return (x % columns.period * together + x // columns.period + before) * n_bins
 
     nowhere = columns.period * together * n_bins  # where columns vote that are in no cell
@@ -148,30 +152,20 @@ def lay_out(
     lines = first[:, np.newaxis] + np.arange(rows.weights.shape[1])
     line_weights = np.tile(rows.weights, (rows.number, 1)) * SCALE[p.convention]
     line_weights[(lines < rows.start) | (lines >= rows.end)] = 0
-    kept = lines.shape[1] + (np.maximum.accumulate(first) - first).max()
 
     n_cells = len(columns.first)
-    cells = np.arange(len(lines) * n_cells).reshape(-1, n_cells) * run
+    cells = np.arange(len(first) * n_cells).reshape(-1, n_cells) * run
     cells = np.add.outer(cells, n_bins * np.arange(columns.number)).swapaxes(1, 2)
-    cells = cells.reshape(len(lines), -1)
-    sources = sliding_window_view(cells, block)[:: steps[0], :: steps[1]]
-    if by_columns:
-        sources = sources.transpose(1, 0, 3, 2)
-    pooling = kernels.Pooling(
-        size[0],
-        height,
+    shared = SharedCells(
+        starts.astype(np.uint32),
         line_size,
-        np.minimum(lines[:, -1] + 1, size[0] // height).astype(np.uint64),
-        in_fours(lines % kept * line_size, np.uint64),
-        in_fours(line_weights, np.float32),
+        first,
+        line_weights.astype(np.float32),
         run,
-        in_fours(place(pixels), np.uint64),
-        in_fours(columns.weights, np.float32),
-        sources.reshape(-1, block[0] * block[1]).astype(np.uint64),
-        kernels.NORMS.index(norm),
-        EPSILON.get(p.convention, 0.0),
+        place(pixels).astype(np.uint64),
+        columns.weights.astype(np.float32),
     )
-    return (*sources.shape, n_bins), starts.astype(np.uint32), pooling
+    return shared, cells.reshape(len(first), -1)
 
 
 def in_eights(n: int) -> int:
@@ -179,54 +173,50 @@ def in_eights(n: int) -> int:
     return int(-(-n // 8) * 8)
 
 
-def in_fours(runs: npt.NDArray[Any], dtype: type) -> npt.NDArray[Any]:
-    """Append zeros to rows until their length is a multiple of four."""
-    missing = -runs.shape[1] % kernels.FOUR
-    return np.pad(runs, ((0, 0), (0, missing))).astype(dtype)
+def blocks_of_cells(p: Parameters, cells: IntArray, has_blocks: bool) -> IntArray:
+    """Return what the cells of each block hold in an array of shape (cell rows, cell columns).
+
+    The result has the shape (block rows, block columns, rows, columns). Without blocks, a block is
+    a cell.
+    """
+    if not has_blocks:
+        return cells[:, :, np.newaxis, np.newaxis]
+    down, across = p.block  # in cells, from a block to the next, for blocks share no cells
+    if p.convention == "skimage":
+        assert p.stride is not None
+        down, across = p.stride[0] // p.cell[0], p.stride[1] // p.cell[1]
+    return sliding_window_view(cells, p.block)[::down, ::across]
 
 
-def way_to_votes(p: Parameters, dtype: Dtype, starts: Places) -> WriteVotes:
-    """Return the function that writes the votes of images: a kernel and its arguments."""
+def way_to_blocks(
+    p: Parameters, dtype: Dtype, cells: WholeCells | SharedCells, blocks: Blocks
+) -> WriteBlocks:
+    """Return the function that writes the blocks of images: a kernel and its arguments."""
     n, root = p.orientations, bool(p.root)
     if p.convention == "skimage" and dtype == np.uint8 and not root:
         tables = skimage_tables(n)
-        return lambda images, places, votes: vote_by_table(images, *tables, starts, places, votes)
-    if p.convention in ("skimage", "cs231n"):
+        return lambda images, out: describe_by_table(images, *tables, cells, blocks, out)
+    if isinstance(cells, WholeCells):
+        votes_of = partial(skimage_votes, orientations=n, takes_roots=root)
+        if p.convention == "cs231n":
+            votes_of = partial(cs231n_votes, orientations=n)
 
-        def write(images: Image, places: Places, votes: FloatArray) -> None:
-            for k, image in enumerate(images):
-                here = slice(k * len(image), (k + 1) * len(image))
-                if p.convention == "cs231n":
-                    bins, votes[here, 0] = cs231n_votes(image, n)
-                else:
-                    bins, votes[here, 0] = skimage_votes(image, n, root)
-                places[here, 0] = starts + bins
+        def write(images: Image, out: FloatArray) -> None:
+            of_images = out.reshape(len(images), -1, out.shape[1])
+            for image, numbers in zip(images, of_images, strict=True):
+                bins, votes = votes_of(image)
+                places = bins.astype(np.uint32)
+                describe_votes(places.ravel(), votes.ravel(), cells, blocks, numbers)
 
         return write
+    directions = np.empty((2, 0), np.float32)
     if p.convention == "uoctti":
         angles = bin_angles("uoctti", n, False, 2 * np.pi)[:n]
-        cosines, sines = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
-        return lambda images, places, votes: vote_by_directions(
-            in_8_bits(images), root, cosines, sines, starts, places, votes
-        )
-    bins_a_radian = n / (2 * np.pi if p.signed else np.pi)
+        directions = np.array([np.cos(angles), np.sin(angles)], np.float32)
     arctangent = OPENCV_ARCTANGENT if p.convention == "opencv" else ARCTANGENT
+    bins_a_radian = n / (2 * np.pi if p.signed else np.pi)
     coefficients = (np.array(arctangent) * bins_a_radian).astype(np.float32)
-    return lambda images, places, votes: vote_softly(
-        in_8_bits(images), root, n, p.signed, coefficients, starts, places, votes
-    )
-
-
-def in_8_bits(images: Image) -> Image:
-    """Return uint8 images as they are, and float images times 255, as float32.
-
-    These are rounded to multiples of 2**-14, or as float32 is beyond 256. So an 8-bit image divided
-    by 255 becomes the same whole numbers again, and ties are decided alike.
-    """
-    if images.dtype == np.uint8:
-        return images
-    scaled = images.astype(np.float32)
-    scaled *= np.float32(255)
-    scaled += ROUNDING
-    scaled -= ROUNDING
-    return scaled
+    scale = np.float32(1 if dtype == np.uint8 else 255)
+    kind = np.uint8 if dtype == np.uint8 else np.float32
+    votes = scale, root, n, p.signed, coefficients, directions
+    return lambda images, out: describe(images.astype(kind, copy=False), *votes, cells, blocks, out)

@@ -62,7 +62,7 @@ class HOG(ImageFeature):
     (5, 324)
     """
 
-    kernel_version: ClassVar[int] = 10
+    kernel_version: ClassVar[int] = 11
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 

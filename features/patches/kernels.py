@@ -10,8 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import inlined, inner, kernel
-from visualwords.features.hog.kernels import multiply_and_clip, sum_of_squares
-from visualwords.features.hog.votes import ARCTANGENT, Places, row_gradients, row_votes
+from visualwords.features.gradients import (
+    ARCTANGENT,
+    add_votes,
+    multiply_and_clip,
+    row_gradients,
+    row_votes,
+    sum_of_squares,
+)
 from visualwords.features.image import FloatArray
 
 from .grid import BORDER, CELLS, MARGIN, N_NUMBERS, ORIENTATIONS, WINDOW, Grid, IndexArray
@@ -159,7 +165,7 @@ def sum_windows(
     samples : ndarray of shape (1, rows, columns), float32
         With one sample around those that vote.
     arctangent
-        Of :func:`visualwords.features.hog.votes.row_votes`.
+        Of :func:`visualwords.features.gradients.row_votes`.
     side : int
         Samples that a small cell is wide and high; a half cell has ``MARGIN``.
     apart : int
@@ -174,7 +180,7 @@ def sum_windows(
     small = np.empty(n_small * ORIENTATIONS, np.float32)
     lines = np.empty((n_lines, (n_small - 4 * half + 1) * ORIENTATIONS), np.float32)
     gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
-    places, votes = np.empty((1, 2, columns), np.uint32), np.empty((1, 2, columns), np.float32)
+    places, votes = np.empty((2, columns), np.uint32), np.empty((2, columns), np.float32)
     starts = np.empty(columns, np.uint32)
     for x in range(columns):
         starts[x] = x // side * ORIENTATIONS
@@ -182,18 +188,10 @@ def sum_windows(
         small[:] = ZERO
         for y in range(i * side, (i + 1) * side):
             row_gradients(samples, y, gx, gy)
-            row_votes(gx, gy, ORIENTATIONS, False, arctangent, starts, 0, places, votes)
+            row_votes(gx, gy, ORIENTATIONS, False, arctangent, starts, places, votes)
             add_votes(places, votes, small)
         sum_halves(small, ORIENTATIONS, half, lines[i])
     write_windows(lines, half, apart, n_down, n_across, out)
-
-
-@inlined
-def add_votes(places: Places, votes: FloatArray, small: FloatArray) -> None:
-    """Add the votes of a row to their places."""
-    for v in range(2):
-        for x in range(votes.shape[2]):
-            small[places[0, v, x]] += votes[0, v, x]
 
 
 @inlined
