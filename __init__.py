@@ -25,6 +25,11 @@ _HOMES = {
     "hue_histogram": "features",
     "LinearSVM": "classifiers",
     "Softmax": "classifiers",
+    "EvidenceDisplay": "pipeline.report.displays",
+    "HOGDisplay": "pipeline.report.displays",
+    "LandscapeDisplay": "pipeline.report.displays",
+    "VocabularyDisplay": "pipeline.report.displays",
+    "WeightsDisplay": "pipeline.report.displays",
     "Run": "pipeline.run",
     "extract": "pipeline.job",
 }
@@ -40,16 +45,28 @@ if TYPE_CHECKING:
         hue_histogram,
     )
     from .pipeline.job import extract
+    from .pipeline.report.displays import (
+        EvidenceDisplay,
+        HOGDisplay,
+        LandscapeDisplay,
+        VocabularyDisplay,
+        WeightsDisplay,
+    )
     from .pipeline.run import Run
 
 __all__ = [
     "HOG",
     "BagOfVisualWords",
+    "EvidenceDisplay",
+    "HOGDisplay",
     "HueHistogram",
+    "LandscapeDisplay",
     "LinearSVM",
     "Run",
     "Softmax",
     "VisualVocabulary",
+    "VocabularyDisplay",
+    "WeightsDisplay",
     "__version__",
     "extract",
     "hog",

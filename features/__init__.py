@@ -11,6 +11,7 @@ from .patches.keypoints import KeypointPatches
 from .patches.pixels import PixelPatches
 from .words.bag import BagOfVisualWords
 from .words.mixture import GaussianVocabulary
+from .words.evidence import patch_evidence
 from .words.vocabulary import VisualVocabulary
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "hog_cells",
     "hog_image",
     "hue_histogram",
+    "patch_evidence",
 ]

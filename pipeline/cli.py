@@ -32,6 +32,7 @@ from .cli_options import (
     with_options,
 )
 from .cli_plan import plan, why
+from .cli_report import Report, explore, report_command
 from .cli_screen import complain, console, prediction_line, report_images, report_scores, warn
 from .cli_signals import signals
 from .cli_store import app as store_app
@@ -55,6 +56,7 @@ def demo(
         "visualwords-demo"
     ),
     jobs: Jobs = -1,
+    report: Report = True,
 ) -> None:
     """Run the main job on sample photographs that need no download."""
     images = out / "images"
@@ -64,7 +66,7 @@ def demo(
     from .sample import write_sample_images
 
     write_sample_images(images)
-    run(str(images / "train"), out / "run", test=str(images / "test"), jobs=jobs)
+    run(str(images / "train"), out / "run", test=str(images / "test"), jobs=jobs, report=report)
 
 
 @app.command()
@@ -92,14 +94,17 @@ def run(
     test: Test = None,
     test_size: TestSize = None,
     store: Store = None,
+    report: Report = True,
 ) -> None:
-    """Do the main job: extract features, train the classifiers, evaluate them."""
+    """Do the main job: extract features, train the classifiers, evaluate and report them."""
     from .run import Run
 
     if test is not None and test_size is not None:
         raise typer.BadParameter("give either --test or --test-size", param_hint="--test-size")
     job = Run(out, store=store, options=work.make())
     job.run(train, test, asked.make(test_size), **columns.names())
+    if report:
+        job.report()
     if work.json_:
         typer.echo(json.dumps(job.metrics))
         return
@@ -150,6 +155,8 @@ def extract(
 
 app.command()(plan)
 app.command()(why)
+app.command("report")(report_command)
+app.command()(explore)
 
 
 @app.command("train")

@@ -11,6 +11,7 @@ A run is a folder:
 ``duplicates.csv``     every image with the bytes of an image before it, and which that is
 ``failures.csv``       every image that could not be used, with its reason
 ``predictions.csv``    the test images with their class as labelled and as predicted
+``report.html``        all of this as a page, with pictures
 ``store/``             the feature store, unless the run was told of another
 =====================  ==========================================================================
 
@@ -19,7 +20,7 @@ is about to replace, and only then writes. So a job that is killed leaves files 
 that is of other matrices or models than the rest. One job at a time writes to a folder.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
@@ -39,8 +40,16 @@ from .reader import Reader
 from .recipe import Recipe, own_code_refused, recipe_of
 from .recipe_file import recipe_text
 from .remarks import changes, image_metrics
-from .run_folder import DUPLICATES, FAILURES, RECIPE, RESULTS, RunFolder
-from .run_images import check_labels, labelled_source
+from .run_folder import (
+    DUPLICATES,
+    EXPLORER,
+    FAILURES,
+    RECIPE,
+    REPORT,
+    RESULTS,
+    RunFolder,
+)
+from .run_images import check_labels, labelled_source, name_of
 from .run_models import RunModels, fingerprint
 from .run_schema import IMAGES, METRICS, MODELS, RUN, identity_of
 from .sources import SourceError, open_source
@@ -156,8 +165,9 @@ class Run:
             )
             record: dict[str, Any] = {
                 "version": __version__,
-                "train": str(getattr(train, "name", train)),
-                "test": None if test is None else str(getattr(test, "name", test)),
+                "train": name_of(train),
+                "test": None if test is None else name_of(test),
+                "columns": columns,
                 "store": self._files.relative(store),
                 "features": {name: ref.folder for name, ref in extraction.refs.items()},
                 "recipe": asdict(recipe),
@@ -275,7 +285,7 @@ class Run:
                 self._files.write_predictions(extraction, predictions)
             else:
                 others = self.metrics.setdefault("other_tests", {})
-                others[str(getattr(test, "name", test))] = scores
+                others[name_of(test)] = scores
             self._finish()
         return self.metrics
 
@@ -317,6 +327,31 @@ class Run:
         if self._models.record() != trained:
             raise ValueError(f"{self.folder}: a job replaces the models just now; predict again")
         yield from predict_images(images, reader, features, model, top, self.options.n_jobs)
+
+    def report(self, file: Path | str | None = None) -> Path:
+        """Write the report of the evaluated run: one page of HTML that needs no network.
+
+        Parameters
+        ----------
+        file : Path or str, optional
+            ``report.html`` in the run's folder where it is left out.
+        """
+        from .report.write import write_report  # matplotlib and Jinja2 are slow to import
+
+        return self._write_page(write_report, file or self.folder / REPORT)
+
+    def explore(self, file: Path | str | None = None) -> Path:
+        """Write a page to explore the loss, ``explore.html``; see :meth:`report`."""
+        from .report.write import write_explorer
+
+        return self._write_page(write_explorer, file or self.folder / EXPLORER)
+
+    def _write_page(self, write: Callable[..., None], file: Path | str) -> Path:
+        self._continue()
+        with self.options.progress.stage(write.__name__.removeprefix("write_"), None) as stage:
+            write(self._files, self._models, self._open_extraction(), self.metrics, Path(file))
+            stage.summary = str(file)
+        return Path(file)
 
     # Files
 

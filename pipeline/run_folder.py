@@ -26,7 +26,8 @@ __all__ = ["RunFolder"]
 
 FAILURES, PREDICTIONS = "failures.csv", "predictions.csv"
 RECIPE, DUPLICATES = "recipe.toml", "duplicates.csv"
-RESULTS = (PREDICTIONS, METRICS)
+REPORT, EXPLORER = "report.html", "explore.html"
+RESULTS = (PREDICTIONS, METRICS, REPORT, EXPLORER)
 
 
 class RunFolder:

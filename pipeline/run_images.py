@@ -1,5 +1,6 @@
 """The images of a run: which train, which test, and whether they suit each other."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,6 +71,12 @@ def _checked(images: pa.Table, name: str) -> pa.Table:
     if unseen:
         raise SourceError(f"{name}: class {unseen[0]!r} has no training images")
     return images
+
+
+def name_of(images: Any) -> str:
+    """Return the path, URL or name of what a user gave for images."""
+    is_path = isinstance(images, str | os.PathLike)
+    return os.fspath(images) if is_path else str(getattr(images, "name", type(images).__name__))
 
 
 def check_labels(extraction: Extraction) -> None:

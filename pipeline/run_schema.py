@@ -48,6 +48,8 @@ SHAPES: dict[str, Any] = {
         "version": str,
         "identity": str,
         "images": str,
+        "train": str,
+        "columns": {str: str},
         "store": str,
         "features": {str: _is_feature_folder},
         "recipe": {

@@ -31,7 +31,12 @@ def call(*arguments) -> int:
 def run_folder(crops, test_crops, tmp_path_factory):
     """A whole run; read-only."""
     folder = tmp_path_factory.mktemp("cli") / "run"
-    assert call("run", crops, "--test", test_crops, "--out", folder, *WORDS, "--jobs", 2) == 0
+    assert (
+        call(
+            "run", crops, "--no-report", "--test", test_crops, "--out", folder, *WORDS, "--jobs", 2
+        )
+        == 0
+    )
     return folder
 
 
@@ -42,7 +47,7 @@ def folder(run_folder, tmp_path):
 
 
 def test_run_prints_a_table_and_where_the_files_lie(folder, crops, test_crops, capsys):
-    assert call("run", crops, "--test", test_crops, "--out", folder, *WORDS) == 0
+    assert call("run", crops, "--no-report", "--test", test_crops, "--out", folder, *WORDS) == 0
     output = capsys.readouterr().out
     for word in ("LinearSVM", "Softmax", "hue", "hog", "words", "hue+hog+words"):
         assert word in output
@@ -89,7 +94,7 @@ def test_extract_without_labels_prints_the_object_that_scripts_read(crops, tmp_p
 
 
 def test_run_and_evaluate_print_their_metrics_as_json(folder, crops, test_crops, capsys):
-    command = ("run", crops, "--test", test_crops, "--out", folder, *WORDS, "--json")
+    command = ("run", crops, "--no-report", "--test", test_crops, "--out", folder, *WORDS, "--json")
     assert call(*command) == 0
     metrics = json.loads((folder / "metrics.json").read_bytes())
     assert json.loads(capsys.readouterr().out)["classifiers"] == metrics["classifiers"]
@@ -216,7 +221,7 @@ def test_names_that_are_not_utf_8_are_printed_byte_by_byte(
 def test_names_are_printed_as_they_are(crops, test_crops, tmp_path, capsys):
     folder = tmp_path / "[red] [/b] :cat: {x}"
     arguments = ("--test", test_crops, "--out", folder, "--features", "hue", "--jobs", 1)
-    assert call("run", crops, *arguments) == 0
+    assert call("run", crops, "--no-report", *arguments) == 0
     assert f"models     {folder}/models" in capsys.readouterr().out
     assert call("predict", folder, folder / "none.jpg") == 1
     assert f"error: {folder}/none.jpg: cannot be read" in capsys.readouterr().err
@@ -227,14 +232,32 @@ def test_init_writes_a_recipe_that_run_follows(crops, test_crops, tmp_path, caps
     assert call("init", file) == 0
     assert call("init", file) == 1, "a file is not replaced"
     file.write_text(file.read_text().replace("n_bins = 10", "n_bins = 12"))
-    command = ("run", crops, "--test", test_crops, "--recipe", file, "--features", "hue")
+    command = (
+        "run",
+        crops,
+        "--no-report",
+        "--test",
+        test_crops,
+        "--recipe",
+        file,
+        "--features",
+        "hue",
+    )
     assert call(*command, "--out", tmp_path / "run", "--set", "Softmax.kind=SoftmaxCV") == 0
     written = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
     assert list(written["features"]) == ["hue"]
     assert written["features"]["hue"]["n_bins"] == 12
     assert written["classifiers"]["Softmax"]["kind"] == "SoftmaxCV"
     capsys.readouterr()
-    command = ("run", crops, "--test", test_crops, "--recipe", tmp_path / "run" / "recipe.toml")
+    command = (
+        "run",
+        crops,
+        "--no-report",
+        "--test",
+        test_crops,
+        "--recipe",
+        tmp_path / "run" / "recipe.toml",
+    )
     assert call(*command, "--out", tmp_path / "run") == 0
     assert capsys.readouterr().out.count("nothing new") == 2
 
@@ -246,7 +269,7 @@ def test_classes_of_the_user_take_part_in_a_run_and_are_started_by_no_file(
         *("--set", "fine.kind=visualwords.features:HueHistogram", "--set", "fine.n_bins=5"),
         *("--set", "ridge.kind=sklearn.linear_model:RidgeClassifier", "--features", "hue,fine"),
     )
-    assert call("run", crops, "--test", test_crops, "--out", tmp_path, *own) == 0
+    assert call("run", crops, "--no-report", "--test", test_crops, "--out", tmp_path, *own) == 0
     metrics = json.loads((tmp_path / "metrics.json").read_bytes())
     assert set(metrics["classifiers"]["ridge"]["by_features"]) == {"hue", "fine", "hue+fine"}
     capsys.readouterr()
@@ -294,7 +317,7 @@ def test_plan_and_why(folder, crops, test_crops, capsys):
 
 def test_an_error_of_the_system_names_the_file(crops, tmp_path, capsys):
     (tmp_path / "file").touch()
-    assert call("run", crops, "--out", tmp_path / "file") == 1
+    assert call("run", crops, "--no-report", "--out", tmp_path / "file") == 1
     error = capsys.readouterr().err
     assert error.startswith(f"error: {tmp_path / 'file'}")
     assert error.count("\n") == 1

@@ -449,7 +449,16 @@ def test_interrupted_anywhere_it_answers_as_before_or_as_after_or_not_at_all(
 
 
 def test_a_killed_job_goes_on_where_it_stopped(crops, test_crops, original, tmp_path):
-    command = [sys.executable, "-m", "visualwords", "run", str(crops), "--test", str(test_crops)]
+    command = [
+        sys.executable,
+        "-m",
+        "visualwords",
+        "run",
+        "--no-report",
+        str(crops),
+        "--test",
+        str(test_crops),
+    ]
     command += ["--out", str(tmp_path / "run"), "--set", "words.n_words=3", "--jobs", "1"]
     command += ["--set", "hue.n_bins=3", "--set", "hog.image_size=[16,16]"]
     job = subprocess.Popen(command, stdout=subprocess.DEVNULL)

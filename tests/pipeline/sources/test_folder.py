@@ -131,3 +131,16 @@ def test_a_vanished_folder_is_passing_and_not_damaged(crops, tmp_path):
     images.rename(tmp_path / "elsewhere")
     table = extract(source, tmp_path / "store", [HueHistogram()], n_jobs=1).images
     assert set(table["kind"].to_pylist()) == {"unreadable"}
+
+
+def test_names_with_newlines_have_keys_of_their_own_in_joined_sources(tmp_path):
+    from visualwords.pipeline.sources import JoinedSource, open_source
+
+    for split in ("train", "test"):
+        (tmp_path / split / "a\nb").mkdir(parents=True)
+        (tmp_path / split / "a\nb" / "c:\nd.png").write_bytes(b"image")
+    joined = JoinedSource({split: open_source(tmp_path / split) for split in ("train", "test")})
+    locations = [t["location"].combine_chunks() for t in joined.images()]
+    keys = [joined.index_keys(location).to_pylist() for location in locations]
+    expected = [[str((tmp_path / s / "a\nb" / "c:\nd.png").resolve())] for s in ("train", "test")]
+    assert keys == expected

@@ -1,0 +1,34 @@
+"""The commands ``report`` and ``explore``: pages about a run that was evaluated."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .cli_options import RunFolder, WorkOptions
+
+__all__ = ["Report", "explore", "report_command"]
+
+Report = Annotated[
+    bool, typer.Option("--report/--no-report", help="Write RUN/report.html, a page with pictures.")
+]
+
+
+def report_command(
+    folder: RunFolder,
+    out: Annotated[Path | None, typer.Option(help="The page; RUN/report.html.")] = None,
+) -> None:
+    """Write the report of a run: one page of HTML that needs no network."""
+    from .run import Run
+
+    Run.open(folder, WorkOptions().make()).report(out)
+
+
+def explore(
+    folder: RunFolder,
+    out: Annotated[Path | None, typer.Option(help="The page; RUN/explore.html.")] = None,
+) -> None:
+    """Write a page to explore the loss: by hand, and on the images of a run."""
+    from .run import Run
+
+    Run.open(folder, WorkOptions().make()).explore(out)

@@ -1,0 +1,147 @@
+"""Accuracy with its confidence, by features, penalties and training images."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm
+from sklearn.base import clone
+
+from ...classifiers import SoftmaxCV
+from .charts import chart, svg
+from .material import Material
+
+__all__ = ["accuracy_section", "wilson_interval"]
+
+PATH_ALPHAS = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
+PATH_ROWS = 2000
+SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
+FEWEST_A_CLASS = 2
+
+
+def wilson_interval(
+    right: npt.ArrayLike, total: npt.ArrayLike, confidence: float = 0.95
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the bounds of a share between 0 and 1, by the score interval [1]_.
+
+    Parameters
+    ----------
+    right, total : array-like of int
+        So many of so many.
+    confidence : float
+
+    Returns
+    -------
+    low, high : ndarray of float64
+
+    References
+    ----------
+    .. [1] E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+       Journal of the American Statistical Association 22, 1927.
+
+    Examples
+    --------
+    >>> low, high = wilson_interval(8, 10)
+    >>> round(float(low), 4), round(float(high), 4)
+    (0.4902, 0.9433)
+    """
+    total = np.asarray(total, np.float64)
+    share = np.asarray(right, np.float64) / total
+    z = norm.ppf((1 + confidence) / 2)
+    middle = share + z * z / (2 * total)
+    reach = z * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    return (middle - reach) / (1 + z * z / total), (middle + reach) / (1 + z * z / total)
+
+
+def accuracy_section(material: Material) -> dict[str, Any]:
+    """Return the table of accuracies, and the charts of the penalty and of the learning curve."""
+    n_test = len(material.test)
+    rows = []
+    for name in material.classifiers:
+        scores = material.metrics["classifiers"][name]
+        for features, accuracy in scores["by_features"].items():
+            low, high = wilson_interval(round(accuracy * n_test), n_test)
+            rows.append(
+                {
+                    "classifier": name,
+                    "features": features,
+                    "accuracy": accuracy,
+                    "low": float(low),
+                    "high": float(high),
+                }
+            )
+    best = max(row["accuracy"] for row in rows)
+    for row in rows:
+        row["is_best"] = row["accuracy"] == best
+    return {
+        "rows": rows,
+        "n_test": n_test,
+        "charts": [
+            c for c in (_penalty_chart(material), _learning_chart(material)) if c is not None
+        ],
+    }
+
+
+def _penalty_chart(material: Material) -> dict[str, str] | None:
+    """Draw the accuracy of softmax in cross-validation against the strength of the penalty."""
+    model = material.model(material.main)
+    if hasattr(model, "scores_"):  # the run's own search
+        return _penalty_path(model.alphas, model.scores_, f"{material.main} in its own search")
+    train = material.train
+    rows = np.linspace(0, len(train) - 1, min(len(train), PATH_ROWS)).round().astype(int)
+    y = train.y[rows]
+    if np.bincount(y, minlength=len(material.classes)).min() < 3:
+        return None
+    search = SoftmaxCV(PATH_ALPHAS, cv=3, standardize=True).fit(train.X[:][rows], y)
+    where = f"softmax in three-fold cross-validation on {len(y)} training images"
+    return _penalty_path(PATH_ALPHAS, search.scores_, where)
+
+
+def _penalty_path(alphas: Sequence[float], scores: Any, where: str) -> dict[str, str]:
+    mean, spread = scores.mean(axis=1), scores.std(axis=1)
+    with chart() as (figure, ax):
+        ax.errorbar(alphas, mean, yerr=spread, marker="o", capsize=3)
+        ax.set(xscale="log", xlabel="alpha, the strength of the penalty", ylabel="accuracy")
+        text = (
+            f"Accuracy of {where}: best {mean.max():.3f} at alpha {alphas[int(mean.argmax())]:g}."
+        )
+        return {"title": "Penalty", "svg": svg(figure, "penalty", text), "text": text}
+
+
+def _learning_chart(material: Material) -> dict[str, str] | None:
+    """Draw the accuracy on the test images against the number of training images."""
+    model, train, test = material.model(material.main), material.train, material.test
+    if not hasattr(model, "coef_"):
+        return None
+    order = np.random.default_rng(0).permutation(len(train))
+    sizes, scores = [], []
+    for share in SHARES:
+        rows = np.sort(order[: int(share * len(train))])
+        y = train.y[rows]
+        if np.bincount(y, minlength=len(material.classes)).min() < FEWEST_A_CLASS:
+            continue
+        smaller = _fit_quietly(clone(model), train.X[:][rows], y)
+        sizes.append(len(rows))
+        scores.append(float((smaller.predict(test.X) == test.y).mean()))
+    if not sizes:
+        return None
+    sizes.append(len(train))
+    scores.append(float((material.predicted == test.y).mean()))
+    with chart() as (figure, ax):
+        low, high = wilson_interval(np.round(np.array(scores) * len(test)), len(test))
+        ax.fill_between(sizes, low, high, alpha=0.2)
+        ax.plot(sizes, scores, marker="o")
+        ax.set(xscale="log", xlabel="training images", ylabel="accuracy on the test images")
+        text = (
+            f"{material.main} on all features: accuracy {scores[0]:.3f} with {sizes[0]} training "
+            f"images, {scores[-1]:.3f} with {sizes[-1]}. The band is the 95 % interval."
+        )
+        return {"title": "Learning curve", "svg": svg(figure, "learning", text), "text": text}
+
+
+def _fit_quietly(model: Any, X: npt.NDArray[np.floating], y: npt.NDArray[np.intp]) -> Any:
+    """Fit a model that has lost the names of its parts."""
+    if getattr(model, "standardize", None) == "parts":
+        model.set_params(standardize=True)
+    return model.fit(X, y)

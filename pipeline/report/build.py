@@ -1,0 +1,218 @@
+"""From a run to one file of HTML that needs no network."""
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from .accuracy import accuracy_section
+from .atlas import map_section
+from .calibration import calibration_section
+from .confusion import confusion_section
+from .examined import examined_section
+from .examples import examples_section
+from .losses import losses_section
+from .material import Material, score_parts
+from .model import model_section
+from .pictures import Album, PictureReader
+from .sheets import sheets_section
+
+__all__ = ["report_page"]
+
+MOST_PICTURES = 1400
+VERSIONS = ("numpy", "scipy", "scikit-learn", "scikit-image", "opencv-python-headless", "numba")
+NAVIGATION = (
+    ("run", "What was run"),
+    ("accuracy", "Accuracy"),
+    ("confusion-title", "Confusion"),
+    ("pictures", "Pictures"),
+    ("calibration", "Calibration"),
+    ("examined", "Data"),
+    ("model", "Model"),
+    ("sheets", "Single pictures"),
+    ("atlas", "Map"),
+    ("losses", "Loss"),
+)
+
+
+def report_page(
+    material: Material, pictures: PictureReader, record: Mapping[str, Any], recipe: str, title: str
+) -> str:
+    """Return the page of a run.
+
+    Parameters
+    ----------
+    material : Material
+    pictures : PictureReader
+    record : mapping
+        What ``run.json`` holds.
+    recipe : str
+        The recipe as TOML.
+    title : str
+    """
+    album = Album(MOST_PICTURES)
+    examples = examples_section(material, album)
+    examined = examined_section(material, album, pictures)
+    confusion, model = confusion_section(material, album), model_section(material, pictures)
+    sections = {
+        "overview": overview_section(material, record, recipe),
+        "accuracy": accuracy_section(material),
+        "examples": examples,
+        "examined": examined,
+        "map": map_section(material, album),
+        "confusion": confusion,
+        "calibration": calibration_section(material),
+        "model": model,
+        "picture_sheets": sheets_section(material, pictures),
+        "losses": losses_section(material),
+        "classes": material.classes,
+    }
+    for entry in (model or {}).get("classes", []):
+        for hue in entry.get("hues", []):
+            hue["path"] = _petal(hue)
+    sheets = album.sheets(pictures)
+    absent = {
+        anchor
+        for anchor, name in (
+            ("calibration", "calibration"),
+            ("model", "model"),
+            ("sheets", "picture_sheets"),
+        )
+        if not sections[name]
+    }
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            title=title,
+            navigation=[entry for entry in NAVIGATION if entry[0] not in absent],
+            sheets=sheets,
+            missing=pictures.missing,
+            style=Markup(page_file("style.css")),
+            script=Markup(page_file("page.js")),
+            data=as_data(_page_data(material, album, confusion)),
+            **sections,
+        )
+    )
+
+
+def environment() -> Environment:
+    """Return the environment of the templates; all text is escaped."""
+    return Environment(
+        loader=PackageLoader("visualwords.pipeline.report", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+
+
+def page_file(name: str) -> str:
+    return (Path(__file__).parent / "page" / name).read_text(encoding="utf-8")
+
+
+def as_data(value: Any) -> Markup:
+    """Return JSON that can stand in a script element, whatever its texts say."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def overview_section(material: Material, record: Mapping[str, Any], recipe: str) -> dict[str, Any]:
+    """Return what was run, on what, and how long it took."""
+    metrics = material.metrics
+    images, seconds = metrics["images"], metrics.get("seconds", {})
+    notes = [
+        {"kind": "Note", "text": f"{name} says nothing: it is the same for all images"}
+        for name in metrics.get("silent_features", [])
+    ]
+    if images["in_train_and_test"]:
+        text = f"{images['in_train_and_test']} images are in the training and in the test set"
+        notes.insert(0, {"kind": "Warning", "text": text})
+    of_workers = metrics.get("worker_seconds", {})
+    decoding = ""
+    if of_workers.get("decode") and images["decoded"]:
+        rate = images["decoded"] / of_workers["decode"]
+        computing = sum(of_workers.values()) - of_workers["decode"]
+        decoding = (
+            f"A core decoded {rate:,.0f} images a second; computing the features took "
+            f"{computing / of_workers['decode']:.1f} times as long as decoding."
+        )
+    versions = [f"Python {platform.python_version()}", *(_version(name) for name in VERSIONS)]
+    return {
+        "version": record["version"],
+        "train": record["train"],
+        "test": record["test"],
+        "store": record["store"],
+        "tiles": [(name, images[name]) for name in ("found", "ok", "failed")]
+        + [("training", len(material.extraction.chosen("train")))]
+        + [("test", len(material.extraction.chosen("test")))]
+        + [("classes", len(material.classes))],
+        "notes": notes,
+        "seconds": list(seconds.items()),
+        "decoding": decoding,
+        "failures": list(metrics.get("failures", {}).items()),
+        "recipe": recipe,
+        "versions": "\n".join(filter(None, versions)),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except ModuleNotFoundError:
+        return ""
+
+
+def _page_data(material: Material, album: Album, confusion: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the page's script needs: each picture's path, classes and score by features."""
+    images, test = material.extraction.images, material.test
+    row_of = {int(image): row for row, image in enumerate(test.images)}
+    labels = {name: k for k, name in enumerate(material.classes)}
+    chosen = images.select(["path", "split", "label"]).take(list(album.places)).to_pylist()
+    pictures = []
+    for image, said in zip(album.places, chosen, strict=True):
+        row = row_of.get(image)
+        predicted = -1 if row is None else int(material.predicted[row])
+        sure = 0.0 if row is None else round(float(material.probabilities[row].max()), 4)
+        label = labels.get(said["label"], -1)
+        scores = [] if row is None else _scores(material, row, predicted, label)
+        pictures.append([said["path"], said["split"], label, predicted, sure, scores])
+    return {
+        "classes": material.classes,
+        "features": [*material.features, "intercept"],
+        "pictures": pictures,
+        "cells": confusion["pictures"],
+        "counts": confusion["counts"],
+        "totals": confusion["totals"],
+    }
+
+
+def _scores(material: Material, row: int, predicted: int, label: int) -> list[list[float]]:
+    model = material.model(material.main)
+    if not hasattr(model, "coef_") or len(model.coef_) == 1:
+        return []
+    parts = score_parts(model, material.test.X[row : row + 1], material.widths)[0]
+    return [[k, *np.round(parts[:, k], 4).tolist()] for k in dict.fromkeys([predicted, label])]
+
+
+def _petal(hue: Mapping[str, Any]) -> str:
+    """Return the outline of a hue's piece of the wheel, beyond the middle circle or within."""
+    middle = 30
+    outer = middle + 28 * hue["share"]
+    angles = [math.radians(hue["start"] + hue["width"] * part) for part in (0.04, 0.96)]
+    corners = [
+        (radius * math.cos(angle), radius * math.sin(angle))
+        for radius, angle in (
+            (middle, angles[0]),
+            (outer, angles[0]),
+            (outer, angles[1]),
+            (middle, angles[1]),
+        )
+    ]
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners) + "Z"

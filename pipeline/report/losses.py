@@ -1,0 +1,151 @@
+"""The loss explored on a run's own images: along lines, over a plane, by optimizers."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.decomposition import PCA
+
+from ...classifiers import (
+    CrossEntropy,
+    GradientDescent,
+    Hinge,
+    Objective,
+    RandomLocalSearch,
+    RandomSearch,
+    breakpoints,
+    landscape,
+    random_directions,
+)
+from .charts import COLOURS, chart, svg
+from .displays import LandscapeDisplay
+from .material import Material
+
+__all__ = ["losses_section"]
+
+ROWS = 600
+N_COMPONENTS = 50
+ALPHA = 0.01
+N_STEPS = 60
+STEP = 4.0
+N_CURVES = 5
+STEP_SIZES = (0.1, 1.0, 4.0, 16.0, 64.0)
+SEARCH_STEPS = 200
+
+Weights = npt.NDArray[np.float64]
+
+
+def losses_section(material: Material) -> list[dict[str, str]]:
+    """Return charts of the hinge and softmax losses on some training images."""
+    hinge, softmax = (_objective(material, loss) for loss in (Hinge(), CrossEntropy()))
+    descent = GradientDescent(STEP, max_iter=N_STEPS, tol=0)
+    start = np.zeros(hinge.shape)
+    found = descent.minimize(softmax, start, keep_iterates=True)
+    return [
+        _line_chart(hinge, softmax, found.W),
+        _pieces_chart(hinge, found.W),
+        _plane_chart(softmax, found.iterates),
+        _step_chart(softmax, start),
+        _search_chart(softmax, start),
+    ]
+
+
+def _objective(material: Material, loss: Any) -> Objective:
+    """Return a loss on the principal components of evenly drawn training images."""
+    train = material.train
+    rows = np.linspace(0, len(train) - 1, min(len(train), ROWS)).astype(int)
+    X = np.asarray(train.X[:][rows], np.float64)
+    X = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-12) / np.sqrt(X.shape[1])
+    X = PCA(min(N_COMPONENTS, *X.shape), random_state=0).fit_transform(X)
+    return Objective(X, train.y[rows], loss, alpha=ALPHA, n_classes=len(material.classes))
+
+
+def _line_chart(hinge: Objective, softmax: Objective, W: Weights) -> dict[str, str]:
+    (direction,) = np.sqrt(W.size) * random_directions(W, 1) / 4
+    steps = np.linspace(-4, 4, 81)
+    with chart() as (figure, ax):
+        for name, objective in (("hinge", hinge), ("softmax", softmax)):
+            values = landscape(objective, W, [direction], steps[:, None])
+            ax.plot(steps, values / values.min(), label=name)
+        ax.legend()
+        ax.set(xlabel="step along a random direction", ylabel="loss / its least on the line")
+        text = (
+            "Both losses along one line through the weights after gradient descent: convex, with "
+            "one lowest point."
+        )
+        return _entry("Along a line", "line", figure, text)
+
+
+def _pieces_chart(hinge: Objective, W: Weights) -> dict[str, str]:
+    few = hinge.subset(np.linspace(0, hinge.n_samples - 1, N_CURVES).astype(np.intp))
+    (direction,) = np.sqrt(W.size) * random_directions(W, 1) / 2
+    examples, positions = breakpoints(few, W, direction, -4.0, 4.0)
+    t = np.unique(np.r_[-4.0, positions, 4.0])
+    losses = landscape(few, W, [direction], t[:, None], per_example=True)
+    with chart() as (figure, ax):
+        ax.plot(t, losses)
+        ax.plot(
+            positions,
+            losses[np.searchsorted(t, positions), examples],
+            linestyle="none",
+            marker="o",
+            markersize=4,
+            color=COLOURS[-1],
+        )
+        ax.set(xlabel="step along a random direction", ylabel="hinge loss of one image")
+        text = (
+            f"The hinge losses of {few.n_samples} single images consist of straight pieces; dots "
+            f"mark the {len(positions)} points where pieces meet."
+        )
+        return _entry("Pieces of single images", "pieces", figure, text)
+
+
+def _plane_chart(objective: Objective, iterates: Any) -> dict[str, str]:
+    display = LandscapeDisplay.from_iterates(objective, iterates, n_points=33)
+    with chart(5.0, 4.4) as (figure, ax):
+        display.plot(ax, color="#E69F00")
+        ax.grid(False)
+        text = (
+            f"The softmax loss over the plane nearest to the path of {len(display.path) - 1} steps "
+            "of gradient descent: dark is low, the star is the end."
+        )
+        return _entry("Over a plane", "plane", figure, text)
+
+
+def _step_chart(objective: Objective, start: Weights) -> dict[str, str]:
+    with chart() as (figure, ax):
+        for step in STEP_SIZES:
+            solver = GradientDescent(step, max_iter=N_STEPS, tol=0)
+            values = np.asarray(solver.minimize(objective, start).values)
+            ax.plot(np.minimum(values, 3 * values[0]), label=f"{step:g}")
+        ax.legend(title="step size")
+        ax.set(xlabel="step", ylabel="softmax loss")
+        text = (
+            f"Gradient descent with step sizes from {STEP_SIZES[0]:g} to {STEP_SIZES[-1]:g}: small "
+            "steps are slow, and steps that are too large do not settle."
+        )
+        return _entry("Step sizes", "steps", figure, text)
+
+
+def _search_chart(objective: Objective, start: Weights) -> dict[str, str]:
+    solvers = {
+        "random search": RandomSearch(SEARCH_STEPS, 1e-3),
+        "random local search": RandomLocalSearch(SEARCH_STEPS, 1e-3),
+        "gradient descent": GradientDescent(STEP, max_iter=SEARCH_STEPS, tol=0),
+    }
+    best = {}
+    with chart() as (figure, ax):
+        for name, solver in solvers.items():
+            values = np.minimum.accumulate(solver.minimize(objective, start).values)
+            ax.plot(values, label=name)
+            best[name] = float(values[-1])
+        ax.legend()
+        ax.set(xlabel="step", ylabel="least softmax loss so far")
+        text = f"The least loss after {SEARCH_STEPS} steps: " + ", ".join(
+            f"{name} {value:.3f}" for name, value in best.items()
+        )
+        return _entry("Search without and with a gradient", "search", figure, text + ".")
+
+
+def _entry(title: str, name: str, figure: Any, text: str) -> dict[str, str]:
+    return {"title": title, "svg": svg(figure, f"loss-{name}", text), "text": text}

@@ -1,0 +1,184 @@
+"""What a report is made of: the rows, labels, classifiers and scores of a run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from ...classifiers import ColumnStack
+from ..extraction import Extraction
+from ..job import TEST, TRAIN
+from ..store.matrix import RowMatrix
+from ..train import feature_sets, model_name
+
+__all__ = ["Material", "Rows", "score_parts"]
+
+# A report looks at so many images of a split, drawn evenly from all of them.
+MOST_ROWS = 60_000
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some images of a split.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n,), integers
+        Their rows in the table of the run's images.
+    y : ndarray of shape (n,), integers
+        The numbers of their classes.
+    X : ColumnStack of shape (n, columns), in memory
+    """
+
+    images: IntArray
+    y: IntArray
+    X: ColumnStack
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class Material:
+    """The parts of a run that its report shows.
+
+    Parameters
+    ----------
+    extraction : Extraction
+    models : mapping of str to estimator
+        By the names of :func:`.train.model_name`.
+    classifiers : sequence of str
+    transformers : mapping of str to estimator
+        The fitted features by their names.
+    metrics : mapping
+        What ``metrics.json`` holds.
+
+    Attributes
+    ----------
+    classes : list of str
+    features : tuple of str
+    main : str
+        The classifier that the pictures are judged by: the first that gives probabilities.
+    """
+
+    def __init__(
+        self,
+        extraction: Extraction,
+        models: Mapping[str, Any],
+        classifiers: Sequence[str],
+        transformers: Mapping[str, Any],
+        metrics: Mapping[str, Any],
+    ) -> None:
+        self.extraction = extraction
+        self.models = models
+        self.classifiers = list(classifiers)
+        self.transformers = dict(transformers)
+        self.metrics = metrics
+        self.features = feature_sets(extraction.features)[-1]
+        self.main = next(
+            (name for name in self.classifiers if hasattr(self.model(name), "predict_proba")),
+            self.classifiers[0],
+        )
+        self.classes = [str(name) for name in self.model(self.main).classes_]
+
+    def model(self, classifier: str) -> Any:
+        """Return a classifier that was trained on all features together."""
+        return self.models[model_name(classifier, self.features)]
+
+    @cached_property
+    def train(self) -> Rows:
+        """Training images."""
+        return self._rows(TRAIN)
+
+    @cached_property
+    def test(self) -> Rows:
+        """Test images."""
+        return self._rows(TEST)
+
+    def _rows(self, split: str) -> Rows:
+        chosen = self.extraction.chosen(split)
+        kept = np.arange(len(chosen))
+        if len(chosen) > MOST_ROWS:
+            kept = np.linspace(0, len(chosen) - 1, MOST_ROWS).round().astype(np.intp)
+        numbers = {name: i for i, name in enumerate(self.classes)}
+        labels = self.extraction.images["label"].take(chosen[kept]).to_pylist()
+        parts = {
+            name: cast(RowMatrix, self.extraction.matrix(name, split=split)).take(kept)
+            for name in self.features
+        }
+        y = np.array([numbers[label] for label in labels], np.intp)
+        return Rows(chosen[kept], y, ColumnStack(parts).in_memory())
+
+    @cached_property
+    def probabilities(self) -> FloatArray:
+        """The main classifier's share of each class for the test images; their sum is 1.
+
+        For a classifier without probabilities they are the softmax of its scores, which orders
+        pictures but is no probability.
+        """
+        model = self.model(self.main)
+        if hasattr(model, "predict_proba"):
+            return np.asarray(model.predict_proba(self.test.X), np.float64)
+        scores = full_scores(model, self.test.X)
+        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    @cached_property
+    def predicted(self) -> IntArray:
+        """The class of the greatest share for each test image."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def widths(self) -> list[int]:
+        """Numbers of each feature."""
+        return self.test.X.widths
+
+
+def full_scores(model: Any, X: Any) -> FloatArray:
+    """Return a score for each class, where ``decision_function`` gives one for two classes."""
+    scores = np.asarray(model.decision_function(X), np.float64)
+    return np.column_stack([-scores / 2, scores / 2]) if scores.ndim == 1 else scores
+
+
+def score_parts(model: Any, X: npt.ArrayLike, widths: Sequence[int]) -> FloatArray:
+    """Take the scores of a linear classifier apart by features.
+
+    Parameters
+    ----------
+    model : LinearSVM or Softmax
+        Fitted.
+    X : array-like of shape (n, columns)
+    widths : sequence of int
+        Columns of each feature, one feature after another.
+
+    Returns
+    -------
+    ndarray of shape (n, n_features + 1, n_classes), float64
+        What each feature adds to the scores, and the intercept last. Their sum over the second axis
+        are the scores.
+
+    Examples
+    --------
+    >>> from visualwords.classifiers import Softmax
+    >>> X = np.array([[0.0, 1, 0], [1, 0, 2], [2, 1, 0]])
+    >>> parts = score_parts(Softmax().fit(X, [0, 1, 2]), X, [1, 2])
+    >>> parts.shape
+    (3, 3, 3)
+    """
+    rows = np.asarray(X, np.float64)
+    coef, intercept = model.coef_, model.intercept_
+    if hasattr(model, "center_"):
+        rows = rows - model.center_
+        intercept = intercept + coef @ model.center_
+    ends = np.cumsum(widths)
+    parts = np.empty((len(rows), len(ends) + 1, len(coef)))
+    for part, (end, width) in enumerate(zip(ends, widths, strict=True)):
+        columns = slice(end - width, end)
+        parts[:, part] = rows[:, columns] @ coef[:, columns].T
+    parts[:, -1] = intercept
+    return parts

@@ -1,0 +1,143 @@
+"""The model, seen: weights of each class as edges and hues, its strongest words, the vocabulary."""
+
+import colorsys
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from ...features import HOG, BagOfVisualWords, HueHistogram
+from .charts import picture
+from .displays import VocabularyDisplay, WeightsDisplay
+from .material import Material
+from .pictures import PictureReader, data_url, webp
+
+__all__ = ["model_section"]
+
+MOST_CLASSES = 20
+WORDS_A_CLASS, EXAMPLES = 5, 3
+LOOKED_AT = 300  # training images whose patches show the words
+GALLERY_COLUMNS = 40
+
+
+def model_section(material: Material, pictures: PictureReader) -> dict[str, Any] | None:
+    """Return pictures of the weights of each class, and of the vocabulary."""
+    model = material.model(material.main)
+    if not hasattr(model, "coef_"):
+        return None
+    ends = np.cumsum(material.widths)
+    columns = {
+        name: slice(end - width, end)
+        for name, end, width in zip(material.features, ends, material.widths, strict=True)
+    }
+    # The weight of a number times how much the number varies: what it can move.
+    X = material.train.X[: min(len(material.train), 5000)]
+    effects = model.coef_ * X.std(axis=0, dtype=np.float64)
+    if len(effects) == 1:  # of two classes, one row of weights, the second one's
+        effects = np.concatenate([-effects, effects])
+    kinds: dict[str, Any] = {n: material.transformers.get(n) for n in material.features}
+    hogs = [name for name, kind in kinds.items() if isinstance(kind, HOG)]
+    hues = [name for name, kind in kinds.items() if isinstance(kind, HueHistogram)]
+    bags = [name for name, kind in kinds.items() if isinstance(kind, BagOfVisualWords)]
+    vocabulary = _vocabulary(material, pictures, kinds[bags[0]]) if bags else None
+    classes = []
+    for number, name in enumerate(material.classes[:MOST_CLASSES]):
+        seen: dict[str, Any] = {"name": name, "hog_for": None, "hues": [], "words": []}
+        if hogs:
+            display = WeightsDisplay.from_weights(
+                effects[number, columns[hogs[0]]], material.transformers[hogs[0]]
+            )
+            seen["hog_for"] = _glyphs(display, "for", "#0072B2")
+            seen["hog_against"] = _glyphs(display, "against", "#D55E00")
+        if hues:
+            hue = material.transformers[hues[0]]
+            seen["hues"] = _hue_weights(hue, effects[number, columns[hues[0]]])
+        if vocabulary is not None:
+            seen["words"] = _strongest_words(
+                kinds[bags[0]], effects[number, columns[bags[0]]], vocabulary
+            )
+        classes.append(seen)
+    return {
+        "classifier": material.main,
+        "classes": classes,
+        "n_left_out": max(0, len(material.classes) - MOST_CLASSES),
+        "gallery": vocabulary
+        and {
+            "picture": data_url(webp(vocabulary.gallery(GALLERY_COLUMNS)), "image/webp"),
+            "n_words": len(vocabulary.means),
+            "n_unseen": int((vocabulary.counts == 0).sum()),
+        },
+    }
+
+
+def _glyphs(display: WeightsDisplay, sign: str, colour: str) -> str:
+    """Draw the weights of one sign on white, as a WebP image."""
+    rows, columns = display.cells.shape[:2]
+    figure = Figure(figsize=(2.2, 2.2 * rows / columns), facecolor="white")
+    display.plot(figure.add_axes((0, 0, 1, 1)), sign=sign, color=colour)
+    return picture(figure)
+
+
+def _hue_weights(hue: HueHistogram, effects: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Return a colour and the effect of each hue, summed over saturations and values."""
+    sums: dict[float, float] = {}
+    for name, effect in zip(hue.get_feature_names_out(), effects, strict=True):
+        if found := re.match(r"hue([\d.]+)", name):
+            angle = float(found[1])
+            sums[angle] = sums.get(angle, 0.0) + float(effect)
+    most = max((abs(value) for value in sums.values()), default=0) or 1.0
+    width = 360 / max(len(sums), 1)
+    rows = []
+    for angle, effect in sums.items():
+        red, green, blue = colorsys.hsv_to_rgb((angle + width / 2) / 360 % 1, 0.85, 0.9)
+        rows.append(
+            {
+                "angle": round(angle + width / 2),
+                "colour": f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}",
+                "effect": effect,
+                "share": effect / most,
+                "start": angle,
+                "width": width,
+            }
+        )
+    return rows
+
+
+def _vocabulary(
+    material: Material, pictures: PictureReader, bag: BagOfVisualWords
+) -> VocabularyDisplay | None:
+    """Find the patches of the words in some training images."""
+    images = material.train.images
+    chosen = images[np.linspace(0, len(images) - 1, min(len(images), LOOKED_AT)).astype(int)]
+    found = pictures.read(chosen)
+    if not found:
+        return None
+    return VocabularyDisplay.from_estimator(bag, list(found.values()), n_examples=EXAMPLES)
+
+
+def _strongest_words(
+    bag: BagOfVisualWords, effects: npt.NDArray[np.float64], vocabulary: VocabularyDisplay
+) -> list[dict[str, Any]]:
+    """Return the words with the greatest effects, with their pictures side by side."""
+    names = bag.get_feature_names_out()
+    words: list[dict[str, Any]] = []
+    for column in np.argsort(-effects, kind="stable"):
+        found = re.search(r"word(\d+)$", names[column])
+        if found is None:  # a coding with other numbers than one a word
+            return []
+        word = int(found[1])
+        if vocabulary.counts[word] and word not in [w["word"] for w in words]:
+            row = np.hstack([vocabulary.means[word], *vocabulary.examples[word]])
+            words.append(
+                {
+                    "word": word,
+                    "effect": float(effects[column]),
+                    "picture": data_url(webp(row, 75), "image/webp"),
+                    "n_examples": len(vocabulary.examples[word]),
+                }
+            )
+        if len(words) == WORDS_A_CLASS:
+            break
+    return words

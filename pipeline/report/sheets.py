@@ -1,0 +1,130 @@
+"""A picture's own sheet: what each feature sees in it, and what it adds to the scores."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from ...features import HOG, BagOfVisualWords, HueHistogram
+from .charts import picture
+from .displays import EvidenceDisplay, HOGDisplay
+from .material import Material, score_parts
+from .model import _hue_weights
+from .pictures import PictureReader, data_url, fitted_into, webp
+
+__all__ = ["picture_sheet", "sheets_section"]
+
+MISTAKES, RIGHT = 5, 3
+SIDE = 192
+CLASSES_A_SHEET = 3
+MOST_SIDE = 512
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def sheets_section(material: Material, pictures: PictureReader) -> list[dict[str, Any]]:
+    """Return sheets of the most confident mistakes and of some pictures that are right."""
+    if not hasattr(material.model(material.main), "coef_"):
+        return []
+    sure = material.probabilities.max(axis=1)
+    is_right = material.predicted == material.test.y
+    order = np.argsort(-sure, kind="stable")
+    wrong, right = order[~is_right[order]][:MISTAKES], order[is_right[order]]
+    right = right[np.linspace(0, len(right) - 1, min(RIGHT, len(right))).astype(int)]
+    chosen = [*wrong.tolist(), *right.tolist()]
+    pixels = pictures.read(material.test.images[chosen])
+    return [
+        picture_sheet(material, row, pixels[int(material.test.images[row])])
+        for row in chosen
+        if int(material.test.images[row]) in pixels
+    ]
+
+
+def picture_sheet(material: Material, row: int, pixels: Pixels) -> dict[str, Any]:
+    """Return the sheet of a test image.
+
+    Parameters
+    ----------
+    material : Material
+    row : int
+        Its row among the test images.
+    pixels : ndarray of shape (rows, columns) or (rows, columns, 3), uint8
+
+    Returns
+    -------
+    dict
+        ``scores`` has, for the likeliest classes and the true one, what each feature and the
+        intercept add; they add up to the score.
+    """
+    model, test = material.model(material.main), material.test
+    X = test.X[row : row + 1]
+    parts = score_parts(model, X, material.widths)[0]
+    if parts.shape[1] == 1:  # of two classes, the second one's score
+        parts = np.concatenate([-parts / 2, parts / 2], axis=1)
+    y, predicted = int(test.y[row]), int(material.predicted[row])
+    rivals = np.argsort(-material.probabilities[row], kind="stable")
+    shown = list(dict.fromkeys([*rivals[:CLASSES_A_SHEET].tolist(), y]))
+    scores = [
+        {
+            "name": material.classes[k],
+            "parts": parts[:, k].tolist(),
+            "score": float(parts[:, k].sum()),
+            "probability": float(material.probabilities[row, k]),
+        }
+        for k in shown
+    ]
+    # The picture speaks for what was predicted, against the true class or the next one.
+    against = y if y != predicted else int(next(k for k in rivals if k != predicted))
+    images = material.extraction.images.slice(int(test.images[row]), 1)
+    sheet: dict[str, Any] = {
+        "path": images["path"][0].as_py(),
+        "label": material.classes[y],
+        "predicted": material.classes[predicted],
+        "against": material.classes[against],
+        "is_right": y == predicted,
+        "picture": data_url(webp(fitted_into(pixels, SIDE), 80), "image/webp"),
+        "features": [*material.features, "intercept"],
+        "scores": scores,
+        "hog": None,
+        "hues": [],
+        "evidence": None,
+        "most": float(np.abs(parts[:, shown]).max()) or 1.0,
+    }
+    start = 0
+    for name, width in zip(material.features, material.widths, strict=True):
+        feature, columns = material.transformers.get(name), slice(start, start + width)
+        start += width
+        if isinstance(feature, HOG):
+            sheet["hog"] = _hog_picture(feature, pixels)
+        elif isinstance(feature, HueHistogram):
+            sheet["hues"] = _hue_weights(feature, X[0, columns].astype(np.float64))
+        elif isinstance(feature, BagOfVisualWords) and sheet["evidence"] is None:
+            weights = _weights(model, predicted, columns) - _weights(model, against, columns)
+            display = EvidenceDisplay.from_weights(weights, feature, pixels)
+            sheet["evidence"] = _evidence_picture(display)
+            sheet["words_add"] = float(display.evidence.sum())
+            sheet["n_patches"] = len(display.evidence)
+    return sheet
+
+
+def _weights(model: Any, k: int, columns: slice) -> npt.NDArray[np.float64]:
+    if len(model.coef_) == 1:
+        return np.asarray(model.coef_[0, columns] * (0.5 if k else -0.5))
+    return np.asarray(model.coef_[k, columns])
+
+
+def _hog_picture(hog: HOG, pixels: Pixels) -> str:
+    display = HOGDisplay.from_estimator(hog, pixels)
+    rows, columns = display.cells.shape[:2]
+    figure = Figure(figsize=(2.4, 2.4 * rows / columns), facecolor="black")
+    display.plot(figure.add_axes((0, 0, 1, 1)), color="white")
+    return picture(figure)
+
+
+def _evidence_picture(display: EvidenceDisplay) -> str:
+    rows, columns = display.map_.shape
+    scale = 2.4 / max(rows, columns)
+    figure = Figure(figsize=(columns * scale, rows * scale), facecolor="white")
+    display.plot(figure.add_axes((0, 0, 1, 1)))
+    return picture(figure)

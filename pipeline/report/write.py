@@ -1,0 +1,85 @@
+"""Write the pages of a run's folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..extraction import Extraction
+from ..job import TEST
+from ..reader import Reader
+from ..run_folder import RECIPE, RunFolder
+from ..run_models import RunModels
+from ..sources import Source, SourceError, open_source
+from ..store.files import LocalFolder
+from .build import report_page
+from .explore import explore_page
+from .material import Material
+from .pictures import PictureReader
+
+__all__ = ["write_explorer", "write_report"]
+
+
+def write_report(
+    folder: RunFolder,
+    models: RunModels,
+    extraction: Extraction,
+    metrics: Mapping[str, Any],
+    file: Path,
+) -> None:
+    """Write the report of a run that was evaluated.
+
+    Raises
+    ------
+    ValueError
+        If the run was not trained and evaluated, or a file in it is damaged.
+    """
+    material = _material(folder, models, extraction, metrics)
+    record, trained = folder.record(), models.record()
+    pictures = PictureReader(extraction.images, _sources(record), Reader(*trained["reader"]))
+    recipe = folder.files.read(RECIPE).decode()
+    page = report_page(material, pictures, record, recipe, _title(record))
+    LocalFolder(file.parent).write(file.name, page.encode())
+
+
+def write_explorer(
+    folder: RunFolder,
+    models: RunModels,
+    extraction: Extraction,
+    metrics: Mapping[str, Any],
+    file: Path,
+) -> None:
+    """Write the page that explores the loss; see :func:`write_report`."""
+    material = _material(folder, models, extraction, metrics)
+    page = explore_page(material, _title(folder.record()))
+    LocalFolder(file.parent).write(file.name, page.encode())
+
+
+def _material(
+    folder: RunFolder, models: RunModels, extraction: Extraction, metrics: Mapping[str, Any]
+) -> Material:
+    trained, scores = models.record(), metrics.get("classifiers", {})
+    if not all("by_features" in scores.get(name, {}) for name in trained["classifiers"]):
+        raise ValueError(
+            f"{folder.path}: its classifiers were not scored yet; `visualwords evaluate "
+            f"{folder.path}` does it"
+        )
+    kinds = [part["kind"] for part in folder.record()["recipe"]["features"].values()]
+    has_own = any(":" in kind for kind in kinds)
+    transformers = {} if has_own else models.load_features(trained)
+    return Material(extraction, models.load(), trained["classifiers"], transformers, metrics)
+
+
+def _sources(record: Mapping[str, Any]) -> dict[str | None, Source]:
+    """Open the places of the images again; those that are gone are left out."""
+    sources: dict[str | None, Source] = {}
+    for split, name in ((None, record["train"]), (TEST, record["test"])):
+        if name is not None:
+            try:
+                sources[split] = open_source(name, **record.get("columns", {}))
+            except (OSError, SourceError):
+                continue
+    return sources
+
+
+def _title(record: Mapping[str, Any]) -> str:
+    return str(record["train"]).rstrip("/").rsplit("/", 1)[-1] or str(record["train"])

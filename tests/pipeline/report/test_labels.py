@@ -1,0 +1,21 @@
+import numpy as np
+from sklearn.datasets import make_classification
+
+from visualwords.classifiers import ColumnStack, Softmax
+from visualwords.pipeline.report.labels import label_doubts, out_of_fold_probabilities
+from visualwords.pipeline.report.material import Rows
+
+
+def test_flipped_labels_come_first():
+    X, y = make_classification(
+        600, 20, n_informative=12, n_classes=4, class_sep=2.0, flip_y=0, random_state=0
+    )
+    random = np.random.default_rng(0)
+    flipped = random.choice(600, 30, replace=False)
+    wrong = y.copy()
+    wrong[flipped] = (y[flipped] + random.integers(1, 4, 30)) % 4
+    rows = Rows(np.arange(600), wrong, ColumnStack([X.astype(np.float32)]))
+    probabilities = out_of_fold_probabilities(Softmax(0.01), rows)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    worst = np.argsort(-label_doubts(probabilities, wrong))[:30]
+    assert len(set(worst) & set(flipped)) >= 18
