@@ -10,8 +10,8 @@ from .patches.descriptors import DescribedImages, PatchDescriptors
 from .patches.keypoints import KeypointPatches
 from .patches.pixels import PixelPatches
 from .words.bag import BagOfVisualWords
-from .words.mixture import GaussianVocabulary
 from .words.evidence import patch_evidence
+from .words.mixture import GaussianVocabulary
 from .words.vocabulary import VisualVocabulary
 
 __all__ = [

@@ -75,7 +75,7 @@ def test_metrics(original):
         assert np.sum(scores["confusion"]) == 15
         assert scores["test_accuracy"] == pytest.approx(np.trace(scores["confusion"]) / 15)
         assert np.mean(list(scores["recall"].values())) == pytest.approx(scores["test_accuracy"])
-    assert set(metrics["seconds"]) == {"scan", "learn", "extract", "train", "evaluate"}
+    assert {"scan", "learn", "extract", "train", "evaluate"} <= set(metrics["seconds"])
     assert 50 < metrics["peak_rss_mb"] < 50_000
 
 
