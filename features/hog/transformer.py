@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
 from visualwords.features.base import ImageFeature
-from visualwords.features.checks import check_pair
+from visualwords.features.checks import check_bool, check_pair
 from visualwords.features.image import (
     FloatArray,
     Image,
@@ -22,6 +22,7 @@ from visualwords.features.image import (
 )
 
 from .conventions import Parameters, bin_angles
+from .mirror import kept_numbers
 from .plan import Dtype, Plan, find_plan
 
 __all__ = ["HOG"]
@@ -39,6 +40,10 @@ class HOG(ImageFeature):
     orientations, pixels_per_cell, cells_per_block, convention, block_stride, block_norm, signed, \
     transform_sqrt
         As in :func:`hog`.
+    mirror : bool
+        Give the mean of the descriptors of the image and its mirror image, which is the same for
+        both. Numbers that say there what others say are left out, about half of them. A linear
+        classifier is then that which would be learned from the images and their mirror images.
     image_size : (rows, columns) or None
         Images of another size are resized to it first. None: all images of a call must have the
         size of the first, and that of the images given to ``fit`` if it was called.
@@ -52,7 +57,8 @@ class HOG(ImageFeature):
     descriptor_shape_ : tuple of int
         A descriptor reshaped to it is (block row, block column, cell row, cell column, bin); for
         "opencv" columns come before rows. For "uoctti" it is (cell row, cell column, number), for
-        "cs231n" (cell column, cell row, bin). Set by ``fit``.
+        "cs231n" (cell column, cell row, bin). With ``mirror``, some numbers of it are left out. Set
+        by ``fit``.
     n_features_out_ : int
         Numbers an image, set by ``fit``.
 
@@ -76,6 +82,7 @@ class HOG(ImageFeature):
         block_norm: str = "L2-Hys",
         signed: bool = False,
         transform_sqrt: bool | None = None,
+        mirror: bool = False,
         image_size: tuple[int, int] | None = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -87,6 +94,7 @@ class HOG(ImageFeature):
         self.block_norm = block_norm
         self.signed = signed
         self.transform_sqrt = transform_sqrt
+        self.mirror = mirror
         self.image_size = image_size
         self.n_jobs = n_jobs
 
@@ -101,7 +109,7 @@ class HOG(ImageFeature):
                 self.image_size_ = check_pair("image_size", self.image_size)
             plan = self._plan(self.image_size_, UINT8)
         self.descriptor_shape_ = plan.shape
-        self.n_features_out_ = plan.length
+        self.n_features_out_ = len(self._kept(plan))
         return self
 
     def transform(self, images: Images) -> FloatArray:
@@ -122,8 +130,8 @@ class HOG(ImageFeature):
         stack = as_stack(check_image(image, float64=True))
         stack = self._resized(stack)
         plan = self._plan(stack.shape[1:], stack.dtype)
-        out = np.empty((1, plan.length), np.float32)
-        plan.describe(stack, out)
+        out = np.empty((1, len(self._kept(plan))), np.float32)
+        self._describe_stack(plan, stack, out)
         return out[0]
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
@@ -132,11 +140,27 @@ class HOG(ImageFeature):
                 stack = self._resized(stack)
             plan = self._plan(stack.shape[1:], stack.dtype)
             try:
-                plan.describe(stack, out[rows])
+                self._describe_stack(plan, stack, out[rows])
             except ValueError:  # Describing them one by one tells whose pixels were refused.
                 for row, image in enumerate(stack, rows.start):
                     with naming_image(first + row):
-                        plan.describe(image[np.newaxis], out[row : row + 1])
+                        self._describe_stack(plan, image[np.newaxis], out[row : row + 1])
+
+    def _describe_stack(self, plan: Plan, stack: Image, out: FloatArray) -> None:
+        if not self.mirror:
+            plan.describe(stack, out)
+            return
+        both = np.empty((2, len(stack), plan.length), np.float32)
+        plan.describe(stack, both[0])
+        plan.describe(np.ascontiguousarray(stack[:, :, ::-1]), both[1])
+        out[:] = both.mean(axis=0)[:, self._kept(plan)]
+
+    def _kept(self, plan: Plan) -> npt.NDArray[np.int64]:
+        """Return the numbers of a descriptor that are not left out."""
+        check_bool("mirror", self.mirror)
+        if self.mirror:
+            return kept_numbers(self._parameters(), plan.shape)
+        return np.arange(plan.length)
 
     def _size(self) -> tuple[int, int] | None:
         """Return the size of the images that are described, or None if any image sets it."""
@@ -156,8 +180,8 @@ class HOG(ImageFeature):
             )
         return resize_stack(stack, size)
 
-    def _plan(self, size: tuple[int, ...], dtype: Dtype) -> Plan:
-        p = Parameters(
+    def _parameters(self) -> Parameters:
+        return Parameters(
             self.orientations,
             self.pixels_per_cell,
             self.cells_per_block,
@@ -167,7 +191,9 @@ class HOG(ImageFeature):
             self.signed,
             self.transform_sqrt,
         )
-        return find_plan(p, size, dtype)
+
+    def _plan(self, size: tuple[int, ...], dtype: Dtype) -> Plan:
+        return find_plan(self._parameters(), size, dtype)
 
     def _plan_of_size(self) -> Plan:
         """Return the plan for grey images of the known size; colour has as many numbers."""
@@ -181,7 +207,7 @@ class HOG(ImageFeature):
 
     @property
     def _n_features_out(self) -> int:
-        return self._plan_of_size().length
+        return len(self._kept(self._plan_of_size()))
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
         """Name every number by its place and the angle of its gradients in degrees.
@@ -195,13 +221,13 @@ class HOG(ImageFeature):
             bins += [f"unsigned{angle:g}" for angle in angles[: self.orientations]]
             bins += ["upper_left", "upper_right", "lower_left", "lower_right"]
         by_columns = self.convention in ("opencv", "cs231n")
-        names = []
-        for *place, b in np.ndindex(*self._plan_of_size().shape):
+        plan, names = self._plan_of_size(), []
+        for *place, b in np.ndindex(*plan.shape):
             pairs = [place[i : i + 2][:: -1 if by_columns else 1] for i in range(0, len(place), 2)]
             kinds = ("block", "cell")[-len(pairs) :]
             where = "_".join(f"{k}{row}_{col}" for k, (row, col) in zip(kinds, pairs, strict=True))
             names.append(f"hog_{where}_{bins[b]}")
-        return np.array(names, dtype=object)
+        return np.array(names, dtype=object)[self._kept(plan)]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -35,6 +35,7 @@ FEATURES = {
         {"norm": "l2"},
     ),
     "hog": (partial(HOG, image_size=(32, 32)), {"orientations": 6}),
+    "mirrored hog": (partial(HOG, mirror=True, image_size=(32, 32)), {"mirror": False}),
     "words": (partial(BagOfVisualWords, 12, patches=PATCHES), {"n_words": 7}),
 }
 LEARNING = [name for name, (make, _) in FEATURES.items() if get_tags(make()).requires_fit]
