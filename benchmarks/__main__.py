@@ -12,7 +12,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "lecture": ("lecture",),
     "recognition": ("table",),
     "certificates": ("certificates",),
-    "reliability": ("damage", "eight_jobs", "dask_kills", "ray_jobs"),
+    "reliability": ("damage", "images", "eight_jobs", "dask_kills", "ray_jobs"),
     "size": ("changes",),
 }
 

@@ -63,12 +63,12 @@ def alarm(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def command(*arguments: str) -> Outcome:
+def command(*arguments: str, seconds: float = HANG_SECONDS) -> Outcome:
     """Run a command of visualwords in this process."""
     out, err, code, fault = io.StringIO(), io.StringIO(), -1, ""
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            with alarm(HANG_SECONDS):
+            with alarm(seconds):
                 code = main(list(arguments))
         except Hang:
             fault = "hang"
@@ -91,7 +91,7 @@ class Bed:
     images: Path
     run: Path
 
-    def do(self, name: str) -> Outcome:
+    def do(self, name: str, seconds: float = HANG_SECONDS) -> Outcome:
         """Do one of the commands run, extract, train, evaluate, predict, verify and repair."""
         run = str(self.run)
         picture = str(self.images / "red" / "00.png")
@@ -105,7 +105,7 @@ class Bed:
             "verify": ["store", "verify", str(self.run / "store")],
             "repair": ["store", "repair", str(self.run / "store")],
         }
-        return command(*arguments[name])
+        return command(*arguments[name], seconds=seconds)
 
     def numbers(self, name: str, outcome: Outcome) -> Any:
         """Return what a command gives, as far as the same job gives it each time."""
@@ -163,8 +163,8 @@ def make_bed(folder: Path) -> Bed:
     others = ["--features", "hue,words", "--set", "hue.n_bins=12", "--seed", "1"]
     with small_shards(8):
         for outcome in (
-            command("extract", str(bed.images), "--store", store, *others, *OPTIONS),
-            bed.do("run"),
+            command("extract", str(bed.images), "--store", store, *others, *OPTIONS, seconds=600),
+            bed.do("run", seconds=600),  # kernels may have to be compiled
         ):
             if outcome.code or outcome.fault:
                 raise RuntimeError(outcome.fault or outcome.err)

@@ -3,6 +3,7 @@
 A new format is one function in a file of this folder and one line in ``READ``.
 """
 
+import logging
 from collections.abc import Callable
 
 from PIL.AvifImagePlugin import AvifImageFile
@@ -19,6 +20,11 @@ from .ppm import is_ppm, open_ppm
 from .tiff import open_tiff
 
 __all__ = ["Header", "ImageError", "OpenedImage", "Samples", "open_image"]
+
+# What they warn of is refused here, or of no matter; the screen belongs to the job.
+for library in ("tifffile", "imagecodecs"):
+    logging.getLogger(library).addHandler(logging.NullHandler())
+    logging.getLogger(library).propagate = False
 
 Open = Callable[[bytes], OpenedImage]
 

@@ -36,6 +36,8 @@ def to_srgb(samples: Samples, icc: bytes | None) -> ByteImage:
     colour = samples.colour
     mode = "L" if colour.ndim == 2 else "RGB" if colour.shape[2] == 3 else "CMYK"
     convert = _conversion(icc, mode) if icc else None
+    if convert is None and samples.alpha is None and colour.dtype == np.uint8 and mode != "CMYK":
+        return colour.astype(np.uint8, copy=False)
     parts = [
         _convert(
             Samples(
@@ -87,15 +89,26 @@ def _divided(colour: ByteImage, alpha: ByteImage) -> ByteImage:
 
 def _over_white(colour: ByteImage, alpha: ByteImage) -> ByteImage:
     """Lay pixels over white: ``(c a + 255 (255 - a)) / 255``, rounded."""
-    alpha_ = alpha.reshape(alpha.shape + (1,) * (colour.ndim - 2)).astype(np.uint32)
-    laid = (colour.astype(np.uint32) * alpha_ + 255 * (255 - alpha_) + 127) // 255
-    return laid.astype(np.uint8)
+    alpha_ = alpha.astype(np.uint16)
+    white = 255 * (255 - alpha_)
+    if colour.ndim == 2:
+        return _over_255(colour * alpha_ + white)
+    channels = [_over_255(colour[:, :, k] * alpha_ + white) for k in range(colour.shape[2])]
+    return np.stack(channels, axis=2)
 
 
 def _rgb_of_inks(paper: ByteImage) -> ByteImage:
     """Return RGB of CMYK without a profile, where 255 is no ink: ``(255 - C)(255 - K) / 255``."""
-    product = paper[:, :, :3].astype(np.uint32) * paper[:, :, 3:]
-    return ((product + 127) // 255).astype(np.uint8)
+    return _over_255(paper[:, :, :3].astype(np.uint16) * paper[:, :, 3:])
+
+
+def _over_255(x: npt.NDArray[np.uint16]) -> ByteImage:
+    """Return x / 255, rounded, for x up to 255 * 255.
+
+    For y below 65535 the quotient of y by 255 is ``(y + 1 + (y >> 8)) >> 8``: no division, 16 bits.
+    """
+    y = x + np.uint16(127)
+    return ((y + 1 + (y >> 8)) >> 8).astype(np.uint8)
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,6 @@
 """TIFF 6.0 and BigTIFF: tifffile parses and unpacks, what the numbers mean is decided here."""
 
 import io
-import logging
 from typing import Any
 
 import numpy as np
@@ -50,9 +49,6 @@ ONE_NUMBER = (
     "photometric",
     "compression",
 )
-
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
-logging.getLogger("tifffile").propagate = False
 
 
 def open_tiff(data: bytes) -> OpenedImage:
