@@ -14,6 +14,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "certificates": ("certificates",),
     "reliability": ("damage", "images", "eight_jobs", "dask_kills", "ray_jobs"),
     "size": ("changes",),
+    "report": ("pages",),
 }
 
 

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
-from sklearn.base import clone
 
 from ...classifiers import SoftmaxCV
 from .charts import chart, svg
-from .material import Material
+from .material import Material, plain_classifier
 
 __all__ = ["accuracy_section", "wilson_interval"]
 
@@ -87,13 +86,16 @@ def _penalty_chart(material: Material) -> dict[str, str] | None:
     """Draw the accuracy of softmax in cross-validation against the strength of the penalty."""
     model = material.model(material.main)
     if hasattr(model, "scores_"):  # the run's own search
-        return _penalty_path(model.alphas, model.scores_, f"{material.main} in its own search")
+        single = [n for n, alpha in enumerate(model.tried_) if isinstance(alpha, float)]
+        alphas = [model.tried_[n] for n in single]
+        where = f"{material.main} in its own search"
+        return _penalty_path(alphas, model.scores_[single], where)
     train = material.train
     rows = np.linspace(0, len(train) - 1, min(len(train), PATH_ROWS)).round().astype(int)
     y = train.y[rows]
     if np.bincount(y, minlength=len(material.classes)).min() < 3:
         return None
-    search = SoftmaxCV(PATH_ALPHAS, cv=3, standardize=True).fit(train.X[:][rows], y)
+    search = SoftmaxCV(PATH_ALPHAS, cv=3, standardize="parts").fit(train.take(rows).X, y)
     where = f"softmax in three-fold cross-validation on {len(y)} training images"
     return _penalty_path(PATH_ALPHAS, search.scores_, where)
 
@@ -117,12 +119,11 @@ def _learning_chart(material: Material) -> dict[str, str] | None:
     order = np.random.default_rng(0).permutation(len(train))
     sizes, scores = [], []
     for share in SHARES:
-        rows = np.sort(order[: int(share * len(train))])
-        y = train.y[rows]
-        if np.bincount(y, minlength=len(material.classes)).min() < FEWEST_A_CLASS:
+        few = train.take(np.sort(order[: int(share * len(train))]))
+        if np.bincount(few.y, minlength=len(material.classes)).min() < FEWEST_A_CLASS:
             continue
-        smaller = _fit_quietly(clone(model), train.X[:][rows], y)
-        sizes.append(len(rows))
+        smaller = plain_classifier(model).fit(few.X, few.y)
+        sizes.append(len(few))
         scores.append(float((smaller.predict(test.X) == test.y).mean()))
     if not sizes:
         return None
@@ -138,10 +139,3 @@ def _learning_chart(material: Material) -> dict[str, str] | None:
             f"images, {scores[-1]:.3f} with {sizes[-1]}. The band is the 95 % interval."
         )
         return {"title": "Learning curve", "svg": svg(figure, "learning", text), "text": text}
-
-
-def _fit_quietly(model: Any, X: npt.NDArray[np.floating], y: npt.NDArray[np.intp]) -> Any:
-    """Fit a model that has lost the names of its parts."""
-    if getattr(model, "standardize", None) == "parts":
-        model.set_params(standardize=True)
-    return model.fit(X, y)

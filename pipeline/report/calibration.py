@@ -3,45 +3,14 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...classifiers import expected_calibration_error
 from .charts import INK, chart, svg
 from .material import Material
 
-__all__ = ["calibration_section", "expected_calibration_error"]
+__all__ = ["calibration_section"]
 
 N_BINS = 15
-
-
-def expected_calibration_error(
-    sure: npt.NDArray[np.float64], is_right: npt.NDArray[np.bool_], n_bins: int = N_BINS
-) -> float:
-    """Return the mean distance of confidence and accuracy, over bins of equal width [1]_.
-
-    Parameters
-    ----------
-    sure : ndarray of shape (n,), float64
-        The probability of the predicted class.
-    is_right : ndarray of shape (n,), bool
-    n_bins : int
-
-    Returns
-    -------
-    float
-
-    References
-    ----------
-    .. [1] M. P. Naeini, G. F. Cooper, M. Hauskrecht, "Obtaining well calibrated probabilities using
-       Bayesian binning", AAAI 2015.
-
-    Examples
-    --------
-    >>> round(expected_calibration_error(np.full(4, 0.9), np.array([True, True, True, False])), 9)
-    0.15
-    """
-    bins = np.minimum((sure * n_bins).astype(int), n_bins - 1)
-    gap = np.bincount(bins, sure - is_right, minlength=n_bins)
-    return float(np.abs(gap).sum() / len(sure))
 
 
 def calibration_section(material: Material) -> dict[str, Any] | None:
@@ -50,12 +19,13 @@ def calibration_section(material: Material) -> dict[str, Any] | None:
         return None
     sure = material.probabilities.max(axis=1)
     is_right = material.predicted == material.test.y
-    bins = np.minimum((sure * N_BINS).astype(int), N_BINS - 1)
+    bins = np.clip(np.ceil(sure * N_BINS).astype(int) - 1, 0, N_BINS - 1)
     counts = np.bincount(bins, minlength=N_BINS)
     filled = np.flatnonzero(counts)
     confidence = np.bincount(bins, sure, N_BINS)[filled] / counts[filled]
     accuracy = np.bincount(bins, is_right, N_BINS)[filled] / counts[filled]
-    error = expected_calibration_error(sure, is_right)
+    names = np.arange(len(material.classes))
+    error = expected_calibration_error(material.test.y, material.probabilities, names, N_BINS)
     with chart(4.6, 4.2) as (figure, ax):
         ax.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--")
         ax.plot(confidence, accuracy, marker="o")

@@ -7,7 +7,8 @@ import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
-from .material import Material, Rows
+from ...classifiers import Softmax
+from .material import Material, Rows, plain_classifier
 
 __all__ = ["label_doubts", "out_of_fold_probabilities"]
 
@@ -29,12 +30,11 @@ def out_of_fold_probabilities(model: Any, rows: Rows) -> Probabilities:
     -------
     ndarray of shape (n, n_classes), float64
     """
-    X = rows.X[:]
     probabilities = np.empty((len(rows), int(rows.y.max()) + 1))
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=0)
-    for seen, held_out in folds.split(X, rows.y):
-        fitted = clone(model).set_params(standardize=True).fit(X[seen], rows.y[seen])
-        probabilities[held_out] = fitted.predict_proba(X[held_out])
+    for seen, held_out in folds.split(rows.y, rows.y):
+        train, test = rows.take(seen), rows.take(held_out)
+        probabilities[held_out] = clone(model).fit(train.X, train.y).predict_proba(test.X)
     return probabilities
 
 
@@ -67,13 +67,22 @@ def label_doubts(probabilities: Probabilities, y: npt.NDArray[np.intp]) -> Proba
 
 def doubtful_labels(material: Material, most: int) -> list[tuple[int, int]]:
     """Return the training images whose labels are the most in doubt, and the likelier class."""
-    model, rows = material.model(material.main), material.train
+    rows = material.train
     counts = np.bincount(rows.y, minlength=len(material.classes))
-    if not hasattr(model, "predict_proba") or counts.min() < N_FOLDS:
+    if counts.min() < N_FOLDS:
         return []
-    probabilities = out_of_fold_probabilities(model, rows)
+    probabilities = out_of_fold_probabilities(_judge(material), rows)
     doubts = label_doubts(probabilities, rows.y)
     worst = np.argsort(-doubts, kind="stable")[:most]
     worst = worst[doubts[worst] > 0]
     likelier = probabilities[worst].argmax(axis=1)
     return list(zip(rows.images[worst].tolist(), likelier.tolist(), strict=True))
+
+
+def _judge(material: Material) -> Any:
+    """Return softmax with the penalty of the run's own softmax, if the run has one."""
+    for name in material.classifiers:
+        model = plain_classifier(material.model(name))
+        if isinstance(model, Softmax):
+            return model
+    return Softmax(0.03, standardize="parts")

@@ -7,14 +7,15 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 
-from ...classifiers import ColumnStack
+from ...classifiers import ColumnStack, LinearSVM, Softmax
 from ..extraction import Extraction
 from ..job import TEST, TRAIN
 from ..store.matrix import RowMatrix
 from ..train import feature_sets, model_name
 
-__all__ = ["Material", "Rows", "score_parts"]
+__all__ = ["Material", "Rows", "plain_classifier", "score_parts"]
 
 # A report looks at so many images of a split, drawn evenly from all of them.
 MOST_ROWS = 60_000
@@ -42,6 +43,14 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def take(self, chosen: IntArray) -> "Rows":
+        """Return some of the images, by their numbers here."""
+        names = self.X.names
+        parts: dict[Any, Any] = {
+            n: np.asarray(p)[chosen] for n, p in zip(names, self.X.parts, strict=True)
+        }
+        return Rows(self.images[chosen], self.y[chosen], ColumnStack(parts).in_memory())
 
 
 class Material:
@@ -143,6 +152,16 @@ def full_scores(model: Any, X: Any) -> FloatArray:
     """Return a score for each class, where ``decision_function`` gives one for two classes."""
     scores = np.asarray(model.decision_function(X), np.float64)
     return np.column_stack([-scores / 2, scores / 2]) if scores.ndim == 1 else scores
+
+
+def plain_classifier(model: Any) -> Any:
+    """Return an unfitted classifier with the penalty of a trained one, without its search."""
+    if not hasattr(model, "alpha_"):
+        return clone(model)
+    kind = Softmax if isinstance(model, Softmax) else LinearSVM
+    known, given = kind().get_params(deep=False), model.get_params(deep=False)
+    shared = {name: given[name] for name in known if name in given}
+    return kind(**{**shared, "alpha": model.alpha_})
 
 
 def score_parts(model: Any, X: npt.ArrayLike, widths: Sequence[int]) -> FloatArray:

@@ -212,12 +212,13 @@ def test_commands_write_the_pages(report_run, tmp_path, capsys):
 
 def test_pages_of_features_without_words_have_no_empty_sections(report_run, open_page, tmp_path):
     run = Run(tmp_path / "run")
-    recipe = Recipe().with_features(["hog"])
+    recipe = Recipe().with_features(["hog"]).with_setting("Softmax.kind=SoftmaxCV")
     run.run(report_run.folder / "train", report_run.folder / "test", recipe)
     page = open_page(run.report())
     assert page.faults == []
     assert page.locator("img.gallery").count() == 0
     assert page.get_by_text("edges for").count() == 3
+    assert page.get_by_text("in its own search").count() == 1
 
 
 def test_two_classes_have_scores_and_pictures(report_run, open_page, tmp_path):
