@@ -9,7 +9,6 @@ Rows are kept in shards of at most 1,024; see :mod:`.shards`.
 
 import threading
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -32,7 +31,10 @@ from .shards import (
 
 __all__ = ["FeatureRows"]
 
-OPEN_SHARDS = 128  # mapped at a time: each takes a file descriptor
+# Shards that stay mapped. Those that were read first stay: training reads a matrix again and again
+# from its beginning, so the last ones would always be gone when their turn comes.
+OPEN_SHARDS = 128  # each takes a file descriptor
+OPEN_BYTES = 1 << 27
 
 
 @dataclass
@@ -75,7 +77,8 @@ class FeatureRows:
         self._digests: Digests = np.empty(0, f"V{DIGEST_BYTES}")
         self._places = Places(np.empty(0, np.int32), np.empty(0, np.int32))
         self._failures: dict[bytes, RowFailure] = {}
-        self._opened: OrderedDict[int, FloatArray] = OrderedDict()
+        self._opened: dict[int, FloatArray] = {}
+        self._last: tuple[int, FloatArray] | None = None
         self._lock = threading.Lock()
         self.refresh()
 
@@ -202,13 +205,14 @@ class FeatureRows:
     def array(self, number: int) -> FloatArray:
         """Return the rows of a shard, read-only, mapped where the store is local."""
         with self._lock:
-            rows = self._opened.get(number)
-            if rows is None:
-                rows = self._opened[number] = self._open(number)
-                while len(self._opened) > OPEN_SHARDS:
-                    self._opened.popitem(last=False)
-            else:
-                self._opened.move_to_end(number)
+            if number in self._opened:
+                return self._opened[number]
+            if self._last is None or self._last[0] != number:
+                self._last = number, self._open(number)
+            rows = self._last[1]
+            n_bytes = sum(opened.nbytes for opened in self._opened.values()) + rows.nbytes
+            if len(self._opened) < OPEN_SHARDS and n_bytes <= OPEN_BYTES:
+                self._opened[number] = rows
         return rows
 
     def _open(self, number: int) -> FloatArray:

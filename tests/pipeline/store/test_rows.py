@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from visualwords.pipeline.store import rows
 from visualwords.pipeline.store.files import DamagedError, open_folder
 from visualwords.pipeline.store.rows import FeatureRows
 from visualwords.pipeline.store.shards import RowFailure, shard_name, write_shard
@@ -130,3 +131,23 @@ def test_rows_that_vanish_while_they_are_read_are_an_error(tmp_path):
     features._shards[0].is_checked = False
     with pytest.raises(DamagedError, match="the checksum is wrong"):
         matrix[:]
+
+
+@pytest.mark.parametrize("limits", [{"OPEN_SHARDS": 2}, {"OPEN_BYTES": 300}, {"OPEN_BYTES": 0}])
+def test_a_matrix_of_more_shards_than_stay_open_is_read_again_and_again(
+    tmp_path, monkeypatch, limits
+):
+    for name, value in limits.items():
+        monkeypatch.setattr(rows, name, value)
+    store = open_folder(tmp_path)
+    for start in range(0, 60, 10):
+        write(store, range(start, start + 10))
+    features = FeatureRows(store, "hog", KEY)
+    order = np.random.default_rng(0).permutation(60)
+    for numbers in (np.arange(60), order):
+        matrix = features.matrix(features.find(images(numbers)))
+        for _ in range(3):
+            for start in range(0, 60, 7):
+                np.testing.assert_array_equal(
+                    matrix[start : start + 7], rows_of(numbers[start : start + 7])
+                )
