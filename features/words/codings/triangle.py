@@ -98,7 +98,10 @@ def _add_triangle(
             length += patches[i, j] * patches[i, j]
         if not np.isfinite(length):
             return i
-        total = to_distances(products[:, i], squares, length)
+        if n_kinds == 1:
+            total = to_distances(products[0, i], squares, length)
+        else:
+            total = to_both_distances(products[0, i], products[1, i], squares, length)
         mean = total / np.float32(n_kinds * n_words)
         for kind in range(n_kinds):
             distances, sums = products[kind, i], run[kind]
@@ -116,20 +119,31 @@ def _add_triangle(
 
 @inlined(fastmath=MATH)
 def to_distances(products: FloatArray, squares: FloatArray, length: np.float32) -> np.float32:
-    """Turn the products of a patch into its distances to the words, and return their sum."""
+    """Turn the products of a patch and the words into distances, and return their sum."""
     total = ZERO
-    if len(products) == 1:
-        for word in range(len(squares)):
-            squared = length + (squares[word] + products[0, word])
-            products[0, word] = np.sqrt(max(squared, ZERO))
-            total += products[0, word]
-        return total
     for word in range(len(squares)):
-        lengths = length + squares[word]
-        even, odd = products[0, word], products[1, word]
-        products[0, word] = np.sqrt(max(lengths + (even + odd), ZERO))
-        products[1, word] = np.sqrt(max(lengths + (even - odd), ZERO))
-        total += products[0, word] + products[1, word]
+        distance = np.sqrt(max(length + (squares[word] + products[word]), ZERO))
+        products[word] = distance
+        total += distance
+    return total
+
+
+@inlined(fastmath=MATH)
+def to_both_distances(
+    evens: FloatArray, odds: FloatArray, squares: FloatArray, length: np.float32
+) -> np.float32:
+    """Turn the products of even and odd components into the distances, and return their sum.
+
+    Distances to the words take the place of the even products, distances to the words' mirror
+    images that of the odd ones.
+    """
+    total = ZERO
+    for word in range(len(squares)):
+        lengths, even, odd = length + squares[word], evens[word], odds[word]
+        distance = np.sqrt(max(lengths + (even + odd), ZERO))
+        mirrored = np.sqrt(max(lengths + (even - odd), ZERO))
+        evens[word], odds[word] = distance, mirrored
+        total += distance + mirrored
     return total
 
 
