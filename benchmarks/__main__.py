@@ -13,6 +13,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "recognition": ("table",),
     "certificates": ("certificates",),
     "reliability": ("damage", "images", "eight_jobs", "dask_kills", "ray_jobs"),
+    "duplicates": ("near_duplicates",),
     "size": ("changes",),
     "report": ("pages",),
 }

@@ -28,17 +28,28 @@ def report_images(metrics: Any, folder: Path) -> None:
             "ones; --features leaves it out",
             soft_wrap=True,
         )
+    where = f"; see {folder / 'duplicates.csv'}" if (folder / "duplicates.csv").exists() else ""
     if images["duplicates"]:
-        where = f"; see {folder / 'duplicates.csv'}" if (folder / "duplicates.csv").exists() else ""
         console.print(
             f"note       {images['duplicates']} of the images are there more than once{where}",
             soft_wrap=True,
         )
-    shared = images["in_train_and_test"]
-    if shared:
+    if images["near_duplicates"]:
+        console.print(
+            f"note       {images['near_duplicates']} of the images look nearly like another{where}",
+            soft_wrap=True,
+        )
+    if shared := images["in_train_and_test"]:
         console.print(
             f"warning    {'1 image is' if shared == 1 else f'{shared} images are'} both in the "
             "training and in the test set: their test accuracy says nothing",
+            style="yellow",
+            soft_wrap=True,
+        )
+    if near := images["near_in_train_and_test"]:
+        console.print(
+            f"warning    {'1 test image looks' if near == 1 else f'{near} test images look'} "
+            f"nearly like a training image{where}",
             style="yellow",
             soft_wrap=True,
         )

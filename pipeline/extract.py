@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from .dispatch import compute_shards
+from .duplicates import HASH
 from .engine import Workers, engine_of
 from .extraction import Extraction, Work
 from .features import FeatureRef
@@ -152,14 +153,17 @@ def compute(
             for i, failure in receipt.failures.items():
                 passing[task.digests[i]] = failure
             count(len(task.locations), [task.digests[i] for i in receipt.failed])
+        work.computed.pop(HASH, None)
         computed = ", ".join(name for name, n_rows in work.computed.items() if n_rows)
         stage.summary = f"{computed or 'nothing new'}: {work.decoded} images decoded"
     places = {
         name: rows.find(digests) if rows.refresh() else plan.places[name]
         for name, rows in plan.features.items()
     }
-    table = ledger(plan.images, plan.features, places, passing)
-    return Extraction(table, plan.features, places, work)
+    places.pop(HASH, None)
+    features = {name: plan.features[name] for name in places}
+    table = ledger(plan.images, features, places, passing)
+    return Extraction(table, features, places, work, plan.features.get(HASH))
 
 
 class _Failures:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..classifiers import ColumnStack
+from .duplicates import duplicates
 from .features import FeatureRef
 from .ledger import digests_of
 from .store.matrix import Places, RowMatrix
@@ -56,6 +57,8 @@ class Extraction:
     places : mapping of str to Places, optional
         Where the rows of the images lie, where that is known.
     work : Work, optional
+    hashes : FeatureRows, optional
+        Perceptual hashes of the images.
 
     Attributes
     ----------
@@ -67,6 +70,7 @@ class Extraction:
         The features in the store.
     work : Work
         What was done to make it.
+    hashes : FeatureRows or None
     """
 
     def __init__(
@@ -75,10 +79,13 @@ class Extraction:
         rows: Mapping[str, FeatureRows],
         places: Mapping[str, Places] | None = None,
         work: Work | None = None,
+        hashes: FeatureRows | None = None,
     ) -> None:
         digests, _ = digests_of(images)
         self._rows = dict(rows)
         self._places = dict(places or {name: r.find(digests) for name, r in rows.items()})
+        self.hashes = hashes
+        self._duplicates: pa.Table | None = None
         self.features = list(self._rows)
         self.images = images
         for name in self.features:
@@ -144,3 +151,9 @@ class Extraction:
             first = self.images["path"].take(chosen).filter(pc.is_null(labels))[0].as_py()
             raise ValueError(f"{labels.null_count} images have no label, such as {first}")
         return np.array(labels.to_pylist(), dtype=str)
+
+    def duplicates(self) -> pa.Table:
+        """Return the images that are there twice; see :func:`.duplicates.duplicates`."""
+        if self._duplicates is None:
+            self._duplicates = duplicates(self.images, self.hashes, n_jobs=-1)
+        return self._duplicates

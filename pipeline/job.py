@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from sklearn.base import BaseEstimator
 
 from .. import features as feature_classes
+from .duplicates import HASH, make_hash
 from .engine import Workers
 from .extract import Plan, compute, plan
 from .extraction import Extraction
@@ -23,7 +24,7 @@ from .scan import scan
 from .sources import ArraySource, Source, open_source
 from .store.files import Folder, LocalFolder, open_folder
 from .store.index import ImageIndex
-from .store.tables import write_table
+from .store.tables import as_csv, write_table
 
 __all__ = ["Options", "extract", "extract_source", "plan_source"]
 
@@ -106,7 +107,7 @@ def plan_source(
             stage.summary = ", ".join(f"{c['counts']} {c['values']}" for c in counts)
     training = training_images(images)
     refs, decoded = learn(
-        make_features(training),
+        {**make_features(training), HASH: make_hash()},
         training,
         source,
         folder,
@@ -178,7 +179,7 @@ def extract_source(
         max_failures=options.max_failures,
         time_limit=options.time_limit,
     )
-    extraction.refs = todo.refs
+    extraction.refs = {name: ref for name, ref in todo.refs.items() if name != HASH}
     extraction.work.decoded += decoded
     return extraction
 
@@ -193,9 +194,12 @@ def extract_to_store(
     extraction = extract_source(
         source, store, recipe.make_features, recipe.reader, replace(options, seed=recipe.seed)
     )
-    i, n = options.part or (1, 1)
-    name = f"images-{i}-of-{n}.parquet" if options.part else "images.parquet"
-    write_table(folder, name, extraction.images)
+    if options.part is None:
+        write_table(folder, "images.parquet", extraction.images)
+        folder.write("duplicates.csv", as_csv(extraction.duplicates()))
+    else:
+        i, n = options.part
+        write_table(folder, f"images-{i}-of-{n}.parquet", extraction.images)
     return extraction
 
 

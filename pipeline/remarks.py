@@ -7,19 +7,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .duplicates import NEAR, SAME_BYTES, in_both_splits
 from .extraction import Extraction
 from .job import TEST, TRAIN
-from .ledger import digests_of
-from .store.shards import DIGEST_BYTES
 
-__all__ = ["changes", "duplicates", "image_metrics", "shared_images", "silent_features"]
+__all__ = ["changes", "image_metrics", "shared_images", "silent_features"]
 
 ROWS_LOOKED_AT = 1000
 
 
 def image_metrics(extraction: Extraction) -> dict[str, Any]:
     """Return how many images were found, are ok, failed and why, and what was computed."""
-    images = extraction.images
+    images, found = extraction.images, extraction.duplicates()
+    near = found["path"].filter(pc.equal(found["kind"], NEAR))
     n_ok = int((np.asarray(images["status"]) == "ok").sum())
     failed = pc.value_counts(images["kind"].drop_null()).to_pylist()
     counts = {
@@ -27,8 +27,10 @@ def image_metrics(extraction: Extraction) -> dict[str, Any]:
         "ok": n_ok,
         "failed": images.num_rows - n_ok,
         "decoded": extraction.work.decoded,
-        "duplicates": duplicates(images).num_rows,
+        "duplicates": pc.sum(pc.equal(found["kind"], SAME_BYTES)).as_py() or 0,
+        "near_duplicates": len(pc.unique(near)),
         "in_train_and_test": len(shared_images(images)),
+        "near_in_train_and_test": in_both_splits(found, TEST, TRAIN),
     }
     if counts["failed"] != sum(row["counts"] for row in failed):
         raise AssertionError("every image must be ok or have failed with a kind")
@@ -48,36 +50,6 @@ def shared_images(images: pa.Table) -> pa.Table:
         for split in (TRAIN, TEST)
     }
     return digests[TRAIN].filter(pc.is_in(digests[TRAIN], digests[TEST]))
-
-
-def duplicates(images: pa.Table) -> pa.Table:
-    """Return the images whose bytes are those of an image before them.
-
-    Parameters
-    ----------
-    images : pyarrow.Table
-        With the columns path, label, split and digest.
-
-    Returns
-    -------
-    pyarrow.Table
-        With the columns path, label, split, same_as, same_as_label and same_as_split: those of
-        the first image with the same bytes.
-    """
-    digests, _ = digests_of(images)
-    has_digest = images["digest"].is_valid().to_numpy()
-    _, first, group = np.unique(
-        digests.view(f"S{DIGEST_BYTES}"), return_index=True, return_inverse=True
-    )
-    original = first[group]
-    again = np.flatnonzero(has_digest & (original != np.arange(len(original))))
-    same_as = original[again]
-    names = ("path", "label", "split")
-    columns = {name: images[name].take(again) for name in names}
-    columns |= {f"same_as_{name}": images[name].take(same_as) for name in names}
-    return pa.table(columns).rename_columns(
-        [*names, *(f"same_as_{n}".removesuffix("_path") for n in names)]
-    )
 
 
 def silent_features(extraction: Extraction) -> list[str]:

@@ -8,7 +8,7 @@ A run is a folder:
 ``images.parquet``     each image: path, label, split, digest, status, reason, where its rows lie
 ``models/``            the features and the trained classifiers, all that ``predict`` needs
 ``metrics.json``       counts, scores, times
-``duplicates.csv``     every image with the bytes of an image before it, and which that is
+``duplicates.csv``     images with the same bytes, and images that look nearly alike
 ``failures.csv``       every image that could not be used, with its reason
 ``predictions.csv``    the test images with their class as labelled and as predicted
 ``report.html``        all of this as a page, with pictures
@@ -124,6 +124,10 @@ class Run:
         """Return the labels of the images that are ok, in the order of the rows of a matrix."""
         return self._open_extraction().labels(split)
 
+    def duplicates(self) -> pa.Table:
+        """Return the images that are there twice, as in ``duplicates.csv``."""
+        return self._open_extraction().duplicates()
+
     # Stages
 
     def run(
@@ -170,6 +174,7 @@ class Run:
                 "columns": columns,
                 "store": self._files.relative(store),
                 "features": {name: ref.folder for name, ref in extraction.refs.items()},
+                "hashes": extraction.hashes and extraction.hashes.folder,
                 "recipe": asdict(recipe),
             }
             self._replace(record, extraction)
@@ -192,7 +197,7 @@ class Run:
             if why and stale:
                 self.options.progress.say("replaces", f"{', '.join(stale)} ({why})")
             self.metrics = {}
-        self._files.write_extraction(record, extraction.images)
+        self._files.write_extraction(record, extraction)
 
     def _changes(self, record: Mapping[str, Any], extraction: Extraction) -> str | None:
         """Return what differs from the run in the folder, or None where there is no such run."""

@@ -1,9 +1,7 @@
 """The files of a run: read whole and checked, or refused with the command that makes them again."""
 
-import csv
-import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .duplicates import HASH
 from .extraction import Extraction
 from .features import FeatureRef
 from .recipe import recipe_of
-from .remarks import duplicates
 from .run_schema import IMAGES, LEDGER, METRICS, RUN, SHAPES
 from .sources import FolderSource, JoinedSource, Source, SourceError
 from .store.files import DamagedError, LocalFolder, open_folder
 from .store.rows import FeatureRows
-from .store.tables import read_table, write_table
+from .store.tables import as_csv, read_table, write_table
 
 __all__ = ["RunFolder"]
 
@@ -124,13 +122,15 @@ class RunFolder:
 
     def extraction(self, store: str) -> Extraction:
         """View the rows of the run in its store."""
-        features: dict[str, str] = self.record()["features"]
+        record = self.record()
+        features: dict[str, str] = record["features"]
         images, folder = self.images(), open_folder(store)
         rows = {
             name: FeatureRows(folder, name, f.removeprefix(f"{name}-"))
-            for name, f in features.items()
+            for name, f in {**features, HASH: record["hashes"]}.items()
         }
-        extraction = Extraction(images, rows)
+        hashes = rows.pop(HASH)
+        extraction = Extraction(images, rows, hashes=hashes)
         lost = int((np.asarray(images["status"]) == "ok").sum() - extraction.is_ok.sum())
         if lost:
             damaged = [folder.path(f) for r in rows.values() for f in r.damaged.values()]
@@ -150,31 +150,21 @@ class RunFolder:
             self.files.remove(name)
         return found
 
-    def write_extraction(self, record: dict[str, Any], images: pa.Table) -> None:
+    def write_extraction(self, record: dict[str, Any], extraction: Extraction) -> None:
         """Write what the run is of, and what became of each image."""
+        images = extraction.images
         self.files.write_record(RUN, record)  # first: a folder with a record is a run's
         write_table(self.files, IMAGES, images)
         failed = images.filter(pc.equal(images["status"], "failed"))
-        self.files.write(FAILURES, _csv_of(failed.select(["split", "path", "kind", "reason"])))
-        self.files.write(DUPLICATES, _csv_of(duplicates(images)))
+        self.files.write(FAILURES, as_csv(failed.select(["split", "path", "kind", "reason"])))
+        self.files.write(DUPLICATES, as_csv(extraction.duplicates()))
 
     def write_predictions(self, extraction: Extraction, predictions: Mapping[str, Any]) -> None:
         """Write the test images with their class as labelled and as predicted."""
         images = extraction.images.take(extraction.chosen("test"))
-        paths, labels = images["path"].to_pylist(), images["label"].to_pylist()
-        rows = zip(paths, labels, *predictions.values(), strict=True)
-        self.files.write(PREDICTIONS, _csv([("path", "label", *predictions), *rows]))
-
-
-def _csv_of(table: pa.Table) -> bytes:
-    columns = [column.to_pylist() for column in table.columns]
-    return _csv([tuple(table.column_names), *zip(*columns, strict=True)])
-
-
-def _csv(rows: Sequence[tuple[Any, ...]]) -> bytes:
-    buffer = io.StringIO(newline="")
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue().encode()
+        found = {name: pa.array(labels) for name, labels in predictions.items()}
+        table = pa.table({"path": images["path"], "label": images["label"], **found})
+        self.files.write(PREDICTIONS, as_csv(table))
 
 
 def _is_seen_in(folder: Path, path: Path) -> bool:

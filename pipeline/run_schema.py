@@ -52,6 +52,7 @@ SHAPES: dict[str, Any] = {
         "columns": {str: str},
         "store": str,
         "features": {str: _is_feature_folder},
+        "hashes": _is_feature_folder,
         "recipe": {
             "features": PARTS,
             "classifiers": PARTS,

@@ -33,6 +33,7 @@ from visualwords.features import (
     PixelPatches,
     VisualVocabulary,
     hog_cells,
+    near_duplicates,
 )
 from visualwords.features.words.codings import CODINGS
 from visualwords.tests.features.test_common import FEATURES
@@ -62,6 +63,7 @@ def results():
     for convention in CONVENTIONS:
         found[f"cells, {convention}"] = hog_cells(images[0], convention=convention)
     found.update(words(images, rng))
+    found["near duplicates"] = near_duplicates(found["hash, grey"].repeat(3, axis=0))[0]
     found.update(classifiers(rng))
     return found
 

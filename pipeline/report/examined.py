@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..remarks import duplicates
 from .labels import doubtful_labels
 from .material import Material
 from .pictures import Album, PictureReader
@@ -23,16 +22,16 @@ TINY_SIDE, ODD_RATIO = 24, 3.0
 def examined_section(material: Material, album: Album, pictures: PictureReader) -> dict[str, Any]:
     """Return what a look at the images and labels found."""
     images = material.extraction.images
-    pairs = duplicates(images)
+    pairs = material.extraction.duplicates().to_pylist()
+    pairs.sort(key=lambda row: row["split"] == row["same_as_split"])  # leaks first
+    counts = material.metrics["images"]
     numbers = {name: i for i, name in enumerate(images["path"].to_pylist())}
-    shown = pairs.slice(0, MOST_PAIRS).to_pylist()
     doubts = doubtful_labels(material, MOST_LABELS)
     return {
-        "n_duplicates": pairs.num_rows,
-        "n_leaks": material.metrics["images"]["in_train_and_test"],
+        "counts": counts,
         "duplicates": [
             row | {"pictures": album.add([numbers[row["path"]], numbers[row["same_as"]]])}
-            for row in shown
+            for row in pairs[:MOST_PAIRS]
         ],
         "doubts": [
             {"pictures": album.add([image]), "likelier": material.classes[k]} for image, k in doubts

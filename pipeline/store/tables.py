@@ -1,5 +1,6 @@
-"""Parquet files that carry a checksum of their content, and stay readable by anybody."""
+"""Tables: as parquet that carries a checksum and stays readable by anybody, and as CSV."""
 
+import csv
 import io
 import zlib
 
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 from .files import DamagedError, Folder
 from .shards import DIGEST_BYTES
 
-__all__ = ["read_table", "seal_of", "write_table"]
+__all__ = ["as_csv", "read_table", "seal_of", "write_table"]
 
 SEAL = b"visualwords.crc32"
 ROWS_AT_A_TIME = 1 << 16
@@ -64,6 +65,14 @@ def read_table(
     if not is_sound:
         raise DamagedError(f"{folder.path(name)}: the checksum is wrong")
     return table
+
+
+def as_csv(table: pa.Table) -> bytes:
+    """Return a table as CSV in UTF-8."""
+    columns = [column.to_pylist() for column in table.columns]
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows([table.column_names, *zip(*columns, strict=True)])
+    return buffer.getvalue().encode()
 
 
 def _check_size(data: bytes) -> None:

@@ -23,6 +23,7 @@ from visualwords.features import (
     DescribedImages,
     HueHistogram,
     ImageFeature,
+    PerceptualHash,
 )
 
 PATCHES = DensePatches(patch_size=16, stride=8)
@@ -36,6 +37,7 @@ FEATURES = {
     ),
     "hog": (partial(HOG, image_size=(32, 32)), {"orientations": 6}),
     "mirrored hog": (partial(HOG, mirror=True, image_size=(32, 32)), {"mirror": False}),
+    "hash": (PerceptualHash, {"size": 8}),
     "words": (partial(BagOfVisualWords, 12, patches=PATCHES), {"n_words": 7}),
 }
 LEARNING = [name for name, (make, _) in FEATURES.items() if get_tags(make()).requires_fit]

@@ -282,10 +282,10 @@ def test_store_commands(folder, tmp_path, capsys):
     store = folder / "store"
     assert call("store", "ls", store, "--json") == 0
     rows = {
-        entry["folder"].partition("-")[0]: entry["rows"]
+        entry["folder"].rpartition("-")[0]: entry["rows"]
         for entry in json.loads(capsys.readouterr().out)
     }
-    assert rows == {"hue": 51, "hog": 51, "words": 51}
+    assert rows == {"hue": 51, "hog": 51, "words": 51, "perceptual-hash": 51}
     assert call("store", "verify", store) == 0
     assert call("store", "export", store, "hue", "--to", tmp_path / "hue.parquet") == 0
     assert pq.read_table(tmp_path / "hue.parquet").num_rows == 51

@@ -63,7 +63,7 @@ def expected(images, tmp_path_factory) -> dict[str, bytes]:
 @pytest.mark.parametrize("engine", ["threads", "processes"])
 def test_every_engine_writes_the_same_bytes(images, expected, tmp_path, engine):
     extract(images, tmp_path, FEATURES, n_jobs=2, engine=engine)
-    assert len(expected) == 4 + 2 * 2 * 8
+    assert len(expected) == 3 * 2 + 3 * 2 * 8  # hue, HOG and the perceptual hash
     assert files_of(tmp_path) == expected
 
 

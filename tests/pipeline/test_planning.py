@@ -97,7 +97,7 @@ def test_differences_name_what_changed(folder):
     newest, before = differences(folder / "store", "hue")
     assert newest.endswith(": the newest")
     assert before.endswith(": n_bins: 10 before, 20 now")
-    with pytest.raises(ValueError, match="no feature 'hugo'; there are hog, hue, words"):
+    with pytest.raises(ValueError, match="no feature 'hugo'; there are hog, hue, perceptual-hash"):
         differences(folder / "store", "hugo")
 
 

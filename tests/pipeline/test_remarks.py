@@ -10,8 +10,10 @@ from PIL import Image
 
 from visualwords.features import HueHistogram
 from visualwords.pipeline.cli import main
+from visualwords.pipeline.duplicates import duplicates
 from visualwords.pipeline.job import extract
-from visualwords.pipeline.remarks import changes, duplicates, silent_features
+from visualwords.pipeline.remarks import changes, silent_features
+from visualwords.pipeline.run import Run
 
 
 def call(*arguments) -> int:
@@ -74,33 +76,53 @@ def test_a_run_names_leaks_duplicates_and_silent_features(crops, test_crops, tmp
         Image.open(file).convert("L").save(file)
     shutil.copy(train / "brick" / "00.jpg", test / "brick" / "again.jpg")
     shutil.copy(train / "brick" / "01.png", train / "brick" / "twice.png")
-    command = (
-        "run",
-        train,
-        "--no-report",
-        "--test",
-        test,
-        "--out",
-        tmp_path / "run",
-        "--features",
-        "hue,hog",
-    )
+    picture = Image.open(train / "coffee" / "00.jpg")
+    smaller = picture.resize((picture.width * 9 // 10, picture.height * 9 // 10))
+    smaller.point(lambda value: min(255, value * 6 // 5)).save(test / "coffee" / "brighter.jpg")
+    command = ("run", train, "--test", test, "--out", tmp_path / "run", "--features", "hue,hog")
+    command = (*command, "--no-report")
     assert call(*command) == 0
     output = capsys.readouterr().out
     assert "note       hue says nothing" in output
     assert "2 of the images are there more than once" in output
     assert "1 image is both in the training and in the test set" in output
+    assert "1 of the images look nearly like another" in output
+    assert "1 test image looks nearly like a training image" in output
+    names = ("split", "path", "same_as_split", "same_as", "kind")
     with (tmp_path / "run" / "duplicates.csv").open() as text:
-        rows = [
-            (r["split"], r["path"], r["same_as_split"], r["same_as"]) for r in csv.DictReader(text)
-        ]
+        rows = [tuple(row[name] for name in names) for row in csv.DictReader(text)]
     assert rows == [
-        ("train", "brick/twice.png", "train", "brick/01.png"),
-        ("test", "brick/again.jpg", "train", "brick/00.jpg"),
+        ("train", "brick/twice.png", "train", "brick/01.png", "same bytes"),
+        ("test", "brick/again.jpg", "train", "brick/00.jpg", "same bytes"),
+        ("test", "coffee/brighter.jpg", "train", "coffee/00.jpg", "near"),
     ]
+    found = Run.open(tmp_path / "run").duplicates()
+    assert [tuple(row[name] for name in names) for row in found.to_pylist()] == rows
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_bytes())
-    assert metrics["images"]["duplicates"] == 2
+    counts = metrics["images"]
+    assert (counts["duplicates"], counts["near_duplicates"]) == (2, 1)
+    assert (counts["in_train_and_test"], counts["near_in_train_and_test"]) == (1, 1)
     assert metrics["silent_features"] == ["hue"]
+
+
+def test_extract_names_duplicates_and_keeps_their_hashes(crops, tmp_path, capsys):
+    images, store = shutil.copytree(crops, tmp_path / "images"), tmp_path / "store"
+    Image.open(images / "coffee" / "01.png").save(images / "coffee" / "again.jpg", quality=80)
+    command = ("extract", images, "--store", store, "--features", "hue", "--json")
+    assert call(*command) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["images"]["near_duplicates"] == 1
+    assert set(first["computed"]) == {"hue"}
+    with (store / "duplicates.csv").open() as text:
+        (row,) = csv.DictReader(text)
+    assert (row["path"], row["same_as"]) == ("coffee/again.jpg", "coffee/01.png")
+    assert 0 <= int(row["bits"]) <= 48
+    assert call(*command) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["images"]["decoded"], again["images"]["near_duplicates"]) == (0, 1)
+    found = extract(images, store, [HueHistogram()])
+    assert found.work.decoded == 0
+    assert found.duplicates()["path"].to_pylist() == ["coffee/again.jpg"]
 
 
 def test_a_run_says_what_it_replaces_and_why(crops, test_crops, tmp_path, capsys):
