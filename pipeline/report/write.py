@@ -82,4 +82,5 @@ def _sources(record: Mapping[str, Any]) -> dict[str | None, Source]:
 
 
 def _title(record: Mapping[str, Any]) -> str:
-    return str(record["train"]).rstrip("/").rsplit("/", 1)[-1] or str(record["train"])
+    """Return the last two names in the path of the training images."""
+    return "/".join(str(record["train"]).rstrip("/").rsplit("/", 2)[-2:])
