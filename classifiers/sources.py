@@ -106,6 +106,21 @@ class ColumnStack:
         """Number of columns of each part."""
         return [part.shape[1] for part in self.parts]
 
+    def only(self, names: Sequence[str | int]) -> "ColumnStack":
+        """Return a stack of some parts, by their names, without a copy.
+
+        Examples
+        --------
+        >>> X = ColumnStack({"hue": np.zeros((5, 10)), "hog": np.ones((5, 324))})
+        >>> X.only(["hog"]).shape
+        (5, 324)
+        """
+        stack = ColumnStack([self.parts[self.names.index(name)] for name in names])
+        stack.names = list(names)
+        if stack.names == self.names:
+            stack._whole = self._whole
+        return stack
+
     def in_memory(self) -> "ColumnStack":
         """Copy the parts into one array, so that a block of rows is a view.
 
@@ -129,6 +144,8 @@ class ColumnStack:
     def __getitem__(self, rows: slice) -> npt.NDArray[Any]:
         if self._whole is not None:
             return self._whole[rows]
+        if len(self.parts) == 1:
+            return self.parts[0][rows]
         return np.hstack([part[rows] for part in self.parts])
 
 

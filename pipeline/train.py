@@ -42,9 +42,10 @@ def model_name(classifier: str, features: Sequence[str]) -> str:
     return f"{classifier}-{'+'.join(features)}"
 
 
-def columns(extraction: Extraction, names: Sequence[str], split: str | None) -> ColumnStack:
-    """Return matrices side by side: in memory where they fit, else streamed from the store."""
-    stack = ColumnStack({name: extraction.matrix(name, split=split) for name in names})
+def columns(extraction: Extraction, split: str | None) -> ColumnStack:
+    """Return all matrices side by side: in memory where they fit, else streamed from the store."""
+    parts = {name: extraction.matrix(name, split=split) for name in extraction.features}
+    stack = ColumnStack(parts)
     n_rows, n_columns = stack.shape
     return stack.in_memory() if n_rows * n_columns * 4 <= IN_MEMORY_BYTES else stack
 
@@ -73,8 +74,9 @@ def train(
     models: dict[str, Any] = {}
     report: dict[str, Any] = {}
     with progress.stage("train", len(sets) * len(classifiers)) as stage:
+        whole = columns(extraction, "train")
         for names in sets:
-            X = columns(extraction, names, "train")
+            X = whole.only(names)
             for name, classifier in classifiers.items():
                 start = perf_counter()
                 with _naming(model_name(name, names)):
@@ -138,8 +140,9 @@ def evaluate(
     scores: dict[str, Any] = {name: {"by_features": {}} for name in classifiers}
     predictions: dict[str, Labels] = {}
     with progress.stage("evaluate", len(labels)) as stage:
+        whole = columns(extraction, split)
         for names, name in product(feature_sets(extraction.features), classifiers):
-            model, X = models[model_name(name, names)], columns(extraction, names, split)
+            model, X = models[model_name(name, names)], whole.only(names)
             predicted = model.predict(X)
             accuracy = float(accuracy_score(labels, predicted))
             scores[name]["by_features"]["+".join(names)] = accuracy
