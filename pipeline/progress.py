@@ -111,7 +111,8 @@ class Progress:
     console : rich.console.Console, optional
         Without one nothing is printed; bars are drawn on a terminal only.
     log : Path, optional
-        A file to which JSON lines are appended, one a second and one at the end of each stage.
+        A file to which JSON lines are appended: at the start and at the end of each stage, and
+        one a second between, even where a stage waits for its first result.
 
     Attributes
     ----------
@@ -122,9 +123,7 @@ class Progress:
     def __init__(self, console: Console | None = None, log: Path | None = None) -> None:
         self._console = console or Console(quiet=True)
         self._log = log
-        self._logged = 0.0
         self._has_compiled = False
-        self._lock = threading.Lock()
         self.seconds: dict[str, float] = {}
 
     @contextmanager
@@ -149,7 +148,6 @@ class Progress:
                 bars.update(
                     bar, total=stage.total, completed=stage.done, rate=stage.rate, note=note
                 )
-                self._append(stage, done=False)
 
             def show(n_kernels: int) -> None:
                 self._announce_compilation()
@@ -157,10 +155,10 @@ class Progress:
                 bars.refresh()
 
             stage, compiler = Stage(report, name, total), _Compiler(show)
-            with compilations(compiler), _saying_how_far(stage):
+            with compilations(compiler), _saying_how_far(stage), self._logging(stage):
                 yield stage
         self.seconds[name] = self.seconds.get(name, 0.0) + stage.seconds
-        self._append(stage, done=True)
+        self._append(stage, ended=True)
         self._print(name, stage.summary, stage.seconds)
         if compiler.n_kernels:
             kernels = "1 kernel" if compiler.n_kernels == 1 else f"{compiler.n_kernels} kernels"
@@ -188,22 +186,40 @@ class Progress:
         """Print the line of a stage that had nothing to do."""
         self._print(name, summary, 0.0)
 
-    def _append(self, stage: Stage, *, done: bool) -> None:
-        """Append a line to the log."""
-        with self._lock:
-            now = time.monotonic()
-            if self._log is None or (not done and now - self._logged < LOG_SECONDS):
-                return
-            self._logged = now
-            line = {
-                "time": time.time(),
-                "stage": stage.name,
-                "done": stage.done,
-                "total": stage.total,
-                "failed": stage.failed,
-                "rate": round(stage.rate, 1),
-                "seconds": round(stage.seconds, 3),
-                "ended": done,
-            }
-            with self._log.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+    @contextmanager
+    def _logging(self, stage: Stage) -> Iterator[None]:
+        """Append a line to the log at once, and then one a second."""
+        is_over = threading.Event()
+
+        def log() -> None:
+            self._append(stage, ended=False)
+            while not is_over.wait(LOG_SECONDS):
+                self._append(stage, ended=False)
+
+        thread = threading.Thread(target=log, daemon=True)
+        if self._log is not None:
+            thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            if self._log is not None:
+                thread.join()
+
+    def _append(self, stage: Stage, *, ended: bool) -> None:
+        if self._log is None:
+            return
+        left = None if stage.total is None or not stage.done else stage.total - stage.done
+        line = {
+            "time": time.time(),
+            "stage": stage.name,
+            "done": stage.done,
+            "total": stage.total,
+            "failed": stage.failed,
+            "rate": round(stage.rate, 1),
+            "seconds": round(stage.seconds, 3),
+            "remaining_seconds": None if left is None else round(left / stage.rate, 1),
+            "ended": ended,
+        }
+        with self._log.open("a") as file:
+            file.write(json.dumps(line) + "\n")

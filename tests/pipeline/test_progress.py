@@ -2,12 +2,14 @@
 
 import io
 import json
+import time
 
 import pytest
 from numba import config
 from rich.console import Console
 
 from visualwords.compiling import kernel
+from visualwords.pipeline import progress as progress_module
 from visualwords.pipeline.progress import Progress
 
 
@@ -100,7 +102,7 @@ def test_a_long_summary_stays_on_its_line():
     assert output.getvalue().count("\n") == 1
 
 
-def test_a_log_has_a_line_a_second_and_one_at_the_end_of_each_stage(tmp_path):
+def test_a_log_has_a_line_at_the_start_and_at_the_end_of_each_stage(tmp_path):
     log = tmp_path / "log.jsonl"
     run_two_stages(Progress(log=log))
     lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -109,7 +111,8 @@ def test_a_log_has_a_line_a_second_and_one_at_the_end_of_each_stage(tmp_path):
         ("scan", 10, 10, 1),
         ("scan", 0, None, 0),
     ]
-    assert len(lines) <= 3, "the stages take no second"
+    assert [line["ended"] for line in lines] == [False, True] * 2, "the stages take no second"
+    assert [line["remaining_seconds"] for line in ended] == [0, None]
     assert all(line["seconds"] >= 0 and line["rate"] >= 0 for line in lines)
 
 
@@ -118,7 +121,19 @@ def test_a_log_is_continued(tmp_path):
     for _ in range(2):
         with Progress(log=log).stage("scan", 1):
             pass
-    assert len(log.read_text().splitlines()) == 2
+    assert len(log.read_text().splitlines()) == 4
+
+
+def test_a_log_goes_on_while_a_stage_waits_for_its_only_shard(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress_module, "LOG_SECONDS", 0.01)
+    log = tmp_path / "log.jsonl"
+    with Progress(log=log).stage("extract", 1024) as stage:
+        while not log.exists() or log.read_text().count("\n") < 4:
+            time.sleep(0.01)
+        stage.advance(1024)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["done"] for line in lines[:4]] == [0] * 4
+    assert (lines[-1]["done"], lines[-1]["ended"]) == (1024, True)
 
 
 def test_a_terminal_shows_rate_failures_and_a_bar_while_a_stage_runs():
