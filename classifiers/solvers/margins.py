@@ -7,18 +7,20 @@ from visualwords.classifiers.objective import Objective
 
 from .dual_problem import derivatives_by_scores
 
-__all__ = ["Margins"]
+__all__ = ["Margins", "shares"]
 
 Array = npt.NDArray[np.float64]
 
 
 class Margins:
-    """The margins of all examples, and derivatives by them.
+    """The margins of all examples for a group of classes, and derivatives by them.
 
     Parameters
     ----------
     objective : Objective
         Its loss has a dual form.
+    classes : slice
+        The classes of the group: all if the loss is coupled.
 
     Attributes
     ----------
@@ -38,33 +40,30 @@ class Margins:
         Second derivative of the dual form by a slope, without its sign.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, classes: slice) -> None:
         loss, self.y = objective.loss, objective.y
+        self._values = loss.values
         self.rows = np.arange(len(self.y))
         self.coupled = loss.coupled
         assert loss.dual_box is not None
         self.largest, self.largest_sum = loss.dual_box, loss.dual_sum
         self.shared = np.isfinite(loss.dual_sum)
         self.bounded = np.isfinite(loss.dual_box) and not self.shared
-        weight = objective.sample_weight
-        weight = np.ones(len(self.y)) if weight is None else weight
-        self.share = (weight / weight.sum())[:, None]
-        self.there = np.repeat(self.share > 0, objective.n_classes, axis=1)
+        self.share = shares(objective)[:, None]
+        self.there = np.repeat(self.share > 0, classes.stop - classes.start, axis=1)
         self.curvature: float | Array = loss.dual_curvature
         if self.shared:
             self.curvature = np.full(self.there.shape, loss.dual_curvature)
             self.curvature[self.rows, self.y] = 0
         elif self.coupled:
             self.there[self.rows, self.y] = False
+        else:
+            is_own = self.y[:, None] == np.arange(classes.start, classes.stop)
+            self.signs = np.where(is_own, -1.0, 1.0)
 
     def linear(self, scores: Array) -> Array:
         """Compute the margins minus the margins at scores of 0."""
-        own = scores[self.rows, self.y]
-        if self.coupled:
-            return scores - own[:, None]
-        margins = scores.copy()
-        margins[self.rows, self.y] = -own
-        return margins
+        return scores - scores[self.rows, self.y][:, None] if self.coupled else self.signs * scores
 
     def of(self, scores: Array) -> Array:
         """Compute the margins."""
@@ -73,9 +72,21 @@ class Margins:
             margins[self.rows, self.y] = 0
         return margins
 
+    def losses(self, scores: Array) -> Array:
+        """Compute the loss of each example, summed over the classes of the group."""
+        if self.coupled:
+            return np.asarray(self._values(scores, self.y), np.float64)
+        margins = np.maximum(self.of(scores), 0)
+        slopes = np.full_like(margins, self.largest)
+        if self.curvature:
+            slopes = np.minimum(margins / self.curvature, self.largest)
+        return (slopes * margins - self.curvature / 2 * slopes**2).sum(axis=1)
+
     def by_scores(self, slopes: Array) -> Array:
         """Compute the derivatives of the mean loss by the scores."""
-        return derivatives_by_scores(slopes * self.share, self.y, self.coupled)
+        if self.coupled:
+            return derivatives_by_scores(slopes * self.share, self.y, coupled=True)
+        return slopes * self.share * self.signs
 
     def changes(self, w: Array, pull: Array) -> Array:
         """Compute the changes of slopes with curvatures ``w``; shared slopes keep their sum."""
@@ -92,13 +103,21 @@ class Margins:
         return np.where(w.any(axis=1), w.sum(axis=1), 1.0)
 
     def between(self, w: Array, rows: slice, k: int, m: int) -> Array:
-        """Compute ``B_km``, the second derivative by ``s_k`` and ``s_m``, of a block's examples."""
+        """Compute ``B_km``, the second derivative by ``s_k`` and ``s_m``, of a block's examples.
+
+        The loss is coupled.
+        """
         w, y = w[rows], self.y[rows]
         if self.shared:
             others = np.delete(w, k, axis=1).sum(axis=1) if k == m else -w[:, m]
             return w[:, k] * (others / self._totals(w))
-        if not self.coupled:
-            return w[:, k] * (k == m)
         if k == m:
             return w[:, k] + (y == k) * w.sum(axis=1)
         return -(w[:, k] * (y == m) + w[:, m] * (y == k))
+
+
+def shares(objective: Objective) -> Array:
+    """Return the weight of each example in the mean, shape (n,)."""
+    weight = objective.sample_weight
+    weight = np.ones(objective.n_samples) if weight is None else weight
+    return np.asarray(weight / weight.sum(), np.float64)

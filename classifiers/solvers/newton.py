@@ -134,7 +134,7 @@ def _hessian(objective: Objective, W: Weights) -> Array:
         add = partial(_add_products, hessian, curvatures, X)
         for _ in objective.map(add, range(n_classes)):
             pass
-    if objective.loss.coupled:
+    if objective.loss.coupled and objective.fit_intercept:
         # No loss changes when all intercepts do alike.
         hessian[:, -1, :, -1] += max(1e-300, float(np.einsum("kiki->", hessian))) / hessian.size
     matrix = hessian.reshape(n_classes * width, -1)

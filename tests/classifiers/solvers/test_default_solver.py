@@ -45,6 +45,15 @@ def test_small_data_sets_as_they_come(name, standardize, estimator):
         assert values[0] == pytest.approx(values[1], rel=2 * tol)
 
 
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "crammer_singer", "one_vs_rest"])
+def test_weights_of_very_different_size_and_hardly_any_penalty(loss):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 20)), np.arange(80) % 3
+    weight = 10.0 ** rng.uniform(-9, 0, 80)
+    model = LinearSVM(1e-7, loss=loss, standardize=True).fit(X, y, weight)
+    assert model.gap_ <= 1e-3 * model.loss_curve_[-1]
+
+
 @pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "one_vs_rest"])
 def test_digits_with_hardly_any_penalty(loss):
     X, y = load_digits(return_X_y=True)

@@ -44,6 +44,14 @@ def test_the_default_softmax_is_as_low_as_scipy(columns, alpha, dtype):
     assert model.gap_ <= 1e-4 * objective.value(W)
 
 
+def test_steps_without_intercepts_are_few():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 8)) * np.geomspace(1e-2, 1e2, 8), np.arange(60) % 3
+    model = Softmax(1e-4, fit_intercept=False, solver=Newton(tol=1e-6, max_iter=30)).fit(X, y)
+    assert model.gap_ <= 1e-6 * model.loss_curve_[-1]
+    assert not model.intercept_.any()
+
+
 def test_many_classes_take_few_rows_at_a_time(monkeypatch):
     X = np.random.default_rng(0).normal(size=(90, 3))
     y = np.arange(90) % 9
