@@ -169,14 +169,14 @@ def export_feature(store: Folder, feature: str, file: Path) -> int:
         )
     rows = found[0]
     digests, places = rows.everything()
+    names = [digest.tobytes().hex() for digest in digests]
     matrix = np.asarray(rows.matrix(places))
     buffer = io.BytesIO()
     if file.suffix == ".npz":
-        np.savez(buffer, digests=digests.view("S16"), rows=matrix)
+        np.savez(buffer, digests=np.array(names, "U32"), rows=matrix)
     elif file.suffix in (".parquet", ".csv"):
-        names = ["digest", *(f"{rows.name}{k}" for k in range(matrix.shape[1]))]
-        columns = [pa.array([d.tobytes().hex() for d in digests]), *map(pa.array, matrix.T.copy())]
-        table = pa.table(columns, names=names)
+        columns = {f"{rows.name}{k}": column for k, column in enumerate(matrix.T.copy())}
+        table = pa.table({"digest": names, **columns})
         (pq.write_table if file.suffix == ".parquet" else pc.write_csv)(table, buffer)
     else:
         raise ValueError(f"{file}: expected a name that ends in .parquet, .npz or .csv")

@@ -1,0 +1,52 @@
+"""The package works where the modules that only POSIX systems have are missing."""
+
+import subprocess
+import sys
+
+# What is taken away are modules and functions that Windows lacks. filelock and psutil have code for
+# each system and choose it when they are imported, so they are imported before.
+PROGRAM = """
+import os
+import sys
+
+import filelock
+import psutil
+
+POSIX = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "crypt", "spwd", "syslog")
+for name in POSIX:
+    sys.modules[name] = None  # an import raises ImportError from now on
+for name in ("fork", "forkpty", "getuid", "geteuid", "getgid", "mkfifo", "sysconf", "wait3"):
+    delattr(os, name)
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import visualwords
+
+for folder in ("features", "classifiers", "pipeline"):
+    package = importlib.import_module(f"visualwords.{folder}")
+    for module in pkgutil.walk_packages(package.__path__, f"visualwords.{folder}."):
+        importlib.import_module(module.name)
+
+from visualwords.pipeline.cli import main
+from visualwords.pipeline.sample import write_sample_images
+
+images, run = Path(sys.argv[1], "images"), Path(sys.argv[1], "run")
+write_sample_images(images)
+command = ["run", str(images / "test"), "--out", str(run), "--set", "words.n_words=10"]
+command += ["--no-report", "--jobs", "2"]
+assert main(command) == 0
+photographs = str(next((images / "test").iterdir()))
+assert main(["predict", str(run), photographs, "--out", str(run / "found.csv")]) == 0
+assert main(["store", "verify", str(run / "store")]) == 0
+assert not [name for name in POSIX if sys.modules[name] is not None]
+"""
+
+
+def test_the_demo_runs_without_the_modules_of_posix(tmp_path):
+    command = [sys.executable, "-W", "error", "-c", PROGRAM, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "run" / "metrics.json").exists()
+    assert "hue+hog+words" in done.stdout
