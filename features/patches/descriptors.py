@@ -114,14 +114,15 @@ class PatchDescriptors(Sequence[FloatArray]):
         values : ndarray of shape (total, n_numbers) or None
             The values of all parts where they lie in one array already; None copies them.
         n_numbers : int
-            Of a descriptor.
+            Of a descriptor, where there are no parts.
         """
         if len(parts) == 1:
             return parts[0]
         counts = [np.zeros(1, np.int64), *(np.diff(part.offsets) for part in parts)]
         if values is None:
-            empty = np.empty((0, n_numbers), np.float32)
-            values = np.concatenate([empty, *(part.values for part in parts)])
+            values = np.empty((0, n_numbers), np.float32)
+            if parts:
+                values = np.concatenate([part.values for part in parts])
         no_place = np.empty((0, N_COORDINATES), np.float32)
         no_shape = np.empty((0, 2), np.int64)
         return cls(

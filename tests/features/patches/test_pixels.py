@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from skimage import data
 
-from visualwords.features import BagOfVisualWords, PixelPatches
+from visualwords.features import BagOfVisualWords, PatchDescriptors, PixelPatches
 
 PHOTO = data.astronaut()
 IMAGES = np.stack([PHOTO[y : y + 32, 3 * y : 3 * y + 32] for y in range(0, 120, 10)])
@@ -62,6 +62,8 @@ def test_images_of_any_shape_come_together_as_alone():
         assert_array_equal(described[i : i + 1].positions, positions)
     assert_array_equal(described.without_patches, [4])
     assert PixelPatches(4).transform([]).values.shape == (0, 48)
+    again = PatchDescriptors.joined([described[:2], described[2:]])
+    assert_array_equal(again.values, described.values)
 
 
 @pytest.mark.parametrize(
