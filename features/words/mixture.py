@@ -14,7 +14,7 @@ from visualwords.compiling import kernel
 from visualwords.features.checks import check_integer, check_real
 from visualwords.threads import row_blocks, worker_threads
 
-from .distances import MATH, DoubleArray, check_finite
+from .distances import MATH, DoubleArray, IntArray, check_finite
 from .vocabulary import VisualVocabulary
 
 __all__ = ["GaussianVocabulary", "Gaussians", "powers_of"]
@@ -133,10 +133,27 @@ class GaussianVocabulary(BaseEstimator):
         self.weights_ = mixture.weights
         return self
 
+    def predict(self, X: npt.ArrayLike) -> IntArray:
+        """Return the number of the word that has the greatest share in every descriptor.
+
+        Parameters
+        ----------
+        X : array of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n,), int32
+        """
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        nearest, gaussians = np.empty(len(rows), np.int32), self.gaussians
+        for block in row_blocks(len(rows), ROWS_PER_TASK):
+            nearest[block] = gaussians.shares(powers_of(rows[block]))[0].argmax(axis=1)
+        return nearest
+
     @property
     def gaussians(self) -> "Gaussians":
         """The mixture, prepared for :meth:`Gaussians.shares`."""
-        check_is_fitted(self)
         return Gaussians(self.weights_, self.words_, self.variances_)
 
 

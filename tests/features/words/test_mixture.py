@@ -42,6 +42,7 @@ def test_the_mixture_is_that_of_scikit_learn(rows):
     assert_allclose(ours.words_, peer.means_, atol=5e-3)
     assert_allclose(ours.variances_, peer.covariances_, rtol=2e-2)
     assert_allclose(ours.weights_, peer.weights_, atol=1e-3)
+    assert (ours.predict(rows) == peer.predict(rows)).mean() > 0.999
 
 
 def test_the_likelihood_rises(rows):
