@@ -15,7 +15,14 @@ from .store.descriptions import FILES, key_of, read_description, write_descripti
 from .store.files import DamagedError, Folder
 from .store.shards import DIGEST_BYTES, Digests
 
-__all__ = ["FeatureRef", "describe_feature", "keep_feature", "load_feature", "reader_name"]
+__all__ = [
+    "FeatureRef",
+    "describe_feature",
+    "keep_feature",
+    "keep_features",
+    "load_feature",
+    "reader_name",
+]
 
 LEARNED, LEARNED_FROM = FILES
 
@@ -101,6 +108,16 @@ def keep_feature(
             record["learned_from"] = len(learned_from)
         write_description(store, ref.folder, record, files)
     return ref
+
+
+def keep_features(
+    features: Mapping[str, BaseEstimator], store: Folder, reader: Reader
+) -> dict[str, FeatureRef]:
+    """Write features that are ready to transform into the store, and return references."""
+    return {
+        name: keep_feature(store, name, feature, reader, describe_feature(feature, reader), None)
+        for name, feature in features.items()
+    }
 
 
 def load_feature(store: Folder, ref: FeatureRef, reader: Reader) -> Any:

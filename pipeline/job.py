@@ -15,7 +15,7 @@ from .duplicates import HASH, make_hash
 from .engine import Workers
 from .extract import Plan, compute, plan
 from .extraction import Extraction
-from .features import reader_name
+from .features import keep_features, reader_name
 from .learn import learn
 from .progress import Progress
 from .reader import Reader
@@ -60,6 +60,8 @@ class Options:
         Address of Dask's scheduler or of the Ray cluster.
     part : (int, int) or None
         (i, n): compute the i-th of n parts of the images, from 1.
+    is_learned : bool
+        The features are fitted already; nothing is learned from these images.
     """
 
     n_jobs: int | None = -1
@@ -72,6 +74,7 @@ class Options:
     engine: str | None = None
     scheduler: str | None = None
     part: tuple[int, int] | None = None
+    is_learned: bool = False
 
     @property
     def workers(self) -> Workers:
@@ -106,17 +109,21 @@ def plan_source(
             stage.advance(images.num_rows)
             stage.summary = ", ".join(f"{c['counts']} {c['values']}" for c in counts)
     training = training_images(images)
-    refs, decoded = learn(
-        {**make_features(training), HASH: make_hash()},
-        training,
-        source,
-        folder,
-        reader,
-        options.progress,
-        seed=options.seed,
-        relearn=options.relearn,
-        n_jobs=options.n_jobs,
-    )
+    features = {**make_features(training), HASH: make_hash()}
+    if options.is_learned:
+        refs, decoded = keep_features(features, folder, reader), 0
+    else:
+        refs, decoded = learn(
+            features,
+            training,
+            source,
+            folder,
+            reader,
+            options.progress,
+            seed=options.seed,
+            relearn=options.relearn,
+            n_jobs=options.n_jobs,
+        )
     images = part_of(images, options.part)
     with options.progress.stage("plan", images.num_rows) as stage:
         todo = plan(source, images, refs, folder, options.retry)

@@ -301,7 +301,8 @@ class Run:
         source = open_source(test, **columns)
         reader = Reader(*trained["reader"])
         features = self._models.load_features(trained)
-        extraction = extract_source(source, self.store, lambda _: features, reader, self.options)
+        options = replace(self.options, is_learned=True)
+        extraction = extract_source(source, self.store, lambda _: features, reader, options)
         unknown = sorted(set(extraction.labels().tolist()) - set(trained["classes"]))
         if unknown:
             raise SourceError(

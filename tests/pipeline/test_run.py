@@ -145,6 +145,16 @@ def test_added_images_never_change_the_split_of_others(crops, test_crops, tmp_pa
     assert set(before.values()) == {"train", "test"}
 
 
+def test_other_test_images_are_described_by_the_features_of_the_run(test_crops, folder, tmp_path):
+    expected = scores_of(folder)
+    images = shutil.copytree(test_crops, tmp_path / "other")
+    run = open_run(folder)
+    metrics = run.evaluate(images)
+    (other,) = metrics["other_tests"].values()
+    assert {name: scores["confusion"] for name, scores in other.items()} == expected
+    assert "learn" not in run.options.progress.seconds
+
+
 def test_other_test_images_are_scored_beside_those_of_the_run(crops, test_crops, folder):
     before = scores_of(folder)
     metrics = open_run(folder).evaluate(crops)
