@@ -222,7 +222,10 @@ def test_names_are_printed_as_they_are(crops, test_crops, tmp_path, capsys):
     folder = tmp_path / "[red] [/b] :cat: {x}"
     arguments = ("--test", test_crops, "--out", folder, "--features", "hue", "--jobs", 1)
     assert call("run", crops, "--no-report", *arguments) == 0
-    assert f"models     {folder}/models" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"models     {folder}/models" in printed
+    error = json.loads((folder / "metrics.json").read_bytes())["classifiers"]["Softmax"]
+    assert f"calibrated Softmax to {error['calibration_error']:.4f} (expected" in printed
     assert call("predict", folder, folder / "none.jpg") == 1
     assert f"error: {folder}/none.jpg: cannot be read" in capsys.readouterr().err
 
