@@ -114,33 +114,31 @@ def test_failures_of_another_job_count_towards_those_that_are_allowed(
     assert allowed.work.decoded == 0
 
 
-JOB = """
+# Each job is a process of its own. They are forked, so the package is imported once.
+JOBS = """
 import json, sys
-from visualwords.features import HueHistogram, BagOfVisualWords
+from multiprocessing import get_context
+from visualwords.features import HueHistogram
 from visualwords.pipeline import extract as extraction
 from visualwords.pipeline.job import extract
 extraction.SHARD_ROWS = 4
-sys.stdin.read(1)
-result = extract(sys.argv[1], sys.argv[2], [HueHistogram()], n_jobs=1)
-print(json.dumps({"ok": int(result.is_ok.sum()), **result.work.computed}))
+store, *folders = sys.argv[1:]
+context = get_context("fork")
+together = context.Barrier(len(folders))
+def job(folder):
+    together.wait()
+    result = extract(folder, store, [HueHistogram()], n_jobs=1)
+    return {"ok": int(result.is_ok.sum()), **result.work.computed}
+with context.Pool(len(folders)) as pool:
+    print(json.dumps(pool.map(job, folders, chunksize=1)))
 """
 
 
 def test_four_jobs_on_overlapping_folders_compute_each_image_once(overlapping, tmp_path):
-    command = [sys.executable, "-c", JOB]
-    jobs = [
-        subprocess.Popen(
-            [*command, str(overlapping / str(i)), str(tmp_path / "store")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for i in range(4)
-    ]
-    for job in jobs:
-        job.stdin.write("1")
-        job.stdin.flush()
-    results = [json.loads(job.communicate(timeout=120)[0]) for job in jobs]
+    folders = [str(overlapping / str(i)) for i in range(4)]
+    command = [sys.executable, "-c", JOBS, str(tmp_path / "store"), *folders]
+    jobs = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    results = json.loads(jobs.stdout)
     assert [result["ok"] for result in results] == [48] * 4
     assert sum(result["hue"] for result in results) == 120
     for i in range(4):
