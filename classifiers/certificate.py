@@ -29,7 +29,7 @@ from scipy.sparse import csr_array
 from visualwords.threads import row_blocks
 
 from .kernels.products import block_gradient, scaled_block
-from .losses import Labels, Loss
+from .losses import Labels, Loss, Scores
 from .objective import Objective, Weights
 from .scaling import Scaling
 
@@ -108,7 +108,8 @@ def certify(objective: Objective, W: Weights, dual: Dual) -> Bound:
     square = float((products.columns**2).sum()) / (2 * objective.alpha)
     # Scores, products and sums are rounded.
     rounding = 16 * ROUNDING * (value + square + float(np.abs(conjugates).sum()) + abs(offset))
-    rounding += products.error_of_scores
+    rounding += _error_of_losses(objective, scores, losses, products.errors_of_scores, share)
+    rounding += float(np.abs(A).sum(axis=1) @ products.errors_of_scores)
     rounding += float((np.abs(products.columns) @ products.errors).sum()) / objective.alpha
     rounding += len(A[0]) * float((products.errors**2).sum()) / (2 * objective.alpha)
     gap = max(0.0, value + float(conjugates.sum()) - offset + square) + rounding
@@ -150,6 +151,20 @@ def _with_intercepts(
     return ((slope + float(np.sqrt(slope**2 + 4 * (gap + left * radius)))) / 2) ** 2
 
 
+def _error_of_losses(
+    objective: Objective, scores: Array, losses: Scores, errors: Array, share: Array
+) -> float:
+    """Bound how much higher the mean loss is at scores that differ by up to ``errors``, (n,).
+
+    No loss falls with the score of another class or rises with the score of the own class. The
+    slopes at the scores do not give this bound: a margin that rounding lifts over a kink has
+    another slope.
+    """
+    worst = scores + errors[:, None]
+    worst[np.arange(len(errors)), objective.y] -= 2 * errors
+    return float(share @ np.maximum(objective.loss.values(worst, objective.y) - losses, 0))
+
+
 def _shares(objective: Objective) -> Array:
     """Give the weight of each example in the mean."""
     if objective.sample_weight is None:
@@ -168,14 +183,15 @@ def _conjugates(loss: Loss, A: Array, y: Labels, share: Array) -> Array | None:
 class _Products(NamedTuple):
     """``A^T X`` for the columns that are penalised, and bounds of what rounding takes.
 
-    ``errors``, one for each column, are of the numbers of ``columns``; ``error_of_scores`` is of
-    the mean loss. The rows are less ``origin``, and ``longest`` is the norm of the longest.
+    ``errors``, one for each column, are of the numbers of ``columns``. ``errors_of_scores``, one
+    for each example, are of its scores. The rows are less ``origin``, and ``longest`` is the norm
+    of the longest.
     """
 
     columns: Array
     origin: Array
     errors: Array
-    error_of_scores: float
+    errors_of_scores: Array
     longest: float
 
 
@@ -185,30 +201,31 @@ def _products(objective: Objective, W: Weights, A: Array) -> _Products:
     raw = W if objective.scaling is None else scaling.raw(W)
     sizes = np.abs(A).sum(axis=1)
 
-    def product(block: slice) -> tuple[Array, Array, float]:
-        rows, size, longest = scaled_block(
+    n_columns = objective.X.shape[1]
+    columns, size = np.zeros((A.shape[1], n_columns)), np.zeros(n_columns)
+    squares = np.empty(len(A))
+
+    def product(block: slice) -> tuple[Array, Array]:
+        rows, of_block, squares[block] = scaled_block(
             objective.X[block], scaling.mean, scaling.scale, sizes[block]
         )
-        return block_gradient(rows, A[block]), size, longest
+        return block_gradient(rows, A[block]), of_block
 
-    n_columns = objective.X.shape[1]
-    columns, size, longest = np.zeros((A.shape[1], n_columns)), np.zeros(n_columns), 0.0
     blocks = list(row_blocks(len(A), BLOCK_ROWS))
-    for of_block, its_size, its_longest in objective.map(product, blocks):
+    for of_block, its_size in objective.map(product, blocks):
         columns += of_block
         size += its_size
-        longest = max(longest, its_longest)
     terms = min(len(A), BLOCK_ROWS) + len(blocks) + 5
-    largest = np.abs(raw).max(axis=0)
-    raw_size = size * scaling.scale + sizes.sum() * np.abs(scaling.mean)
-    of_scores = float(largest[:-1] @ raw_size + largest[-1] * sizes.sum())
+    lengths, largest = np.sqrt(squares), np.abs(raw).max(axis=0)
+    origin_score = float(largest[:-1] @ np.abs(scaling.mean) + largest[-1])
+    of_scores = lengths * float(np.linalg.norm(largest[:-1] * scaling.scale)) + origin_score
     origin = scaling.mean if objective.scaling is None else np.zeros_like(scaling.mean)
     return _Products(
         columns,
         origin,
         ROUNDING * terms * size,
         ROUNDING * (n_columns + 4) * of_scores,
-        float(np.sqrt(longest)),
+        float(lengths.max()),
     )
 
 

@@ -134,7 +134,7 @@ def block_moments(
 
 def scaled_block(
     X: DoubleMatrix, mean: DoubleMatrix, scale: DoubleMatrix, weights: DoubleMatrix
-) -> tuple[DoubleMatrix, DoubleMatrix, float]:
+) -> tuple[DoubleMatrix, DoubleMatrix, DoubleMatrix]:
     """Scale rows and measure their sizes in one pass.
 
     Parameters
@@ -149,20 +149,20 @@ def scaled_block(
         ``(X - mean) / scale``, by a product with the inverse of the scale.
     sizes : ndarray of shape (n_features,)
         ``weights @ abs(rows)``.
-    longest : float
-        The squared norm of the longest row.
+    squares : ndarray of shape (n,)
+        The squared norm of each row.
 
     Examples
     --------
-    >>> rows, sizes, longest = scaled_block(
+    >>> rows, sizes, squares = scaled_block(
     ...     np.array([[3.0, -2.0]]), np.ones(2), np.array([1.0, 2.0]), np.array([0.5])
     ... )
-    >>> rows.tolist(), sizes.tolist(), longest
-    ([[2.0, -1.5]], [1.0, 0.75], 6.25)
+    >>> rows.tolist(), sizes.tolist(), squares.tolist()
+    ([[2.0, -1.5]], [1.0, 0.75], [6.25])
     """
-    rows, sizes = np.empty(X.shape), np.zeros(X.shape[1])
-    longest = _scale_rows(_read_only(X), mean, 1 / scale, weights, rows, sizes)
-    return rows, sizes, longest
+    rows, sizes, squares = np.empty(X.shape), np.zeros(X.shape[1]), np.empty(len(X))
+    _scale_rows(_read_only(X), mean, 1 / scale, weights, rows, sizes, squares)
+    return rows, sizes, squares
 
 
 def _read_only(array: FloatMatrix) -> FloatMatrix:
@@ -246,9 +246,9 @@ def _scale_rows(
     weights: FloatMatrix,
     rows: FloatMatrix,
     sizes: FloatMatrix,
-) -> float:
-    """Write the scaled rows, add to the sizes and return the largest squared norm."""
-    longest = 0.0
+    squares: FloatMatrix,
+) -> None:
+    """Write the scaled rows and their squared norms, and add to the sizes."""
     for i in range(len(X)):
         x, row, weight, square = X[i], rows[i], weights[i], 0.0
         for j in range(len(x)):
@@ -256,5 +256,4 @@ def _scale_rows(
             row[j] = value
             sizes[j] += weight * abs(value)
             square += value * value
-        longest = max(longest, square)
-    return longest
+        squares[i] = square

@@ -30,6 +30,8 @@ MOST_OF_THE_WAY = 0.995
 SHORTEST_STEP = 1e-6
 # No further step is made below this mean of the conditions ``a t``.
 LEAST_MU = 1e-30
+# Slopes and multipliers stay above this number, because hundreds of steps let them underflow to 0.
+LEAST = 1e-100
 # A class whose ``mu`` is below this part of the largest waits for the other classes.
 AHEAD = 1e-3
 # Relative increases of the Hessian's diagonal, until it is positive definite in spite of rounding.
@@ -143,8 +145,10 @@ class Path:
         if not length.max() > SHORTEST_STEP:
             return False
         self.V = self.V + length[:, None] * step.V
-        for name in ("S", "a", "t", "xi"):
-            setattr(self, name, getattr(self, name) + length * getattr(step, name))
+        self.S = self.S + length * step.S
+        for name in ("a", "t", "xi"):
+            moved = getattr(self, name) + length * getattr(step, name)
+            setattr(self, name, np.maximum(moved, LEAST))
         self.measure()
         return True
 
