@@ -1,10 +1,7 @@
 """From a run to one file of HTML that needs no network."""
 
 import json
-import math
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +18,13 @@ from .examples import examples_section
 from .losses import losses_section
 from .material import Material, score_parts
 from .model import model_section
+from .overview import overview_section
 from .pictures import Album, PictureReader
 from .sheets import sheets_section
 
 __all__ = ["report_page"]
 
 MOST_PICTURES = 1400
-VERSIONS = ("numpy", "scipy", "scikit-learn", "scikit-image", "opencv-python-headless", "numba")
 NAVIGATION = (
     ("run", "What was run"),
     ("accuracy", "Accuracy"),
@@ -36,7 +33,7 @@ NAVIGATION = (
     ("calibration", "Calibration"),
     ("examined", "Data"),
     ("model", "Model"),
-    ("sheets", "Single pictures"),
+    ("picture_sheets", "Single pictures"),
     ("atlas", "Map"),
     ("losses", "Loss"),
 )
@@ -74,25 +71,13 @@ def report_page(
         "losses": losses_section(material),
         "classes": material.classes,
     }
-    for entry in (model or {}).get("classes", []):
-        for hue in entry.get("hues", []):
-            hue["path"] = _petal(hue)
     sheets = album.sheets(pictures)
-    absent = {
-        anchor
-        for anchor, name in (
-            ("calibration", "calibration"),
-            ("model", "model"),
-            ("sheets", "picture_sheets"),
-        )
-        if not sections[name]
-    }
     return (
         environment()
         .get_template("report.html.j2")
         .render(
             title=title,
-            navigation=[entry for entry in NAVIGATION if entry[0] not in absent],
+            navigation=[entry for entry in NAVIGATION if sections.get(entry[0], True)],
             sheets=sheets,
             missing=pictures.missing,
             style=Markup(page_file("style.css")),
@@ -121,52 +106,6 @@ def as_data(value: Any) -> Markup:
     """Return JSON that can stand in a script element, whatever its texts say."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
-
-
-def overview_section(material: Material, record: Mapping[str, Any], recipe: str) -> dict[str, Any]:
-    """Return what was run, on what, and how long it took."""
-    metrics = material.metrics
-    images, seconds = metrics["images"], metrics.get("seconds", {})
-    notes = [
-        {"kind": "Note", "text": f"{name} says nothing: it is the same for all images"}
-        for name in metrics.get("silent_features", [])
-    ]
-    if images["in_train_and_test"]:
-        text = f"{images['in_train_and_test']} images are in the training and in the test set"
-        notes.insert(0, {"kind": "Warning", "text": text})
-    of_workers = metrics.get("worker_seconds", {})
-    decoding = ""
-    if of_workers.get("decode") and images["decoded"]:
-        rate = images["decoded"] / of_workers["decode"]
-        computing = sum(of_workers.values()) - of_workers["decode"]
-        decoding = (
-            f"A core decoded {rate:,.0f} images a second; computing the features took "
-            f"{computing / of_workers['decode']:.1f} times as long as decoding."
-        )
-    versions = [f"Python {platform.python_version()}", *(_version(name) for name in VERSIONS)]
-    return {
-        "version": record["version"],
-        "train": record["train"],
-        "test": record["test"],
-        "store": record["store"],
-        "tiles": [(name, images[name]) for name in ("found", "ok", "failed")]
-        + [("training", len(material.extraction.chosen("train")))]
-        + [("test", len(material.extraction.chosen("test")))]
-        + [("classes", len(material.classes))],
-        "notes": notes,
-        "seconds": list(seconds.items()),
-        "decoding": decoding,
-        "failures": list(metrics.get("failures", {}).items()),
-        "recipe": recipe,
-        "versions": "\n".join(filter(None, versions)),
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return f"{package} {version(package)}"
-    except ModuleNotFoundError:
-        return ""
 
 
 def _page_data(material: Material, album: Album, confusion: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,20 +138,3 @@ def _scores(material: Material, row: int, predicted: int, label: int) -> list[li
         return []
     parts = score_parts(model, material.test.X[row : row + 1], material.widths)[0]
     return [[k, *np.round(parts[:, k], 4).tolist()] for k in dict.fromkeys([predicted, label])]
-
-
-def _petal(hue: Mapping[str, Any]) -> str:
-    """Return the outline of a hue's piece of the wheel, beyond the middle circle or within."""
-    middle = 30
-    outer = middle + 28 * hue["share"]
-    angles = [math.radians(hue["start"] + hue["width"] * part) for part in (0.04, 0.96)]
-    corners = [
-        (radius * math.cos(angle), radius * math.sin(angle))
-        for radius, angle in (
-            (middle, angles[0]),
-            (outer, angles[0]),
-            (outer, angles[1]),
-            (middle, angles[1]),
-        )
-    ]
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners) + "Z"

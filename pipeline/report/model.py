@@ -1,6 +1,5 @@
 """The model, seen: weights of each class as edges and hues, its strongest words, the vocabulary."""
 
-import colorsys
 import re
 from typing import Any
 
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from ...features import HOG, BagOfVisualWords, HueHistogram
 from .charts import picture
 from .displays import VocabularyDisplay, WeightsDisplay
+from .hues import hue_numbers
 from .material import Material
 from .pictures import PictureReader, data_url, webp
 
@@ -53,7 +53,7 @@ def model_section(material: Material, pictures: PictureReader) -> dict[str, Any]
             seen["hog_against"] = _glyphs(display, "against", "#D55E00")
         if hues:
             hue = material.transformers[hues[0]]
-            seen["hues"] = _hue_weights(hue, effects[number, columns[hues[0]]])
+            seen["hues"] = hue_numbers(hue, effects[number, columns[hues[0]]])
         if vocabulary is not None:
             seen["words"] = _strongest_words(
                 kinds[bags[0]], effects[number, columns[bags[0]]], vocabulary
@@ -78,31 +78,6 @@ def _glyphs(display: WeightsDisplay, sign: str, colour: str) -> str:
     figure = Figure(figsize=(2.2, 2.2 * rows / columns), facecolor="white")
     display.plot(figure.add_axes((0, 0, 1, 1)), sign=sign, color=colour)
     return picture(figure)
-
-
-def _hue_weights(hue: HueHistogram, effects: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
-    """Return a colour and the effect of each hue, summed over saturations and values."""
-    sums: dict[float, float] = {}
-    for name, effect in zip(hue.get_feature_names_out(), effects, strict=True):
-        if found := re.match(r"hue([\d.]+)", name):
-            angle = float(found[1])
-            sums[angle] = sums.get(angle, 0.0) + float(effect)
-    most = max((abs(value) for value in sums.values()), default=0) or 1.0
-    width = 360 / max(len(sums), 1)
-    rows = []
-    for angle, effect in sums.items():
-        red, green, blue = colorsys.hsv_to_rgb((angle + width / 2) / 360 % 1, 0.85, 0.9)
-        rows.append(
-            {
-                "angle": round(angle + width / 2),
-                "colour": f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}",
-                "effect": effect,
-                "share": effect / most,
-                "start": angle,
-                "width": width,
-            }
-        )
-    return rows
 
 
 def _vocabulary(

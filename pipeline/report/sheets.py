@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from ...features import HOG, BagOfVisualWords, HueHistogram
 from .charts import picture
 from .displays import EvidenceDisplay, HOGDisplay
+from .hues import hue_numbers
 from .material import Material, score_parts
-from .model import _hue_weights
 from .pictures import PictureReader, data_url, fitted_into, webp
 
 __all__ = ["picture_sheet", "sheets_section"]
@@ -18,7 +18,6 @@ __all__ = ["picture_sheet", "sheets_section"]
 MISTAKES, RIGHT = 5, 3
 SIDE = 192
 CLASSES_A_SHEET = 3
-MOST_SIDE = 512
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -98,7 +97,7 @@ def picture_sheet(material: Material, row: int, pixels: Pixels) -> dict[str, Any
         if isinstance(feature, HOG):
             sheet["hog"] = _hog_picture(feature, pixels)
         elif isinstance(feature, HueHistogram):
-            sheet["hues"] = _hue_weights(feature, X[0, columns].astype(np.float64))
+            sheet["hues"] = hue_numbers(feature, X[0, columns].astype(np.float64))
         elif isinstance(feature, BagOfVisualWords) and sheet["evidence"] is None:
             weights = _weights(model, predicted, columns) - _weights(model, against, columns)
             display = EvidenceDisplay.from_weights(weights, feature, pixels)
