@@ -125,7 +125,7 @@ def run(configuration: Configuration, images: Path, *options: str) -> dict[str, 
             file = Path(folder, "recipe.toml")
             file.write_text(recipe)
             recipe = str(file)
-        command = [sys.executable, "-m", "visualwords", "run", str(images), "--json"]
+        command = [sys.executable, "-m", "visualwords", "run", str(images), "--json", "--no-report"]
         command += ["--out", str(Path(folder, "run")), "--recipe", recipe]
         start = perf_counter()
         done = subprocess.run(
