@@ -103,7 +103,9 @@ def run(
         raise typer.BadParameter("give either --test or --test-size", param_hint="--test-size")
     job = Run(out, store=store, options=work.make())
     job.run(train, test, asked.make(test_size), **columns.names())
-    if report:
+    if report and job.has_report:
+        job.options.progress.note("report", "nothing new")
+    elif report:
         job.report()
     if work.json_:
         typer.echo(json.dumps(job.metrics))

@@ -177,11 +177,13 @@ class Run:
                 "hashes": extraction.hashes and extraction.hashes.folder,
                 "recipe": asdict(recipe),
             }
-            self._replace(record, extraction)
-            self._extraction = extraction
-            self._models.write_features(store, extraction.refs, recipe.reader)
-            self._files.files.write(RECIPE, recipe_text(recipe, commented=False).encode())
-            self.metrics |= image_metrics(extraction)
+            with self.options.progress.stage("write", None) as stage:
+                self._replace(record, extraction)
+                self._extraction = extraction
+                self._models.write_features(store, extraction.refs, recipe.reader)
+                self._files.files.write(RECIPE, recipe_text(recipe, commented=False).encode())
+                self.metrics |= image_metrics(extraction)
+                stage.summary = "what became of the images, duplicates and failures"
             self._finish()
         return extraction
 
@@ -271,6 +273,9 @@ class Run:
         with self._files.alone():
             extraction, split = self._open_extraction(), TEST
             self._continue()
+            if test is None and self._files.has_predictions(self.metrics.get("predictions_crc32")):
+                self.options.progress.note("evaluate", "nothing new")
+                return self.metrics
             if test is not None:
                 extraction, split = self._extract_other(test, columns, trained), ""
             chosen = extraction.chosen(split or None)
@@ -287,7 +292,8 @@ class Run:
             if test is None:
                 kept = self.metrics.get("classifiers", trained["report"])
                 self.metrics["classifiers"] = {n: kept.get(n, {}) | scores[n] for n in scores}
-                self._files.write_predictions(extraction, predictions)
+                seal = self._files.write_predictions(extraction, predictions)
+                self.metrics["predictions_crc32"] = seal
             else:
                 others = self.metrics.setdefault("other_tests", {})
                 others[name_of(test)] = scores
@@ -333,6 +339,12 @@ class Run:
         if self._models.record() != trained:
             raise ValueError(f"{self.folder}: a job replaces the models just now; predict again")
         yield from predict_images(images, reader, features, model, top, self.options.n_jobs)
+
+    @property
+    def has_report(self) -> bool:
+        """Whether the report is there, and nothing was evaluated since it was written."""
+        is_new = "evaluate" in self.options.progress.seconds
+        return not is_new and self._files.files.exists(REPORT)
 
     def report(self, file: Path | str | None = None) -> Path:
         """Write the report of the evaluated run: one page of HTML that needs no network.

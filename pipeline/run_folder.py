@@ -1,6 +1,7 @@
 """The files of a run: read whole and checked, or refused with the command that makes them again."""
 
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,12 +160,21 @@ class RunFolder:
         self.files.write(FAILURES, as_csv(failed.select(["split", "path", "kind", "reason"])))
         self.files.write(DUPLICATES, as_csv(extraction.duplicates()))
 
-    def write_predictions(self, extraction: Extraction, predictions: Mapping[str, Any]) -> None:
-        """Write the test images with their class as labelled and as predicted."""
+    def write_predictions(self, extraction: Extraction, predictions: Mapping[str, Any]) -> int:
+        """Write the test images with their class as labelled and as predicted; return a CRC-32."""
         images = extraction.images.take(extraction.chosen("test"))
         found = {name: pa.array(labels) for name, labels in predictions.items()}
         table = pa.table({"path": images["path"], "label": images["label"], **found})
-        self.files.write(PREDICTIONS, as_csv(table))
+        data = as_csv(table)
+        self.files.write(PREDICTIONS, data)
+        return zlib.crc32(data)
+
+    def has_predictions(self, crc32: int | None) -> bool:
+        """Tell whether the predictions are there as they were written."""
+        try:
+            return zlib.crc32(self.files.read(PREDICTIONS)) == crc32
+        except (OSError, DamagedError):
+            return False
 
 
 def _is_seen_in(folder: Path, path: Path) -> bool:

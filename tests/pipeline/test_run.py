@@ -102,11 +102,24 @@ def test_predictions_agree_with_the_table_and_the_scores(original, test_crops):
 
 def test_a_second_run_decodes_nothing_and_trains_nothing(crops, test_crops, folder):
     before = models_of(folder), scores_of(folder)
+    (folder / "report.html").write_text("a report of before")
     run = open_run(folder)
     metrics = run.run(crops, test_crops, recipe())
+    assert run.has_report
     assert metrics["images"]["decoded"] == 0
-    assert "train" not in run.options.progress.seconds
+    assert not {"train", "evaluate"} & set(run.options.progress.seconds)
     assert (models_of(folder), scores_of(folder)) == before
+
+
+def test_predictions_that_are_damaged_are_made_again(crops, test_crops, folder):
+    file = folder / "predictions.csv"
+    before = file.read_bytes()
+    file.write_bytes(before.replace(b"brick", b"stone"))
+    (folder / "report.html").write_text("a report of before")
+    run = open_run(folder)
+    run.run(crops, test_crops, recipe())
+    assert file.read_bytes() == before
+    assert not run.has_report
 
 
 def test_stages_alone_do_what_run_does(crops, test_crops, original, tmp_path):
