@@ -30,6 +30,8 @@ _HOMES = {
     "LandscapeDisplay": "pipeline.report.displays",
     "VocabularyDisplay": "pipeline.report.displays",
     "WeightsDisplay": "pipeline.report.displays",
+    "Options": "pipeline.job",
+    "Recipe": "pipeline.recipe",
     "Run": "pipeline.run",
     "extract": "pipeline.job",
 }
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
         hog,
         hue_histogram,
     )
-    from .pipeline.job import extract
+    from .pipeline.job import Options, extract
+    from .pipeline.recipe import Recipe
     from .pipeline.report.displays import (
         EvidenceDisplay,
         HOGDisplay,
@@ -62,6 +65,8 @@ __all__ = [
     "HueHistogram",
     "LandscapeDisplay",
     "LinearSVM",
+    "Options",
+    "Recipe",
     "Run",
     "Softmax",
     "VisualVocabulary",

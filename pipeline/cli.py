@@ -18,6 +18,7 @@ from .cli_options import (
     Jobs,
     Json,
     Log,
+    OwnCode,
     RecipeFile,
     RecipeOptions,
     RunFolder,
@@ -28,6 +29,7 @@ from .cli_options import (
     TrainImages,
     WorkOptions,
     as_part,
+    own_code,
     with_every_kind,
     with_options,
 )
@@ -178,7 +180,7 @@ def train_command(
     run = Run.open(folder, WorkOptions(jobs=jobs, json_=json_, log=log).make())
     asked = recipe_of(run.record())
     if recipe is None:
-        asked = own_code_refused(asked, folder / "run.json")
+        asked = own_code_refused(asked, folder / "run.json", ())
     else:
         asked = replace(asked, classifiers=read_recipe(recipe).classifiers)
     for setting in set_ or []:
@@ -189,9 +191,12 @@ def train_command(
 
 
 @app.command()
+@with_options
 def evaluate(
     folder: RunFolder,
+    columns: ColumnOptions,
     test: Annotated[str | None, typer.Option(help="Other test images, scored beside.")] = None,
+    recipe: OwnCode = None,
     jobs: Jobs = -1,
     json_: Json = False,
     log: Log = None,
@@ -199,8 +204,9 @@ def evaluate(
     """Score the trained classifiers of a run."""
     from .run import Run
 
-    job = Run.open(folder, WorkOptions(jobs=jobs, json_=json_, log=log).make())
-    metrics = job.evaluate(test)
+    options = WorkOptions(jobs=jobs, json_=json_, log=log).make()
+    job = Run.open(folder, options, own_code(recipe))
+    metrics = job.evaluate(test, **columns.names())
     if json_:
         typer.echo(json.dumps(metrics))
         return
@@ -213,6 +219,7 @@ def predict(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders or globs.")],
     classifier: Annotated[str | None, typer.Option(help="Its name; Softmax.")] = None,
     top: Annotated[int, typer.Option(min=1, help="So many classes of each image.")] = 1,
+    recipe: OwnCode = None,
     jobs: Jobs = -1,
     json_: Json = False,
     out: Annotated[Path | None, typer.Option(help="Write a .csv or .parquet file.")] = None,
@@ -223,7 +230,7 @@ def predict(
 
     if out is not None:
         check_table_name(out)
-    job = Run.open(folder, WorkOptions(jobs=jobs, json_=json_).make())
+    job = Run.open(folder, WorkOptions(jobs=jobs, json_=json_).make(), own_code(recipe))
     found: Any = job.predict(find_images(images), classifier=classifier, top=top)
     if out is not None:
         found = write_predictions(out, list(found))

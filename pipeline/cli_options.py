@@ -32,6 +32,10 @@ RecipeFile = Annotated[
     Path | None,
     typer.Option("--recipe", help="A recipe: a file that `visualwords init` writes, or lecture."),
 ]
+OwnCode = Annotated[
+    Path | None,
+    typer.Option("--recipe", help="A recipe whose module:Class may be used, like RUN/recipe.toml."),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", help="A value of the recipe, such as words.n_words=200; repeatable."),
@@ -189,6 +193,13 @@ def with_every_kind(arguments: list[str]) -> list[str]:
         is_bare = argument == "--retry-failed" and following.startswith("-")
         given += [argument, EVERY_KIND] if is_bare else [argument]
     return given
+
+
+def own_code(recipe: Path | None) -> set[type]:
+    """Return the classes of the user's own that a recipe names."""
+    from .recipe_file import read_recipe
+
+    return set() if recipe is None else read_recipe(recipe).own_classes
 
 
 def as_part(text: str | None) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .cli_options import RunFolder, WorkOptions
+from .cli_options import OwnCode, RunFolder, WorkOptions, own_code
 
 __all__ = ["Report", "explore", "report_command"]
 
@@ -17,18 +17,20 @@ Report = Annotated[
 def report_command(
     folder: RunFolder,
     out: Annotated[Path | None, typer.Option(help="The page; RUN/report.html.")] = None,
+    recipe: OwnCode = None,
 ) -> None:
     """Write the report of a run: one page of HTML that needs no network."""
     from .run import Run
 
-    Run.open(folder, WorkOptions().make()).report(out)
+    Run.open(folder, WorkOptions().make(), own_code(recipe)).report(out)
 
 
 def explore(
     folder: RunFolder,
     out: Annotated[Path | None, typer.Option(help="The page; RUN/explore.html.")] = None,
+    recipe: OwnCode = None,
 ) -> None:
     """Write a page to explore the loss: by hand, and on the images of a run."""
     from .run import Run
 
-    Run.open(folder, WorkOptions().make()).explore(out)
+    Run.open(folder, WorkOptions().make(), own_code(recipe)).explore(out)

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.base import BaseEstimator
 
-from .. import features as feature_classes
 from .duplicates import HASH, make_hash
 from .engine import Workers
 from .extract import Plan, compute, plan
 from .extraction import Extraction
 from .features import keep_features, reader_name
 from .learn import learn
+from .own_code import named
 from .progress import Progress
 from .reader import Reader
 from .recipe import Recipe, settled
@@ -28,7 +28,6 @@ from .store.tables import as_csv, write_table
 
 __all__ = ["Options", "extract", "extract_source", "plan_source"]
 
-NAMES = {"HueHistogram": "hue", "HOG": "hog", "BagOfVisualWords": "words"}
 TRAIN, TEST = "train", "test"
 
 MakeFeatures = Callable[[pa.Table], Mapping[str, BaseEstimator]]
@@ -309,23 +308,9 @@ def named_features(
     """Return a function that makes the features for training images, by their names."""
     if features is None:
         return replace(Recipe(), seed=seed).make_features
-    named = features if isinstance(features, Mapping) else _named(features)
+    by_name = features if isinstance(features, Mapping) else named(features)
 
     def make(training: pa.Table) -> Mapping[str, BaseEstimator]:
-        return {name: settled(f, training, seed) for name, f in named.items()}
+        return {name: settled(f, training, seed) for name, f in by_name.items()}
 
     return make
-
-
-def _named(features: Sequence[BaseEstimator]) -> dict[str, BaseEstimator]:
-    named: dict[str, BaseEstimator] = {}
-    for feature in features:
-        kind = type(feature)
-        is_ours = kind in [getattr(feature_classes, name, None) for name in NAMES]
-        name = NAMES[kind.__name__] if is_ours else kind.__name__.lower()
-        if name in named:
-            raise ValueError(
-                f"two features are named {name!r}: give a dict of name to feature instead"
-            )
-        named[name] = feature
-    return named

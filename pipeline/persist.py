@@ -3,13 +3,15 @@
 An estimator of this package is its class name, its constructor's parameters and what ``fit``
 learned, that is its attributes that end in an underscore. Values may be JSON values, arrays,
 numbers, lists, tuples and dicts of these, or further estimators of this package. One ``.npz``
-file holds the arrays and, as entry ``json``, the rest.
+file holds the arrays and, as entry ``json``, the rest. Of an estimator of others all that it holds
+is kept, where these values suffice. It is made again only for a user who names its class.
 """
 
 import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -44,9 +46,15 @@ def describe_estimator(estimator: BaseEstimator) -> dict[str, Any]:
 
 
 def save_estimator(estimator: BaseEstimator) -> bytes:
-    """Give the bytes of an ``.npz`` file; the same estimator gives the same bytes."""
+    """Give the bytes of an ``.npz`` file; the same estimator gives the same bytes.
+
+    Raises
+    ------
+    TypeError
+        If an estimator of others holds more than numbers, texts, arrays and estimators.
+    """
     arrays: Arrays = {}
-    text = json.dumps(_encode(estimator, arrays), sort_keys=True)
+    text = json.dumps(_encode_estimator(estimator, arrays), sort_keys=True)
     buffer = io.BytesIO()
     entries: dict[str, Any] = {"json": np.frombuffer(text.encode(), np.uint8), **arrays}
     np.savez(buffer, **entries)
@@ -73,16 +81,23 @@ def load_estimator(path: Path) -> Any:
         raise ValueError(f"{path}: {error}") from error
 
 
-def decode_estimator(data: bytes) -> Any:
-    """Make of the bytes that :func:`save_estimator` gave the estimator; a ValueError of others."""
+def decode_estimator(data: bytes, own: Collection[type] = ()) -> Any:
+    """Make of the bytes that :func:`save_estimator` gave the estimator; a ValueError of others.
+
+    Parameters
+    ----------
+    data : bytes
+    own : collection of type
+        Classes of others that the user named. Estimators of their packages are made as well.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             arrays = {
                 entry.filename.removesuffix(".npy"): _array_in(archive, entry)
                 for entry in archive.infolist()
             }
-        estimator = _decode(json.loads(arrays.pop("json").tobytes()), arrays)
-        if not isinstance(estimator, BaseEstimator):
+        estimator = _decode(json.loads(arrays.pop("json").tobytes()), arrays, own)
+        if not hasattr(estimator, "get_params"):
             raise ValueError("no estimator in it")
         return estimator
     except Exception as error:  # zipfile, numpy and json raise all kinds on a damaged file
@@ -134,14 +149,21 @@ def _name(estimator: BaseEstimator) -> str:
 
 def _encode_estimator(estimator: BaseEstimator, arrays: Arrays) -> dict[str, Any]:
     if not is_ours(estimator):
-        raise TypeError(f"cannot save {type(estimator).__name__}: not an estimator of this package")
+        return _encode_values(estimator, _name(estimator), arrays, is_whole=True)
     package = type(estimator).__module__.split(".")[1]
     return _encode_values(estimator, f"{package}.{type(estimator).__name__}", arrays)
 
 
-def _encode_values(estimator: BaseEstimator, name: str, arrays: Arrays) -> dict[str, Any]:
+def _encode_values(
+    estimator: BaseEstimator, name: str, arrays: Arrays, is_whole: bool = False
+) -> dict[str, Any]:
+    """Return parameters and what was learned; of an estimator of others all that it holds."""
     parameters = estimator.get_params(deep=False)
-    learned = {name: value for name, value in vars(estimator).items() if name.endswith("_")}
+    learned = {
+        name: value
+        for name, value in vars(estimator).items()
+        if name.endswith("_") or (is_whole and name not in parameters)
+    }
 
     def encode(values: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -157,24 +179,43 @@ def _encode_values(estimator: BaseEstimator, name: str, arrays: Arrays) -> dict[
     }
 
 
-def _decode(encoded: Any, arrays: Arrays) -> Any:
+def _decode(encoded: Any, arrays: Arrays, own: Collection[type]) -> Any:
     if isinstance(encoded, list):
-        return [_decode(item, arrays) for item in encoded]
+        return [_decode(item, arrays, own) for item in encoded]
     if not isinstance(encoded, dict):
         return encoded
     if "array" in encoded:
         return arrays[encoded["array"]]
     if "tuple" in encoded:
-        return tuple(_decode(item, arrays) for item in encoded["tuple"])
+        return tuple(_decode(item, arrays, own) for item in encoded["tuple"])
     if "dict" in encoded:
-        return dict(_decode(pair, arrays) for pair in encoded["dict"])
+        return dict(_decode(pair, arrays, own) for pair in encoded["dict"])
+    if ":" in encoded["class"]:
+        return _decode_own(encoded, arrays, own)
     estimator = _find_class(encoded["class"])()
     unknown = set(encoded["parameters"]) - set(estimator.get_params(deep=False))
     unknown |= {name for name in encoded["learned"] if not _is_learned(estimator, name)}
     if unknown:
         raise ValueError(f"{encoded['class']} has no {min(unknown)!r}")
     for name, value in (encoded["parameters"] | encoded["learned"]).items():
-        setattr(estimator, name, _decode(value, arrays))
+        setattr(estimator, name, _decode(value, arrays, own))
+    return estimator
+
+
+def _decode_own(encoded: Any, arrays: Arrays, own: Collection[type]) -> Any:
+    """Make an estimator of others, of the packages of the classes that the user named."""
+    module, _, name = encoded["class"].partition(":")
+    if module.partition(".")[0] not in {kind.__module__.partition(".")[0] for kind in own}:
+        raise ValueError(f"{encoded['class']} is code of your own, which no file may start")
+    kind = getattr(import_module(module), name, None)
+    if not (isinstance(kind, type) and hasattr(kind, "get_params")):
+        raise ValueError(f"no estimator {encoded['class']!r}")
+    estimator = kind(**{k: _decode(v, arrays, own) for k, v in encoded["parameters"].items()})
+    for attribute, value in encoded["learned"].items():
+        of_class = getattr(kind, attribute, None)
+        if callable(of_class) or isinstance(of_class, property):
+            raise ValueError(f"{encoded['class']} has no {attribute!r} that fit sets")
+        setattr(estimator, attribute, _decode(value, arrays, own))
     return estimator
 
 

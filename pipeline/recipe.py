@@ -1,6 +1,6 @@
 """What a job is asked to do: which features, which classifiers, which limits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pyarrow as pa
 from sklearn.base import BaseEstimator, clone
 
 from ..features import HOG
+from .own_code import as_parts, check_allowed, own_classes
 from .parts import (
     GROUPS,
     Part,
@@ -54,7 +55,8 @@ class Recipe:
 
     Attributes
     ----------
-    features, classifiers : dict of str to Part
+    features, classifiers : mapping of str to Part
+        Estimators, or a sequence of them, are taken for parts with their classes and parameters.
     seed : int
         Decides the held-out images, the images that are learned from, and the first centroids.
     test_size : float
@@ -63,19 +65,27 @@ class Recipe:
         Limits of the :class:`~visualwords.pipeline.reader.Reader`.
     """
 
-    features: Mapping[str, Part] = field(default_factory=lambda: dict(DEFAULT_FEATURES))
-    classifiers: Mapping[str, Part] = field(default_factory=lambda: dict(DEFAULT_CLASSIFIERS))
+    features: Any = field(default_factory=lambda: dict(DEFAULT_FEATURES))
+    classifiers: Any = field(default_factory=lambda: dict(DEFAULT_CLASSIFIERS))
     seed: int = 0
     test_size: float = 0.2
     max_pixels: int = Reader.max_pixels
     max_side: int = Reader.max_side
 
     def __post_init__(self) -> None:
+        for group in GROUPS:
+            object.__setattr__(self, group, as_parts(getattr(self, group)))
         for name, (kind, low, high, expected) in SETTINGS.items():
             value = getattr(self, name)
             is_number = isinstance(value, kind | int) and not isinstance(value, bool)
             if not is_number or not low <= value <= high:
                 raise RecipeError(f"{name}: expected {expected}, got {value!r}", name)
+
+    @property
+    def own_classes(self) -> set[type]:
+        """The classes that are not of this package."""
+        parts = ((getattr(self, group), group) for group in GROUPS)
+        return set().union(*(own_classes(named, group) for named, group in parts))
 
     @property
     def reader(self) -> Reader:
@@ -185,14 +195,9 @@ def recipe_of(record: Mapping[str, Any]) -> Recipe:
     return Recipe(**values)
 
 
-def own_code_refused(recipe: Recipe, file: Path) -> Recipe:
+def own_code_refused(recipe: Recipe, file: Path, own: Collection[type]) -> Recipe:
     """Return a recipe that comes from a file in a run, unless it names code that would be run."""
-    for name, part in recipe.classifiers.items():
-        if ":" in part.kind:
-            raise ValueError(
-                f"{file}: {name} is {part.kind}, code of your own, which no file of a run may "
-                "start; name it with --recipe FILE"
-            )
+    check_allowed(recipe.classifiers, own, str(file))
     try:
         recipe.make_classifiers()
     except ValueError as error:

@@ -20,20 +20,17 @@ is about to replace, and only then writes. So a job that is killed leaves files 
 that is of other matrices or models than the rest. One job at a time writes to a folder.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from .. import __version__
-from ..classifiers import ColumnStack
 from .extraction import Extraction
-from .job import TEST, TRAIN, Options, extract_source
+from .job import TEST, TRAIN, extract_source
 from .memory import peak_bytes
+from .parts import Part
 from .persist import is_ours
 from .predict import Prediction, predict_images
 from .reader import Reader
@@ -42,91 +39,23 @@ from .recipe_file import recipe_text
 from .remarks import changes, image_metrics
 from .run_folder import (
     DUPLICATES,
-    EXPLORER,
     FAILURES,
     RECIPE,
-    REPORT,
     RESULTS,
-    RunFolder,
 )
 from .run_images import check_labels, labelled_source, name_of
-from .run_models import RunModels, fingerprint
+from .run_models import fingerprint
 from .run_schema import IMAGES, METRICS, MODELS, RUN, identity_of
+from .run_view import RunView
 from .sources import SourceError, open_source
-from .store.files import DamagedError
-from .store.matrix import RowMatrix
 from .store.tables import seal_of
 from .train import evaluate, train
 
 __all__ = ["Prediction", "Run"]
 
 
-class Run:
-    """A run's folder and the stages that fill it.
-
-    Parameters
-    ----------
-    folder : Path or str
-    store : Path or str, optional
-        Path or URL of the feature store, when several runs share it; ``folder/store`` otherwise.
-    options : Options, optional
-
-    Attributes
-    ----------
-    metrics : dict
-        What ``metrics.json`` holds.
-    """
-
-    def __init__(
-        self, folder: Path | str, *, store: Path | str | None = None, options: Options | None = None
-    ) -> None:
-        self.folder = Path(folder)
-        self.options = options or Options()
-        self._files = RunFolder(self.folder)
-        self._models = RunModels(self._files)
-        self._store = store
-        self._extraction: Extraction | None = None
-        self._asked: Recipe | None = None
-        self.metrics: dict[str, Any] = {}
-
-    @classmethod
-    def open(cls, folder: Path | str, options: Options | None = None) -> Self:
-        """Open the folder of a run that was extracted before.
-
-        Raises
-        ------
-        ValueError
-            If the folder is of no run, or a file in it is damaged.
-        """
-        run = cls(folder, options=options)
-        run.record()
-        return run
-
-    # What a run holds
-
-    @property
-    def images(self) -> pa.Table:
-        """A row for each image: path, label, split, digest, status, kind, reason, attempts."""
-        return self._open_extraction().images
-
-    @property
-    def features(self) -> list[str]:
-        """Names of the features."""
-        return list(self.record()["features"])
-
-    def matrix(
-        self, features: str | Sequence[str] | None = None, *, split: str | None = None
-    ) -> RowMatrix | ColumnStack:
-        """Return the rows of the images that are ok; see :meth:`.Extraction.matrix`."""
-        return self._open_extraction().matrix(features, split=split)
-
-    def labels(self, split: str | None = None) -> npt.NDArray[np.str_]:
-        """Return the labels of the images that are ok, in the order of the rows of a matrix."""
-        return self._open_extraction().labels(split)
-
-    def duplicates(self) -> pa.Table:
-        """Return the images that are there twice, as in ``duplicates.csv``."""
-        return self._open_extraction().duplicates()
+class Run(RunView):
+    """A run's folder and the stages that fill it; see :class:`.RunView` for its parameters."""
 
     # Stages
 
@@ -159,6 +88,7 @@ class Run:
     ) -> Extraction:
         """Compute the rows of all images; see :meth:`run`."""
         recipe = self._asked = recipe or Recipe()
+        self._models.own |= recipe.own_classes
         source, assign = labelled_source(train, test, recipe, columns)
         store = self.store
         self._files.check(source, store)
@@ -219,7 +149,11 @@ class Run:
             Names other classifiers than those of the run.
         """
         record = self.record()
-        recipe = recipe or self._asked or own_code_refused(recipe_of(record), self.folder / RUN)
+        recipe = recipe or self._asked
+        if recipe is None:
+            own = self._models.own
+            recipe = own_code_refused(recipe_of(record), self.folder / RUN, own)
+        self._models.own |= recipe.own_classes
         with self._files.alone():
             extraction = self._open_extraction()
             self._continue()
@@ -244,6 +178,7 @@ class Run:
                     "report": report,
                     "classes": np.unique(extraction.labels(TRAIN)).tolist(),
                     "classifiers": list(classifiers),
+                    "parts": {name: asdict(part) for name, part in recipe.classifiers.items()},
                     "features": record["features"],
                     "columns": {n: extraction.matrix(n).shape[1] for n in extraction.features},
                     "reader": [recipe.max_pixels, recipe.max_side],
@@ -263,13 +198,7 @@ class Run:
         **columns : str
         """
         trained = self._models.record()
-        models = self._models.load()
-        lost = sorted(set(trained.get("unsaved", [])) - set(models))
-        if lost:
-            raise ValueError(
-                f"{lost[0]}: a classifier of your own is not kept between commands; `visualwords "
-                "run` trains and scores it, and the same in Python"
-            )
+        models = self._load_models(trained)
         with self._files.alone():
             extraction, split = self._open_extraction(), TEST
             self._continue()
@@ -299,6 +228,19 @@ class Run:
                 others[name_of(test)] = scores
             self._finish()
         return self.metrics
+
+    def _load_models(self, trained: Mapping[str, Any]) -> dict[str, Any]:
+        """Load the classifiers; those that no file can hold are trained again."""
+        models = self._models.load()
+        lost = set(trained["unsaved"]) - set(models)
+        if lost:
+            parts = trained["parts"].items()
+            mine = {n: Part(**part) for n, part in parts if any(m.startswith(n) for m in lost)}
+            self.options.progress.note("train", f"{', '.join(mine)} again, which no file can hold")
+            made = Recipe(classifiers=mine).make_classifiers()
+            again, _ = train(self._open_extraction(), made, self.options.progress)
+            self._models.unsaved |= again
+        return models | self._models.unsaved
 
     def _extract_other(
         self, test: Any, columns: Mapping[str, str], trained: Mapping[str, Any]
@@ -335,73 +277,11 @@ class Run:
         trained = self._models.record()
         reader = Reader(*trained["reader"])
         features = list(self._models.load_features(trained).values())
+        self._load_models(trained)
         model = self._models.choose(trained, classifier)
         if self._models.record() != trained:
             raise ValueError(f"{self.folder}: a job replaces the models just now; predict again")
         yield from predict_images(images, reader, features, model, top, self.options.n_jobs)
-
-    @property
-    def has_report(self) -> bool:
-        """Whether the report is there, and nothing was evaluated since it was written."""
-        is_new = "evaluate" in self.options.progress.seconds
-        return not is_new and self._files.files.exists(REPORT)
-
-    def report(self, file: Path | str | None = None) -> Path:
-        """Write the report of the evaluated run: one page of HTML that needs no network.
-
-        Parameters
-        ----------
-        file : Path or str, optional
-            ``report.html`` in the run's folder where it is left out.
-        """
-        from .report.write import write_report  # matplotlib and Jinja2 are slow to import
-
-        return self._write_page(write_report, file or self.folder / REPORT)
-
-    def explore(self, file: Path | str | None = None) -> Path:
-        """Write a page to explore the loss, ``explore.html``; see :meth:`report`."""
-        from .report.write import write_explorer
-
-        return self._write_page(write_explorer, file or self.folder / EXPLORER)
-
-    def _write_page(self, write: Callable[..., None], file: Path | str) -> Path:
-        self._continue()
-        with self.options.progress.stage(write.__name__.removeprefix("write_"), None) as stage:
-            write(self._files, self._models, self._open_extraction(), self.metrics, Path(file))
-            stage.summary = str(file)
-        return Path(file)
-
-    # Files
-
-    def record(self) -> dict[str, Any]:
-        """Return what ``run.json`` holds: the recipe, where the images are, the features."""
-        return self._files.record()
-
-    def _open_extraction(self) -> Extraction:
-        if self._extraction is None:
-            self._extraction = self._files.extraction(self.store)
-        return self._extraction
-
-    @property
-    def store(self) -> str:
-        """Path or URL of the feature store."""
-        return self._files.store() if self._store is None else str(self._store)
-
-    def _continue(self) -> None:
-        """Take over what earlier commands found, when this one is not part of a whole run."""
-        self.metrics = (
-            self.metrics or self._metrics_before() or image_metrics(self._open_extraction())
-        )
-
-    def _metrics_before(self) -> dict[str, Any] | None:
-        """Return what the folder says of the same images and features, if it does."""
-        try:
-            return self._files.metrics()
-        except DamagedError as error:
-            self.options.progress.say("replaces", str(error).partition(";")[0])
-        except ValueError:  # there are none yet
-            pass
-        return None
 
     def _finish(self) -> None:
         before = self.metrics.get("seconds", {})

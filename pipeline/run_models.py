@@ -10,12 +10,13 @@ from .extraction import Extraction
 from .features import FeatureRef, describe_feature, load_feature
 from .job import TRAIN
 from .ledger import digests_of
-from .parts import nearest
+from .own_code import check_allowed
+from .parts import Part, nearest
 from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
 from .reader import Reader
-from .recipe import Recipe
+from .recipe import Recipe, recipe_of
 from .run_folder import RunFolder
-from .run_schema import MODELS, SHAPES, check_classifier
+from .run_schema import MODELS, RUN, SHAPES, check_classifier
 from .store.descriptions import key_of
 from .store.files import DamagedError, checksum, open_folder
 from .train import feature_sets, model_name
@@ -46,6 +47,19 @@ def fingerprint(recipe: Recipe, extraction: Extraction, features: Mapping[str, s
     return digest.hexdigest()
 
 
+def _saved(estimator: Any) -> bytes | None:
+    """Return an estimator as bytes; None if it would not be the same when it is read again."""
+    try:
+        data = save_estimator(estimator)
+        if not is_ours(estimator):
+            again = decode_estimator(data, [type(estimator)])
+            if save_estimator(again) != data:
+                return None
+    except (TypeError, ValueError):
+        return None
+    return data
+
+
 def _sets(trained: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return feature_sets(list(trained["features"]))
 
@@ -61,11 +75,15 @@ class RunModels:
     ----------
     unsaved : dict of str to estimator
         Trained classifiers of the user's own, which are in no file.
+    own : set of type
+        Classes that the user named, so that files may hold estimators of them.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self.unsaved: dict[str, Any] = {}
+        self.own: set[type] = set()
+        self._features: dict[str, Any] = {}  # of the user's own, as they were computed here
 
     def record(self) -> dict[str, Any]:
         """Return what ``models.json`` holds: what was trained, on what, and the files of it."""
@@ -82,14 +100,17 @@ class RunModels:
     def write_features(self, store: str, refs: Mapping[str, FeatureRef], reader: Reader) -> None:
         """Write the features beside the models, so that prediction needs no store."""
         for name, ref in refs.items():
-            if ref.estimator is None:
-                feature = load_feature(open_folder(store), ref, reader)
-                self._folder.files.write(f"models/{name}.npz", save_estimator(feature))
+            feature = load_feature(open_folder(store), ref, reader)
+            if (data := _saved(feature)) is not None:
+                self._folder.files.write(f"models/{name}.npz", data)
+            if ref.estimator is not None:
+                self._features[name] = feature
 
     def write(self, models: Mapping[str, Any], record: Mapping[str, Any]) -> None:
-        """Write the trained classifiers of this package, then the record that seals them."""
-        self.unsaved = {name: m for name, m in models.items() if not is_ours(m)}
-        files = {name: save_estimator(m) for name, m in models.items() if is_ours(m)}
+        """Write the trained classifiers as far as they can be kept, then the record of them."""
+        saved = {name: _saved(model) for name, model in models.items()}
+        files = {name: data for name, data in saved.items() if data is not None}
+        self.unsaved = {name: model for name, model in models.items() if name not in files}
         for name, data in files.items():
             self._folder.files.write(f"models/{name}.npz", data)
         seals = {name: checksum(name, data) for name, data in files.items()}
@@ -108,6 +129,8 @@ class RunModels:
     def load(self) -> dict[str, Any]:
         """Return the trained classifiers by their names."""
         trained, models = self.record(), {}
+        parts = {name: Part(**part) for name, part in trained["parts"].items()}
+        check_allowed(parts, self.own, str(self._folder.path / MODELS))
         for names in _sets(trained):
             n_columns = sum(trained["columns"].get(name, 0) for name in names)
             for classifier in trained["classifiers"]:
@@ -118,22 +141,29 @@ class RunModels:
                     data = self._folder.files.read(f"models/{name}.npz")
                     if checksum(name, data) != trained["files"][name]:
                         raise DamagedError("the checksum is wrong")
-                    models[name] = decode_estimator(data)
-                    check_classifier(models[name], trained["classes"], n_columns)
+                    models[name] = decode_estimator(data, self.own)
+                    if is_ours(models[name]):
+                        check_classifier(models[name], trained["classes"], n_columns)
         return models | self.unsaved
 
     def load_features(self, trained: Mapping[str, Any]) -> dict[str, Any]:
         """Return the features that the models were trained on, and no others."""
         reader, features = Reader(*trained["reader"]), {}
+        parts = recipe_of(self._folder.record()).features
+        check_allowed(parts, self.own, str(self._folder.path / RUN))
         for name, folder in trained["features"].items():
             file = f"models/{name}.npz"
-            if ":" in self._folder.record()["recipe"]["features"].get(name, {}).get("kind", ""):
+            if name in self._features:
+                features[name] = self._features[name]
+                continue
+            if ":" in parts[name].kind and not self._folder.files.exists(file):
                 raise ValueError(
-                    f"{name}: a feature of your own is not kept in a run's folder, so that only "
-                    "the images of the run can be scored, by `visualwords run` and `evaluate`"
+                    f"{name}: what this feature of your own learned is in no file, since it is "
+                    "more than numbers, texts and arrays; run.evaluate and run.predict work where "
+                    "run.extract was called"
                 )
             with self._folder.naming(file, "run"):
-                feature = decode_estimator(self._folder.files.read(file))
+                feature = decode_estimator(self._folder.files.read(file), self.own)
                 if folder != f"{name}-{key_of(describe_feature(feature, reader))}":
                     raise DamagedError(
                         "not the feature that the models were trained on, or of another version"
@@ -148,12 +178,5 @@ class RunModels:
         if classifier is not None and classifier not in known:
             raise ValueError(f"no trained classifier {classifier!r}{nearest(classifier, known)}")
         models = self.load()
-        found = [
-            models.get(model_name(n, together)) for n in ([classifier] if classifier else known)
-        ]
-        found = [model for model in found if model is not None]
-        if not found:
-            raise ValueError(
-                f"{self._folder.path}: no classifier in it was kept; see `visualwords run`"
-            )
+        found = [models[model_name(n, together)] for n in ([classifier] if classifier else known)]
         return next((model for model in found if hasattr(model, "predict_proba")), found[0])

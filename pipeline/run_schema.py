@@ -67,6 +67,7 @@ SHAPES: dict[str, Any] = {
         "report": {str: dict},
         "classes": [str],
         "classifiers": [str],
+        "parts": PARTS,
         "features": {str: _is_feature_folder},
         "columns": {str: is_count},
         "reader": [is_count, is_count],

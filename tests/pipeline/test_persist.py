@@ -3,10 +3,16 @@ import json
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 
 from visualwords.classifiers import ColumnStack, LinearSVM, Softmax
 from visualwords.features import HOG, BagOfVisualWords, HueHistogram
-from visualwords.pipeline.persist import describe_estimator, load_estimator, save_estimator
+from visualwords.pipeline.persist import (
+    decode_estimator,
+    describe_estimator,
+    load_estimator,
+    save_estimator,
+)
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (6, 32, 32, 3), np.uint8)
@@ -49,9 +55,19 @@ def test_the_same_estimator_gives_the_same_bytes():
     assert save_estimator(Softmax().fit(X, Y)) == save_estimator(Softmax().fit(X, Y))
 
 
-def test_only_this_packages_estimators_are_saved():
-    with pytest.raises(TypeError, match="not an estimator of this package"):
-        save_estimator(LogisticRegression())
+def test_estimators_of_others_are_made_only_where_their_class_is_named():
+    model = LogisticRegression(C=2).fit(X, Y)
+    data = save_estimator(model)
+    with pytest.raises(ValueError, match="code of your own, which no file may start"):
+        decode_estimator(data)
+    again = decode_estimator(data, [LogisticRegression])
+    assert again.get_params() == model.get_params()
+    assert (again.predict_proba(X) == model.predict_proba(X)).all()
+
+
+def test_estimators_that_hold_other_objects_are_not_saved():
+    with pytest.raises(TypeError, match="cannot save a"):
+        save_estimator(DecisionTreeClassifier().fit([[0], [1]], [0, 1]))
     with pytest.raises(TypeError, match="cannot save a"):
         save_estimator(HueHistogram(n_bins=lambda: 3))
 

@@ -1,0 +1,87 @@
+"""Classes of the user's own: named by ``"module:Class"``, and started only by the user."""
+
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from .. import classifiers as classifier_classes
+from .. import features as feature_classes
+from .parts import NOTHING, Part, find_class, parameters_of
+from .persist import is_ours
+
+__all__ = ["as_parts", "check_allowed", "named", "own_classes"]
+
+NAMES = {"HueHistogram": "hue", "HOG": "hog", "BagOfVisualWords": "words"}
+
+
+def own_classes(parts: Mapping[str, Part], group: str) -> set[type]:
+    """Return the classes among parts that are not of this package; their modules are imported."""
+    return {find_class(part.kind, group, name) for name, part in parts.items() if ":" in part.kind}
+
+
+def check_allowed(parts: Mapping[str, Part], own: Collection[type], where: str) -> None:
+    """Refuse parts that a file of a run names, if they are code that the user did not name.
+
+    Parameters
+    ----------
+    parts : mapping of str to Part
+    own : collection of type
+        Classes that the user named.
+    where : str
+        The file.
+    """
+    for name, part in parts.items():
+        module, colon, class_name = part.kind.partition(":")
+        if colon and getattr(sys.modules.get(module), class_name, None) not in own:
+            raise ValueError(
+                f"{where}: {name} is {part.kind}, code of your own, which no file of a run may "
+                "start; name a recipe that you trust with --recipe FILE, or in Python "
+                f"own=[{class_name}]"
+            )
+
+
+def as_parts(
+    estimators: Mapping[str, Part | BaseEstimator] | Sequence[BaseEstimator],
+) -> dict[str, Part]:
+    """Return the parts of a recipe that estimators stand for."""
+    if not isinstance(estimators, Mapping):
+        estimators = named(estimators)
+    return {
+        name: part if isinstance(part, Part) else Part(**_described(part))
+        for name, part in estimators.items()
+    }
+
+
+def named(estimators: Sequence[BaseEstimator]) -> dict[str, BaseEstimator]:
+    """Return features or classifiers by their usual names, or else those of their classes."""
+    found: dict[str, BaseEstimator] = {}
+    for estimator in estimators:
+        kind = type(estimator)
+        name = kind.__name__
+        if hasattr(estimator, "transform"):
+            name = NAMES.get(name, name.lower()) if is_ours(estimator) else name.lower()
+        if name in found:
+            raise ValueError(f"two are named {name!r}: give a dict of names to them instead")
+        found[name] = estimator
+    return found
+
+
+def _described(estimator: BaseEstimator) -> dict[str, Any]:
+    kind = type(estimator)
+    is_public = kind.__name__ in (*feature_classes.__all__, *classifier_classes.__all__)
+    given = estimator.get_params(deep=False)
+    return {
+        "kind": kind.__name__
+        if is_ours(estimator) and is_public
+        else f"{kind.__module__}:{kind.__qualname__}",
+        "parameters": {name: _plain(given[name]) for name in parameters_of(kind)},
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseEstimator):
+        described = _described(value)
+        return {"kind": described["kind"], **described["parameters"]}
+    return NOTHING if value is None else value

@@ -1,0 +1,167 @@
+"""Features and classifiers of the user's own: in a run, in its files, and in later commands."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import RidgeClassifier
+
+from visualwords.features import HueHistogram
+from visualwords.pipeline.cli import main
+from visualwords.pipeline.job import Options
+from visualwords.pipeline.recipe import Recipe
+from visualwords.pipeline.run import Run
+
+MODULE = """
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+class Colours(TransformerMixin, BaseEstimator):
+    '''Mean colours, less those of the training images.'''
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def fit(self, images, y=None):
+        self.mean_ = np.mean([self._colour(image) for image in images], axis=0)
+        self._is_ready = True
+        return self
+
+    def _colour(self, image):
+        return np.atleast_3d(image).mean(axis=(0, 1)) * np.ones(3)
+
+    def transform(self, images):
+        assert self._is_ready
+        return self.scale * (np.array([self._colour(image) for image in images]) - self.mean_)
+"""
+RECIPE = """
+[features.hue]
+[features.colours]
+kind = "my_colours:Colours"
+scale = 0.5
+[classifiers.Softmax]
+kind = "SoftmaxCV"
+[classifiers.ridge]
+kind = "sklearn.linear_model:RidgeClassifier"
+[classifiers.nearest]
+kind = "sklearn.neighbors:KNeighborsClassifier"
+algorithm = "kd_tree"
+"""
+
+
+def call(*arguments) -> int:
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+@pytest.fixture
+def folder(crops, test_crops, tmp_path, monkeypatch):
+    """A run with an own feature that learns, and classifiers of which one fits into no file."""
+    (tmp_path / "my_colours.py").write_text(MODULE)
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "my_colours", raising=False)
+    command = ("run", crops, "--test", test_crops, "--out", "run", "--recipe", "recipe.toml")
+    assert call(*command, "--no-report", "--jobs", 1) == 0
+    return tmp_path / "run"
+
+
+def classes_of(folder, name):
+    with (folder / "predictions.csv").open() as file:
+        return {row["path"]: row[name] for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize("classifier", ["Softmax", "ridge", "nearest"])
+def test_predict_uses_own_classes_that_a_recipe_names(folder, test_crops, capsys, classifier):
+    expected = classes_of(folder, classifier)
+    sys.modules.pop("my_colours")  # as in a new process
+    images = [test_crops / path for path in expected]
+    command = ("predict", folder, *images, "--classifier", classifier, "--json", "--jobs", 1)
+    capsys.readouterr()
+    assert call(*command, "--recipe", folder / "recipe.toml") == 0
+    found = [json.loads(line)["classes"] for line in capsys.readouterr().out.splitlines()]
+    assert [next(iter(classes)) for classes in found] == list(expected.values())
+
+
+def test_evaluate_scores_other_images_by_own_classes(folder, test_crops, capsys):
+    before = json.loads((folder / "metrics.json").read_bytes())["classifiers"]
+    command = ("evaluate", folder, "--test", test_crops, "--recipe", "recipe.toml", "--json")
+    capsys.readouterr()
+    assert call(*command) == 0
+    (other,) = json.loads(capsys.readouterr().out)["other_tests"].values()
+    assert set(other) == {"Softmax", "ridge", "nearest"}
+    for name, scores in other.items():
+        assert scores["confusion"] == before[name]["confusion"]
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "train"])
+def test_no_file_of_a_run_starts_own_classes(folder, test_crops, capsys, command):
+    sys.modules.pop("my_colours")
+    images = [test_crops / "brick" / "00.jpg"] if command == "predict" else []
+    capsys.readouterr()
+    assert call(command, folder, *images) == 1
+    error = capsys.readouterr().err
+    assert "code of your own, which no file of a run may start; name a recipe" in error
+    assert "my_colours" not in sys.modules
+
+
+def test_python_names_own_classes(folder, test_crops):
+    from my_colours import Colours
+    from sklearn.neighbors import KNeighborsClassifier
+
+    expected = classes_of(folder, "ridge")
+    own = [Colours, RidgeClassifier, KNeighborsClassifier]
+    run = Run.open(folder, Options(n_jobs=1), own=own)
+    images = [str(test_crops / path) for path in expected]
+    found = [prediction.labels[0] for prediction in run.predict(images, classifier="ridge")]
+    assert found == list(expected.values())
+    with pytest.raises(ValueError, match="own=\\[Colours\\]"):
+        list(Run.open(folder, own=own[1:]).predict(images))
+
+
+class Brightness(TransformerMixin, BaseEstimator):
+    def __init__(self, factor=1):
+        self.factor = factor
+
+    def fit(self, images, y=None):
+        return self
+
+    def transform(self, images):
+        return np.array([[self.factor * image.mean()] for image in images])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+
+def test_instances_take_part_in_a_run(crops, test_crops, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, Brightness.__module__, sys.modules[__name__])
+    recipe = Recipe(
+        features=[HueHistogram(n_bins=5), Brightness(factor=2)],
+        classifiers={"ridge": RidgeClassifier(alpha=0.5)},
+    )
+    run = Run(tmp_path, options=Options(n_jobs=1))
+    metrics = run.run(crops, test_crops, recipe)
+    assert set(metrics["classifiers"]["ridge"]["by_features"]) == {
+        *("hue", "brightness", "hue+brightness")
+    }
+    assert run.matrix("brightness").shape == (51, 1)
+    image = str(test_crops / "brick" / "00.jpg")
+    (here,) = run.predict([image])
+    other = Run.open(tmp_path, Options(n_jobs=1), own=[Brightness, RidgeClassifier])
+    (there,) = other.predict([image])
+    assert here == there
+    scores = other.evaluate(test_crops)["other_tests"]
+    assert (
+        next(iter(scores.values()))["ridge"]["confusion"]
+        == (metrics["classifiers"]["ridge"]["confusion"])
+    )
+    again = Run(tmp_path, options=Options(n_jobs=1)).run(crops, test_crops, recipe)
+    assert again["images"]["decoded"] == 0
