@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from copy import copy
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -24,15 +23,13 @@ from visualwords.threads import row_blocks, worker_threads
 from .kernels.products import block_gradient, block_scores
 from .losses import Labels, Loss
 from .penalties import Penalty, as_penalty
+from .placed import block_rows, sums_over_blocks
 from .scaling import Scaling, StandardisedRows, Weights
 from .sources import Source, take_rows
 
 __all__ = ["Certificate", "Objective", "Weights"]
 
 T = TypeVar("T")
-
-# Large enough to hide the cost of a call from Python, small enough for the third cache.
-BLOCK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -195,14 +192,14 @@ class Objective:
         def keep(of_block: npt.NDArray[Any], y: Labels, X: npt.NDArray[Any], rows: slice) -> None:
             scores[:, rows] = of_block.T
 
-        for _ in self._blocks(W, keep):
+        for _ in self.blocks(W, keep):
             pass
         return scores.T
 
     def losses(self, W: Weights) -> npt.NDArray[np.float64]:
         """Compute the loss of every example, float64, without penalty and sample weights."""
         self._check_weights(W, self.n_classes)
-        values = list(self._blocks(W, lambda s, y, X, rows: self.loss.values(s, y)))
+        values = list(self.blocks(W, lambda s, y, X, rows: self.loss.values(s, y)))
         return np.concatenate(values).astype(np.float64)
 
     def certify(self, W: Weights) -> Certificate:
@@ -273,8 +270,7 @@ class Objective:
         self._check_weights(W, self.n_classes)
         sums, by_intercept = np.zeros(1 + len(functions)), np.zeros(self.n_classes)
         by_coef = np.zeros((self.n_classes, self.X.shape[1]))
-        compute = partial(self._sums, functions)
-        for values, columns, intercepts in self._blocks(W, compute):
+        for values, columns, intercepts in sums_over_blocks(self, functions, W):
             sums += values
             by_coef += columns
             by_intercept += intercepts
@@ -286,7 +282,7 @@ class Objective:
         gradient += self.penalty.gradient(W)
         return (sums / self._total).tolist(), gradient
 
-    def _sums(
+    def block_sums(
         self,
         functions: Sequence[Callable[[Any, Labels], Any]],
         scores: npt.NDArray[Any],
@@ -314,7 +310,7 @@ class Objective:
                 f"intercepts; got shape {W.shape}"
             )
 
-    def _blocks(self, W: Weights, function: Callable[..., T]) -> Iterator[T]:
+    def blocks(self, W: Weights, function: Callable[..., T]) -> Iterator[T]:
         """Apply a function of (scores, y, X, rows) to every block of rows, in order."""
         weights = W if self.scaling is None else self.scaling.raw(W)
         coef = weights[:, :-1].astype(self.X.dtype, order="C")
@@ -327,9 +323,7 @@ class Objective:
                 scores += self.offset[rows]
             return function(scores, self.y[rows], block, rows)
 
-        width = max(1, self.X.shape[1]) * self.X.dtype.itemsize
-        rows = row_blocks(len(self.y), int(np.clip(BLOCK_BYTES // width, 64, 4096)))
-        return self.map(compute, rows)
+        return self.map(compute, row_blocks(len(self.y), block_rows(self.X)))
 
     def map(self, function: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
         """Apply a function to items by the threads of this objective, in order."""

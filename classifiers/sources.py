@@ -4,14 +4,17 @@ A *source* is an object with ``shape``, ``dtype`` and ``len`` whose slices of ro
 as an array, a memory map or a :class:`ColumnStack`. The classifiers read it in blocks of rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-__all__ = ["ColumnStack", "Source", "is_source", "take_rows"]
+__all__ = ["ColumnStack", "MapParts", "Source", "is_source", "take_rows"]
+
+# Yields function(task) for each task, in order, computed by workers.
+MapParts = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
 class Source(Protocol):
@@ -53,6 +56,8 @@ class ColumnStack:
     parts : list of matrices
     names : list
         Of the parts; their numbers, from 0, where they have no names.
+    map_parts : callable or None
+        Lets workers compute an objective's sums; see :meth:`placed`.
 
     Raises
     ------
@@ -76,6 +81,7 @@ class ColumnStack:
             parts if isinstance(parts, Mapping) else range(len(self.parts))
         )
         self._whole: npt.NDArray[Any] | None = None
+        self.map_parts: MapParts | None = None
         if not self.parts:
             raise ValueError("ColumnStack needs at least one matrix, got none")
         for part in self.parts:
@@ -106,6 +112,11 @@ class ColumnStack:
         """Number of columns of each part."""
         return [part.shape[1] for part in self.parts]
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the parts are columns of one array."""
+        return self._whole is not None
+
     def only(self, names: Sequence[str | int]) -> "ColumnStack":
         """Return a stack of some parts, by their names, without a copy.
 
@@ -116,9 +127,28 @@ class ColumnStack:
         (5, 324)
         """
         stack = ColumnStack([self.parts[self.names.index(name)] for name in names])
-        stack.names = list(names)
+        stack.names, stack.map_parts = list(names), self.map_parts
         if stack.names == self.names:
             stack._whole = self._whole
+        return stack
+
+    def placed(self, map_parts: MapParts) -> "ColumnStack":
+        """Return a stack whose rows are read by workers, where an objective is summed over them.
+
+        Parameters
+        ----------
+        map_parts : callable
+            ``map_parts(function, tasks)`` yields ``function(task)`` for each task, in order.
+            Tasks hold stacks made by :meth:`between`.
+        """
+        stack = self.only(self.names)
+        stack.map_parts = map_parts
+        return stack
+
+    def between(self, rows: slice) -> "ColumnStack":
+        """Return the stack of some rows of parts that have a method ``take``; nothing is read."""
+        stack = ColumnStack([part.take(rows) for part in self.parts])  # type: ignore[attr-defined]
+        stack.names = self.names
         return stack
 
     def in_memory(self) -> "ColumnStack":

@@ -4,13 +4,15 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from . import interruption
 from .pools import Pool, engine_name, open_pool
 
-__all__ = ["ENGINES", "Crash", "Workers", "engine_of", "in_workers"]
+__all__ = ["ENGINES", "Crash", "Workers", "engine_of", "in_workers", "ordered_map"]
 
 ENGINES = ("threads", "processes", "dask", "ray")
 POLL_SECONDS = 1.0  # on Windows a signal is noticed between two waits
@@ -57,6 +59,7 @@ def in_workers(
     workers: Workers | int | None = None,
     *,
     alone: bool = False,
+    pool: Pool | None = None,
 ) -> Iterator[tuple[Task, T | Crash]]:
     """Apply a function to tasks by workers and yield each result as soon as it is there.
 
@@ -72,6 +75,8 @@ def in_workers(
         An int is ``n_jobs``.
     alone : bool
         Do one task at a time, and none of them twice.
+    pool : Pool, optional
+        One that is open already, of these workers.
 
     Yields
     ------
@@ -91,7 +96,7 @@ def in_workers(
     workers = workers if isinstance(workers, Workers) else Workers(workers)
     with (
         interruption.deferred(),
-        open_pool(workers.engine, workers.n_jobs, workers.scheduler) as pool,
+        _opened(workers) if pool is None else nullcontext(pool) as pool,
     ):
         lost: list[Task] = list(tasks) if alone else []
         if not alone:
@@ -105,6 +110,48 @@ def in_workers(
         for task in lost:
             interruption.check()
             yield task, _alone(function, task, pool)
+
+
+@contextmanager
+def ordered_map(
+    workers: Workers | int | None,
+) -> Iterator[Callable[[Callable[[Any], T], Iterable[Any]], Iterator[T]]]:
+    """Open workers for a function that maps functions over tasks and yields results in order.
+
+    Raises
+    ------
+    ChildProcessError
+        If a task kills its worker, twice.
+
+    Examples
+    --------
+    >>> with ordered_map(2) as map_:
+    ...     list(map_(abs, [-1, 2]))
+    [1, 2]
+    """
+    workers = workers if isinstance(workers, Workers) else Workers(workers)
+    with _opened(workers) as pool:
+
+        def map_(function: Callable[[Any], T], tasks: Iterable[Any]) -> Iterator[T]:
+            results: dict[int, T] = {}
+            turn, of_number = 0, partial(_second, function)
+            for (i, _), result in in_workers(of_number, enumerate(tasks), workers, pool=pool):
+                if isinstance(result, Crash):
+                    raise ChildProcessError(f"a worker process died twice: {result.reason}")
+                results[i] = result
+                while turn in results:
+                    yield results.pop(turn)
+                    turn += 1
+
+        yield map_
+
+
+def _second(function: Callable[[Any], T], task: tuple[int, Any]) -> T:
+    return function(task[1])
+
+
+def _opened(workers: Workers) -> AbstractContextManager[Pool]:
+    return open_pool(workers.engine, workers.n_jobs, workers.scheduler)
 
 
 def engine_of(workers: Workers | int | None) -> str:

@@ -169,7 +169,9 @@ class Run(RunView):
             for classifier in classifiers.values():
                 if is_ours(classifier) and "n_jobs" in classifier.get_params():
                     classifier.set_params(n_jobs=self.options.n_jobs)
-            models, report = train(extraction, classifiers, self.options.progress)
+            models, report = train(
+                extraction, classifiers, self.options.progress, self.options.workers
+            )
             self._files.remove(*RESULTS, MODELS)
             self._models.write(
                 models,

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from ..classifiers import ColumnStack, expected_calibration_error
+from .engine import Workers, engine_of, ordered_map
 from .extraction import Extraction
 from .progress import Progress
 
@@ -42,6 +43,23 @@ def model_name(classifier: str, features: Sequence[str]) -> str:
     return f"{classifier}-{'+'.join(features)}"
 
 
+@contextmanager
+def training_columns(
+    extraction: Extraction, workers: Workers | int | None
+) -> Iterator[ColumnStack]:
+    """Open all matrices of the training images, for threads or for other workers.
+
+    Other workers read the rows in the store themselves, unless the rows fit into memory here:
+    then threads are faster, and the result has the same bits.
+    """
+    stack = columns(extraction, "train")
+    if engine_of(workers) == "threads" or stack.is_in_memory:
+        yield stack
+        return
+    with ordered_map(workers) as map_:
+        yield stack.placed(map_)
+
+
 def columns(extraction: Extraction, split: str | None) -> ColumnStack:
     """Return all matrices side by side: in memory where they fit, else streamed from the store."""
     parts = {name: extraction.matrix(name, split=split) for name in extraction.features}
@@ -51,7 +69,10 @@ def columns(extraction: Extraction, split: str | None) -> ColumnStack:
 
 
 def train(
-    extraction: Extraction, classifiers: Mapping[str, BaseEstimator], progress: Progress
+    extraction: Extraction,
+    classifiers: Mapping[str, BaseEstimator],
+    progress: Progress,
+    workers: Workers | int | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Train every classifier on every feature set.
 
@@ -60,6 +81,8 @@ def train(
     extraction : Extraction
     classifiers : mapping of str to estimator
     progress : Progress
+    workers : Workers or int or None
+        Processes, Dask and Ray sum the objectives where the rows lie.
 
     Returns
     -------
@@ -73,8 +96,10 @@ def train(
     sets = feature_sets(extraction.features)
     models: dict[str, Any] = {}
     report: dict[str, Any] = {}
-    with progress.stage("train", len(sets) * len(classifiers)) as stage:
-        whole = columns(extraction, "train")
+    with (
+        progress.stage("train", len(sets) * len(classifiers)) as stage,
+        training_columns(extraction, workers) as whole,
+    ):
         for names in sets:
             X = whole.only(names)
             for name, classifier in classifiers.items():

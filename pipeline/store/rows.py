@@ -11,12 +11,13 @@ import threading
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .descriptions import DESCRIPTION
-from .files import DamagedError, Folder
+from .files import DamagedError, Folder, open_folder
 from .matrix import FloatArray, IntArray, Places, RowMatrix
 from .shards import (
     DIGEST_BYTES,
@@ -81,6 +82,15 @@ class FeatureRows:
         self._last: tuple[int, FloatArray] | None = None
         self._lock = threading.Lock()
         self.refresh()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Send to workers what opens the shards, and neither digests nor failures."""
+        names = ("name", "key", "folder", "_shards")
+        return {name: getattr(self, name) for name in names} | {"store": self.store.absolute_url}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, store=open_folder(state["store"]))
+        self._opened, self._last, self._lock = {}, None, threading.Lock()
 
     @property
     def n_columns(self) -> int:

@@ -1,0 +1,53 @@
+"""Training over the rows of a store: the same models on any engine, in bounded memory."""
+
+import numpy as np
+import pytest
+
+from visualwords.classifiers import placed
+from visualwords.pipeline import train
+from visualwords.pipeline.job import Options
+from visualwords.pipeline.parts import Part
+from visualwords.pipeline.recipe import Recipe
+from visualwords.pipeline.run import Run
+from visualwords.pipeline.sources import ArraySource
+
+SOLVER = {"standardize": "parts", "solver": {"kind": "PrimalDual", "max_iter": 5}}
+CLASSIFIERS = {name: Part(name, SOLVER) for name in ("Softmax", "LinearSVM")}
+HOG = Part("HOG", {"pixels_per_cell": [4, 4], "image_size": [32, 32]})  # 1764 columns
+RECIPE = Recipe({"hue": Part("HueHistogram"), "hog": HOG}, classifiers=CLASSIFIERS, test_size=0.1)
+
+
+def labelled_images(n: int) -> ArraySource:
+    """Noise with a pattern of its class in it."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, n)
+    pixels = rng.integers(0, 120, (n, 32, 32, 3), np.uint8)
+    for image, label in zip(pixels, labels, strict=True):
+        image[8 * label : 8 * label + 12, ::4] += 60
+    return ArraySource(pixels, labels.astype(str))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_engine_trains_the_same_models(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(placed, "BLOCKS_OF_A_TASK", 1)
+    monkeypatch.setattr(train, "IN_MEMORY_BYTES", 0)
+    images, models = labelled_images(1500), {}
+    Run(tmp_path / "first", store=tmp_path / "store").extract(images, None, RECIPE)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        for engine, scheduler in {
+            "threads": None,
+            "processes": None,
+            "dask": cluster.scheduler_address,
+        }.items():
+            options = Options(2, engine=engine, scheduler=scheduler)
+            run = Run(tmp_path / engine, store=tmp_path / "store", options=options)
+            assert run.extract(images, None, RECIPE).work.decoded == 0
+            run.train()
+            files = sorted((tmp_path / engine / "models").glob("*+*.npz"))
+            models[engine] = [file.read_bytes() for file in files]
+    assert len(models["threads"]) == 2
+    assert models["processes"] == models["threads"]
+    assert models["dask"] == models["threads"]
