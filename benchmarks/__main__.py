@@ -12,7 +12,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "lecture": ("lecture",),
     "recognition": ("table",),
     "certificates": ("certificates",),
-    "reliability": ("damage", "images", "eight_jobs", "dask_kills", "ray_jobs"),
+    "reliability": (
+        *("damage", "hostile", "faults", "kills", "images"),
+        *("eight_jobs", "dask_kills", "ray_jobs"),
+    ),
     "duplicates": ("near_duplicates",),
     "size": ("changes",),
     "report": ("pages",),

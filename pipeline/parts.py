@@ -4,6 +4,7 @@ import difflib
 import importlib
 import inspect
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -38,6 +39,7 @@ __all__ = [
 
 GROUPS = ("features", "classifiers")
 NOTHING = "none"  # TOML has no word for None
+MAX_PIXELS = 1 << 24  # of an image that is described to check parameters
 METHODS = {"features": "transform", "classifiers": "predict"}
 
 
@@ -114,6 +116,8 @@ def check_values(name: str, estimator: BaseEstimator, group: str) -> None:
                 getattr(estimator, check)()
         if group == "features" and is_ours(estimator) and not get_tags(estimator).requires_fit:
             size = getattr(estimator, "image_size", None) or (64, 64)
+            if math.prod(size) > MAX_PIXELS:
+                raise ValueError(f"image_size: expected at most {MAX_PIXELS} pixels, got {size}")
             estimator.transform([np.zeros((*size, 3), np.uint8)])
     except (TypeError, ValueError) as error:
         message = str(error).removeprefix("image 0: ")
@@ -174,7 +178,7 @@ def find_class(kind: str, group: str, name: str = "") -> Any:
         sys.path.append(os.getcwd())
     try:
         found = getattr(importlib.import_module(module), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         message = f"{kind}: {error}; expected module:Class that can be imported"
         raise RecipeError(message, *where) from error
     method = METHODS[group]

@@ -22,6 +22,7 @@ from .parts import (
     usual_parameters,
 )
 from .recipe import DEFAULT_CLASSIFIERS, DEFAULT_FEATURES, SETTINGS, Recipe
+from .store.files import LocalFolder
 
 __all__ = ["read_recipe", "recipe_text"]
 
@@ -63,7 +64,7 @@ def read_recipe(file: Path | str) -> Recipe:
     if Path(file).name == str(file) and shipped.exists() and not Path(file).exists():
         file = shipped
     try:
-        text = Path(file).read_bytes().decode()
+        text = LocalFolder(Path(file).parent).read(Path(file).name).decode()
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"{file}: not a TOML file: {error}") from error

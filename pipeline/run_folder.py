@@ -94,7 +94,8 @@ class RunFolder:
         """Return what ``run.json`` holds: the recipe, where the images are, the features."""
         with self.naming(RUN, "run"):
             record = self.files.read_record(RUN, SHAPES[RUN])
-            recipe_of(record)
+            if set(recipe_of(record).features) != set(record["features"]):
+                raise DamagedError("its features are not those of its recipe")
             return record
 
     def metrics(self) -> dict[str, Any]:

@@ -107,9 +107,10 @@ def check_classifier(model: Any, classes: list[str], n_columns: int) -> None:
     }
     if np.asarray(getattr(model, "classes_", ())).tolist() != classes:
         raise DamagedError("its classes are not those of the training images")
-    for name, shape in shapes.items():
-        array = getattr(model, name, None)
-        if array is None and name in ("center_", "unit_"):
-            continue
+    is_scaled = hasattr(model, "center_") or hasattr(model, "unit_")
+    for name in ("coef_", "intercept_", *(("center_", "unit_") if is_scaled else ())):
+        array, shape = getattr(model, name, None), shapes[name]
         if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != np.float64:
             raise DamagedError(f"{name}: expected float64 weights of shape {shape}")
+    if is_scaled and not (model.unit_ > 0).all():
+        raise DamagedError("unit_: expected numbers above 0")

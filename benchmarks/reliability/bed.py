@@ -92,12 +92,13 @@ class Bed:
     run: Path
 
     def do(self, name: str, seconds: float = HANG_SECONDS) -> Outcome:
-        """Do one of the commands run, extract, train, evaluate, predict, verify and repair."""
+        """Do run, small run (two features), extract, train, evaluate, predict, verify or repair."""
         run = str(self.run)
         picture = str(self.images / "red" / "00.png")
         again = [str(self.images), "--out", run, *OPTIONS]
         arguments = {
-            "run": ["run", *again],
+            "run": ["run", *again, "--no-report"],
+            "small run": ["run", *again, "--features", "hue,words", "--no-report"],
             "extract": ["extract", *again],
             "train": ["train", run, "--jobs", "1"],
             "evaluate": ["evaluate", run, "--jobs", "1"],

@@ -135,11 +135,10 @@ def trial(folder: Path, number: int, whole: Bed, expected: dict[str, Any]) -> tu
     return kind, found, f"{number}: {kind} of {names}, then {name}: {found}: {details.strip()}"
 
 
-def trials(folder: Path, n: int) -> tuple[Counter[tuple[str, str]], list[str]]:
+def trials(whole: Bed, folder: Path, n: int) -> tuple[Counter[tuple[str, str]], list[str]]:
     """Return how often what became of each kind of damage, and the details of what is wrong."""
     counts: Counter[tuple[str, str]] = Counter()
     wrong = []
-    whole = make_bed(folder)
     expected = {name: whole.numbers(name, whole.do(name)) for name in COMMANDS}
     for number in range(n):
         kind, found, details = trial(folder, number, whole, expected)
@@ -150,7 +149,7 @@ def trials(folder: Path, n: int) -> tuple[Counter[tuple[str, str]], list[str]]:
 
 def report(n: int = 1000) -> None:
     with tempfile.TemporaryDirectory() as root:
-        counts, wrong = trials(Path(root), n)
+        counts, wrong = trials(make_bed(Path(root)), Path(root), n)
     print(*wrong, sep="\n")
     for kind in (*KINDS, "swap"):
         texts = [f"{count} {found}" for (k, found), count in sorted(counts.items()) if k == kind]
