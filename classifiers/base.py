@@ -92,8 +92,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
     ) -> Self:
         """Minimise the objective over the training rows.
 
-        scikit-learn's callbacks (``set_callbacks``, from its version 1.9 on) are told of each step
-        and can stop the fit.
+        Callbacks of scikit-learn 1.9 (``set_callbacks``) see each step and can stop the fit.
 
         Parameters
         ----------

@@ -66,8 +66,8 @@ class GaussianVocabulary(BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> descriptors = np.concatenate([rng.normal(0, 1, (500, 2)), rng.normal(9, 2, (500, 2))])
     >>> vocabulary = GaussianVocabulary(n_words=2).fit(descriptors)
-    >>> np.sort(vocabulary.words_[:, 0]).round().tolist(), vocabulary.weights_.round(2).tolist()
-    ([0.0, 9.0], [0.5, 0.5])
+    >>> np.sort(vocabulary.words_[:, 0]).round().astype(int), vocabulary.weights_.round(2)
+    (array([0, 9]), array([0.5, 0.5]))
     """
 
     def __init__(
