@@ -17,7 +17,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("eight_jobs", "dask_kills", "ray_jobs"),
     ),
     "duplicates": ("near_duplicates",),
-    "size": ("changes",),
+    "size": (
+        "changes",
+        "training_memory",
+    ),
     "report": ("pages",),
 }
 

@@ -196,4 +196,7 @@ def take_rows(X: Source, index: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
         return np.take(X, index, axis=0)
     if hasattr(X, "take_rows"):
         return X.take_rows(index)
-    return np.concatenate([X[row : row + 1] for row in index.tolist()])
+    taken = np.empty((len(index), X.shape[1]), X.dtype)
+    for to, row in enumerate(index.tolist()):
+        taken[to : to + 1] = X[row : row + 1]
+    return taken

@@ -1,15 +1,24 @@
 """Training over the rows of a store: the same models on any engine, in bounded memory."""
 
+import tracemalloc
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from visualwords.classifiers import placed
+from visualwords.classifiers import PrimalDual, Softmax, placed
 from visualwords.pipeline import train
+from visualwords.pipeline.extraction import Extraction
 from visualwords.pipeline.job import Options
 from visualwords.pipeline.parts import Part
+from visualwords.pipeline.progress import Progress
 from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.run import Run
 from visualwords.pipeline.sources import ArraySource
+from visualwords.pipeline.store.files import open_folder
+from visualwords.pipeline.store.rows import FeatureRows
+from visualwords.pipeline.store.shards import write_shard
 
 SOLVER = {"standardize": "parts", "solver": {"kind": "PrimalDual", "max_iter": 5}}
 CLASSIFIERS = {name: Part(name, SOLVER) for name in ("Softmax", "LinearSVM")}
@@ -51,3 +60,39 @@ def test_every_engine_trains_the_same_models(tmp_path, monkeypatch):
     assert len(models["threads"]) == 2
     assert models["processes"] == models["threads"]
     assert models["dask"] == models["threads"]
+
+
+def stored_rows(folder: Path, n: int, n_columns: int) -> Extraction:
+    """Return n rows of noise with labels, in the shards of a store."""
+    store, rng = open_folder(folder), np.random.default_rng(0)
+    raw = [i.to_bytes(16, "big") for i in range(n)]
+    digests = np.frombuffer(b"".join(raw), "V16")
+    for start in range(0, n, 1000):
+        rows = rng.random((1000, n_columns), np.float32)
+        write_shard(store, "noise-0", f"{start}", digests[start : start + 1000], rows, {})
+    images = pa.table(
+        {
+            "digest": pa.array(raw, pa.binary()),
+            "kind": pa.nulls(n, pa.string()),
+            "status": ["ok"] * n,
+            "split": ["train"] * n,
+            "label": rng.choice(["a", "b"], n),
+        }
+    )
+    features = {"noise": FeatureRows(store, "noise", "0")}
+    return Extraction(images, features, {"noise": features["noise"].find(digests)})
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "IN_MEMORY_BYTES", 0)
+    n_columns, peaks = 128, []
+    model = {"Softmax": Softmax(0.1, solver=PrimalDual(max_iter=4), n_jobs=1)}
+    for n in (2000, 12_000, 48_000):  # the first compiles
+        extraction = stored_rows(tmp_path / str(n), n, n_columns)
+        tracemalloc.start()
+        train.train(extraction, model, Progress())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    more = 36_000 * n_columns * 4
+    assert peaks[2] - peaks[1] < more / 4
