@@ -104,6 +104,7 @@ def run(
     if test is not None and test_size is not None:
         raise typer.BadParameter("give either --test or --test-size", param_hint="--test-size")
     job = Run(out, store=store, options=work.make())
+    job.options.progress.tell_start()
     job.run(train, test, asked.make(test_size), **columns.names())
     if report and job.has_report:
         job.options.progress.note("report", "nothing new")
@@ -140,6 +141,7 @@ def extract(
     from .run import Run
 
     recipe, options = asked.make(test_size), work.make(as_part(part))
+    options.progress.tell_start()
     if out is not None:
         if part is not None:
             raise typer.BadParameter("a part has a --store and no run", param_hint="--part")

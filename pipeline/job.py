@@ -200,12 +200,15 @@ def extract_to_store(
     extraction = extract_source(
         source, store, recipe.make_features, recipe.reader, replace(options, seed=recipe.seed)
     )
-    if options.part is None:
-        write_table(folder, "images.parquet", extraction.images)
-        folder.write("duplicates.csv", as_csv(extraction.duplicates()))
-    else:
-        i, n = options.part
-        write_table(folder, f"images-{i}-of-{n}.parquet", extraction.images)
+    with options.progress.stage("write", None) as stage:
+        if options.part is None:
+            write_table(folder, "images.parquet", extraction.images)
+            folder.write("duplicates.csv", as_csv(extraction.duplicates()))
+            stage.summary = "images.parquet, duplicates.csv"
+        else:
+            i, n = options.part
+            stage.summary = f"images-{i}-of-{n}.parquet"
+            write_table(folder, stage.summary, extraction.images)
     return extraction
 
 

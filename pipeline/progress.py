@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -181,6 +182,12 @@ class Progress:
     def say(self, name: str, text: str) -> None:
         """Print a line between the stages."""
         self._console.print(f"{name:<10} {text}", highlight=False, soft_wrap=True)
+
+    def tell_start(self) -> None:
+        """Print how long the process took to start; most of it is loading libraries."""
+        seconds = time.time() - psutil.Process().create_time()
+        self.seconds["start"] = seconds
+        self._print("start", "until the first stage", seconds)
 
     def note(self, name: str, summary: str) -> None:
         """Print the line of a stage that had nothing to do."""

@@ -11,7 +11,7 @@ from .duplicates import NEAR, SAME_BYTES, in_both_splits
 from .extraction import Extraction
 from .job import TEST, TRAIN
 
-__all__ = ["changes", "image_metrics", "shared_images", "silent_features"]
+__all__ = ["changes", "image_metrics", "shared_images", "silent_features", "work_metrics"]
 
 ROWS_LOOKED_AT = 1000
 
@@ -37,10 +37,15 @@ def image_metrics(extraction: Extraction) -> dict[str, Any]:
     return {
         "images": counts,
         "failures": {row["values"]: row["counts"] for row in failed},
-        "computed": extraction.work.computed,
         "silent_features": silent_features(extraction),
-        "worker_seconds": {k: round(v, 3) for k, v in extraction.work.worker_seconds.items()},
+        **work_metrics(extraction),
     }
+
+
+def work_metrics(extraction: Extraction) -> dict[str, Any]:
+    """Return what was computed, and how long it took the workers."""
+    seconds = {k: round(v, 3) for k, v in extraction.work.worker_seconds.items()}
+    return {"computed": extraction.work.computed, "worker_seconds": seconds}
 
 
 def shared_images(images: pa.Table) -> pa.Table:

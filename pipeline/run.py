@@ -20,6 +20,7 @@ is about to replace, and only then writes. So a job that is killed leaves files 
 that is of other matrices or models than the rest. One job at a time writes to a folder.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -36,10 +37,11 @@ from .predict import Prediction, predict_images
 from .reader import Reader
 from .recipe import Recipe, own_code_refused, recipe_of
 from .recipe_file import recipe_text
-from .remarks import changes, image_metrics
+from .remarks import changes, image_metrics, work_metrics
 from .run_folder import (
     DUPLICATES,
     FAILURES,
+    PREDICTIONS,
     RECIPE,
     RESULTS,
 )
@@ -112,7 +114,6 @@ class Run(RunView):
                 self._extraction = extraction
                 self._models.write_features(store, extraction.refs, recipe.reader)
                 self._files.files.write(RECIPE, recipe_text(recipe, commented=False).encode())
-                self.metrics |= image_metrics(extraction)
                 stage.summary = "what became of the images, duplicates and failures"
             self._finish()
         return extraction
@@ -124,12 +125,18 @@ class Run(RunView):
         why = self._changes(record, extraction)
         if why == "":
             self.metrics = self.metrics or self._metrics_before() or {}
+            is_same = self.record() == json.loads(json.dumps(record))
+            if is_same and self._files.are_sealed(self.metrics, FAILURES, DUPLICATES):
+                self.metrics["images"]["decoded"] = extraction.work.decoded
+                self.metrics |= work_metrics(extraction)
+                return
         else:
             stale = self._files.remove(*RESULTS, FAILURES, DUPLICATES, MODELS)
             if why and stale:
                 self.options.progress.say("replaces", f"{', '.join(stale)} ({why})")
             self.metrics = {}
-        self._files.write_extraction(record, extraction)
+        self.metrics["checksums"] = self._files.write_extraction(record, extraction)
+        self.metrics |= image_metrics(extraction)
 
     def _changes(self, record: Mapping[str, Any], extraction: Extraction) -> str | None:
         """Return what differs from the run in the folder, or None where there is no such run."""
@@ -204,7 +211,7 @@ class Run(RunView):
         with self._files.alone():
             extraction, split = self._open_extraction(), TEST
             self._continue()
-            if test is None and self._files.has_predictions(self.metrics.get("predictions_crc32")):
+            if test is None and self._files.are_sealed(self.metrics, PREDICTIONS):
                 self.options.progress.note("evaluate", "nothing new")
                 return self.metrics
             if test is not None:
@@ -224,7 +231,7 @@ class Run(RunView):
                 kept = self.metrics.get("classifiers", trained["report"])
                 self.metrics["classifiers"] = {n: kept.get(n, {}) | scores[n] for n in scores}
                 seal = self._files.write_predictions(extraction, predictions)
-                self.metrics["predictions_crc32"] = seal
+                self.metrics["checksums"] = self.metrics.get("checksums", {}) | seal
             else:
                 others = self.metrics.setdefault("other_tests", {})
                 others[name_of(test)] = scores

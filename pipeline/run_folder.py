@@ -152,28 +152,36 @@ class RunFolder:
             self.files.remove(name)
         return found
 
-    def write_extraction(self, record: dict[str, Any], extraction: Extraction) -> None:
-        """Write what the run is of, and what became of each image."""
+    def write_extraction(self, record: dict[str, Any], extraction: Extraction) -> dict[str, int]:
+        """Write what the run is of, and what became of each image; return checksums of tables."""
         images = extraction.images
         self.files.write_record(RUN, record)  # first: a folder with a record is a run's
         write_table(self.files, IMAGES, images)
         failed = images.filter(pc.equal(images["status"], "failed"))
-        self.files.write(FAILURES, as_csv(failed.select(["split", "path", "kind", "reason"])))
-        self.files.write(DUPLICATES, as_csv(extraction.duplicates()))
+        failed = failed.select(["split", "path", "kind", "reason"])
+        return self._write_csv(FAILURES, failed) | self._write_csv(
+            DUPLICATES, extraction.duplicates()
+        )
 
-    def write_predictions(self, extraction: Extraction, predictions: Mapping[str, Any]) -> int:
-        """Write the test images with their class as labelled and as predicted; return a CRC-32."""
+    def write_predictions(
+        self, extraction: Extraction, predictions: Mapping[str, Any]
+    ) -> dict[str, int]:
+        """Write the test images with their class as labelled and as predicted."""
         images = extraction.images.take(extraction.chosen("test"))
         found = {name: pa.array(labels) for name, labels in predictions.items()}
         table = pa.table({"path": images["path"], "label": images["label"], **found})
-        data = as_csv(table)
-        self.files.write(PREDICTIONS, data)
-        return zlib.crc32(data)
+        return self._write_csv(PREDICTIONS, table)
 
-    def has_predictions(self, crc32: int | None) -> bool:
-        """Tell whether the predictions are there as they were written."""
+    def _write_csv(self, name: str, table: pa.Table) -> dict[str, int]:
+        data = as_csv(table)
+        self.files.write(name, data)
+        return {name: zlib.crc32(data)}
+
+    def are_sealed(self, metrics: Mapping[str, Any], *names: str) -> bool:
+        """Tell whether tables are there as they were written."""
+        seals = metrics.get("checksums", {})
         try:
-            return zlib.crc32(self.files.read(PREDICTIONS)) == crc32
+            return all(zlib.crc32(self.files.read(name)) == seals.get(name) for name in names)
         except (OSError, DamagedError):
             return False
 

@@ -78,7 +78,7 @@ SHAPES: dict[str, Any] = {
         "images?": {str: is_count},
         "failures?": {str: is_count},
         "classifiers?": {str: dict},
-        "predictions_crc32?": is_count,
+        "checksums?": {str: is_count},
         "other_tests?": dict,
         "seconds?": {str: (int, float)},
     },

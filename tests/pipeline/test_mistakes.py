@@ -113,13 +113,14 @@ def test_a_signal_ends_a_job_in_order_with_the_exit_code_of_the_signal(
         text=True,
     )
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and '"learn"' not in _text(tmp_path / "log"):
+    while time.monotonic() < deadline and '"extract"' not in _text(tmp_path / "log"):
         time.sleep(0.05)
     time.sleep(0.2)
     job.send_signal(number)
     error = job.communicate(timeout=60)[1]
     assert job.returncode == code
-    assert error.splitlines()[-1].startswith("error: interrupted; what was computed is kept")
+    message = "error: interrupted (extract: 36 of 36 done); what was computed is kept"
+    assert error.splitlines()[-1].startswith(message)
 
 
 def _text(file):
