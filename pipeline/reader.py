@@ -19,7 +19,7 @@ from .formats.colour import to_srgb
 __all__ = ["READER_VERSION", "Header", "ImageError", "Reader", "read_bytes"]
 
 # Part of every cache key: raised whenever the same bytes give other pixels or another refusal.
-READER_VERSION = 3
+READER_VERSION = 4
 
 ByteImage = npt.NDArray[np.uint8]
 

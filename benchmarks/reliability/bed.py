@@ -92,9 +92,10 @@ class Bed:
     run: Path
 
     def do(self, name: str, seconds: float = HANG_SECONDS) -> Outcome:
-        """Do run, small run (two features), extract, train, evaluate, predict, verify or repair."""
+        """Do a command, such as "evaluate"; "small run" is a run of two features."""
         run = str(self.run)
         picture = str(self.images / "red" / "00.png")
+        exported = str(self.run.parent / f"{self.run.name}.npz")
         again = [str(self.images), "--out", run, *OPTIONS]
         arguments = {
             "run": ["run", *again, "--no-report"],
@@ -105,6 +106,10 @@ class Bed:
             "predict": ["predict", run, picture, "--jobs", "1"],
             "verify": ["store", "verify", str(self.run / "store")],
             "repair": ["store", "repair", str(self.run / "store")],
+            "ls": ["store", "ls", str(self.run / "store")],
+            "export": ["store", "export", str(self.run / "store"), "hog", "--to", exported],
+            "plan": ["plan", str(self.images), "--store", str(self.run / "store"), *OPTIONS],
+            "why": ["why", str(self.run / "store"), "words"],
         }
         return command(*arguments[name], seconds=seconds)
 
@@ -112,6 +117,8 @@ class Bed:
         """Return what a command gives, as far as the same job gives it each time."""
         if name == "predict":
             return outcome.out
+        if name == "export":
+            return (self.run.parent / f"{self.run.name}.npz").read_bytes()
         found: dict[str, Any] = {}
         if name in ("run", "extract"):
             run = Run.open(self.run)

@@ -62,7 +62,13 @@ KNOWN: list[tuple[Callable[[bytes], bool], str]] = [
     (lambda d: d.startswith((b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")), "JPEG XL"),
     (lambda d: d.startswith(b"DDS "), "DDS"),
     (lambda d: d.startswith(b"8BPS"), "Photoshop"),
+    (lambda d: d[-18:-2] == b"TRUEVISION-XFILE" or _is_old_tga(d), "TGA"),
     (lambda d: d.startswith((b"\x00\x00\x01\x00", b"\x00\x00\x02\x00")), "ICO"),
+    (lambda d: d.startswith(b"icns"), "ICNS"),
+    (lambda d: d.startswith(b"\x01\xda"), "SGI"),
+    (lambda d: d[:1] == b"\n" and d[1:2] in b"\x00\x02\x03\x05" and d[2:3] == b"\x01", "PCX"),
+    (lambda d: d.startswith(b"#define "), "XBM"),
+    (lambda d: d.startswith(b"II\xbc"), "JPEG XR"),
     (
         lambda d: d[:1] == b"P" and d[1:2] in b"12347fF" and d[2:3].isspace(),
         "PBM, PAM or plain PPM",
@@ -74,8 +80,13 @@ KNOWN: list[tuple[Callable[[bytes], bool], str]] = [
     (lambda d: d.startswith(b"%PDF"), "PDF"),
     (lambda d: d.startswith(b"%!PS"), "PostScript"),
     (lambda d: b"<svg" in d[:1024], "SVG"),
-    (lambda d: d[-18:-2] == b"TRUEVISION-XFILE", "TGA"),
 ]
+
+
+def _is_old_tga(data: bytes) -> bool:
+    """Tell a TGA without a footer: no palette, and a kind of image (TGA 2.0, field 3)."""
+    is_kind = data[:2] == bytes(2) and data[2:3] in (b"\x02", b"\x03", b"\x0a", b"\x0b")
+    return is_kind and len(data) > 18 and data[3:8] == bytes(5)
 
 
 def open_image(data: bytes) -> OpenedImage:
@@ -92,7 +103,8 @@ def open_image(data: bytes) -> OpenedImage:
     for is_format, name in KNOWN:
         if is_format(data):
             raise ImageError(
-                f"a {name} file, which is not read; save it as PNG or JPEG", UNSUPPORTED
+                f"a file of the format {name}, which is not read; save it as PNG or JPEG",
+                UNSUPPORTED,
             )
     raise ImageError(
         "not an image: its first bytes are none of JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, "

@@ -38,6 +38,7 @@ FRAMES = {  # T.81, table B.1: start of frame n
     0xCD: "hierarchical",
     0xCE: "hierarchical",
     0xCF: "hierarchical",
+    0xF7: "lossless (JPEG-LS)",
 }
 READ = ("baseline", "extended", "progressive")
 EXIF_PREFIX, ICC_PREFIX = b"Exif\x00\x00", b"ICC_PROFILE\x00"

@@ -36,7 +36,9 @@ def open_with_pillow(data: bytes, plugin: type[ImageFile], name: str) -> OpenedI
     except Exception as error:  # Pillow raises all kinds on damaged headers
         raise ImageError(f"damaged {name}: {error or type(error).__name__}") from error
     if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK"):
-        raise unsupported(f"a {name} image of the kind {image.mode!r}, which is not read")
+        is_deep = image.mode.startswith(("I", "F"))
+        kind = "more than 8 bits a channel" if is_deep else f"the kind {image.mode!r}"
+        raise unsupported(f"a {name} image of {kind}, which is not read; save it as PNG")
     exif = image.info.get("exif")
     orientation = orientation_of_exif(exif) if exif else 1
     columns, rows = image.size

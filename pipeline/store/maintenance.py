@@ -169,6 +169,11 @@ def export_feature(store: Folder, feature: str, file: Path) -> int:
         )
     rows = found[0]
     digests, places = rows.everything()
+    if rows.damaged:
+        raise DamagedError(
+            f"{', '.join(map(store.path, rows.damaged.values()))}: damaged; `visualwords store "
+            f"repair {store.url}` removes it, and `visualwords extract` computes it again"
+        )
     names = [digest.tobytes().hex() for digest in digests]
     matrix = np.asarray(rows.matrix(places))
     buffer = io.BytesIO()

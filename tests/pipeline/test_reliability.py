@@ -40,9 +40,10 @@ def test_a_killed_job_goes_on_where_it_was(tmp_path):
     assert set(counts) <= set(kills.GOOD)
 
 
-def test_truncated_images_are_refused_and_damaged_ones_read_or_refused():
+def test_truncated_images_are_refused_and_damaged_ones_read_or_refused_in_silence(capfd):
     assert {found for _, found in images.truncations(3)} == {"refused"}
     assert {found for _, found in images.mutations(5)} == {"read", "refused"}
+    assert capfd.readouterr() == ("", "")
 
 
 def test_bombs_are_read_or_refused_in_no_time_and_silence(capfd):

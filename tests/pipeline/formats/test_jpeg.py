@@ -46,7 +46,8 @@ def test_damage_that_the_decoder_warns_of_is_refused_for_inks_too():
 
 
 @pytest.mark.parametrize(
-    ("marker", "reason"), [(0xC3, "lossless"), (0xC9, "arithmetic-coded"), (0xC5, "hierarchical")]
+    ("marker", "reason"),
+    [(0xC3, "lossless"), (0xC9, "arithmetic-coded"), (0xC5, "hierarchical"), (0xF7, "JPEG-LS")],
 )
 def test_kinds_that_are_not_read_are_named(marker, reason):
     data = bytearray(write(Image.fromarray(PHOTO)))

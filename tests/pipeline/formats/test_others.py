@@ -66,8 +66,27 @@ def test_bmp_of_16_bits(name, down):
         (b"%PDF-1.7" + bytes(40), "PDF"),
         (b"<?xml version='1.0'?><svg></svg>", "SVG"),
         (bytes(40) + b"TRUEVISION-XFILE.\0", "TGA"),
+        (b"icns" + bytes(40), "ICNS"),
+        (b"II\xbc\x01" + bytes(40), "JPEG XR"),
     ],
 )
 def test_known_formats_are_named(data, name):
-    with pytest.raises(ImageError, match=f"a {name} file, which is not read; save it as PNG"):
+    with pytest.raises(ImageError, match=f"the format {name}, which is not read; save it as PNG"):
         Reader().decode(data)
+
+
+@pytest.mark.parametrize("format", ["TGA", "ICO", "DDS", "PCX", "SGI", "PDF", "XBM", "ICNS"])
+def test_files_of_other_programs_are_named(format):
+    image = Image.fromarray(PHOTO).resize((32, 32))
+    data = write(image.convert("1") if format == "XBM" else image, format)
+    with pytest.raises(ImageError, match=f"the format {format}, which is not read"):
+        Reader().decode(data)
+    if format == "TGA":
+        with pytest.raises(ImageError, match="the format TGA"):
+            Reader().decode(data[:-26])  # before 1989 it had no footer
+
+
+def test_deep_jpeg_2000_is_named():
+    deep = Image.fromarray(np.arange(0, 60000, 100, dtype=np.uint16).reshape(20, 30))
+    with pytest.raises(ImageError, match="JPEG2000 image of more than 8 bits a channel"):
+        Reader().decode(write(deep, "JPEG2000"))
