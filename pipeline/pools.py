@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 import joblib
@@ -239,12 +240,22 @@ class RayPool:
 
     def submit(self, function: Callable[..., Any], task: Any) -> Future[Any]:
         """Hand out a task. It cannot be cancelled, since nobody here knows whether it runs."""
-        future: Future[Any] = self._call.remote(function, task).future()
+        future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
+        remote = self._call.remote(function, task).future()
+        remote.add_done_callback(partial(_copy_outcome, future))
         return future
 
     def close(self) -> None:
         """Leave Ray running, for the next stage."""
+
+
+def _copy_outcome(future: Future[Any], remote: Future[Any]) -> None:
+    """Hand the result or error of a task of Ray over."""
+    if (error := remote.exception()) is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(remote.result())
 
 
 def _call(function: Callable[..., Any], task: Any) -> Any:
