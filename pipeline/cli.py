@@ -13,6 +13,7 @@ import typer
 
 from .. import __version__
 from .cli_options import (
+    IMAGES,
     ColumnOptions,
     Images,
     Jobs,
@@ -80,6 +81,8 @@ def init(
     """Write a recipe: every option of every feature and classifier, and what it means."""
     from .recipe_file import recipe_text
 
+    if file.exists():
+        raise ValueError(f"{file} is there already; remove it, or name another file")
     with file.open("x", encoding="utf-8") as stream:
         stream.write(recipe_text())
     console.print(f"recipe     {file}", soft_wrap=True)
@@ -218,7 +221,9 @@ def evaluate(
 @app.command()
 def predict(
     folder: RunFolder,
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders or globs.")],
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGE", help=f"Image files, globs, or a {IMAGES}.")
+    ],
     classifier: Annotated[str | None, typer.Option(help="Its name; Softmax.")] = None,
     top: Annotated[int, typer.Option(min=1, help="So many classes of each image.")] = 1,
     recipe: OwnCode = None,
@@ -227,13 +232,13 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="Write a .csv or .parquet file.")] = None,
 ) -> None:
     """Print the class of each image and its probability."""
-    from .predict import check_table_name, find_images, write_predictions
+    from .predict import check_table_name, write_predictions
     from .run import Run
 
     if out is not None:
         check_table_name(out)
     job = Run.open(folder, WorkOptions(jobs=jobs, json_=json_).make(), own_code(recipe))
-    found: Any = job.predict(find_images(images), classifier=classifier, top=top)
+    found: Any = job.predict(images, classifier=classifier, top=top)
     if out is not None:
         found = write_predictions(out, list(found))
     n_failed = 0

@@ -52,8 +52,11 @@ def repair(store: Store) -> None:
     """Remove what is damaged, so that the next extract computes it again."""
     from .store.maintenance import repair
 
-    for name in repair(_open(store)):
+    removed = repair(_open(store))
+    for name in removed:
         typer.echo(f"removed    {name}")
+    if not removed:
+        typer.echo("nothing is damaged")
 
 
 @app.command()

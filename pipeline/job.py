@@ -16,6 +16,7 @@ from .extract import Plan, compute, plan
 from .extraction import Extraction
 from .features import keep_features, reader_name
 from .learn import learn
+from .ledger import failures
 from .own_code import named
 from .progress import Progress
 from .reader import Reader
@@ -204,7 +205,8 @@ def extract_to_store(
         if options.part is None:
             write_table(folder, "images.parquet", extraction.images)
             folder.write("duplicates.csv", as_csv(extraction.duplicates()))
-            stage.summary = "images.parquet, duplicates.csv"
+            folder.write("failures.csv", as_csv(failures(extraction.images)))
+            stage.summary = "images.parquet, duplicates.csv, failures.csv"
         else:
             i, n = options.part
             stage.summary = f"images-{i}-of-{n}.parquet"

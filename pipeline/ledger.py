@@ -12,7 +12,7 @@ from .store.matrix import Places
 from .store.rows import FeatureRows
 from .store.shards import DIGEST_BYTES, Digests, RowFailure
 
-__all__ = ["digests_of", "ledger"]
+__all__ = ["digests_of", "failures", "ledger"]
 
 
 def digests_of(images: pa.Table) -> tuple[Digests, npt.NDArray[np.bool_]]:
@@ -68,6 +68,12 @@ def ledger(
         "attempts": pa.array(attempts),
     }
     return pa.table(columns)
+
+
+def failures(images: pa.Table) -> pa.Table:
+    """Return split, path, kind and reason of the images of a ledger that failed."""
+    failed = images.filter(pc.equal(images["status"], "failed"))
+    return failed.select(["split", "path", "kind", "reason"])
 
 
 def _why(

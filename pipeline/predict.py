@@ -14,14 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .engine import Crash, in_workers
-from .reader import Reader, read_bytes
-from .sources import FolderSource
+from .reader import Reader
+from .sources import ArraySource, FolderSource, NamedFiles, Source, open_source
+from .sources.files import is_folder, is_url, join
 from .store.files import LocalFolder
 from .workers import describe_images
 
-__all__ = ["Prediction", "find_images", "predict_images", "write_predictions"]
+__all__ = ["Found", "Prediction", "find_images", "predict_images", "write_predictions"]
 
 IMAGES_AT_A_TIME = 128
+PLACES = (".csv", ".parquet", ".txt", ".lst", ".zip", ".tar")  # of many images, by their names
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,33 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Found:
+    """Images that are to be predicted.
+
+    Attributes
+    ----------
+    source : Source
+    locations, names : list of str
+        What the source takes, and what the user sees.
+    """
+
+    source: Source
+    locations: list[str]
+    names: list[str]
+
+
+@dataclass(frozen=True)
 class _Batch:
     number: int
+    source: Source
+    locations: Sequence[str]
     images: Sequence[str]
     reader: Reader
     features: Sequence[Any]
 
 
 def predict_images(
-    images: Sequence[str],
+    images: Sequence[Found],
     reader: Reader,
     features: Sequence[Any],
     model: Any,
@@ -64,8 +84,7 @@ def predict_images(
 
     Parameters
     ----------
-    images : sequence of str
-        Files.
+    images : sequence of Found
     reader : Reader
     features : sequence of estimator
         Their rows side by side are what the model was trained on.
@@ -74,10 +93,7 @@ def predict_images(
     n_jobs : int or None
         As in joblib.
     """
-    batches = [
-        _Batch(number, images[start : start + IMAGES_AT_A_TIME], reader, features)
-        for number, start in enumerate(range(0, len(images), IMAGES_AT_A_TIME))
-    ]
+    batches = _batches(images, reader, features)
     done: dict[int, list[Prediction]] = {}
     shown = 0
     for batch, found in in_workers(_describe_batch, batches, n_jobs):
@@ -90,12 +106,25 @@ def predict_images(
             shown += 1
 
 
+def _batches(images: Sequence[Found], reader: Reader, features: Sequence[Any]) -> Iterator[_Batch]:
+    number = 0
+    for found in images:
+        for start in range(0, len(found.names), IMAGES_AT_A_TIME):
+            some = slice(start, start + IMAGES_AT_A_TIME)
+            locations, names = found.locations[some], found.names[some]
+            source = found.source.only(locations)
+            yield _Batch(number, source, locations, names, reader, features)
+            number += 1
+
+
 def _describe_batch(batch: _Batch) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
     """Return a row for each image that can be described, and why the others cannot."""
     pixels, failures = {}, {}
-    for i, image in enumerate(batch.images):
+    for i, location in enumerate(batch.locations):
         try:
-            pixels[i] = batch.reader.decode(read_bytes(image))
+            image = batch.source.read(location)
+            reader = batch.reader
+            pixels[i] = reader.decode(image) if isinstance(image, bytes) else reader.reduce(image)
         except ValueError as error:
             failures[i] = str(error)
     parts = []
@@ -135,19 +164,47 @@ def _predict_batch(
     return predictions
 
 
-def find_images(names: Sequence[str]) -> list[str]:
-    """Return the files that names stand for: files, folders of any depth, and globs."""
-    found: list[str] = []
-    for name in names:
-        if Path(name).is_dir():
-            source = FolderSource(name)
-            for table in source.images():
-                found += [str(Path(name) / path) for path in table["path"].to_pylist()]
-        elif glob.has_magic(name) and not Path(name).exists():
-            found += sorted(glob.glob(name, recursive=True)) or [name]
-        else:
-            found.append(name)
-    return found
+def find_images(images: Any) -> list[Found]:
+    """Return the images that are meant.
+
+    Parameters
+    ----------
+    images : str, Path, Source, or a sequence of these or of ndarray
+        An image file, a glob, or any place of images that :func:`.open_source` opens: a folder, a
+        list, a manifest, an archive, a data set; path or URL.
+    """
+    if isinstance(images, str | Path | Source):
+        images = [images]
+    if len(images) and all(isinstance(image, np.ndarray) for image in images):
+        images = [ArraySource(images)]
+    found: list[Found] = []
+    files: list[str] = []
+    for image in images:
+        source = image if isinstance(image, Source) else _source(str(image))
+        if source is None:
+            files += _files(str(image))
+            continue
+        if files:
+            found.append(Found(NamedFiles(files), files, files))
+            files = []
+        for table in source.images():
+            names = table["path"].to_pylist()
+            if isinstance(source, FolderSource):
+                names = [join(source.name, name) for name in names]
+            found.append(Found(source, table["location"].to_pylist(), names))
+    return [*found, Found(NamedFiles(files), files, files)] if files else found
+
+
+def _source(name: str) -> Source | None:
+    """Return the place of images that a name stands for; None for an image file or a glob."""
+    is_place = name.lower().endswith(PLACES)
+    return open_source(name) if is_place or is_folder(name) else None
+
+
+def _files(name: str) -> list[str]:
+    if not is_url(name) and glob.has_magic(name) and not Path(name).exists():
+        return sorted(glob.glob(name, recursive=True)) or [name]
+    return [name]
 
 
 def write_predictions(file: Path, predictions: Sequence[Prediction]) -> Sequence[Prediction]:

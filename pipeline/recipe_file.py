@@ -66,6 +66,12 @@ def read_recipe(file: Path | str) -> Recipe:
     try:
         text = LocalFolder(Path(file).parent).read(Path(file).name).decode()
         document = tomllib.loads(text)
+    except FileNotFoundError as error:
+        shipped_names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
+        raise RecipeError(
+            f"{file}: no such file; `visualwords init` writes a recipe, and {shipped_names} ships "
+            "with the package"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"{file}: not a TOML file: {error}") from error
     try:

@@ -21,7 +21,7 @@ that is of other matrices or models than the rest. One job at a time writes to a
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from .job import TEST, TRAIN, extract_source
 from .memory import peak_bytes
 from .parts import Part
 from .persist import is_ours
-from .predict import Prediction, predict_images
+from .predict import Prediction, find_images, predict_images
 from .reader import Reader
 from .recipe import Recipe, own_code_refused, recipe_of
 from .recipe_file import recipe_text
@@ -269,14 +269,14 @@ class Run(RunView):
         return extraction
 
     def predict(
-        self, images: Sequence[str], *, classifier: str | None = None, top: int = 1
+        self, images: Any, *, classifier: str | None = None, top: int = 1
     ) -> Iterator[Prediction]:
         """Return the classes of images by a classifier on all features, in the order of the images.
 
         Parameters
         ----------
-        images : sequence of str
-            Image files.
+        images : str, Path, Source, or a sequence of these or of ndarray
+            Image files, globs, folders, or any other place of images.
         classifier : str, optional
             The first that gives probabilities, where it is left out. One that gives none orders the
             classes by its scores.
@@ -290,7 +290,8 @@ class Run(RunView):
         model = self._models.choose(trained, classifier)
         if self._models.record() != trained:
             raise ValueError(f"{self.folder}: a job replaces the models just now; predict again")
-        yield from predict_images(images, reader, features, model, top, self.options.n_jobs)
+        found = find_images(images)
+        yield from predict_images(found, reader, features, model, top, self.options.n_jobs)
 
     def _finish(self) -> None:
         before = self.metrics.get("seconds", {})

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .duplicates import HASH
 from .extraction import Extraction
 from .features import FeatureRef
+from .ledger import failures
 from .recipe import recipe_of
 from .run_schema import IMAGES, LEDGER, METRICS, RUN, SHAPES
 from .sources import FolderSource, JoinedSource, Source, SourceError
@@ -157,9 +157,7 @@ class RunFolder:
         images = extraction.images
         self.files.write_record(RUN, record)  # first: a folder with a record is a run's
         write_table(self.files, IMAGES, images)
-        failed = images.filter(pc.equal(images["status"], "failed"))
-        failed = failed.select(["split", "path", "kind", "reason"])
-        return self._write_csv(FAILURES, failed) | self._write_csv(
+        return self._write_csv(FAILURES, failures(images)) | self._write_csv(
             DUPLICATES, extraction.duplicates()
         )
 

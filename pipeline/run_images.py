@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from .job import TEST, TRAIN
 from .learn import draws
 from .ledger import digests_of
 from .recipe import Recipe
-from .sources import JoinedSource, Source, SourceError, open_source
+from .sources import JoinedSource, ManifestSource, Source, SourceError, open_source
 
 __all__ = ["check_labels", "labelled_source"]
 
@@ -25,10 +26,14 @@ def labelled_source(
     train: Any, test: Any, recipe: Recipe, columns: Mapping[str, str]
 ) -> tuple[Source, Any]:
     """Return the images of a run, and the function that says which are test images."""
-    source = open_source(train, **columns)
     if test is not None:
-        joined = JoinedSource({TRAIN: source, TEST: open_source(test)})
+        of_test = {} if columns and not is_manifest(test) else columns
+        of_train = {} if of_test and not is_manifest(train) else columns
+        sources = open_source(train, **of_train), open_source(test, **of_test)
+        joined = JoinedSource(dict(zip((TRAIN, TEST), sources, strict=True)))
         return joined, lambda images: _checked(images, joined.name)
+
+    source = open_source(train, **columns)
 
     def assign(images: pa.Table) -> pa.Table:
         if images["split"].null_count == images.num_rows:
@@ -40,6 +45,11 @@ def labelled_source(
         return _checked(images, source.name)
 
     return source, assign
+
+
+def is_manifest(images: Any) -> bool:
+    """Tell whether a place of images is a table with columns."""
+    return isinstance(images, str | Path) and ManifestSource.suits(str(images))
 
 
 def _checked(images: pa.Table, name: str) -> pa.Table:

@@ -16,6 +16,7 @@ from .idx import IdxSource
 from .joined import JoinedSource
 from .list import ListSource
 from .manifest import ManifestSource
+from .named import NamedFiles
 from .pets import PetsSource
 from .stl10 import Stl10Source
 from .tar import TarSource
@@ -31,6 +32,7 @@ __all__ = [
     "JoinedSource",
     "ListSource",
     "ManifestSource",
+    "NamedFiles",
     "PetsSource",
     "Source",
     "SourceError",

@@ -299,6 +299,8 @@ def test_store_commands(folder, tmp_path, capsys):
     assert call("store", "verify", store) == 1
     assert shard.stem in capsys.readouterr().out
     assert call("store", "repair", store) == 0
+    assert call("store", "repair", store) == 0
+    assert "nothing is damaged" in capsys.readouterr().out
     assert call("store", "verify", store) == 0
     assert call("store", "gc", store, "--max-size", "1") == 0
     assert not list(store.glob("*-*/*.npy"))

@@ -33,7 +33,11 @@ TRANSCRIPT = [
     ("run train --out o --set LinearSVM.alpha=-1", 1, "LinearSVM: alpha must be at least 0"),
     ("run train --out o --set hue", 1, "expected NAME.PARAMETER=VALUE, such as hue.n_bins=20"),
     ("run train --out o --recipe bad.toml", 1, "bad.toml, line 2: hue has no parameter 'n_bin'"),
-    ("run train --out o --recipe none.toml", 1, "none.toml: No such file or directory"),
+    (
+        "run train --out o --recipe none.toml",
+        1,
+        "none.toml: no such file; `visualwords init",
+    ),
     ("run train --out o --retry-failed damagd", 2, "no kind of failure 'damagd'; there are all, "),
     ("extract train", 2, "give --store STORE, or --out RUN"),
     ("train nowhere", 1, "nowhere/run.json: no such file; `visualwords run` or `extract` makes it"),
@@ -45,7 +49,7 @@ TRANSCRIPT = [
     ("store gc extracted/store", 2, "give --max-size or --older-than"),
     ("store gc extracted/store --max-size big", 2, "'big': expected a number and a unit of k, m"),
     ("why extracted/store hug", 1, "no feature 'hug'; there are hue"),
-    ("init bad.toml", 1, "bad.toml: File exists"),
+    ("init bad.toml", 1, "bad.toml is there already; remove it, or name another file"),
 ]
 
 SLOW = """

@@ -1,7 +1,10 @@
 """Names of images to predict, and predictions in a file."""
 
 import csv
+import zipfile
+from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -24,19 +27,34 @@ def photographs(tmp_path, monkeypatch):
     return tmp_path
 
 
+def names_of(images):
+    return [name for found in find_images(images) for name in found.names]
+
+
 def test_names_stand_for_files_folders_and_globs(photographs):
-    assert find_images(["b.jpg", "a.png"]) == ["b.jpg", "a.png"]
-    assert find_images(["deep"]) == ["deep/er/c.jpg"]
-    assert find_images(["*.jpg"]) == ["[x].jpg", "b.jpg"]
-    assert find_images(["**/*.jpg"]) == ["[x].jpg", "b.jpg", "deep/er/c.jpg"]
+    assert names_of(["b.jpg", "a.png"]) == ["b.jpg", "a.png"]
+    assert names_of(["deep"]) == ["deep/er/c.jpg"]
+    assert names_of(["*.jpg"]) == ["[x].jpg", "b.jpg"]
+    assert names_of(["**/*.jpg"]) == ["[x].jpg", "b.jpg", "deep/er/c.jpg"]
+
+
+def test_any_place_of_images_is_meant_by_its_name(photographs):
+    (photographs / "list.txt").write_text("a.png\nb.jpg\n")
+    (photographs / "table.csv").write_text("path,label\nb.jpg,x\n")
+    with zipfile.ZipFile("all.zip", "w") as archive:
+        archive.write("a.png", "class/a.png")
+    given = ["list.txt", "a.png", "table.csv", "all.zip", Path("deep")]
+    assert names_of(given) == ["a.png", "b.jpg", "a.png", "b.jpg", "class/a.png", "deep/er/c.jpg"]
+    assert names_of("list.txt") == ["a.png", "b.jpg"]
+    assert names_of([np.zeros((4, 4), np.uint8)]) == ["array[0]"]
 
 
 def test_a_file_is_meant_before_a_pattern(photographs):
-    assert find_images(["[x].jpg"]) == ["[x].jpg"]
+    assert names_of(["[x].jpg"]) == ["[x].jpg"]
 
 
 def test_what_is_not_there_is_told_when_it_is_read(photographs):
-    assert find_images(["nowhere.jpg", "*.gif"]) == ["nowhere.jpg", "*.gif"]
+    assert names_of(["nowhere.jpg", "*.gif"]) == ["nowhere.jpg", "*.gif"]
 
 
 def test_predictions_as_csv(tmp_path):

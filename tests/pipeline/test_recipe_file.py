@@ -140,5 +140,5 @@ def test_a_recipe_that_ships_is_named_without_its_file(tmp_path, monkeypatch):
     assert recipe.make_classifiers()["Softmax"].calibrate
     (tmp_path / "lecture").write_text("seed = 7\n")
     assert read_recipe("lecture").seed == 7
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RecipeError, match="lectures: no such file; `visualwords init` writes a"):
         read_recipe("lectures")

@@ -143,6 +143,19 @@ def test_training_and_evaluation_need_no_images_and_the_folder_may_move(crops, t
     assert np.sum(metrics["classifiers"]["Softmax"]["confusion"]) == n_test > 0
 
 
+def test_columns_of_train_and_test_manifests_are_named_once(crops, test_crops, tmp_path):
+    for name, images in (("a", crops), ("b", test_crops)):
+        files = sorted(images.rglob("*.*"))
+        rows = [f"{file},{file.parent.name}" for file in files]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["file,species", *rows]))
+    columns = {"path_column": "file", "label_column": "species"}
+    for train, test in (("a.csv", "b.csv"), (crops, "b.csv"), ("a.csv", test_crops)):
+        places = [p if isinstance(p, Path) else tmp_path / p for p in (train, test)]
+        run = open_run(tmp_path / "run")
+        run.extract(*places, recipe().with_features(["hue"]), **columns)
+        assert (len(run.labels("train")), len(run.labels("test"))) == (36, 15)
+
+
 def test_added_images_never_change_the_split_of_others(crops, test_crops, tmp_path):
     images = shutil.copytree(crops, tmp_path / "images")
     run = open_run(tmp_path / "run")
