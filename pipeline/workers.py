@@ -211,10 +211,13 @@ def describe_images(
 def _transform(feature: Any, images: Sequence[Image]) -> npt.NDArray[np.float32]:
     if not images:
         return np.empty((0, 0), np.float32)
-    rows = np.asarray(feature.transform(images), np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is refused below
+        rows = np.asarray(feature.transform(images), np.float32)
     if rows.ndim != 2 or len(rows) != len(images):
         raise TypeError(
             f"{type(feature).__name__}.transform returned shape {rows.shape} for {len(images)} "
             "images; expected one row for each"
         )
+    if not np.isfinite(rows).all():
+        raise ValueError("a number of the row is infinite or NaN")
     return rows

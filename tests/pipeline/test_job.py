@@ -200,6 +200,14 @@ def test_a_feature_of_the_user_takes_part_and_its_refusals_are_named(tmp_path):
     assert len(extract(pictures, tmp_path, {"hue": HueHistogram()}).matrix("hue")) == 4
 
 
+def test_rows_that_are_not_finite_are_refused(tmp_path):
+    pictures = [np.full((8, 8), 10 * i, np.uint8) for i in range(2)]
+    result = extract(pictures, tmp_path, {"bright": Brightness(1e300)})  # float32 ends at 3.4e38
+    assert result.images["kind"].to_pylist() == [None, "refused by bright"]
+    assert result.images["reason"][1].as_py() == "bright: a number of the row is infinite or NaN"
+    assert extract(pictures, tmp_path, {"bright": Brightness(1e300)}).work.decoded == 0
+
+
 def test_every_image_is_ok_or_has_failed_with_a_kind_and_a_reason(images, tmp_path):
     png = (images / "brick" / "01.png").read_bytes()
     jpg = (images / "brick" / "00.jpg").read_bytes()
