@@ -1,8 +1,9 @@
 """Files by path or by URL: the same few questions to a disk and to what fsspec reaches."""
 
+import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -13,6 +14,7 @@ from .base import SourceError
 
 __all__ = [
     "Entry",
+    "ReadError",
     "Signatures",
     "entries",
     "is_file",
@@ -29,6 +31,7 @@ __all__ = [
     "signature",
 ]
 
+REMOTE_BYTES = 1 << 18  # that are read ahead
 TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
 
 
@@ -189,12 +192,52 @@ def _open(name: str) -> BinaryIO:
     if is_url(name):
         fs, path = filesystem(name)
         try:
-            return fs.open(path, "rb")
+            return io.BufferedReader(_RemoteFile(fs.open(path, "rb")), REMOTE_BYTES)
         except Exception as error:  # file systems raise all kinds
             raise SourceError(f"{name}: cannot be read: {_reason(error)}") from error
     if not stat.S_ISREG(os.stat(name).st_mode):  # a pipe or a device would block
         raise SourceError(f"{name}: not a regular file")
     return open(name, "rb")
+
+
+class ReadError(OSError):
+    """A remote file cannot be read on, such as when the connection is lost."""
+
+
+class _RemoteFile(io.RawIOBase):
+    """A file of fsspec whose errors, of whatever class, are a ``ReadError``."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._ask(self._file.read, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return int(self._ask(self._file.seek, offset, whence))
+
+    def tell(self) -> int:
+        return int(self._ask(self._file.tell))
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+    @staticmethod
+    def _ask(method: Callable[..., Any], *arguments: int) -> Any:
+        try:
+            return method(*arguments)
+        except Exception as error:  # file systems raise all kinds
+            raise ReadError(_reason(error)) from error
 
 
 def read_file(name: str) -> bytes:

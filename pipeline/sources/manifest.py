@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .base import Source, SourceError, listing
-from .files import Signatures, join, open_binary, parent, plain_name, read_file
+from .files import ReadError, Signatures, join, open_binary, parent, plain_name, read_file
 from .text import open_text
 
 __all__ = ["ManifestSource"]
@@ -174,7 +174,7 @@ class ManifestSource(Source):
                         number += 1
                         row = (values.get(role, empty)[i] for role in self._columns)
                         yield f"row {number}", *row
-            except SourceError:
+            except (SourceError, ReadError):
                 raise
             except Exception as error:  # the parser raises all kinds on damaged files
                 raise SourceError(f"{self.name}: not a sound parquet file: {error}") from error

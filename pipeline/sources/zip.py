@@ -12,7 +12,7 @@ import pyarrow as pa
 from ..failures import DAMAGED, NOT_AN_IMAGE, TOO_LARGE, UNSUPPORTED
 from ..reader import MAX_BYTES, ImageError
 from .base import Source, SourceError, listing
-from .files import is_url, open_binary, plain_name, read_range, signature
+from .files import ReadError, is_url, open_binary, plain_name, read_range, signature
 from .folder import is_called_an_image
 from .labels import class_folder, is_hidden, shared_folders
 
@@ -50,7 +50,11 @@ class ZipSource(Source):
         with open_binary(self.root) as file:
             try:
                 members = zipfile.ZipFile(file).infolist()
+            except ReadError:
+                raise
             except Exception as error:  # the parser raises all kinds on damaged archives
+                if isinstance(error.__context__, ReadError):  # zipfile says "not a zip file" of it
+                    raise error.__context__ from error
                 raise SourceError(f"{self.name}: damaged zip: {error}") from error
         members = [m for m in members if not m.is_dir() and not is_hidden(m.filename)]
         members.sort(key=lambda member: member.filename)

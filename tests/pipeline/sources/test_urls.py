@@ -1,13 +1,17 @@
 """Every kind of source behind a URL: in memory, on a disk, and on a real S3 server."""
 
+import io
 import os
 import socket
 import tarfile
 import threading
 import zipfile
+from typing import ClassVar
 
 import fsspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from visualwords.features import HueHistogram
@@ -195,3 +199,49 @@ def test_a_web_server(web, crop_files, listed):
     with pytest.raises(ImageError) as caught:
         source.read("brick/gone.jpg")
     assert caught.value.kind == "unreadable"
+
+
+class LostFile(io.BytesIO):
+    """A file whose server is lost after 100 bytes."""
+
+    def read(self, size=-1):
+        if self.tell() >= 100:
+            raise RuntimeError("the connection was lost")
+        return super().read(min(size, 100))
+
+
+class LostServer(fsspec.AbstractFileSystem):
+    """Files of a server whose errors are of no class that anybody knows."""
+
+    protocol = "lost"
+    files: ClassVar[dict[str, bytes]] = {}
+
+    def info(self, path, **_):
+        return {"name": path, "size": len(self.files[path]), "type": "file"}
+
+    def ls(self, path, detail=True, **_):
+        raise FileNotFoundError(path)
+
+    def open(self, path, mode="rb", **_):
+        return LostFile(self.files[path])
+
+
+@pytest.mark.parametrize("name", ["table.csv", "list.txt", "table.parquet", "all.zip", "all.tar"])
+def test_a_server_that_is_lost_in_the_middle_is_named(tmp_path, name):
+    lines = "\n".join(["path", *(f"image-{i}.png" for i in range(5000))])
+    file = tmp_path / name
+    if name == "table.parquet":
+        pq.write_table(pa.table({"path": lines.split("\n")}), file)
+    elif name == "all.zip":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("a/b.png", b"1" * 2000)
+    elif name == "all.tar":
+        (tmp_path / "b.png").write_bytes(b"1" * 2000)
+        with tarfile.open(file, "w") as archive:
+            archive.add(tmp_path / "b.png", "a/b.png")
+    else:
+        file.write_text(lines)
+    fsspec.register_implementation("lost", LostServer, clobber=True)
+    LostServer.files[name] = file.read_bytes()
+    with pytest.raises(SourceError, match=f"{name}: cannot be read: the connection was lost"):
+        list(open_source(f"lost://{name}").images())
