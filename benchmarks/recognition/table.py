@@ -55,13 +55,9 @@ kind = "PixelPatches"
 
 [classifiers.LinearSVM]
 kind = "LinearSVM"
-standardize = "parts"
-alpha = 0.3
-
-[classifiers.Softmax]
-kind = "Softmax"
-standardize = "parts"
-alpha = 0.1
+loss = "squared_hinge"
+standardize = true
+alpha = 0.01
 """
 
 PYRAMID = """
