@@ -17,10 +17,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("eight_jobs", "dask_kills", "ray_jobs"),
     ),
     "duplicates": ("near_duplicates",),
-    "size": (
-        "changes",
-        "training_memory",
-    ),
+    "size": ("changes", "million", "cached_run", "cifar_job", "training_memory"),
     "report": ("pages",),
 }
 
