@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from visualwords.pipeline.store import tables
 from visualwords.pipeline.store.files import DamagedError, open_folder
 from visualwords.pipeline.store.index import FOUND, ImageIndex, image_keys
 from visualwords.pipeline.store.tables import read_table, write_table
@@ -103,3 +104,23 @@ def test_a_damaged_part_of_the_index_is_passed_over(tmp_path):
     first = folder.names("index/r")[0]
     folder.write(f"index/r/{first}", folder.read(f"index/r/{first}")[:-9])
     assert find(folder, ["a", "b"], ["1", "1"]) == [None, b"d" * 16]
+
+
+def test_a_table_under_another_name_or_another_table_is_refused(tmp_path):
+    folder = open_folder(tmp_path)
+    seal = write_table(folder, "a.parquet", TABLE)
+    assert read_table(folder, "a.parquet", seal=seal).equals(TABLE)
+    folder.write("b.parquet", folder.read("a.parquet"))
+    with pytest.raises(DamagedError, match="checksum"):
+        read_table(folder, "b.parquet")
+    write_table(folder, "a.parquet", TABLE.slice(1))
+    with pytest.raises(DamagedError, match="checksum"):
+        read_table(folder, "a.parquet", seal=seal)
+
+
+def test_a_table_that_unpacks_to_far_more_is_refused_by_its_footer(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "SMALL", 1000)
+    folder = open_folder(tmp_path)
+    write_table(folder, "t.parquet", pa.table({"text": pa.nulls(100_000, pa.string())}))
+    with pytest.raises(DamagedError, match="not a table"):
+        read_table(folder, "t.parquet")
