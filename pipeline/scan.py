@@ -56,7 +56,7 @@ def scan(
         n_new = sum(len(batch.new) for batch in batches)
         stage.total = sum(batch.images.num_rows for batch in batches)
         if not stage.total:
-            raise SourceError(f"{source.name}: no images")
+            raise SourceError(f"{source.name}: no images in it; name a place that holds some")
         stage.advance(stage.total - n_new)
         try:
             for task, seen in in_workers(_look, _tasks(source, reader, batches, n_jobs), n_jobs):

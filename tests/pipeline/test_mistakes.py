@@ -15,7 +15,7 @@ TRANSCRIPT = [
     # command, exit code, what the line says
     ("run nowhere --out o", 1, "nowhere: no such folder; expected a folder of images"),
     ("run photo.jpg --out o", 1, "photo.jpg: not a folder; expected a folder of images"),
-    ("run empty --out o", 1, "empty: no images"),
+    ("run empty --out o", 1, "empty: no images in it; name a place that holds some"),
     ("run flat --out o", 1, "training needs images of at least two classes, in a folder for each"),
     ("run splits --out o", 1, "give them apart: splits/train --test splits/test"),
     ("run train --out train/o", 1, "train/o lies in train, where its files would be taken for im"),
