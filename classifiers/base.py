@@ -15,7 +15,7 @@ from .certificate import certify
 from .columns import adjusted, framed, learned_attributes, weights_for
 from .losses import Loss
 from .objective import Objective
-from .parts import Alpha, check_penalty, column_penalty, divided
+from .parts import Alpha, check_penalty, column_penalty, with_factors
 from .prediction import LinearPredictor
 from .reporting import step_report, warn_of_result
 from .scaling import Scaling, Weights, column_scaling
@@ -238,8 +238,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         objective : Objective
         W : ndarray of shape (n_classes, n_features + 1)
             ``coef_`` and ``intercept_``; with ``standardize``, those for columns that are
-            standardised by these rows. With a penalty for each part, the columns of a part are
-            divided by a factor in addition, so that one penalty stands for all.
+            standardised by these rows, and with a penalty for each part divided by its factor.
         """
         check_is_fitted(self)
         self._check_parameters()
@@ -287,7 +286,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
             total = None if total is None else float(np.ldexp(total, -exponent))
         strength, factors = column_penalty(alpha, X)
         X, scaling = framed(X, self._scaling(X, weight))
-        return Objective(
+        objective = Objective(
             X,
             np.searchsorted(self.classes_, y),
             self._loss(),
@@ -296,9 +295,10 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
             sample_weight=weight,
             total_weight=total,
             fit_intercept=self.fit_intercept,
-            scaling=divided(scaling, factors),
+            scaling=scaling,
             n_jobs=self.n_jobs,
         )
+        return with_factors(objective, factors)
 
     def _scaling(self, X: Source, weight: Weights | None) -> Scaling | None:
         if not self.standardize:

@@ -14,7 +14,7 @@ from .columns import adjusted, frame_of
 from .folds import Indices, Splits, fold_of_each_row, make_splits
 from .objective import Objective
 from .part_search import PartSearch
-from .parts import Alpha, divided
+from .parts import Alpha, with_factors
 from .scaling import Scaling, Weights, scalings_outside
 from .solvers.base import Solver
 from .solvers.curvature import Spectrum, column_gram, sample, sample_size
@@ -108,8 +108,10 @@ class CrossValidated(LinearClassifier):
         else:
             with objective:
                 found = self._search(rows, objective, folds, seed)
-            W, scaling = found.W, divided(objective.scaling, found.columns.factors)
-            objective = objective.replaced(alpha=found.alpha, scaling=scaling)
+            objective = with_factors(objective, found.columns.factors)
+            objective, W = objective.replaced(alpha=found.alpha), found.W
+            if objective.scaling is not None and found.scaling is not None:
+                W = objective.scaling.standardised(found.scaling.raw(W))
         if self.verbose > 0:
             for alpha, mean in zip(self.tried_, self.scores_.mean(axis=1), strict=True):
                 print(

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .scaling import Scaling, Weights
+from .objective import Objective
+from .scaling import Scaling, Weights, column_scaling
 from .sources import ColumnStack, Source
 
-__all__ = ["Alpha", "ColumnPenalty", "check_penalty", "column_penalty", "divided"]
+__all__ = ["Alpha", "ColumnPenalty", "check_penalty", "column_penalty", "divided", "with_factors"]
 
 # One strength of the penalty; or one for each part, by its name or in the order of the parts.
 Alpha = float | Sequence[float] | Mapping[Any, float]
@@ -99,3 +100,19 @@ def divided(scaling: Scaling | None, factors: Weights | None) -> Scaling | None:
     if factors is None:
         return scaling
     return (scaling or Scaling(0 * factors, np.ones_like(factors))).divided(factors)
+
+
+def with_factors(objective: Objective, factors: Weights | None) -> Objective:
+    """Return an objective for columns that are divided by factors in addition.
+
+    Columns as they came are centred too: solvers want it, and the intercepts make up for it.
+    """
+    if factors is None:
+        return objective
+    scaling = objective.scaling
+    if scaling is None and objective.fit_intercept:
+        given = objective.sample_weight
+        weight = None if given is None else given.astype(np.float64)
+        mean = column_scaling(objective.X, weight, objective.n_jobs).mean
+        scaling = Scaling(mean, np.ones_like(mean))
+    return objective.replaced(scaling=divided(scaling, factors))

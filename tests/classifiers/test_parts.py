@@ -140,6 +140,16 @@ def test_columns_far_from_zero_and_weights_of_rows(blobs):
     assert near.loss_curve_[-1] == pytest.approx(far.loss_curve_[-1], rel=1e-3)
 
 
+@pytest.mark.parametrize("solver", [PrimalDual(tol=1e-5), DualAscent(tol=1e-4, max_iter=2000)])
+def test_columns_far_from_zero_that_are_not_standardised(blobs, solver):
+    X, y = blobs(n=150, d=6, k=3)
+    X += 1000
+    model = LinearSVM(ALPHA, loss="squared_hinge", solver=solver).fit(stack_of(X), y)
+    minimum, value = least(squared_hinge, X - 1000, y, penalties_of(X, y, False))
+    found = np.column_stack([model.coef_, model.intercept_ + model.coef_.sum(axis=1) * 1000])
+    assert value(found.ravel()) == pytest.approx(minimum, rel=1e-3)
+
+
 def test_minibatches_learn_with_the_penalties_of_parts(blobs):
     X, y = blobs(n=400, d=6, k=3)
     X = (X - X.mean(0)) / X.std(0)
