@@ -75,12 +75,12 @@ def content(file: Path) -> Any:
 
 
 def is_harmless(bed: Bed, whole: Bed) -> bool:
-    """Tell whether every file of the store still says the same."""
+    """Tell whether every file of the store says the same, but lists that no command reads."""
     try:
         return all(
             content(bed.run / f.relative_to(whole.run)) == content(f)
             for f in (whole.run / "store").rglob("*")
-            if f.is_file()
+            if f.is_file() and f.suffix != ".csv"
         )
     except Exception:
         return False
