@@ -17,6 +17,9 @@ __all__ = ["ColumnStack", "MapParts", "Source", "is_source", "take_rows"]
 MapParts = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
+COPIED_ROWS = 4096  # at a time
+
+
 class Source(Protocol):
     """A matrix that gives blocks of its rows."""
 
@@ -163,7 +166,8 @@ class ColumnStack:
         ends = np.cumsum(self.widths)
         views = [whole[:, end - width : end] for end, width in zip(ends, self.widths, strict=True)]
         for view, part in zip(views, self.parts, strict=True):
-            view[:] = part[: len(self)]
+            for start in range(0, len(self), COPIED_ROWS):  # a whole part may be a copy
+                view[start : start + COPIED_ROWS] = part[start : start + COPIED_ROWS]
         stack = ColumnStack(views)
         stack.names, stack._whole = self.names, whole
         return stack
