@@ -14,8 +14,8 @@ from .material import Material, plain_classifier
 __all__ = ["accuracy_section", "wilson_interval"]
 
 PATH_ALPHAS = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
-PATH_ROWS = 2000
-SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
+PATH_ROWS = 1000
+SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
 FEWEST_A_CLASS = 2
 
 
@@ -95,7 +95,7 @@ def _penalty_chart(material: Material) -> dict[str, str] | None:
     y = train.y[rows]
     if np.bincount(y, minlength=len(material.classes)).min() < 3:
         return None
-    search = SoftmaxCV(PATH_ALPHAS, cv=3, standardize="parts").fit(train.take(rows).X, y)
+    search = SoftmaxCV(PATH_ALPHAS, cv=3, standardize="parts", n_jobs=-1).fit(train.take(rows).X, y)
     where = f"softmax in three-fold cross-validation on {len(y)} training images"
     return _penalty_path(PATH_ALPHAS, search.scores_, where)
 

@@ -1,14 +1,16 @@
 """Labels that are likely wrong, by classifiers that did not see them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
 from ...classifiers import Softmax
-from .material import Material, Rows, plain_classifier
+from .material import IntArray, Material, Rows, plain_classifier
 
 __all__ = ["label_doubts", "out_of_fold_probabilities"]
 
@@ -32,9 +34,15 @@ def out_of_fold_probabilities(model: Any, rows: Rows) -> Probabilities:
     """
     probabilities = np.empty((len(rows), int(rows.y.max()) + 1))
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=0)
-    for seen, held_out in folds.split(rows.y, rows.y):
-        train, test = rows.take(seen), rows.take(held_out)
-        probabilities[held_out] = clone(model).fit(train.X, train.y).predict_proba(test.X)
+
+    def judge(split: tuple[IntArray, IntArray]) -> None:
+        train, test = rows.take(split[0]), rows.take(split[1])
+        fitted = clone(model).set_params(n_jobs=1).fit(train.X, train.y)
+        probabilities[split[1]] = fitted.predict_proba(test.X)
+
+    # Each of two threads holds the matrix of a fold.
+    with ThreadPoolExecutor(min(2, effective_n_jobs(-1))) as pool:
+        list(pool.map(judge, folds.split(rows.y, rows.y)))
     return probabilities
 
 
@@ -85,4 +93,4 @@ def _judge(material: Material) -> Any:
         model = plain_classifier(material.model(name))
         if isinstance(model, Softmax):
             return model
-    return Softmax(0.03, standardize="parts")
+    return Softmax(0.03, standardize="parts", n_jobs=-1)

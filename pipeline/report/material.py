@@ -156,12 +156,14 @@ def full_scores(model: Any, X: Any) -> FloatArray:
 
 def plain_classifier(model: Any) -> Any:
     """Return an unfitted classifier with the penalty of a trained one, without its search."""
-    if not hasattr(model, "alpha_"):
+    if not hasattr(model, "coef_"):  # a classifier of the user's
         return clone(model)
+    if not hasattr(model, "alpha_"):
+        return clone(model).set_params(n_jobs=-1)
     kind = Softmax if isinstance(model, Softmax) else LinearSVM
     known, given = kind().get_params(deep=False), model.get_params(deep=False)
     shared = {name: given[name] for name in known if name in given}
-    return kind(**{**shared, "alpha": model.alpha_})
+    return kind(**{**shared, "alpha": model.alpha_, "n_jobs": -1})
 
 
 def score_parts(model: Any, X: npt.ArrayLike, widths: Sequence[int]) -> FloatArray:

@@ -47,6 +47,7 @@ class PictureReader:
         self._images = images
         self._sources = sources
         self._reader = reader
+        self._listings: dict[Source, pa.Table] = {}
         self.missing = 0
 
     def read(self, numbers: Iterable[int]) -> dict[int, Pixels]:
@@ -66,9 +67,13 @@ class PictureReader:
     def _read_from(self, source: Source, numbers: list[int]) -> dict[int, Pixels]:
         paths = self._images["path"].take(numbers)
         try:
-            locations = _locations(source, paths)
+            if source not in self._listings:
+                self._listings[source] = _listing(source)
         except (OSError, SourceError):
             return {}
+        listing = self._listings[source]
+        found = listing.filter(pc.is_in(listing["path"], paths.combine_chunks())).to_pydict()
+        locations = dict(zip(found["path"], found["location"], strict=True))
 
         def read_one(path: str) -> Pixels | None:
             try:
@@ -82,13 +87,9 @@ class PictureReader:
         return {n: p for n, p in zip(numbers, pixels, strict=True) if p is not None}
 
 
-def _locations(source: Source, paths: pa.Array) -> dict[str, str]:
-    """Return where a source has the images of some paths."""
-    found: dict[str, str] = {}
-    for table in source.images():
-        wanted = table.filter(pc.is_in(table["path"], pa.array(paths.to_pylist(), pa.string())))
-        found |= dict(zip(wanted["path"].to_pylist(), wanted["location"].to_pylist(), strict=True))
-    return found
+def _listing(source: Source) -> pa.Table:
+    """Return the path and the location of each image of a source."""
+    return pa.concat_tables(t.select(["path", "location"]) for t in source.images())
 
 
 class Album:
