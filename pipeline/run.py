@@ -135,7 +135,8 @@ class Run(RunView):
             if why and stale:
                 self.options.progress.say("replaces", f"{', '.join(stale)} ({why})")
             self.metrics = {}
-        self.metrics["checksums"] = self._files.write_extraction(record, extraction)
+        seals = self._files.write_extraction(record, extraction)
+        self.metrics["checksums"] = self.metrics.get("checksums", {}) | seals
         self.metrics |= image_metrics(extraction)
 
     def _changes(self, record: Mapping[str, Any], extraction: Extraction) -> str | None:
