@@ -34,8 +34,8 @@ def check_penalty(alpha: Alpha) -> None:
     if not isinstance(alpha, Mapping | Sequence | np.ndarray) or isinstance(alpha, str):
         if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
             raise ValueError(
-                "alpha must be at least 0, and a finite number, or such numbers above 0 for the "
-                f"parts of a ColumnStack, got {alpha!r}"
+                f"alpha must be at least 0, and a finite number, got {alpha!r}; the parts of a "
+                "ColumnStack may have such numbers above 0 of their own"
             )
         return
     named = alpha.items() if isinstance(alpha, Mapping) else enumerate(alpha)

@@ -177,7 +177,10 @@ def test_the_objective_is_that_which_fit_minimised(blobs):
         ({"few": 0.1, "many": 0}, "alpha of the part 'many' must be above 0, .* got 0"),
         ([0.1, -1.0], "alpha of the part 1 must be above 0, and a finite number, got -1.0"),
         ({"few": np.nan, "many": 1}, "alpha of the part 'few' must be above 0"),
-        ("0.1", "alpha must be at least 0, and a finite number, or such numbers above 0 for the"),
+        (
+            "0.1",
+            "alpha must be at least 0, and a finite number, got '0.1'; the parts of",
+        ),
     ],
 )
 def test_a_wrong_penalty_names_its_part(blobs, alpha, message):

@@ -1,11 +1,6 @@
 """Typical mistakes on the command line: one line each says what is wrong and what to do."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -52,19 +47,6 @@ TRANSCRIPT = [
     ("init bad.toml", 1, "bad.toml is there already; remove it, or name another file"),
 ]
 
-SLOW = """
-import time
-import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-
-class Slow(TransformerMixin, BaseEstimator):
-    def fit(self, X, y=None):
-        return self
-    def transform(self, X):
-        time.sleep(0.3 * len(X))
-        return np.zeros((len(X), 1), np.float32)
-"""
-
 
 def call(*arguments) -> int:
     try:
@@ -100,32 +82,3 @@ def test_a_mistake_is_answered_by_one_line(folder, monkeypatch, capsys, command,
     assert error.count("\n") == 1
     assert message in error
     assert not (folder / "o" / "metrics.json").exists()
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a signal")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_a_job_in_order_with_the_exit_code_of_the_signal(
-    crops, tmp_path, number, code
-):
-    (tmp_path / "slow.py").write_text(SLOW)
-    command = f"extract {crops} --store s --set slow.kind=slow:Slow --features slow --log log"
-    job = subprocess.Popen(
-        [sys.executable, "-m", "visualwords", *command.split()],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and '"extract"' not in _text(tmp_path / "log"):
-        time.sleep(0.05)
-    time.sleep(0.2)
-    job.send_signal(number)
-    error = job.communicate(timeout=60)[1]
-    assert job.returncode == code
-    message = "error: interrupted (extract: 36 of 36 done); what was computed is kept"
-    assert error.splitlines()[-1].startswith(message)
-
-
-def _text(file):
-    return file.read_text() if file.exists() else ""
