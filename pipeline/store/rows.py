@@ -35,7 +35,7 @@ __all__ = ["FeatureRows"]
 # Shards that stay mapped. Those that were read first stay: training reads a matrix again and again
 # from its beginning, so the last ones would always be gone when their turn comes.
 OPEN_SHARDS = 128  # each takes a file descriptor
-OPEN_BYTES = 1 << 26
+OPEN_BYTES = 1 << 25
 
 
 @dataclass
