@@ -4,13 +4,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMMA := ,
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test docs lint types bench clean
 
 demo: .venv/installed
 	$(BIN)/visualwords demo
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+# The site: build/site/index.html. A warning, an example that fails or a broken link is an error.
+docs: .venv/installed-docs
+	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/site
+	$(BIN)/python docs/check_links.py build/site
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -53,5 +58,8 @@ endef
 .venv/installed-dev: pyproject.toml
 	$(call install,.[test$(COMMA)lint])
 
+.venv/installed-docs: pyproject.toml
+	$(call install,.[docs])
+
 clean:
-	rm -rf .venv .venv-bench build dist *.egg-info
+	rm -rf .venv .venv-bench build dist *.egg-info docs/api docs/gallery
