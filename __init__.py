@@ -34,6 +34,7 @@ _HOMES = {
     "Recipe": "pipeline.recipe",
     "Run": "pipeline.run",
     "extract": "pipeline.job",
+    "load_image": "pipeline.load_image",
 }
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         hue_histogram,
     )
     from .pipeline.job import Options, extract
+    from .pipeline.load_image import load_image
     from .pipeline.recipe import Recipe
     from .pipeline.report.displays import (
         EvidenceDisplay,
@@ -76,6 +78,7 @@ __all__ = [
     "extract",
     "hog",
     "hue_histogram",
+    "load_image",
 ]
 
 

@@ -7,8 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax, softmax
 
+from visualwords.hints import with_hints
+
 from . import hinges, losses
 from .base import LinearClassifier
+from .hints import CLASSIFIER_HINTS
 from .losses import Loss
 from .objective import Objective
 from .parts import Alpha
@@ -48,6 +51,7 @@ def _named_losses(module: ModuleType) -> dict[str, type[Loss]]:
     return {loss.name: loss for loss in exported if getattr(loss, "name", "")}
 
 
+@with_hints(CLASSIFIER_HINTS)
 @with_shared_docs
 class LinearSVM(LinearClassifier):
     """Linear support vector machine for many classes.
@@ -144,6 +148,7 @@ class LinearSVM(LinearClassifier):
         return Fallback(solvers, tol=1e-3)
 
 
+@with_hints(CLASSIFIER_HINTS)
 @with_shared_docs
 class Softmax(LinearClassifier):
     """Softmax classifier (multinomial logistic regression).

@@ -7,8 +7,11 @@ import numpy.typing as npt
 from scipy.special import softmax
 from sklearn.utils.metaestimators import available_if
 
+from visualwords.hints import with_hints
+
 from .cross_validation import CrossValidated
 from .folds import Splits
+from .hints import SEARCH_HINTS
 from .linear import LinearSVM, Softmax
 from .losses import Loss
 from .shared_docs import with_shared_docs
@@ -25,6 +28,7 @@ def _is_calibrated(estimator: CrossValidated) -> bool:
     raise AttributeError(f"{type(estimator).__name__} gives probabilities only if calibrate=True")
 
 
+@with_hints(SEARCH_HINTS)
 @with_shared_docs
 class LinearSVMCV(CrossValidated, LinearSVM):
     """:class:`LinearSVM` with the penalty that scores best in cross-validation.
@@ -104,6 +108,7 @@ class LinearSVMCV(CrossValidated, LinearSVM):
         return softmax(self._scores(X) / self._temperature(), axis=1)
 
 
+@with_hints(SEARCH_HINTS)
 @with_shared_docs
 class SoftmaxCV(CrossValidated, Softmax):
     """:class:`Softmax` with the penalty that scores best in cross-validation.

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from visualwords.threads import even_blocks, worker_threads
 
+from .hints import with_feature_hints
 from .image import FloatArray, Image, Images, check_image, check_images, naming_image
 
 __all__ = ["ImageFeature", "image_blocks"]
@@ -46,6 +47,12 @@ class ImageFeature(TransformerMixin, BaseEstimator):
     kernel_version: ClassVar[int] = 1
     n_jobs: int | None
     n_features_out_: int
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let the constructor answer names of other libraries' parameters with a hint."""
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            with_feature_hints(cls)
 
     @abstractmethod
     def describe(self, image: Image) -> FloatArray:

@@ -1,14 +1,17 @@
 """Histograms of hue: ``hue_histogram`` and ``HueHistogram``."""
 
 import math
-from typing import NamedTuple, Self
+from typing import NamedTuple, Never, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils import Tags
 
+from visualwords.hints import hint_at
+
 from .base import ImageFeature
 from .checks import check_bool, check_choice, check_integer
+from .hints import FEATURE_HINTS
 from .hue_kernels import (
     CHROMA,
     L1,
@@ -74,6 +77,7 @@ def hue_histogram(
     soft: bool = False,
     achromatic: str = "ignore",
     norm: str | None = "pixels",
+    **unknown: Never,
 ) -> FloatArray:
     """Histogram of the hue of an image's pixels.
 
@@ -86,6 +90,8 @@ def hue_histogram(
     ----------
     image : ndarray of shape (rows, columns) or (rows, columns, 3), uint8 or float
         Grey or RGB; uint8 values 0..255 or floating-point values, by convention 0..1.
+        ``cv2.imread`` gives BGR, which turns blue into orange: read files with
+        :func:`visualwords.load_image`.
     n_bins : int
         Bins of hue over the whole circle, at most 4,096.
     saturation_bins, value_bins : int
@@ -139,6 +145,8 @@ def hue_histogram(
     >>> hue_histogram(image, n_bins=4, achromatic="bin")
     array([0.25, 0.  , 0.25, 0.  , 0.5 ], dtype=float32)
     """
+    if unknown:
+        hint_at("hue_histogram", unknown, FEATURE_HINTS)
     parameters = _check_parameters(
         n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm
     )
@@ -223,7 +231,8 @@ class HueHistogram(ImageFeature):
     Parameters
     ----------
     n_bins, saturation_bins, value_bins, weight, soft, achromatic, norm
-        As in :func:`hue_histogram`.
+        As in :func:`hue_histogram`, for images in RGB, such as :func:`visualwords.load_image` reads
+        them, not in OpenCV's BGR.
     n_jobs : int or None
         Threads of ``transform``; None is one unless a ``joblib.parallel_config`` says otherwise.
 

@@ -38,7 +38,11 @@ OwnCode = Annotated[
 ]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", help="A value of the recipe, such as words.n_words=200; repeatable."),
+    typer.Option(
+        "--set",
+        help="A value of the recipe, such as words.n_words=200, or the penalty of a classifier: "
+        "LinearSVM.alpha=0.1 and Softmax.alpha=0.03 are the defaults; repeatable.",
+    ),
 ]
 Jobs = Annotated[int, typer.Option(help="Workers; -1: all cores.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 # What is printed are names of files, whatever is in them: "[red]", ":cat:".
 PLAIN: Any = {"markup": False, "emoji": False, "highlight": False}
@@ -59,9 +59,12 @@ def report_scores(job: Any, classifiers: Any = None) -> None:
     """Print a table of accuracies and where the results are."""
     classifiers = classifiers or job.metrics["classifiers"]
     sets = list(next(iter(classifiers.values()))["by_features"])
-    table = Table("test accuracy", *sets, title_justify="left")
-    for name, scores in classifiers.items():
-        table.add_row(name, *(f"{scores['by_features'][names]:.4f}" for names in sets))
+    # A usual run's table has 39 columns. Where a screen is narrower than the table, names fold.
+    columns = (Column(name, min_width=6, overflow="fold") for name in classifiers)
+    table = Table(Column("test accuracy", overflow="fold"), *columns)
+    for names in sets:
+        accuracies = (scores["by_features"][names] for scores in classifiers.values())
+        table.add_row(names, *(f"{accuracy:.4f}" for accuracy in accuracies))
     console.print(table)
     known = {n: s["calibration_error"] for n, s in classifiers.items() if "calibration_error" in s}
     if known:

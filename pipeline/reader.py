@@ -16,7 +16,7 @@ from .failures import NOT_AN_IMAGE, TOO_LARGE, UNREADABLE
 from .formats import Header, ImageError, OpenedImage, open_image
 from .formats.colour import to_srgb
 
-__all__ = ["READER_VERSION", "Header", "ImageError", "Reader", "read_bytes"]
+__all__ = ["READER_VERSION", "ByteImage", "Header", "ImageError", "Reader", "read_bytes"]
 
 # Part of every cache key: raised whenever the same bytes give other pixels or another refusal.
 READER_VERSION = 4

@@ -1,8 +1,12 @@
 """Histograms of oriented gradients of one image: ``hog`` and ``hog_cells``."""
 
+from typing import Never
+
 import numpy as np
 
+from visualwords.features.hints import FEATURE_HINTS
 from visualwords.features.image import FloatArray, Image, as_stack, check_image
+from visualwords.hints import hint_at
 
 from .conventions import Parameters
 from .plan import find_plan
@@ -21,6 +25,7 @@ def hog(
     block_norm: str = "L2-Hys",
     signed: bool = False,
     transform_sqrt: bool | None = None,
+    **unknown: Never,
 ) -> FloatArray:
     """Describe an image by histograms of oriented gradients.
 
@@ -107,6 +112,8 @@ def hog(
     >>> hog(astronaut()[:32, :32], convention="uoctti").shape
     (496,)
     """
+    if unknown:
+        hint_at("hog", unknown, FEATURE_HINTS)
     image = check_image(image, float64=True)
     p = Parameters(
         orientations,
@@ -132,6 +139,7 @@ def hog_cells(
     convention: str = "dalal",
     signed: bool = False,
     transform_sqrt: bool | None = None,
+    **unknown: Never,
 ) -> FloatArray:
     """Histograms of oriented gradients of the cells of an image, before any normalisation.
 
@@ -151,6 +159,8 @@ def hog_cells(
     >>> hog_cells(np.eye(32, dtype=np.float32)).shape
     (4, 4, 9)
     """
+    if unknown:
+        hint_at("hog_cells", unknown, FEATURE_HINTS)
     image = check_image(image, float64=True)
     p = Parameters(
         orientations, pixels_per_cell, (2, 2), convention, None, "L2-Hys", signed, transform_sqrt

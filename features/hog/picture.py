@@ -1,8 +1,12 @@
 """Histograms of oriented gradients as a picture: ``hog_image``."""
 
+from typing import Never
+
 import numpy as np
 
+from visualwords.features.hints import FEATURE_HINTS
 from visualwords.features.image import FloatArray, Image
+from visualwords.hints import hint_at
 
 from .conventions import bin_angles
 from .hog import hog_cells
@@ -18,6 +22,7 @@ def hog_image(
     convention: str = "dalal",
     signed: bool = False,
     transform_sqrt: bool | None = None,
+    **unknown: Never,
 ) -> FloatArray:
     """Draw the histograms of an image's cells as small stars of lines.
 
@@ -40,6 +45,8 @@ def hog_image(
     >>> hog_image(np.eye(32, dtype=np.float32)).shape
     (32, 32)
     """
+    if unknown:
+        hint_at("hog_image", unknown, FEATURE_HINTS)
     cells = hog_cells(
         image,
         orientations=orientations,

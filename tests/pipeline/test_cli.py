@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from visualwords.classifiers import LinearSVM, Softmax
 from visualwords.pipeline.cli import main
 
 WORDS = ("--set", "words.n_words=8")
@@ -56,6 +57,26 @@ def test_run_prints_a_table_and_where_the_files_lie(folder, crops, test_crops, c
     assert str(folder / "metrics.json") in output
     metrics = json.loads((folder / "metrics.json").read_bytes())
     assert f"{metrics['classifiers']['Softmax']['test_accuracy']:.4f}" in output
+
+
+def test_scores_are_whole_on_a_screen_of_40_columns(folder, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    assert call("evaluate", folder) == 0
+    lines = capsys.readouterr().out.split("metrics    ")[0].splitlines()
+    metrics = json.loads((folder / "metrics.json").read_bytes())
+    table = "\n".join(line for line in lines if line.startswith(("┏", "┃", "┡", "│", "└")))
+    assert max(map(len, table.splitlines())) <= 40
+    for scores in metrics["classifiers"].values():
+        for accuracy in scores["by_features"].values():
+            assert f" {accuracy:.4f} " in table
+
+
+def test_help_names_the_penalty_and_its_default(capsys):
+    assert call("run", "--help") == 0
+    printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "penalty" in printed
+    for model in (LinearSVM(), Softmax()):
+        assert f"{type(model).__name__}.alpha={model.alpha}" in printed
 
 
 def test_the_stages_share_a_store_and_make_the_same_run(
