@@ -50,11 +50,18 @@ def test_no_stray_module_ships_from_the_root():
     assert {file.name for file in ROOT.glob("*.py")} == expected
 
 
-def test_importing_the_package_is_light():
-    heavy = "numba", "cv2", "skimage", "sklearn", "scipy", "numpy"
-    code = f"import sys, visualwords; print([m for m in {heavy} if m in sys.modules])"
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert output.stdout.strip() == "[]", output.stderr
+@pytest.mark.parametrize(
+    "code",
+    ["import visualwords", *(f"main({words})" for words in (["--help"], ["run", "--help"]))],
+)
+def test_importing_the_package_and_its_help_is_light(code):
+    heavy = "numba", "cv2", "skimage", "sklearn", "scipy", "pandas", "pyarrow", "numpy"
+    main = "from visualwords.pipeline.cli import main; " if "main" in code else ""
+    check = f"import sys; print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
+    output = subprocess.run(
+        [sys.executable, "-c", f"{main}{code}; {check}"], capture_output=True, text=True
+    )
+    assert output.stderr.strip() == "[]"
 
 
 @pytest.mark.parametrize("package", PACKAGES)
