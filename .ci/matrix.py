@@ -65,7 +65,9 @@ def try_row(row: Row, tests: list[str]) -> str:
         subprocess.run([python, "-m", "pytest", "-q", "-n", "1", *tests], cwd=ROOT, check=True)
     except subprocess.CalledProcessError as error:
         return f"FAILED: {' '.join(map(str, error.cmd[1:5]))} ..."
-    return f"passed in {time.perf_counter() - start:.0f} s: {versions(environment)}"
+    found = versions(environment)
+    shown = ", ".join(f"{name} {found[name]}" for name in SHOWN if name in found)
+    return f"passed in {time.perf_counter() - start:.0f} s: {shown}"
 
 
 def install(row: Row, environment: Path) -> None:
@@ -74,7 +76,9 @@ def install(row: Row, environment: Path) -> None:
     resolution = ["--resolution", row.resolution]
     pip(environment, "install", *resolution, "-r", str(ROOT / "pyproject.toml"))
     pip(environment, "install", "--no-deps", str(wheel))
-    pip(environment, "install", *TEST_PACKAGES)
+    frozen = FOLDER / "constraints.txt"
+    frozen.write_text("".join(f"{n}=={v}\n" for n, v in versions(environment).items()))
+    pip(environment, "install", "--constraint", str(frozen), *TEST_PACKAGES)
     if row.opencv != "opencv-python-headless":
         pip(environment, "uninstall", "opencv-python-headless")
         pip(environment, "install", row.opencv)
@@ -86,16 +90,12 @@ def pip(environment: Path, command: str, *arguments: str) -> None:
     subprocess.run([UV, "pip", command, "--quiet", *target, *arguments], check=True)
 
 
-def versions(environment: Path) -> str:
-    """Name the versions of some dependencies."""
-    done = subprocess.run(
-        [UV, "pip", "list", "--python", str(environment), "--format", "freeze"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    lines = dict(line.split("==") for line in done.stdout.splitlines() if "==" in line)
-    return ", ".join(f"{name} {lines[name]}" for name in SHOWN if name in lines)
+def versions(environment: Path) -> dict[str, str]:
+    """Return the versions of what is installed from the registry."""
+    command = [UV, "pip", "list", "--format", "freeze", "--python", str(environment)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    pairs = (line.partition("==") for line in done.stdout.splitlines())
+    return {name: version for name, _, version in pairs}
 
 
 if __name__ == "__main__":
