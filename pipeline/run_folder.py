@@ -1,5 +1,6 @@
 """The files of a run: read whole and checked, or refused with the command that makes them again."""
 
+import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from .. import __version__
 from .duplicates import HASH
 from .extraction import Extraction
 from .features import FeatureRef
@@ -87,8 +89,17 @@ class RunFolder:
         except (OSError, ValueError) as error:
             reason = str(getattr(error, "strerror", None) or error).removeprefix(f"{file}: ")
             raise DamagedError(
-                f"{file}: {reason}; `visualwords {command}` makes it again"
+                f"{file}: {reason}{self._other_version()}; `visualwords {command}` makes it again"
             ) from error
+
+    def _other_version(self) -> str:
+        """Name the version that wrote the run if it is another one; "" where nobody knows."""
+        try:
+            version = str(json.loads(self.files.read(RUN))["version"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return ""
+        is_this = version == __version__
+        return "" if is_this else f"; visualwords {version} wrote it, this is {__version__}"
 
     def record(self) -> dict[str, Any]:
         """Return what ``run.json`` holds: the recipe, where the images are, the features."""
