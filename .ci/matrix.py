@@ -32,7 +32,7 @@ ROWS = [
     Row("3.13", "3.13"),
     Row("3.14", "3.14"),
 ]
-TEST_PACKAGES = ["pytest", "pytest-xdist", "hypothesis", "pandas"]
+TEST_PACKAGES = ["pytest", "pytest-xdist", "hypothesis", "pandas", "playwright"]
 SHOWN = "numpy", "scikit-learn", "numba", "opencv-python", "opencv-python-headless"
 
 
