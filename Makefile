@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMMA := ,
 
-.PHONY: demo test docs lint types bench matrix clean
+.PHONY: demo test docs lint types bench matrix release clean
 
 demo: .venv/installed
 	$(BIN)/visualwords demo
@@ -36,23 +36,27 @@ bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks training
 	.venv-bench/bin/python -m benchmarks lecture
 
-# Fresh environments: .ci/matrix.py lists them. The tests are those of what dependencies and Pythons can
-# change: numerics, kernels, estimators, decoders, tables, the command line. Left out are tests of
-# clusters, S3, browsers, signals and long searches, whose packages are not in the environments.
-MATRIX_TESTS := tests/test_hints.py tests/test_simd.py tests/test_threads.py tests/features/hog \
-	tests/features/patches tests/features/words/test_bag.py tests/features/words/test_search.py \
-	tests/features/test_common.py tests/features/test_hue.py tests/features/test_image.py \
-	tests/classifiers/test_estimators.py tests/classifiers/test_linear.py \
-	tests/classifiers/test_cross_validation.py tests/classifiers/solvers/test_solvers.py \
-	tests/pipeline/formats tests/pipeline/store/test_rows.py tests/pipeline/store/test_tables.py \
-	tests/pipeline/sources/test_folder.py tests/pipeline/sources/test_manifest.py \
-	tests/pipeline/sources/test_tar.py tests/pipeline/test_reader.py tests/pipeline/test_persist.py \
-	tests/pipeline/test_load_image.py tests/pipeline/test_job.py tests/pipeline/test_cli.py \
-	tests/pipeline/report/test_displays.py
+# Fresh environments: several Pythons, the oldest and the newest dependencies, OpenCV 4 and 5, headless
+# and not. .ci/matrix.py lists them, and the reduced selection of tests that they run: of what Pythons
+# and dependencies can change. Some of them: make matrix ROWS="3.11-lowest 3.13"
 matrix:
 	$(PYTHON) -m venv .venv-matrix
 	.venv-matrix/bin/python -m pip install --quiet uv
-	.venv-matrix/bin/python .ci/matrix.py $(ROWS) -- $(MATRIX_TESTS)
+	.venv-matrix/bin/python .ci/matrix.py $(ROWS)
+
+# dist/: an sdist that passes its own tests where it is unpacked, and a wheel that installs whole.
+release:
+	rm -rf dist build/sdist
+	$(PYTHON) -m venv --clear .venv-release
+	.venv-release/bin/python -m pip install --quiet build
+	.venv-release/bin/python -m build
+	mkdir -p build/sdist
+	tar xzf dist/visualwords-*.tar.gz -C build/sdist --strip-components 1
+	$(MAKE) -C build/sdist test
+	$(PYTHON) -m venv --clear .venv-release
+	.venv-release/bin/python -m pip install --quiet dist/visualwords-*.whl
+	.venv-release/bin/python -m pip check
+	cd / && $(abspath .venv-release)/bin/visualwords --version
 
 # An environment without a file "installed*" is half made, one of another Python is of no use: both
 # are made anew.
@@ -80,4 +84,4 @@ endef
 	$(call install,.[docs])
 
 clean:
-	rm -rf .venv .venv-bench build dist *.egg-info docs/api docs/gallery
+	rm -rf .venv .venv-* build dist *.egg-info docs/api docs/gallery

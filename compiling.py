@@ -1,12 +1,15 @@
 """Decorators for the compiled loops of both packages."""
 
+import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numba
 from numba import njit
 from numba.core import event
 
@@ -26,8 +29,8 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Compile a function that Python calls, and keep its machine code on disk.
 
     numba keeps machine code in ``__pycache__`` beside the source file or in the user's cache
-    folder. Where both are read-only, the function is compiled anew in each process, and one
-    warning says so.
+    folder. Where both are read-only, it is kept in a folder among the temporary files, and one
+    warning says so. Where that cannot be had either, each process compiles anew.
 
     Parameters
     ----------
@@ -43,19 +46,29 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
-        _warn_that_nothing_is_kept()
-        return njit(function, **_KERNEL, **options)
+    return njit(function, cache=_keeps_in_a_temporary_folder(), **_KERNEL, **options)
 
 
 @cache
-def _warn_that_nothing_is_kept() -> None:
-    """Warn, once in a process, that compiled kernels cannot be kept on disk."""
+def _keeps_in_a_temporary_folder() -> bool:
+    """Let numba keep machine code among the temporary files; tell whether it can, and warn once."""
+    user = getattr(os, "getuid", lambda: 0)()  # on Windows each user has his own temporary files
+    folder = Path(tempfile.gettempdir(), f"visualwords-kernels-{user}")
+    with suppress(OSError):
+        folder.mkdir(mode=0o700)
+    is_ours = folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == user
+    if is_ours:
+        numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = str(folder)  # for workers, too
+        outcome = f"keeps them in {folder}"
+    else:
+        outcome = "compiles them again in each process"
     warnings.warn(
-        f"numba cannot write compiled kernels to {Path(__file__).parent} or to the home folder, so "
-        "each process compiles them again; set NUMBA_CACHE_DIR to a folder that you can write to",
+        f"numba cannot write compiled kernels to {Path(__file__).parent} or to the home folder and "
+        f"{outcome}; set NUMBA_CACHE_DIR to a folder that you can write to",
         RuntimeWarning,
         stacklevel=3,
     )
+    return is_ours
 
 
 class _Compilations(event.Listener):

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 # All kernels of the package are declared, and a small one is compiled.
 CODE = """
@@ -29,12 +31,16 @@ def install_without_a_cache(folder):
 
 
 def run_a_kernel(folder, **variables):
+    (folder / "script.py").write_text(CODE)
+    return run_script(folder, **variables)
+
+
+def run_script(folder, **variables):
     inherited = {
         name: value
         for name, value in os.environ.items()
         if name not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")
     }
-    (folder / "script.py").write_text(CODE)
     return subprocess.run(
         [sys.executable, "script.py"],
         cwd=folder,
@@ -44,16 +50,60 @@ def run_a_kernel(folder, **variables):
     )
 
 
-def test_kernels_work_where_nothing_can_be_written_and_one_warning_says_so(tmp_path):
+@pytest.fixture
+def installed(tmp_path):
+    """A package beside which nothing can be written, and an empty folder of temporary files."""
     install_without_a_cache(tmp_path)
-    result = run_a_kernel(tmp_path)
+    (tmp_path / "temporary").mkdir()
+    return tmp_path
+
+
+def kept_in(folder):
+    return list(folder.rglob("*.nbc"))
+
+
+def test_kernels_are_kept_among_temporary_files_and_one_line_says_so(installed):
+    temporary = installed / "temporary"
+    first = run_a_kernel(installed, TMPDIR=str(temporary))
+    assert first.stdout == "42\n", first.stderr
+    assert first.stderr.count("Warning") == 1
+    assert f"keeps them in {temporary}" in first.stderr
+    assert "set NUMBA_CACHE_DIR to a folder" in first.stderr
+    (kept,) = kept_in(temporary)
+    written = kept.stat().st_mtime_ns
+    assert run_a_kernel(installed, TMPDIR=str(temporary)).stdout == "42\n"
+    assert [file.stat().st_mtime_ns for file in kept_in(temporary)] == [written]
+
+
+def test_a_worker_process_keeps_its_kernels_there_without_another_warning(installed):
+    temporary = installed / "temporary"
+    (installed / "script.py").write_text(
+        "import subprocess, sys, visualwords.compiling, visualwords.features\n"
+        "subprocess.run([sys.executable, 'worker.py'], check=True)\n"
+    )
+    (installed / "worker.py").write_text(CODE)
+    result = run_script(installed, TMPDIR=str(temporary))
+    assert (result.stdout, result.stderr.count("Warning")) == ("42\n", 1), result.stderr
+    assert kept_in(temporary)
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_folder_of_somebody_else_is_not_used(installed, is_link):
+    taken = installed / "temporary" / f"visualwords-kernels-{os.getuid()}"
+    other = installed / "other"
+    other.mkdir()
+    if is_link:
+        taken.symlink_to(other)
+    else:
+        taken.touch()
+    result = run_a_kernel(installed, TMPDIR=str(taken.parent))
     assert result.stdout == "42\n", result.stderr
     assert result.stderr.count("Warning") == 1
-    assert result.stderr.count("set NUMBA_CACHE_DIR to a folder") == 1
+    assert "compiles them again in each process" in result.stderr
+    assert not kept_in(installed)
 
 
-def test_kernels_are_kept_in_the_folder_that_the_user_names(tmp_path):
-    install_without_a_cache(tmp_path)
-    result = run_a_kernel(tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+def test_kernels_are_kept_in_the_folder_that_the_user_names(installed):
+    result = run_a_kernel(installed, NUMBA_CACHE_DIR=str(installed / "cache"))
     assert (result.stdout, result.stderr) == ("42\n", "")
-    assert list((tmp_path / "cache").rglob("*.nbc"))
+    assert kept_in(installed / "cache")
