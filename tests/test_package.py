@@ -169,3 +169,29 @@ def test_few_parameters_may_be_anything():
     ]
     assert len(annotations) > 500
     assert sum(ast.unparse(annotation) == "Any" for annotation in annotations) < 150
+
+
+def test_version_and_name_are_the_same_everywhere():
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {visualwords.__version__}\n" in citation
+    assert "The visualwords developers" in citation
+    assert "the visualwords developers" in (ROOT / "LICENSE").read_text()
+    latest = re.search(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert latest
+    assert latest[1] == visualwords.__version__
+
+
+def test_the_workflow_and_the_image_use_what_exists():
+    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text()
+    makefile, matrix = (ROOT / "Makefile").read_text(), (ROOT / ".ci" / "matrix.py").read_text()
+    for target in re.findall(r"run: make ([a-z]+)", workflow):
+        assert f"\n{target}:" in makefile
+    rows = {
+        row
+        for group in re.findall(r"row: \[(.*)\]", workflow)
+        for row in re.findall(r'"(.+?)"', group)
+    }
+    assert rows == set(re.findall(r'Row\("(.+?)"', matrix))
+    tests = re.findall(r'"(tests/[^"]+)"', matrix)
+    assert tests
+    assert [test for test in tests if not (ROOT / test).exists()] == []
