@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...threads import worker_threads
 from ..extraction import Extraction
 from ..job import TEST
 from ..reader import Reader
@@ -37,7 +38,8 @@ def write_report(
     record, trained = folder.record(), models.record()
     pictures = PictureReader(extraction.images, _sources(record), Reader(*trained["reader"]))
     recipe = folder.files.read(RECIPE).decode()
-    page = report_page(material, pictures, record, recipe, _title(record))
+    with worker_threads(1):  # scikit-learn's threads would wait for each other on a busy machine
+        page = report_page(material, pictures, record, recipe, _title(record))
     LocalFolder(file.parent).write(file.name, page.encode())
 
 
@@ -50,7 +52,8 @@ def write_explorer(
 ) -> None:
     """Write the page that explores the loss; see :func:`write_report`."""
     material = _material(folder, models, extraction, metrics)
-    page = explore_page(material, _title(folder.record()))
+    with worker_threads(1):
+        page = explore_page(material, _title(folder.record()))
     LocalFolder(file.parent).write(file.name, page.encode())
 
 
