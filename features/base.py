@@ -1,4 +1,4 @@
-"""``ImageFeature``: what every feature has in common; each states only its own mathematics."""
+"""``ImageFeature`` and ``StatelessFeature``: what features have in common."""
 
 import math
 from abc import abstractmethod
@@ -15,7 +15,7 @@ from visualwords.threads import even_blocks, worker_threads
 from .hints import with_feature_hints
 from .image import FloatArray, Image, Images, check_image, check_images, naming_image
 
-__all__ = ["ImageFeature", "image_blocks"]
+__all__ = ["ImageFeature", "StatelessFeature", "image_blocks"]
 
 # One thread describes a block of at most so many images and pixels. The limits bound the memory of
 # a block: float64 images and small images of a list are copied.
@@ -31,9 +31,7 @@ class ImageFeature(TransformerMixin, BaseEstimator):
     not on the other images, on their order or on ``n_jobs``. A feature that describes many small
     images faster together than one by one overrides :meth:`_describe_block` too.
 
-    A feature that learns nothing is stateless, like scikit-learn's ``Normalizer``: ``transform``
-    works without ``fit``. Such a feature overrides the property ``_n_features_out``, which then
-    follows from the parameters, and sets the tag ``requires_fit`` to False.
+    A feature that learns nothing is a :class:`StatelessFeature`.
 
     Attributes
     ----------
@@ -69,7 +67,7 @@ class ImageFeature(TransformerMixin, BaseEstimator):
 
     @property
     def _n_features_out(self) -> int:
-        """Numbers an image: what ``fit`` found, unless a stateless feature overrides it."""
+        """Numbers an image, as ``fit`` found."""
         check_is_fitted(self)
         return self.n_features_out_
 
@@ -150,6 +148,36 @@ class ImageFeature(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class StatelessFeature(ImageFeature):
+    """Base of the features that learn nothing: ``transform`` works without ``fit``.
+
+    It is what scikit-learn's ``Normalizer`` is among its transformers. Such a feature defines the
+    property ``_n_features_out``, which follows from the parameters.
+    """
+
+    @property
+    @abstractmethod
+    def _n_features_out(self) -> int:
+        """Numbers an image, by the parameters, which are checked."""
+
+    def fit(self, images: Images, y: object = None) -> Self:
+        """Check the parameters; nothing is learned from the images.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
+        y : ignored
+        """
+        self._check_training(images)
+        self.n_features_out_ = self._n_features_out
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
         return tags
 
 

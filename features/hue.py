@@ -1,15 +1,14 @@
 """Histograms of hue: ``hue_histogram`` and ``HueHistogram``."""
 
 import math
-from typing import NamedTuple, Never, Self
+from typing import NamedTuple, Never
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import Tags
 
 from visualwords.hints import hint_at
 
-from .base import ImageFeature
+from .base import StatelessFeature
 from .checks import check_bool, check_choice, check_integer
 from .hints import FEATURE_HINTS
 from .hue_kernels import (
@@ -225,7 +224,7 @@ def _describe(stack: Image, parameters: _Parameters, out: FloatArray) -> None:
         weigh_pixels(pixels, bins, weight, soft, white, tolerance, snap, norm, out)
 
 
-class HueHistogram(ImageFeature):
+class HueHistogram(StatelessFeature):
     """Histograms of hue of many images: :func:`hue_histogram` as a transformer.
 
     Parameters
@@ -268,18 +267,6 @@ class HueHistogram(ImageFeature):
         self.achromatic = achromatic
         self.norm = norm
         self.n_jobs = n_jobs
-
-    def fit(self, images: Images, y: object = None) -> Self:
-        """Check the parameters; nothing is learned from the images.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
-        y : ignored
-        """
-        self._check_training(images)
-        self.n_features_out_ = self._n_features_out
-        return self
 
     @property
     def _n_features_out(self) -> int:
@@ -338,8 +325,3 @@ class HueHistogram(ImageFeature):
             if count > 1:
                 names = [f"{name}_{axis}{b / count:g}" for name in names for b in range(count)]
         return np.array(names + ["achromatic"] * has_achromatic, object)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        return tags

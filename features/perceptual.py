@@ -9,13 +9,11 @@ so that compression, another size and another brightness change few bits.
 """
 
 from functools import lru_cache
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import Tags
 
-from .base import ImageFeature
+from .base import StatelessFeature
 from .checks import check_integer
 from .image import FloatArray, Image, Images, as_stack, check_image, resize_stack, stacks, to_gray
 
@@ -106,7 +104,7 @@ def _order(size: int) -> npt.NDArray[np.intp]:
     return np.lexsort((row, column, np.maximum(row, column)))
 
 
-class PerceptualHash(ImageFeature):
+class PerceptualHash(StatelessFeature):
     """Perceptual hashes of many images: :func:`perceptual_hash` as a transformer.
 
     A row holds the words of a hash, whole numbers from 0 to 65,535. Compare them bit by bit.
@@ -135,18 +133,6 @@ class PerceptualHash(ImageFeature):
         self.size = size
         self.n_jobs = n_jobs
 
-    def fit(self, images: Images, y: object = None) -> Self:
-        """Check the parameters; nothing is learned from the images.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, rows, columns[, 3]) or sequence of images
-        y : ignored
-        """
-        self._check_training(images)
-        self.n_features_out_ = self._n_features_out
-        return self
-
     @property
     def _n_features_out(self) -> int:
         return _check_size(self.size) ** 2 // WORD_BITS
@@ -167,8 +153,3 @@ class PerceptualHash(ImageFeature):
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         for rows, stack in stacks(images, first):
             _hash_stack(stack, self.size, out[rows])
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        return tags

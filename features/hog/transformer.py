@@ -6,9 +6,8 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import Tags
 
-from visualwords.features.base import ImageFeature
+from visualwords.features.base import StatelessFeature
 from visualwords.features.checks import check_bool, check_pair
 from visualwords.features.image import (
     FloatArray,
@@ -30,7 +29,7 @@ __all__ = ["HOG"]
 UINT8 = np.dtype(np.uint8)
 
 
-class HOG(ImageFeature):
+class HOG(StatelessFeature):
     """Histograms of oriented gradients of many images: :func:`hog` as a transformer.
 
     It learns nothing: ``transform`` works without ``fit``.
@@ -107,10 +106,8 @@ class HOG(ImageFeature):
                 self.image_size_ = (rows, columns)
             else:
                 self.image_size_ = check_pair("image_size", self.image_size)
-            plan = self._plan(self.image_size_, UINT8)
-        self.descriptor_shape_ = plan.shape
-        self.n_features_out_ = len(self._kept(plan))
-        return self
+            self.descriptor_shape_ = self._plan(self.image_size_, UINT8).shape
+        return super().fit(images)
 
     def transform(self, images: Images) -> FloatArray:
         """Describe every image by a row of a float32 matrix.
@@ -228,8 +225,3 @@ class HOG(ImageFeature):
             where = "_".join(f"{k}{row}_{col}" for k, (row, col) in zip(kinds, pairs, strict=True))
             names.append(f"hog_{where}_{bins[b]}")
         return np.array(names, dtype=object)[self._kept(plan)]
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        return tags
