@@ -185,25 +185,46 @@ def scratch(prepared: Prepared) -> Scratch:
 def fill_bounds(rows: FloatArray, start: int, n: int, known: Prepared, made: Scratch) -> None:
     """Compute the bounds of the ``n`` rows from row ``start`` on, at most STEP."""
     for r in range(n):
-        squared = np.float64(_centre(rows, start + r, known.mean, made.centred))
-        length = np.sqrt(squared * (1 + 2 * known.rounding) + SMALL)
-        made.squares[r], made.lengths[r], made.margins[r] = squared, length, np.inf
-        if squared < LARGE and known.radius < np.inf:
-            made.margins[r] = known.rounding * length**2 + SMALL
-            _cut_off(made.centred, np.float32(UNITS / length), made.coordinates, r)
+        _measure(rows, start + r, known, made, r)
     multiply(made.coordinates, n, known.axes, made.projected)
     for r in range(n):
         if made.margins[r] < np.inf:
-            length, radius = made.lengths[r], known.radius
-            longest = max(length, radius)
-            made.units[r] = 2 * longest * radius / UNITS**2
-            made.margins[r] += known.slack * longest * radius
-            scale = np.float32(length / longest / AXIS_UNITS)
-            explained = np.float64(_scale(made.projected, scale, made.factors, r))
-            rest = (length * UNITS / longest) ** 2 * known.lengthening - explained
-            made.factors[r, -2] = np.int16(np.sqrt(max(rest, 0.0)) + 1)
-            made.factors[r, -1] = np.int16(UNITS * radius / (2 * longest))
+            _fill_factors(known, made, r)
     fold(made.factors, n, known.table, known.starts, made.least, made.second)
+
+
+@inlined
+def _measure(rows: FloatArray, row: int, known: Prepared, made: Scratch, r: int) -> None:
+    """Write ``|x|^2``, ``|x|``, the coordinates and the margin of a row as number ``r``.
+
+    The length is rounded up. The coordinates are those of ``x``, in units of ``|x| / UNITS``. The
+    margin begins with the error of ``|x|^2``, and is infinite if the row has no bounds.
+    """
+    squared = np.float64(_centre(rows, row, known.mean, made.centred))
+    length = np.sqrt(squared * (1 + 2 * known.rounding) + SMALL)
+    made.squares[r], made.lengths[r], made.margins[r] = squared, length, np.inf
+    if squared < LARGE and known.radius < np.inf:
+        made.margins[r] = known.rounding * length**2 + SMALL
+        _cut_off(made.centred, np.float32(UNITS / length), made.coordinates, r)
+
+
+@inlined
+def _fill_factors(known: Prepared, made: Scratch, r: int) -> None:
+    """Write the factors ``[p, r(x), R / 2]`` of row ``r`` in units of ``longest / UNITS``.
+
+    ``longest`` is ``max(|x|, R)``, so a product of factors and the table, which has units of
+    ``R / UNITS``, is half of the bound in units of ``longest R / UNITS^2``. The margin grows by the
+    error of ``2 p . q``.
+    """
+    length, radius = made.lengths[r], known.radius
+    longest = max(length, radius)
+    made.units[r] = 2 * longest * radius / UNITS**2
+    made.margins[r] += known.slack * longest * radius
+    scale = np.float32(length / longest / AXIS_UNITS)
+    explained = np.float64(_scale(made.projected, scale, made.factors, r))
+    rest = (length * UNITS / longest) ** 2 * known.lengthening - explained
+    made.factors[r, -2] = np.int16(np.sqrt(max(rest, 0.0)) + 1)
+    made.factors[r, -1] = np.int16(UNITS * radius / (2 * longest))
 
 
 @inlined(fastmath=MATH)

@@ -26,19 +26,13 @@ import numpy as np
 
 from visualwords.compiling import kernel, part
 from visualwords.features.image import FloatArray
-from visualwords.simd import LANES, flags_below, lowest_bit
 
-from .bounds import SMALL, STEP, Prepared, Scratch, fill_bounds, prepare, scratch
-from .distances import DoubleArray, IntArray, check_finite, estimate, squared_distance
-from .int16 import FOLD, ShortArray
+from .bounds import STEP, Prepared, Scratch, fill_bounds, prepare, scratch
+from .candidates import drop_far, farthest_of_tried, highest_product, list_all, list_near
+from .distances import DoubleArray, IntArray, check_finite, squared_distance
+from .int16 import ShortArray
 
 __all__ = ["WordSearch"]
-
-LAST = np.int32(FOLD - 1)  # The bits of a product that say which of its lane's words it is of.
-NO_WORD = np.int32(2**31 - FOLD)  # Products of words are less.
-HIGHEST = 2.0**31 - 1 - 2 * FOLD
-BITS = 32  # A key holds a product and, in its lowest bits, a lane.
-NO_KEY, LANE = np.int64(2**63 - 1), np.int64(2**BITS - 1)
 
 
 class WordSearch:
@@ -185,7 +179,6 @@ def _find(
     made = Scratch(
         centred, coordinates, projected, factors, lowest, second, lengths, squares, margins, units
     )
-    n_words, k, wanted = len(words), len(least), len(distances) > 0
     farthest = lengths  # The bounds need the lengths no more.
     for start in range(0, len(rows), STEP):
         n_rows = min(STEP, len(rows) - start)
@@ -193,118 +186,24 @@ def _find(
         for r in range(n_rows):  # In a loop of its own: the waiting times for words overlap.
             farthest[r] = np.inf
             if margins[r] < np.inf:
-                farthest[r] = _farthest_of_tried(rows, start + r, words, lowest, r, k)
+                farthest[r] = farthest_of_tried(rows, start + r, words, lowest, r, len(least))
         for r in range(n_rows):
-            row, n = start + r, n_words
+            row, n = start + r, 0
             if farthest[r] < np.inf:
-                ceiling = farthest[r] * (1 + 2 * rounding) + SMALL - squares[r] + margins[r]
-                n = _list_near(ceiling / units[r], made, r, n_words, near)
+                ceiling = highest_product(farthest[r], known, made, r)
+                n = list_near(ceiling, made, r, len(words), near)
+                n = drop_far(rows, row, known, farthest[r], near, n, estimates, len(least))
             else:
-                for word in range(n_words):
-                    near[word] = word
-            n = _estimate_near(rows, row, words, rounding, farthest[r], n, near, estimates, k)
-            if n == 1 and not wanted and farthest[r] < np.inf:
+                n = list_all(near, len(words))
+            if n == 1 and len(distances) == 0 and farthest[r] < np.inf:
                 ids[row, 0] = near[0]
                 continue
             if not _decide(rows, row, words, n, near, least, ids):
                 return row
-            if wanted:
-                for i in range(k):
+            if len(distances) > 0:
+                for i in range(len(least)):
                     distances[row, i] = least[i]
     return -1
-
-
-@part
-def _farthest_of_tried(
-    rows: FloatArray, row: int, words: FloatArray, products: IntArray, r: int, k: int
-) -> np.float32:
-    """Return the largest estimate among the words of least bound of the ``k`` best lanes.
-
-    It is infinite if there are fewer lanes that have words.
-    """
-    n_lanes = products.shape[1]
-    farthest, key = np.float32(0), -NO_KEY
-    for _ in range(k):
-        key = _next_key(products, r, key)
-        product, lane = np.int32(key >> BITS), key & LANE
-        if key == NO_KEY or product >= NO_WORD:
-            return np.float32(np.inf)
-        word = lane + (product & LAST) * n_lanes
-        farthest = max(farthest, estimate(rows, row, words, word))
-    return farthest
-
-
-@part
-def _next_key(products: IntArray, r: int, after: int) -> np.int64:
-    """Return the least key of row ``r`` above another: a key is a lane's product, then the lane."""
-    least = NO_KEY
-    for lane in range(products.shape[1]):
-        key = (np.int64(products[r, lane]) << BITS) | lane
-        least = min(least, key if key > after else NO_KEY)
-    return least
-
-
-@part
-def _list_near(ceiling: float, made: Scratch, r: int, n_words: int, near: IntArray) -> int:
-    """List the words whose product may not be over the ceiling. Return their number.
-
-    If both products of a lane are below it, the other words of the lane may be too: all are listed.
-    """
-    n_lanes = made.least.shape[1]
-    highest = np.int32(min(ceiling + 1, HIGHEST))
-    end, n = np.int32((highest | LAST) + 1), 0
-    for first in range(0, n_lanes, LANES):
-        found = flags_below(made.least, r * n_lanes + first, end)
-        while found > 0:
-            lane = first + lowest_bit(found)
-            found &= found - np.uint64(1)
-            nearest = lane + (made.least[r, lane] & LAST) * n_lanes
-            near[n] = nearest
-            n += 1
-            if made.second[r, lane] < end:
-                for word in range(lane, n_words, n_lanes):
-                    near[n] = word
-                    n += word != nearest
-    return n
-
-
-@part
-def _estimate_near(
-    rows: FloatArray,
-    row: int,
-    words: FloatArray,
-    rounding: float,
-    farthest: float,
-    n: int,
-    near: IntArray,
-    estimates: FloatArray,
-    k: int,
-) -> int:
-    """Keep the listed words that may be among the ``k`` nearest. Return their number.
-
-    Without bounds (``farthest`` infinite) the estimates may overflow: all words are kept.
-    """
-    if farthest == np.inf:
-        return n
-    ceiling, n_near = (farthest + SMALL) * (1 + 3 * rounding) + SMALL, 0
-    for i in range(n):
-        word = near[i]
-        value = estimate(rows, row, words, word)
-        near[n_near], estimates[n_near] = word, value
-        n_near += value <= ceiling
-    reach = -1.0  # Becomes the k-th least estimate; if some are equal, one beyond.
-    for _ in range(k):
-        following = np.inf
-        for i in range(n_near):
-            other = np.float64(estimates[i])
-            if reach < other < following:
-                following = other
-        reach = following
-    ceiling, n_kept = (reach + SMALL) * (1 + 3 * rounding) + SMALL, 0
-    for i in range(n_near):
-        near[n_kept] = near[i]
-        n_kept += estimates[i] <= ceiling
-    return n_kept
 
 
 @part
