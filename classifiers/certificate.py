@@ -23,27 +23,20 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
 
 from visualwords.threads import row_blocks
 
+from .balance import balanced
 from .kernels.products import block_gradient, scaled_block
 from .losses import Labels, Loss, Scores
 from .objective import Objective, Weights
 from .scaling import Scaling
 
-__all__ = ["Bound", "balanced", "certify"]
+__all__ = ["Bound", "certify"]
 
 BLOCK_ROWS = 512
 # Largest relative error of an operation in float64.
 ROUNDING = float(np.finfo(np.float64).eps) / 2
-# Pairs of classes up to which a linear programme balances a dual point.
-MAX_FLOWS = 1000
-# Rounds of balancing class by class, where the pairs are more, and the relative error to reach.
-ROUNDS, BALANCED = 1000, 1e-15
-# Part of the flows that is enough to be left.
-ENOUGH = 1 - 1e-9
 
 Array = npt.NDArray[np.float64]
 # A dual point, or the loss whose derivatives are one.
@@ -87,8 +80,7 @@ def certify(objective: Objective, W: Weights, dual: Dual) -> Bound:
     objective, share = objective.in_double(), _shares(objective)
     scores = objective.scores(W)
     losses = objective.loss.values(scores, objective.y)
-    mean, penalty = float(share @ losses), objective.penalty.value(W)
-    value = mean + penalty
+    value = float(share @ losses) + objective.penalty.value(W)
     if not (objective.alpha > 0 and np.isfinite(value)):
         return Bound(value, value if np.isfinite(value) else np.inf)
     if isinstance(dual, np.ndarray):
@@ -106,49 +98,73 @@ def certify(objective: Objective, W: Weights, dual: Dual) -> Bound:
     products = _products(objective, W, A)
     offset = 0.0 if objective.offset is None else float((A * objective.offset).sum())
     square = float((products.columns**2).sum()) / (2 * objective.alpha)
-    # Scores, products and sums are rounded.
     rounding = 16 * ROUNDING * (value + square + float(np.abs(conjugates).sum()) + abs(offset))
     rounding += _error_of_losses(objective, scores, losses, products.errors_of_scores, share)
-    rounding += float(np.abs(A).sum(axis=1) @ products.errors_of_scores)
-    rounding += float((np.abs(products.columns) @ products.errors).sum()) / objective.alpha
-    rounding += len(A[0]) * float((products.errors**2).sum()) / (2 * objective.alpha)
+    rounding += _error_of_products(products, A, objective.alpha)
     gap = max(0.0, value + float(conjugates.sum()) - offset + square) + rounding
     if objective.fit_intercept:
-        gap = _with_intercepts(objective, W, A, scores, products, gap, share, known)
+        # The intercepts of rows less their origin.
+        b = W[:, :-1] @ products.origin + W[:, -1]
+        if known:
+            seen = (scores - b)[share > 0]
+            gap = _with_any_intercepts(gap, A, objective, seen, products.longest, share)
+        else:
+            gap = _with_intercepts(gap, A, b)
     return Bound(value, min(value, gap))
 
 
-def _with_intercepts(
-    objective: Objective,
-    W: Weights,
-    A: Array,
-    scores: Array,
-    products: "_Products",
-    gap: float,
-    share: Array,
-    known: bool,
-) -> float:
-    """Add to a gap what the column sums of ``A``, which are 0 only up to rounding, can hide.
+def _with_intercepts(gap: float, A: Array, b: Array) -> float:
+    """Add to a gap what the column sums of ``A`` hide while intercepts stay near ``b``.
 
-    The bound ``D(A)`` changes by ``sum of A times b`` with the intercepts ``b`` of the minimum, for
-    rows less their origin. No two of these differ by much more than scores at the minimum do
-    before intercepts are added: else no example would balance the others. These scores differ
-    from those at ``W`` by at most the length of the longest row times the distance of the weights,
-    which is at most ``sqrt(2 gap / alpha)``. That makes a quadratic inequality for the gap.
+    ``D(A)`` is too high by ``sum of A times`` the intercepts of the minimum. Where the loss has no
+    conjugate, these are taken to be no farther from ``b`` than the largest of ``b``, and than 1.
     """
-    sums = A.sum(axis=0)
-    left = float(np.abs(sums).sum()) + ROUNDING * float(np.abs(A).sum())
-    intercept = W[:, :-1] @ products.origin + W[:, -1]
-    if not known:
-        radius = max(1.0, float(np.abs(intercept).max()))
-        return max(0.0, gap - float(sums @ intercept)) + radius * left
-    seen = scores[share > 0] - intercept
+    radius = max(1.0, float(np.abs(b).max()))
+    return max(0.0, gap - float(A.sum(axis=0) @ b)) + radius * _largest_sums(A)
+
+
+def _with_any_intercepts(
+    gap: float, A: Array, objective: Objective, seen: Array, longest: float, share: Array
+) -> float:
+    """Add to a gap what the column sums of ``A`` hide, whatever the intercepts of the minimum are.
+
+    ``D(A)`` is too high by ``sum of A times`` the intercepts of the minimum. With ``l``, the
+    largest sums that ``A`` can have, that is at most ``l`` times the largest intercept. By
+    :func:`_largest_intercept` it is at most ``r + t sqrt(g)`` if the gap is ``g``. So the gap is
+    at most the largest ``g`` with
+
+        g <= gap + l r + l t sqrt(g)
+
+    Parameters
+    ----------
+    seen : ndarray of shape (n, n_classes)
+        The scores at ``W`` before intercepts are added, of examples that have a weight.
+    longest : float
+        Norm of the longest row.
+    """
+    left = _largest_sums(A)
+    radius = _largest_intercept(objective, seen, share)
+    reach = 2 * objective.n_classes * longest * float(np.sqrt(2 / objective.alpha))
+    slope = left * reach
+    return ((slope + float(np.sqrt(slope**2 + 4 * (gap + left * radius)))) / 2) ** 2
+
+
+def _largest_sums(A: Array) -> float:
+    """Bound the absolute sums of the columns of ``A``, which are 0 only up to rounding."""
+    return float(np.abs(A.sum(axis=0)).sum()) + ROUNDING * float(np.abs(A).sum())
+
+
+def _largest_intercept(objective: Objective, seen: Array, share: Array) -> float:
+    """Bound the intercepts of the minimum, if the scores before them were those at ``W``.
+
+    No two intercepts differ by much more than these scores do: else no example would balance the
+    others, and the rarest class least of all. The scores at the minimum differ from those at ``W``
+    by at most the norm of the longest row times the distance of the weights, which is at most
+    ``sqrt(2 gap / alpha)``. The caller adds that.
+    """
     of_classes = np.bincount(objective.y, share)
     rarest = float(of_classes[of_classes > 0].min())
-    n_classes = objective.n_classes
-    radius = 2 * n_classes * (1 + float(np.abs(seen).max())) - float(np.log(rarest))
-    slope = left * 2 * n_classes * products.longest * float(np.sqrt(2 / objective.alpha))
-    return ((slope + float(np.sqrt(slope**2 + 4 * (gap + left * radius)))) / 2) ** 2
+    return 2 * objective.n_classes * (1 + float(np.abs(seen).max())) - float(np.log(rarest))
 
 
 def _error_of_losses(
@@ -163,6 +179,17 @@ def _error_of_losses(
     worst = scores + errors[:, None]
     worst[np.arange(len(errors)), objective.y] -= 2 * errors
     return float(share @ np.maximum(objective.loss.values(worst, objective.y) - losses, 0))
+
+
+def _error_of_products(products: "_Products", A: Array, alpha: float) -> float:
+    """Bound the error of ``D(A)`` by errors ``e`` of the columns ``c`` and ``s`` of the scores.
+
+    It is ``sum |A| s + |c| . e / alpha + n_classes |e|^2 / (2 alpha)``.
+    """
+    of_scores = float(np.abs(A).sum(axis=1) @ products.errors_of_scores)
+    first = float((np.abs(products.columns) @ products.errors).sum()) / alpha
+    second = len(A[0]) * float((products.errors**2).sum()) / (2 * alpha)
+    return of_scores + first + second
 
 
 def _shares(objective: Objective) -> Array:
@@ -239,99 +266,3 @@ def _centring(objective: Objective) -> Scaling:
         first = slice(0, min(objective.n_samples, BLOCK_ROWS))
         origin = np.asarray(objective.X[first], np.float64).mean(axis=0)
     return Scaling(origin, np.ones_like(origin))
-
-
-def balanced(derivatives: Array, y: Labels, coupled: bool) -> Array:
-    """Lower the derivatives of a mean loss by as little as makes their sums by class 0.
-
-    All derivatives of one class's examples by one score are lowered by the same factor, and of a
-    coupled loss the derivatives by the own score follow, so that rows still sum to 0.
-
-    Parameters
-    ----------
-    derivatives : ndarray of shape (n, n_classes)
-        At least 0, but those by the score of the own class, which are at most 0.
-    y : ndarray of shape (n,), integers in [0, n_classes)
-    coupled : bool
-        Whether the derivatives of an example sum to 0.
-
-    Returns
-    -------
-    ndarray of shape (n, n_classes)
-
-    Examples
-    --------
-    >>> derivatives = np.array([[-1.0, 1.0], [0.5, -0.5]])
-    >>> balanced(derivatives, np.array([0, 1]), coupled=True).tolist()
-    [[-0.5, 0.5], [0.5, -0.5]]
-    """
-    rows, n_classes = np.arange(len(y)), derivatives.shape[1]
-    pairs = y[:, None] * n_classes + np.arange(n_classes)
-    flat = np.bincount(pairs.ravel(), np.abs(derivatives).ravel(), n_classes**2)
-    sums = flat.reshape(n_classes, n_classes).astype(np.float64, copy=False)
-    if coupled:
-        np.fill_diagonal(sums, 0)
-        factors = _circulation(sums)
-    else:
-        own = sums.diagonal().copy()
-        others = sums.sum(axis=0) - own
-        less = np.minimum(own, others)
-        factors = np.ones((n_classes, 1)) * _quotient(less, others)
-        np.fill_diagonal(factors, _quotient(less, own))
-    lowered = derivatives * factors[y]
-    if coupled:
-        lowered[rows, y] = 0
-        lowered[rows, y] = -lowered.sum(axis=1)
-    return lowered
-
-
-def _circulation(flows: Array) -> Array:
-    """Give factors of at most 1 that make as much flow into each class as out of it.
-
-    Where lowering class by class takes much of the flows, a linear programme takes less.
-    """
-    left = _lowered_by_class(flows)
-    many = np.count_nonzero(flows) > MAX_FLOWS
-    if not many and left.sum() < ENOUGH * flows.sum():
-        other = _lowered_by_class(_largest_circulation(flows))
-        left = other if other.sum() > left.sum() else left
-    return _quotient(left, flows)
-
-
-def _largest_circulation(flows: Array) -> Array:
-    """Lower flows by as little in all as makes them balanced, to the precision of the solver."""
-    of, into = np.nonzero(flows)
-    numbers = np.arange(len(of))
-    signs = np.repeat([1.0, -1.0], len(of))
-    ends = np.r_[into, of], np.r_[numbers, numbers]
-    most = flows[of, into] / flows.max()
-    found = linprog(
-        -np.ones(len(of)),
-        A_eq=csr_array((signs, ends), shape=(len(flows), len(of))),
-        b_eq=np.zeros(len(flows)),
-        bounds=np.column_stack([np.zeros(len(of)), most]),
-    )
-    left = np.zeros_like(flows)
-    if found.x is not None:
-        left[of, into] = np.clip(found.x / most, 0, 1) * flows[of, into]
-    return left
-
-
-def _lowered_by_class(flows: Array) -> Array:
-    """Lower what flows into a class or out of it to the lesser of both, until they are equal."""
-    left = flows.copy()
-    for _ in range(ROUNDS):
-        inward, outward = left.sum(axis=0), left.sum(axis=1)
-        if np.abs(inward - outward).sum() <= BALANCED * inward.sum():
-            break
-        less = np.minimum(inward, outward)
-        left *= _quotient(less, inward)
-        outward = left.sum(axis=1)
-        less = np.minimum(left.sum(axis=0), outward)
-        left *= _quotient(less, outward)[:, None]
-    return left
-
-
-def _quotient(a: Array, b: Array) -> Array:
-    """Divide, with 1 where the divisor is 0."""
-    return np.divide(a, b, out=np.ones_like(a), where=b > 0)

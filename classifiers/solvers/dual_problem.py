@@ -9,7 +9,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.classifiers.certificate import balanced
+from visualwords.classifiers.balance import balanced
 from visualwords.classifiers.kernels.products import block_gradient
 from visualwords.classifiers.kernels.slopes import Limits
 from visualwords.classifiers.objective import Objective, Weights

@@ -14,7 +14,8 @@ from visualwords.classifiers import (
     Objective,
     Softmax,
 )
-from visualwords.classifiers.certificate import balanced, certify
+from visualwords.classifiers.balance import balanced
+from visualwords.classifiers.certificate import certify
 from visualwords.tests.classifiers.losses import LOSSES
 
 # The first are problems whose gaps were once too small.
