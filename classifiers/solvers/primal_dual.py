@@ -1,6 +1,7 @@
 """``PrimalDual``: the fast solver for many rows, with a bound on the distance to the optimum."""
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -207,63 +208,108 @@ def _distance(objective: Objective, state: State) -> float:
     return objective.penalty.gap(state.W, state.gradient)
 
 
+class _Reviewed(NamedTuple):
+    """What is known of how far weights are above the minimum.
+
+    ``certificate`` comes from sums in the dtype of X, ``proof`` from sums in float64.
+    """
+
+    W: Weights
+    certificate: Certificate
+    proof: Bound | None = None
+
+    @property
+    def bound(self) -> Bound:
+        """The proof; where there is none, what the certificate says."""
+        return self.proof or Bound(self.certificate.value, self.certificate.gap)
+
+    def is_within(self, tol: float) -> bool:
+        """Whether the gap is at most ``tol`` times the value."""
+        return self.bound.gap <= tol * self.bound.value
+
+
 def _review(state: State, tol: float) -> State:
-    """Bound the gap of a state, then stop, or go on with a narrower smoothing or lower target."""
+    """Bound the gap of a state, then stop or go on."""
     progress: _Progress = state.memory
-    certificate, W, proof = _bounded(state, tol)
-    value, gap = proof or (certificate.value, certificate.gap)
-    if gap <= tol * value:
-        return State(W, value, None, progress, "the duality gap is within tol", gap)
-    if proof and progress.objective.X.dtype != np.float64:
+    found = _bounded(state, tol)
+    if found.is_within(tol):
+        return _last_state(progress, found, "the duality gap is within tol")
+    if found.proof and progress.objective.X.dtype != np.float64:
         progress.use_double()
-        return _evaluate(progress, W)
-    progress.stuck = progress.stuck + 1 if state.stop or proof else 0
+        return _evaluate(progress, found.W)
+    progress.stuck = progress.stuck + 1 if state.stop or found.proof else 0
     if progress.stuck == PATIENCE:
-        reason = state.stop or "float64 can prove no smaller gap"
-        dual = None if proof else progress.objective.loss
-        return State(W, value, None, progress, reason, gap, dual)
+        last = _last_state(progress, found, state.stop or "float64 can prove no smaller gap")
+        last.dual = None if found.proof else progress.objective.loss
+        return last
+    return _go_on(state, found, tol)
+
+
+def _last_state(progress: _Progress, found: _Reviewed, reason: str) -> State:
+    """Return the state at which the solver stops."""
+    value, gap = found.bound
+    return State(found.W, value, memory=progress, stop=reason, gap=gap)
+
+
+def _go_on(state: State, found: _Reviewed, tol: float) -> State:
+    """Return the state to go on from, with a narrower smoothing or a lower target."""
+    progress: _Progress = state.memory
     if state.stop:
         progress.pairs = []
-    _aim(progress, certificate, tol)
-    return replace(state, stop="") if _is_smooth(state) and W is state.W else _evaluate(progress, W)
+    _aim(progress, found.certificate, tol)
+    if _is_smooth(state) and found.W is state.W:
+        return replace(state, stop="")
+    return _evaluate(progress, found.W)
 
 
-def _bounded(state: State, tol: float) -> tuple[Certificate, Weights, Bound | None]:
-    """Bound the gap of a state, with other intercepts if only the intercepts are in the way.
+def _bounded(state: State, tol: float) -> _Reviewed:
+    """Bound the gap of a state by a certificate, and by a proof if that says it is within ``tol``.
 
-    If the gap is within ``tol`` in the dtype of X, it is proved in float64, unless it needs no
-    proof. For a loss with kinks the proof itself tells whether the other intercepts suffice.
+    The gap has a part that only further steps lower. If that part is within ``tol`` but the part
+    of the intercepts is in the way, the intercepts are brought to their minimum first.
     """
     progress: _Progress = state.memory
-    objective, certificate, W = progress.objective, _certify(state), state.W
+    found = _Reviewed(state.W, _certify(state))
+    certificate = found.certificate
     room = tol * certificate.value - (certificate.gap - certificate.intercepts)
     if room < 0:
-        return certificate, W, None
-    if objective.fit_intercept and room < certificate.intercepts:
-        W = settle_intercepts(objective, W, progress.curvature.c, room / 4, state.gradient)
-        if not (progress.coarse or _is_smooth(state)):
-            proof = certify(objective.smoothed(0.0), W, objective.loss)
-            if proof.gap <= tol * proof.value:
-                return certificate, W, proof
-        certificate = allowing_for_rounding(objective.certify(W), objective, progress.error)
-    if (
-        certificate.gap > tol * certificate.value
-        or progress.coarse
-        or not needs_proof(certificate, objective)
-    ):
-        return certificate, W, None
-    return certificate, *_prove(progress, W, tol)
+        return found
+    if progress.objective.fit_intercept and room < certificate.intercepts:
+        found = _with_settled_intercepts(state, found.certificate, tol, room / 4)
+    if found.proof or progress.coarse or not found.is_within(tol):
+        return found
+    if not needs_proof(found.certificate, progress.objective):
+        return found
+    return _proved(progress, found, tol)
 
 
-def _prove(progress: _Progress, W: Weights, tol: float) -> tuple[Weights, Bound]:
-    """Bound the gap in float64, with other intercepts if the gap is above the tolerance."""
+def _with_settled_intercepts(
+    state: State, certificate: Certificate, tol: float, room: float
+) -> _Reviewed:
+    """Bound the gap of a state with other intercepts, which may add ``room`` to it.
+
+    For a loss with kinks the proof itself tells whether these intercepts suffice.
+    """
+    progress: _Progress = state.memory
+    objective = progress.objective
+    W = settle_intercepts(objective, state.W, progress.curvature.c, room, state.gradient)
+    if not (progress.coarse or _is_smooth(state)):
+        proof = certify(objective.smoothed(0.0), W, objective.loss)
+        found = _Reviewed(W, certificate, proof)
+        if found.is_within(tol):
+            return found
+    return _Reviewed(W, allowing_for_rounding(objective.certify(W), objective, progress.error))
+
+
+def _proved(progress: _Progress, found: _Reviewed, tol: float) -> _Reviewed:
+    """Prove the gap in float64, with other intercepts if the gap is above the tolerance."""
     itself, loss = progress.objective.smoothed(0.0), progress.objective.loss
-    proof = certify(itself, W, loss)
-    if proof.gap <= tol * proof.value or not itself.fit_intercept:
-        return W, proof
-    settled = settle_intercepts(progress.objective.in_double(), W, progress.curvature.c, 0.0)
-    other = certify(itself, settled, loss)
-    return (settled, other) if other.gap < proof.gap else (W, proof)
+    found = found._replace(proof=certify(itself, found.W, loss))
+    if found.is_within(tol) or not itself.fit_intercept:
+        return found
+    W = settle_intercepts(progress.objective.in_double(), found.W, progress.curvature.c, 0.0)
+    other = found._replace(W=W, proof=certify(itself, W, loss))
+    return other if other.bound.gap < found.bound.gap else found
 
 
 def _certify(state: State) -> Certificate:
