@@ -19,7 +19,7 @@ from .parts import Alpha, check_penalty, column_penalty, with_factors
 from .prediction import LinearPredictor
 from .reporting import step_report, warn_of_result
 from .scaling import Scaling, Weights, column_scaling
-from .solvers.base import Result, Solver, State, within_range
+from .solvers.base import Minimizer, Result, Solver, State, within_range
 from .solvers.descent import MinibatchSolver
 from .solvers.intercepts import settle_intercepts
 from .sources import Source
@@ -84,7 +84,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         return self.losses[cast(str, self.loss)]()
 
     @abstractmethod
-    def _default_solver(self, objective: Objective) -> Solver:
+    def _default_solver(self, objective: Objective) -> Minimizer:
         """Make the solver that ``solver=None`` stands for."""
 
     def fit(
@@ -313,7 +313,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         """Return the strength of the penalty that the model was learned with."""
         return self.alpha
 
-    def _seeded_solver(self, objective: Objective) -> Solver:
+    def _seeded_solver(self, objective: Objective) -> Minimizer:
         """Copy the solver; the estimator's random state replaces the solver's unless it is None."""
         solver = clone(self.solver) if self.solver else self._default_solver(objective)
         if self.random_state is not None and "random_state" in solver.get_params():

@@ -50,7 +50,7 @@ def steps_as_tasks(
     Returns
     -------
     callable
-        For :meth:`Solver.minimize`; returns whether a callback asks to stop.
+        For :meth:`Minimizer.minimize`; returns whether a callback asks to stop.
     """
     if not hasattr(estimator, "_skl_callbacks"):
         return lambda state: False

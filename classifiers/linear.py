@@ -16,8 +16,9 @@ from .losses import Loss
 from .objective import Objective
 from .parts import Alpha
 from .shared_docs import with_shared_docs
-from .solvers.base import Fallback, Solver
+from .solvers.base import Minimizer, Solver
 from .solvers.dual import DualAscent
+from .solvers.fallback import Fallback
 from .solvers.interior_point import InteriorPoint
 from .solvers.newton import Newton
 from .solvers.primal_dual import PrimalDual
@@ -133,7 +134,7 @@ class LinearSVM(LinearClassifier):
         self.verbose = verbose
         self.n_jobs = n_jobs
 
-    def _default_solver(self, objective: Objective) -> Solver:
+    def _default_solver(self, objective: Objective) -> Minimizer:
         n, d = objective.X.shape
         if not objective.alpha > 0 or objective.loss.dual_box is None:
             return _primal_solver(objective, tol=1e-3)
@@ -222,7 +223,7 @@ class Softmax(LinearClassifier):
         self.verbose = verbose
         self.n_jobs = n_jobs
 
-    def _default_solver(self, objective: Objective) -> Solver:
+    def _default_solver(self, objective: Objective) -> Minimizer:
         return _primal_solver(objective, tol=1e-4)
 
     def predict_proba(self, X: MatrixLike) -> FloatArray:
@@ -252,7 +253,7 @@ class Softmax(LinearClassifier):
         return log_softmax(self._scores(X) / self._temperature(), axis=1)
 
 
-def _primal_solver(objective: Objective, tol: float) -> Solver:
+def _primal_solver(objective: Objective, tol: float) -> Minimizer:
     """Return ``PrimalDual``, with ``Newton`` as its fallback where that can help."""
     n_weights = objective.n_classes * (objective.X.shape[1] + 1)
     if not (objective.alpha > 0 and objective.loss.smooth and n_weights <= MAX_WEIGHTS):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .solvers.base import Result, Solver, State
+from .solvers.base import Minimizer, Result, State
 
 __all__ = ["step_report", "warn_of_result"]
 
@@ -17,7 +17,7 @@ ROUNDING = 1e-9
 def step_report(
     name: str, verbose: int, callback: Callable[[State], bool] | None = None
 ) -> Callable[[State], bool]:
-    """Make a function for :meth:`Solver.minimize` that reports each step.
+    """Make a function for :meth:`Minimizer.minimize` that reports each step.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ def step_report(
     return report
 
 
-def warn_of_result(solver: Solver, result: Result, stacklevel: int) -> None:
+def warn_of_result(solver: Minimizer, result: Result, stacklevel: int) -> None:
     """Warn when a solver diverged, or stops by itself and has not met its tolerance.
 
     Parameters
     ----------
-    solver : Solver
+    solver : Minimizer
     result : Result
     stacklevel : int
         As in :func:`warnings.warn`, counted from the caller of this function.

@@ -1,4 +1,4 @@
-"""``Solver``: the base class of the optimizers, with the one loop that all of them use."""
+"""``Minimizer`` and ``Solver``: the base classes of the optimizers, with the one loop of all."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from visualwords.classifiers.certificate import certify
 from visualwords.classifiers.losses import Loss
@@ -16,7 +16,7 @@ from visualwords.classifiers.objective import Objective, Weights
 
 __all__ = [
     "RULES",
-    "Fallback",
+    "Minimizer",
     "Result",
     "Rule",
     "Solver",
@@ -126,8 +126,8 @@ class Result:
         return len(self.values) - 1
 
 
-class Solver(BaseEstimator):
-    """Base class of the optimizers. A subclass defines ``step`` and may define ``start``.
+class Minimizer(BaseEstimator):
+    """Base class of whatever minimises an objective in steps. A subclass defines ``states``.
 
     Parameters
     ----------
@@ -135,15 +135,15 @@ class Solver(BaseEstimator):
     """
 
     max_iter: int
-    # Whether the solver is expected to stop by itself before max_iter.
+    # Whether the minimizer is expected to stop by itself before max_iter.
     converges: ClassVar[bool] = False
-    # Whether the solver is a MinibatchSolver, whose steps partial_fit can make.
+    # Whether it is a MinibatchSolver, whose steps partial_fit can make.
     minibatches: ClassVar[bool] = False
     rules: ClassVar[dict[str, Rule]] = RULES
 
     @property
     def name(self) -> str:
-        """Name of the solver in messages."""
+        """Name of the minimizer in messages."""
         return type(self).__name__
 
     def check_parameters(self) -> None:
@@ -154,35 +154,9 @@ class Solver(BaseEstimator):
             if not (isinstance(value, kind) and holds(value)):
                 raise ValueError(f"{name} must be {what}, got {value!r}")
 
-    def check(self, objective: Objective) -> None:
-        """Raise a ValueError if this optimizer cannot minimise the objective."""
-
-    def start(self, objective: Objective, W: Weights) -> State:
-        """Return the state at the first weights."""
-        value, gradient = objective(W)
-        return State(W, value, gradient)
-
     @abstractmethod
-    def step(self, objective: Objective, state: State) -> State:
-        """Return the state after one step, with a reason in ``stop`` if it is the last step."""
-
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:
-        """Yield the state at ``W`` and after each step: the loop of all optimizers."""
-        self.check_parameters()
-        self.check(objective)
-        with objective:
-            state = self.start(objective, W.copy())
-            yield state
-            for _ in range(self.max_iter):
-                if state.stop:
-                    break
-                state = self.step(objective, state)
-                if not within_range(objective, state):
-                    state.value = state.value if not np.isfinite(state.value) else np.inf
-                    state.stop = "the value is not finite"
-                elif not objective.alpha and state.value <= np.finfo(float).eps:
-                    state.stop = state.stop or "the value is 0 within rounding"
-                yield state
+        """Yield the state at ``W`` and after each step."""
 
     def minimize(
         self,
@@ -222,60 +196,49 @@ class Solver(BaseEstimator):
         return Result(W, state.value, values, iterates, state.stop or "max_iter", state.gap)
 
 
+class Solver(Minimizer):
+    """Base class of the optimizers. A subclass defines ``step`` and may define ``start``.
+
+    Parameters
+    ----------
+    max_iter : int
+    """
+
+    def check(self, objective: Objective) -> None:
+        """Raise a ValueError if this optimizer cannot minimise the objective."""
+
+    def start(self, objective: Objective, W: Weights) -> State:
+        """Return the state at the first weights."""
+        value, gradient = objective(W)
+        return State(W, value, gradient)
+
+    @abstractmethod
+    def step(self, objective: Objective, state: State) -> State:
+        """Return the state after one step, with a reason in ``stop`` if it is the last step."""
+
+    def states(self, objective: Objective, W: Weights) -> Iterator[State]:
+        """Yield the state at ``W`` and after each step: the loop of all optimizers."""
+        self.check_parameters()
+        self.check(objective)
+        with objective:
+            state = self.start(objective, W.copy())
+            yield state
+            for _ in range(self.max_iter):
+                if state.stop:
+                    break
+                state = self.step(objective, state)
+                if not within_range(objective, state):
+                    state.value = state.value if not np.isfinite(state.value) else np.inf
+                    state.stop = "the value is not finite"
+                elif not objective.alpha and state.value <= np.finfo(float).eps:
+                    state.stop = state.stop or "the value is 0 within rounding"
+                yield state
+
+
 def within_range(objective: Objective, state: State) -> bool:
     """Whether the value is finite and the dtype of the rows can hold the weights."""
     largest = float(np.finfo(objective.X.dtype).max)
     return bool(np.isfinite(state.value) and np.abs(state.W).max() <= largest)
-
-
-class Fallback(Solver):
-    """Several optimizers: where one stops short of the tolerance, the next one goes on.
-
-    Parameters
-    ----------
-    solvers : list of Solver
-    tol : float
-        Stop when the duality gap is at most ``tol`` times the value. It replaces the ``tol`` of
-        each solver.
-    random_state : int
-        It replaces the ``random_state`` of each solver that has one.
-    """
-
-    converges = True
-
-    name = "the default solver"
-
-    def __init__(self, solvers: list[Solver], tol: float, random_state: int = 0) -> None:
-        self.solvers = solvers
-        self.tol = tol
-        self.random_state = random_state
-
-    @property
-    def max_iter(self) -> int:  # type: ignore[override]
-        """Sum of the steps of all solvers."""
-        return sum(solver.max_iter for solver in self.solvers)
-
-    def step(self, objective: Objective, state: State) -> State:
-        """Not called, because each of the solvers makes its own steps."""
-        raise NotImplementedError
-
-    def states(self, objective: Objective, W: Weights) -> Iterator[State]:
-        """Yield the states of each solver, then the best of the last states."""
-        self.check_parameters()
-        last: list[State] = []
-        with objective:
-            for solver in map(clone, self.solvers):
-                own = {"tol", "random_state"} & solver.get_params().keys()
-                solver.set_params(**{name: getattr(self, name) for name in own})
-                for i, state in enumerate(solver.states(objective, W)):
-                    if i or not last:
-                        yield state
-                state.prove(objective)
-                if state.gap <= self.tol * state.value:
-                    return
-                last.append(state)
-                W = state.W
-            yield min(last, key=lambda state: state.value)
 
 
 def check_dual_form(solver: Solver, objective: Objective) -> None:

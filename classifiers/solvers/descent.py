@@ -1,7 +1,7 @@
 """Gradient descent over all rows (``GradientDescent``) or over minibatches (``SGD``, ``Adam``)."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from .base import Solver, State
 __all__ = ["SGD", "Adam", "GradientDescent", "MinibatchSolver"]
 
 SCHEDULES = ("constant", "inverse", "cosine")
+
+# Arrays of the shape of the weights that a solver keeps from step to step.
+Moments = list[npt.NDArray[np.float64]]
 
 
 class GradientDescent(Solver):
@@ -57,16 +60,40 @@ class GradientDescent(Solver):
 class MinibatchSolver(Solver):
     """Base class of the solvers that make a step after each minibatch; an iteration is an epoch.
 
-    The memory of the state is a list of arrays of the shape of the weights, followed by the number
+    Rows are visited in random order without repetition, a new order in each epoch. The memory of
+    the state is a list of ``n_moments`` arrays of the shape of the weights, followed by the number
     of steps so far.
+
+    Parameters
+    ----------
+    learning_rate : float > 0
+    schedule : {"constant", "inverse", "cosine"}
+        Rate over time: constant, divided by 1 plus the number of epochs so far, or a quarter of a
+        cosine that ends at 0 after ``max_iter`` epochs.
+    batch_size : int
+    max_iter : int
+        Epochs.
+    random_state : int
+        Seed of the order of the rows.
     """
 
     minibatches = True
+    n_moments: ClassVar[int]
 
-    learning_rate: float
-    batch_size: int
-    schedule: str
-    random_state: int
+    def __init__(
+        self,
+        learning_rate: float,
+        *,
+        schedule: str = "cosine",
+        batch_size: int = 256,
+        max_iter: int = 20,
+        random_state: int = 0,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.random_state = random_state
 
     def check(self, objective: Objective) -> None:
         """Raise a ValueError if the schedule is unknown; see :class:`Solver`."""
@@ -104,9 +131,9 @@ class MinibatchSolver(Solver):
             return self.learning_rate * float(np.cos(np.pi / 2 * part))
         return self.learning_rate
 
-    @abstractmethod
     def memory(self, W: Weights) -> list[Any]:
-        """Return the memory before the first step."""
+        """Return the memory before the first step: moments of 0 and no steps."""
+        return [*np.zeros((self.n_moments, *W.shape)), 0]
 
     def look_ahead(self, W: Weights, memory: list[Any]) -> Weights:
         """Return the weights at which the gradient is taken."""
@@ -114,35 +141,22 @@ class MinibatchSolver(Solver):
 
     @abstractmethod
     def update(
-        self,
-        W: Weights,
-        gradient: Weights,
-        memory: list[npt.NDArray[np.float64]],
-        rate: float,
-        steps: int,
-    ) -> tuple[Weights, list[npt.NDArray[np.float64]]]:
-        """Return the weights and the arrays of the memory after a step."""
+        self, W: Weights, gradient: Weights, moments: Moments, rate: float, steps: int
+    ) -> tuple[Weights, Moments]:
+        """Return the weights and the moments after a step of this rate; ``steps`` came before."""
 
 
 class SGD(MinibatchSolver):
     """Stochastic gradient descent with momentum: ``v = momentum * v - rate * g``, ``W += v``.
 
-    With ``nesterov`` the gradient is taken at ``W + momentum * v``. Rows are visited in random
-    order without repetition, a new order in each of ``max_iter`` epochs.
+    With ``nesterov`` the gradient is taken at ``W + momentum * v``.
 
     Parameters
     ----------
-    learning_rate : float > 0
     momentum : float in [0, 1)
     nesterov : bool
-    schedule : {"constant", "inverse", "cosine"}
-        Rate over time: constant, divided by 1 plus the number of epochs so far, or a quarter of a
-        cosine that ends at 0 after ``max_iter`` epochs.
-    batch_size : int
-    max_iter : int
-        Epochs.
-    random_state : int
-        Seed of the order of the rows.
+    learning_rate, schedule, batch_size, max_iter, random_state
+        As in :class:`MinibatchSolver`.
 
     References
     ----------
@@ -158,6 +172,8 @@ class SGD(MinibatchSolver):
     True
     """
 
+    n_moments = 1  # the velocity
+
     def __init__(
         self,
         learning_rate: float = 0.01,
@@ -169,32 +185,25 @@ class SGD(MinibatchSolver):
         max_iter: int = 20,
         random_state: int = 0,
     ) -> None:
-        self.learning_rate = learning_rate
+        super().__init__(
+            learning_rate,
+            schedule=schedule,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            random_state=random_state,
+        )
         self.momentum = momentum
         self.nesterov = nesterov
-        self.schedule = schedule
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.random_state = random_state
-
-    def memory(self, W: Weights) -> list[Any]:
-        """Return a velocity of 0 and no steps."""
-        return [np.zeros_like(W), 0]
 
     def look_ahead(self, W: Weights, memory: list[Any]) -> Weights:
         """Return ``W + momentum * v`` with ``nesterov``, otherwise ``W``."""
         return W + self.momentum * memory[0] if self.nesterov else W
 
     def update(
-        self,
-        W: Weights,
-        gradient: Weights,
-        memory: list[npt.NDArray[np.float64]],
-        rate: float,
-        steps: int,
-    ) -> tuple[Weights, list[npt.NDArray[np.float64]]]:
+        self, W: Weights, gradient: Weights, moments: Moments, rate: float, steps: int
+    ) -> tuple[Weights, Moments]:
         """Return the weights and the velocity after a step."""
-        velocity = self.momentum * memory[0] - rate * gradient
+        velocity = self.momentum * moments[0] - rate * gradient
         return W + velocity, [velocity]
 
 
@@ -203,17 +212,11 @@ class Adam(MinibatchSolver):
 
     Parameters
     ----------
-    learning_rate : float > 0
     beta1, beta2 : float in [0, 1)
         Decay of the running mean and of the running mean square.
     epsilon : float > 0
-    schedule : {"constant", "inverse", "cosine"}
-        As in :class:`SGD`.
-    batch_size : int
-    max_iter : int
-        Epochs.
-    random_state : int
-        Seed of the order of the rows.
+    learning_rate, schedule, batch_size, max_iter, random_state
+        As in :class:`MinibatchSolver`.
 
     References
     ----------
@@ -228,6 +231,8 @@ class Adam(MinibatchSolver):
     True
     """
 
+    n_moments = 2  # the mean and the mean square
+
     def __init__(
         self,
         learning_rate: float = 0.001,
@@ -240,30 +245,23 @@ class Adam(MinibatchSolver):
         max_iter: int = 20,
         random_state: int = 0,
     ) -> None:
-        self.learning_rate = learning_rate
+        super().__init__(
+            learning_rate,
+            schedule=schedule,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            random_state=random_state,
+        )
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
-        self.schedule = schedule
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.random_state = random_state
-
-    def memory(self, W: Weights) -> list[Any]:
-        """Return moments of 0 and no steps."""
-        return [np.zeros_like(W), np.zeros_like(W), 0]
 
     def update(
-        self,
-        W: Weights,
-        gradient: Weights,
-        memory: list[npt.NDArray[np.float64]],
-        rate: float,
-        steps: int,
-    ) -> tuple[Weights, list[npt.NDArray[np.float64]]]:
+        self, W: Weights, gradient: Weights, moments: Moments, rate: float, steps: int
+    ) -> tuple[Weights, Moments]:
         """Return the weights and the moments after a step."""
-        mean = self.beta1 * memory[0] + (1 - self.beta1) * gradient
-        square = self.beta2 * memory[1] + (1 - self.beta2) * gradient**2
+        mean = self.beta1 * moments[0] + (1 - self.beta1) * gradient
+        square = self.beta2 * moments[1] + (1 - self.beta2) * gradient**2
         unbiased = mean / (1 - self.beta1 ** (steps + 1))
         scale = np.sqrt(square / (1 - self.beta2 ** (steps + 1))) + self.epsilon
         return W - rate * unbiased / scale, [mean, square]

@@ -36,13 +36,23 @@ class Search(Solver):
     """Base class of both: a try is kept if its value is lower than the best so far.
 
     The memory of the state holds the scores of ``W`` and an iterator over the tries to come.
-    """
 
-    scale: float
-    random_state: Any
+    Parameters
+    ----------
+    max_iter : int
+        Number of tries.
+    scale : float > 0
+        Standard deviation of the random numbers, those for intercepts included.
+    random_state : int, RandomState or None
+    """
 
     # A random state may be of any kind that scikit-learn takes, and scikit-learn checks it.
     rules: ClassVar[dict[str, Rule]] = {k: v for k, v in RULES.items() if k != "random_state"}
+
+    def __init__(self, max_iter: int = 1000, scale: float = 1e-4, random_state: Any = 0) -> None:
+        self.max_iter = max_iter
+        self.scale = scale
+        self.random_state = random_state
 
     def start(self, objective: Objective, W: Weights) -> State:
         """Evaluate the first weights; see :class:`Solver`."""
@@ -74,11 +84,8 @@ class RandomSearch(Search):
 
     Parameters
     ----------
-    max_iter : int
-        Number of tries.
-    scale : float > 0
-        Standard deviation of the weights.
-    random_state : int, RandomState or None
+    max_iter, scale, random_state
+        As in :class:`Search`; ``scale`` is of the weights.
 
     Examples
     --------
@@ -89,11 +96,6 @@ class RandomSearch(Search):
     >>> model.loss_curve_[-1] < model.loss_curve_[0]
     True
     """
-
-    def __init__(self, max_iter: int = 1000, scale: float = 1e-4, random_state: Any = 0) -> None:
-        self.max_iter = max_iter
-        self.scale = scale
-        self.random_state = random_state
 
     def _place(
         self, W: Weights, scores: Scores, random: Weights, random_scores: Scores
@@ -106,11 +108,8 @@ class RandomLocalSearch(Search):
 
     Parameters
     ----------
-    max_iter : int
-        Number of tries.
-    scale : float > 0
-        Standard deviation of every weight's step, intercepts included.
-    random_state : int, RandomState or None
+    max_iter, scale, random_state
+        As in :class:`Search`; ``scale`` is of every weight's step.
 
     Examples
     --------
@@ -120,11 +119,6 @@ class RandomLocalSearch(Search):
     >>> Softmax(solver=RandomLocalSearch(scale=0.1)).fit(X, y).score(X, y) > 0.8
     True
     """
-
-    def __init__(self, max_iter: int = 1000, scale: float = 1e-4, random_state: Any = 0) -> None:
-        self.max_iter = max_iter
-        self.scale = scale
-        self.random_state = random_state
 
     def _place(
         self, W: Weights, scores: Scores, random: Weights, random_scores: Scores

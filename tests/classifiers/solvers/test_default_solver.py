@@ -17,7 +17,7 @@ from visualwords.classifiers import (
     PrimalDual,
     Softmax,
 )
-from visualwords.classifiers.solvers.base import Fallback
+from visualwords.classifiers.solvers.fallback import Fallback
 
 DATA = {"iris": load_iris, "wine": load_wine, "cancer": load_breast_cancer}
 ESTIMATORS = [*(LinearSVM(loss=loss) for loss in LinearSVM.losses), Softmax()]

@@ -19,7 +19,7 @@ from visualwords.classifiers import (
     PrimalDual,
     RandomSearch,
 )
-from visualwords.classifiers.solvers.base import Fallback
+from visualwords.classifiers.solvers.fallback import Fallback
 from visualwords.classifiers.solvers.intercepts import settle_intercepts
 from visualwords.tests.classifiers.losses import DEFINITIONS, KINKED, LOSSES
 
