@@ -46,11 +46,12 @@ def draws(digests: Digests, seed: int, purpose: str) -> npt.NDArray[np.float64]:
     purpose : str
         Draws for different purposes are independent.
     """
-    key, raw = f"{purpose} {seed}".encode(), digests.tobytes()
-    drawn = [
-        hashlib.blake2b(raw[i : i + DIGEST_BYTES], key=key, digest_size=8).digest()
-        for i in range(0, len(raw), DIGEST_BYTES)
-    ]
+    keyed = hashlib.blake2b(key=f"{purpose} {seed}".encode(), digest_size=8)
+    drawn = []
+    for digest in digests.tolist():
+        hashed = keyed.copy()
+        hashed.update(digest)
+        drawn.append(hashed.digest())
     numbers = np.frombuffer(b"".join(drawn), "<u8")
     return (numbers >> np.uint64(11)) / 2.0**53
 

@@ -54,7 +54,7 @@ def is_manifest(images: Any) -> bool:
 
 def _checked(images: pa.Table, name: str) -> pa.Table:
     """Check that there is something to learn and something to score."""
-    labels = pc.unique(images["label"].drop_null()).to_pylist()
+    labels = _labels(images["label"])
     if labels and len(set(labels) - {TRAIN}) > 0 and SPLITS.issuperset(set(labels) - {TRAIN}):
         tests = sorted(set(labels) - {TRAIN})
         raise SourceError(
@@ -62,7 +62,7 @@ def _checked(images: pa.Table, name: str) -> pa.Table:
             f"{name}/{tests[0]}"
         )
     of_split = {
-        split: set(images["label"].filter(pc.equal(images["split"], split)).drop_null().to_pylist())
+        split: set(_labels(images["label"].filter(pc.equal(images["split"], split))))
         for split in (TRAIN, TEST)
     }
     if len(of_split[TRAIN] | of_split[TEST]) < 2:
@@ -83,6 +83,11 @@ def _checked(images: pa.Table, name: str) -> pa.Table:
     return images
 
 
+def _labels(column: pa.ChunkedArray) -> list[str]:
+    """Return the different labels in a column."""
+    return list(pc.unique(column.drop_null()).to_pylist())
+
+
 def name_of(images: Any) -> str:
     """Return the path, URL or name of what a user gave for images."""
     is_path = isinstance(images, str | os.PathLike)
@@ -99,7 +104,8 @@ def check_labels(extraction: Extraction) -> None:
             f"training needs a label for each image, and {labels.null_count} have none, such "
             f"as {path}; put images into class folders, or use a manifest with a column label"
         )
-    lost = sorted(set(labels.to_pylist()) - set(extraction.labels(TRAIN).tolist()))
+    usable = extraction.images["label"].take(extraction.chosen(TRAIN))
+    lost = sorted(set(_labels(labels)) - set(_labels(usable)))
     if lost:
         raise SourceError(
             f"class {lost[0]!r} has no training image that can be used, see failures.csv; mend "

@@ -85,20 +85,27 @@ class Source(ABC):
 
 
 def listing(rows: Iterator[tuple[Any, ...]]) -> Iterator[pa.Table]:
-    """Make tables of rows of (path, location, signature, label, split)."""
-    batch: list[tuple[Any, ...]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == BATCH:
-            yield _table(batch)
-            batch = []
-    if batch:
-        yield _table(batch)
+    """Make tables of rows of (path, location, signature, label, split).
+
+    The values are put into five lists at once: ten thousand tuples that are kept until a table is
+    full make the garbage collector look at all of them, again and again.
+    """
+    columns: tuple[list[Any], ...] = ([], [], [], [], [])
+    paths, locations, signatures, labels, splits = columns
+    for path, location, signature, label, split in rows:
+        paths.append(path)
+        locations.append(location)
+        signatures.append(signature)
+        labels.append(label)
+        splits.append(split)
+        if len(paths) == BATCH:
+            yield _table(columns)
+            for column in columns:
+                column.clear()
+    if paths:
+        yield _table(columns)
 
 
-def _table(batch: list[tuple[Any, ...]]) -> pa.Table:
-    columns = zip(*batch, strict=True)
-    return pa.table(
-        [pa.array(column, f.type) for column, f in zip(columns, LISTING, strict=True)],
-        schema=LISTING,
-    )
+def _table(columns: Sequence[list[Any]]) -> pa.Table:
+    arrays = [pa.array(column, f.type) for column, f in zip(columns, LISTING, strict=True)]
+    return pa.table(arrays, schema=LISTING)

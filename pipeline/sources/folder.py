@@ -1,14 +1,14 @@
 """A folder of image files, at any depth, on a disk or behind a URL."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from .base import Source, SourceError, listing
 from .files import (
-    Entry,
     entries,
     is_folder,
     is_url,
@@ -59,62 +59,65 @@ class FolderSource(Source):
         return listing(self._rows())
 
     def _rows(self) -> Iterator[tuple[str, str, str, str | None, None]]:
-        here = self._class_folders_and_files()
+        here = self._contents(self.name, follow=True)
         self._empty = []
-        has_folders = any(entry.is_folder for entry in here)
-        for entry in here:
-            if entry.is_folder:
-                label = _text(entry.name)
+        for base in here.names:
+            if base in here.folders:
+                label = _text(base)
                 is_empty = True
-                for name, file_signature in self._files_below(entry.name):
+                for name, changed in self._files_below(base):
                     is_empty = False
-                    yield _text(name), _location(name), file_signature, label, None
+                    text = _text(name)
+                    location = name if text is name else _location(name)
+                    yield text, location, changed, label, None
                 if is_empty:
                     self._empty.append(label)
-            elif not has_folders or is_called_an_image(entry.name):
-                name = entry.name
-                changed = entry.signature or signature(join(self.name, name))
-                yield _text(name), _location(name), changed, None, None
+            elif not here.folders or is_called_an_image(base):
+                changed = here.signatures.get(base) or signature(join(self.name, base))
+                yield _text(base), _location(base), changed, None, None
 
     def empty_folders(self) -> list[str]:
         """Return the names of the class folders without a file; see :class:`Source`."""
         return list(self._empty)
 
-    def _class_folders_and_files(self) -> list[Entry]:
-        """List the folder itself. Links to folders are followed, unless to this one or above."""
-        if is_url(self.name):
-            return list(entries(self.name))
-        here = os.path.realpath(self.name)
-        found = []
-        for entry in _local_entries(self.name):
-            path = os.path.join(self.name, entry.name)
-            if not entry.is_folder and os.path.isdir(path):
-                inside = os.path.join(here, "")
-                entry = entry._replace(
-                    is_folder=not inside.startswith(os.path.join(os.path.realpath(path), ""))
-                )
-            found.append(entry)
-        return found
-
     def _files_below(self, folder: str) -> Iterator[tuple[str, str]]:
         """Yield name and signature of each file; links to folders are not followed."""
-        is_remote, root = is_url(self.name), os.path.join(self.name, "")
-        open_folders = [(folder, self._entries(folder))]
-        while open_folders:
-            prefix, rest = open_folders[-1]
-            entry = next(rest, None)
-            if entry is None:
-                open_folders.pop()
-                continue
-            name = f"{prefix}/{entry.name}"
-            if entry.is_folder:
-                open_folders.append((name, self._entries(name)))
+        root = os.path.join(self.name, "")
+        opened = [(folder, self._contents(join(self.name, folder)))]
+        while opened:
+            prefix, here = opened[-1]
+            for base in here.names:
+                name = f"{prefix}/{base}"
+                if base in here.folders:
+                    opened.append((name, self._contents(join(self.name, name))))
+                    break
+                changed = here.signatures[base] if here.signatures else local_signature(root + name)
+                yield name, changed
             else:
-                yield name, entry.signature if is_remote else local_signature(root + name)
+                opened.pop()
 
-    def _entries(self, folder: str) -> Iterator[Entry]:
-        path = join(self.name, folder)
-        return entries(path) if is_url(path) else _local_entries(path)
+    @staticmethod
+    def _contents(folder: str, *, follow: bool = False) -> "_Contents":
+        """List a folder. Links to folders are followed if asked for, unless to it or above."""
+        if is_url(folder):
+            found = list(entries(folder))
+            names = [entry.name for entry in found]
+            folders = {entry.name for entry in found if entry.is_folder}
+            return _Contents(iter(names), folders, {e.name: e.signature for e in found})
+        try:
+            with os.scandir(folder) as listed:
+                here = [entry for entry in listed if not entry.name.startswith(".")]
+        except OSError as error:
+            raise SourceError(f"{folder}: cannot be listed: {error.strerror}") from error
+        folders = {entry.name for entry in here if entry.is_dir(follow_symlinks=False)}
+        if follow:
+            links = {entry.name: entry.path for entry in here if entry.is_symlink()}
+            folders |= {
+                name
+                for name, path in links.items()
+                if os.path.isdir(path) and not _is_at_or_above(path, folder)
+            }
+        return _Contents(iter(sorted([entry.name for entry in here])), folders, {})
 
     def read(self, location: str) -> bytes:
         """Return the bytes of a file; see :class:`Source`."""
@@ -124,18 +127,18 @@ class FolderSource(Source):
         return read_file(join(self.name, name))
 
 
-def _local_entries(folder: str) -> Iterator[Entry]:
-    """List a folder, sorted by name. Names alone are held in memory, and no status."""
-    try:
-        with os.scandir(folder) as found:
-            names = sorted(
-                (entry.name, entry.is_dir(follow_symlinks=False))
-                for entry in found
-                if not entry.name.startswith(".")
-            )
-    except OSError as error:
-        raise SourceError(f"{folder}: cannot be listed: {error.strerror}") from error
-    return (Entry(name, is_directory, "") for name, is_directory in names)
+class _Contents(NamedTuple):
+    """What a folder holds: sorted names, those of folders, and signatures of remote files."""
+
+    names: Iterator[str]
+    folders: Collection[str]
+    signatures: dict[str, str]
+
+
+def _is_at_or_above(path: str, folder: str) -> bool:
+    """Return whether a link leads to a folder or to one that it lies in."""
+    here = os.path.join(os.path.realpath(folder), "")
+    return here.startswith(os.path.join(os.path.realpath(path), ""))
 
 
 def is_called_an_image(name: str) -> bool:

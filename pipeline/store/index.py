@@ -47,9 +47,13 @@ def image_keys(locations: pa.Array, signatures: pa.Array) -> Keys:
 
 
 def _hashed(texts: pa.Array, size: int) -> bytes:
-    return b"".join(
-        [hashlib.blake2b(t.encode(), digest_size=size).digest() for t in texts.to_pylist()]
-    )
+    empty = hashlib.blake2b(digest_size=size)
+    digests = []
+    for text in texts.to_pylist():
+        hashed = empty.copy()  # it takes less time than to set up another
+        hashed.update(text.encode())
+        digests.append(hashed.digest())
+    return b"".join(digests)
 
 
 class ImageIndex:

@@ -5,7 +5,7 @@ from typing import Any
 
 __all__ = ["is_count", "is_digests", "mismatch"]
 
-HEXADECIMAL = "0123456789abcdef"
+HEXADECIMAL = b"0123456789abcdef"
 
 
 def mismatch(value: Any, shape: Any, where: str = "the record") -> str:
@@ -82,4 +82,6 @@ def is_count(value: Any) -> bool:
 
 def is_digests(value: Any) -> bool:
     """Tell whether a value is digests in hexadecimal, one after another."""
-    return isinstance(value, str) and len(value) % 32 == 0 and not value.strip(HEXADECIMAL)
+    if not isinstance(value, str) or len(value) % 32 or not value.isascii():
+        return False
+    return not value.encode().translate(None, HEXADECIMAL)
