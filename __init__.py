@@ -35,6 +35,7 @@ _HOMES = {
     "Run": "pipeline.run",
     "extract": "pipeline.job",
     "load_image": "pipeline.load_image",
+    "TRUSTED_TYPES": "pipeline.trusted",
 }
 
 if TYPE_CHECKING:
@@ -58,9 +59,11 @@ if TYPE_CHECKING:
         WeightsDisplay,
     )
     from .pipeline.run import Run
+    from .pipeline.trusted import TRUSTED_TYPES
 
 __all__ = [
     "HOG",
+    "TRUSTED_TYPES",
     "BagOfVisualWords",
     "EvidenceDisplay",
     "HOGDisplay",

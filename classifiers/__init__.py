@@ -13,6 +13,7 @@ from .linear import LinearSVM, Softmax
 from .linear_cv import LinearSVMCV, SoftmaxCV
 from .losses import CrossEntropy, Loss
 from .objective import Objective
+from .onnx_graph import to_onnx
 from .penalties import L2, Penalty
 from .solvers.base import Result, Solver, State
 from .solvers.descent import SGD, Adam, GradientDescent
@@ -62,4 +63,5 @@ __all__ = [
     "numerical_gradient",
     "path_plane",
     "random_directions",
+    "to_onnx",
 ]
