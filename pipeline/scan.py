@@ -112,7 +112,7 @@ class _Batch:
 
 
 def _batches(source: Source, index: ImageIndex) -> Iterator[_Batch]:
-    for listed in source.images():
+    for listed in source.listed(index.listings):
         keys = image_keys(
             source.index_keys(listed["location"].combine_chunks()),
             listed["signature"].combine_chunks(),

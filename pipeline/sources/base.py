@@ -11,7 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["LISTING", "Source", "SourceError", "listing"]
+from ..store.listings import Listings
+
+__all__ = ["LISTING", "Source", "SourceError", "batches", "listing"]
 
 # What a source says of its images; one row each.
 LISTING = pa.schema(
@@ -56,6 +58,10 @@ class Source(ABC):
     def images(self) -> Iterator[pa.Table]:
         """List the images, some thousands at a time, as tables with the columns of ``LISTING``."""
 
+    def listed(self, listings: Listings) -> Iterator[pa.Table]:
+        """List the images as :meth:`images` does; archives that are known are not read for it."""
+        return self.images()
+
     @abstractmethod
     def read(self, location: str) -> bytes | npt.NDArray[np.uint8]:
         """Return the bytes of one image, or its pixels where these are not encoded.
@@ -82,6 +88,12 @@ class Source(ABC):
         """Return names of images that are the same for everybody who names the same image."""
         root = self.root if "://" in self.root else os.path.realpath(self.root)
         return pc.binary_join_element_wise(pa.scalar(f"{root}/"), locations, "")
+
+
+def batches(table: pa.Table) -> Iterator[pa.Table]:
+    """Cut a listing into tables of some thousands of images."""
+    for start in range(0, len(table), BATCH):
+        yield table.slice(start, BATCH)
 
 
 def listing(rows: Iterator[tuple[Any, ...]]) -> Iterator[pa.Table]:

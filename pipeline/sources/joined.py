@@ -1,12 +1,13 @@
 """Several sources as one, each a split of its own."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..store.listings import Listings
 from .base import LISTING, Source
 
 __all__ = ["JoinedSource"]
@@ -31,8 +32,15 @@ class JoinedSource(Source):
 
     def images(self) -> Iterator[pa.Table]:
         """List the images of one source after another; see :class:`Source`."""
+        return self._together(lambda source: source.images())
+
+    def listed(self, listings: Listings) -> Iterator[pa.Table]:
+        """List the images as their sources do; see :class:`Source`."""
+        return self._together(lambda source: source.listed(listings))
+
+    def _together(self, list_: Callable[[Source], Iterator[pa.Table]]) -> Iterator[pa.Table]:
         for split, source in self._sources.items():
-            for table in source.images():
+            for table in list_(source):
                 prefix = pa.scalar(f"{split}:")
                 located = pc.binary_join_element_wise(prefix, table["location"], "")
                 splits = pa.array([split] * table.num_rows, pa.string())

@@ -5,15 +5,17 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..failures import DAMAGED, UNREADABLE, UNSUPPORTED
 from ..reader import ImageError
-from .base import LISTING, Source, SourceError, listing
+from ..store.listings import Listings
+from .base import LISTING, Source, SourceError, batches, listing
 from .files import (
     filesystem,
     is_folder,
@@ -37,7 +39,7 @@ LABEL_KEYS = ("label", "cls", "class", "class_name")
 LARGEST_LABEL = 1 << 20
 MAX_SHARDS = 1_000_000
 BROKEN = "broken"  # in place of a size, where there are no bytes to read
-NO_LABEL = "\0"  # before the name of a member, in place of a label that its folders may give
+NO_LABEL = "\0"  # before the folder of a member, in place of a label that it may give
 
 
 class TarSource(Source):
@@ -68,17 +70,19 @@ class TarSource(Source):
 
     def images(self) -> Iterator[pa.Table]:
         """List the images of one shard after another; see :class:`Source`."""
+        return self._listed(lambda shard: pa.concat_tables(_members(shard)))
+
+    def listed(self, listings: Listings) -> Iterator[pa.Table]:
+        """List the images, of known shards from listings of before; see :class:`Source`."""
+        return self._listed(
+            lambda shard: listings.table(shard, signature(shard), LISTING, lambda: _members(shard))
+        )
+
+    def _listed(self, list_: Callable[[str], pa.Table]) -> Iterator[pa.Table]:
         shards = find_shards(self.name)
         n_shared = len(_shared_folder(shards))
-        tables = list(listing(row for name in shards for row in _rows(name, name[n_shared:])))
-        names = (
-            label[1:]
-            for table in tables
-            for label in table["label"].to_pylist()
-            if label and label.startswith(NO_LABEL)
-        )
-        n_shared = shared_folders(names)
-        return (_with_class_folders(table, n_shared) for table in tables)
+        tables = [_called(list_(shard), shard[n_shared:]) for shard in shards]
+        return batches(_with_class_folders(pa.concat_tables(tables)))
 
     def read(self, location: str) -> bytes:
         """Return the bytes of a member; see :class:`Source`."""
@@ -170,7 +174,19 @@ def _shared_folder(shards: list[str]) -> str:
     return "".join(f"{level[0]}/" for level in shared)
 
 
-def _rows(shard: str, called: str) -> Iterator[tuple[str, str, str, str | None, None]]:
+def _members(shard: str) -> Iterator[pa.Table]:
+    """Return what a shard holds; a path is the name in the archive behind a slash."""
+    yield LISTING.empty_table()
+    yield from listing(_rows(shard))
+
+
+def _called(members: pa.Table, shard: str) -> pa.Table:
+    """Return a listing in which paths begin with the name of the shard."""
+    paths = pc.binary_join_element_wise(pa.scalar(shard), members["path"], "")
+    return members.set_column(0, LISTING.field("path"), paths)
+
+
+def _rows(shard: str) -> Iterator[tuple[str, str, str, str | None, None]]:
     """Yield a row for each image of a shard and for each damage."""
     changed = signature(shard)
     with open_binary(shard) as file:
@@ -183,14 +199,15 @@ def _rows(shard: str, called: str) -> Iterator[tuple[str, str, str, str | None, 
         for sample in _samples(file):
             if isinstance(sample, Damage):
                 broken = f"{sample.offset}:{BROKEN}:{DAMAGED}:damaged archive: {sample.reason}"
-                yield f"{called}@{sample.offset}", broken, "", None, None
+                yield f"@{sample.offset}", broken, "", None, None
                 continue
             label = _label(file, sample)
             images = [m for m in sample if is_called_an_image(m.name)] or sample[:1]
             for member in images:
                 name = _as_text(member.name)
-                given = label if label is not None else NO_LABEL + name
-                yield f"{called}/{name}", _location(member, shard), changed, given, None
+                folder = name[: name.rfind("/") + 1]
+                given = label if label is not None else NO_LABEL + folder
+                yield f"/{name}", _location(member, shard), changed, given, None
 
 
 def _location(member: Member, shard: str) -> str:
@@ -255,14 +272,17 @@ def _text_of_label(file: BinaryIO, member: Member, end: str) -> str | None:
     return str(chosen[0]).strip() if chosen else None
 
 
-def _with_class_folders(table: pa.Table, n_shared: int) -> pa.Table:
+def _with_class_folders(table: pa.Table) -> pa.Table:
     """Return a listing with the class folder for a label where none was given."""
+    given = pc.unique(table["label"].drop_null())
+    texts = given.to_pylist()
+    n_shared = shared_folders(text[1:] for text in texts if text.startswith(NO_LABEL))
     labels = [
-        class_folder(label[1:], n_shared) if label and label.startswith(NO_LABEL) else label
-        for label in table["label"].to_pylist()
+        class_folder(text[1:], n_shared) if text.startswith(NO_LABEL) else text for text in texts
     ]
+    chosen = pa.array(labels, pa.string()).take(pc.index_in(table["label"], given))
     at = LISTING.get_field_index("label")
-    return table.set_column(at, LISTING.field("label"), pa.array(labels, pa.string()))
+    return table.set_column(at, LISTING.field("label"), chosen)
 
 
 def _as_text(name: str) -> str:

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from ..failures import DAMAGED, NOT_AN_IMAGE, TOO_LARGE, UNSUPPORTED
 from ..reader import MAX_BYTES, ImageError
-from .base import Source, SourceError, listing
+from ..store.listings import Listings
+from .base import LISTING, Source, SourceError, batches, listing
 from .files import ReadError, is_url, open_binary, plain_name, read_range, signature
 from .folder import is_called_an_image
 from .labels import class_folder, is_hidden, shared_folders
@@ -67,6 +68,11 @@ class ZipSource(Source):
             for member, label in zip(members, labels, strict=True)
             if label is not None or not has_folders or is_called_an_image(member.filename)
         )
+
+    def listed(self, listings: Listings) -> Iterator[pa.Table]:
+        """List the files, from a listing of before where it is valid; see :class:`Source`."""
+        changed = signature(self.root)
+        return batches(listings.table(self.root, changed, LISTING, self.images))
 
     def read(self, location: str) -> bytes:
         """Return the bytes of a file; see :class:`Source`."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .files import DamagedError, Folder
+from .listings import Listings
 from .shards import DIGEST_BYTES, positions
 from .tables import read_table, write_table
 
@@ -66,10 +67,16 @@ class ImageIndex:
     store : Folder
     reader : str
         Version and limits of the reader, which decide what is refused by its header.
+
+    Attributes
+    ----------
+    listings : Listings
+        Of archives; the same for all readers.
     """
 
     def __init__(self, store: Folder, reader: str) -> None:
         self._store = store
+        self.listings = Listings(store)
         self._folder = f"index/{reader}"
         self._is_open = False
 
