@@ -1,5 +1,8 @@
 """Images that are there twice: with the same bytes, or stored again in another way."""
 
+import hashlib
+from contextlib import suppress
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -7,8 +10,10 @@ import pyarrow.compute as pc
 
 from ..features import PerceptualHash, near_duplicates
 from .ledger import digests_of
+from .store.files import DamagedError, Folder
 from .store.rows import FeatureRows
 from .store.shards import DIGEST_BYTES
+from .store.tables import read_table, write_table
 
 __all__ = ["HASH", "NEAR", "SAME_BYTES", "duplicates", "in_both_splits", "make_hash"]
 
@@ -16,6 +21,12 @@ __all__ = ["HASH", "NEAR", "SAME_BYTES", "duplicates", "in_both_splits", "make_h
 HASH = "perceptual-hash"
 SAME_BYTES, NEAR = "same bytes", "near"
 NAMES = ("path", "label", "split")
+# The pairs among a set of images are kept, since all of them are searched when one is added.
+KEPT = "index/near-duplicates"
+PAIRS = pa.schema([("later", pa.int64()), ("earlier", pa.int64()), ("bits", pa.int64())])
+SEARCH_VERSION = 1  # is raised when the search finds other pairs
+LEAST_IMAGES = 10_000  # fewer are searched in less time than a file is read
+MOST_KEPT = 16
 
 
 def make_hash() -> PerceptualHash:
@@ -77,9 +88,28 @@ def _near(
         return np.empty((0, 2), np.intp), np.empty(0, np.intp)
     places = hashes.find(digests[numbers])
     has_hash = np.flatnonzero(places.found)
+    chosen = numbers[has_hash]
+    of_what = f"{SEARCH_VERSION} {hashes.folder} ".encode() + digests[chosen].tobytes()
+    file = f"{KEPT}/{hashlib.blake2b(of_what, digest_size=16).hexdigest()}.parquet"
+    is_kept = len(chosen) >= LEAST_IMAGES
+    with suppress(OSError, DamagedError):
+        if is_kept:
+            later, earlier, bits = (c.to_numpy() for c in read_table(hashes.store, file, PAIRS))
+            return chosen[np.column_stack([later, earlier])], bits
     rows = np.asarray(hashes.matrix(places[has_hash]))
     pairs, bits = near_duplicates(rows, n_jobs=n_jobs)
-    return numbers[has_hash][pairs], bits
+    if is_kept:
+        _keep(hashes.store, file, pa.table([*pairs.T, bits], PAIRS))
+    return chosen[pairs], bits
+
+
+def _keep(store: Folder, file: str, pairs: pa.Table) -> None:
+    """Write pairs in place of the oldest ones. A report may be of a store that is read-only."""
+    with suppress(OSError):
+        names = [f"{KEPT}/{name}" for name in store.names(KEPT)]
+        for name in sorted(names, key=store.modified)[: max(0, len(names) + 1 - MOST_KEPT)]:
+            store.remove(name)
+        write_table(store, file, pairs)
 
 
 def in_both_splits(found: pa.Table, first: str, second: str) -> int:

@@ -18,6 +18,8 @@ from .features import (
     learns,
 )
 from .ledger import digests_of
+from .own_code import OwnCodeError, what_failed
+from .persist import is_ours
 from .progress import Progress
 from .reader import ImageError, Reader
 from .sources import Source, SourceError
@@ -124,7 +126,7 @@ def learn(
                 feature = clone(features[name])
                 if "n_jobs" in feature.get_params():
                     feature.set_params(n_jobs=n_jobs)
-                feature.fit(sample)
+                _fit(name, feature, sample)
                 if "n_jobs" in feature.get_params():
                     feature.set_params(n_jobs=None)
                 refs[name] = keep_feature(store, name, feature, reader, recipe, sample.digests)
@@ -133,6 +135,17 @@ def learn(
             whys = "; ".join(f"{name}: {why}" for name, why in reasons.items())
             stage.summary = f"{len(sample)} images ({whys})"
     return {name: refs[name] for name in features}, decoded
+
+
+def _fit(name: str, feature: BaseEstimator, sample: Sequence[Image]) -> None:
+    """Fit a feature; an exception of the user's own code is told by its name and line."""
+    try:
+        feature.fit(sample)
+    except Exception as error:
+        if is_ours(feature) or isinstance(error, SourceError):
+            raise
+        message = f"{name}: {what_failed(error, feature)}, in fit on {len(sample)} images"
+        raise OwnCodeError(f"{message}; mend {type(feature).__name__}") from error
 
 
 class Sample(Sequence[Image]):

@@ -1,6 +1,8 @@
 """Classes of the user's own: named by ``"module:Class"``, and started only by the user."""
 
+import os
 import sys
+import traceback
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -11,9 +13,29 @@ from .. import features as feature_classes
 from .parts import NOTHING, Part, find_class, parameters_of
 from .persist import is_ours
 
-__all__ = ["as_parts", "check_allowed", "named", "own_classes"]
+__all__ = ["OwnCodeError", "as_parts", "check_allowed", "named", "own_classes", "what_failed"]
 
 NAMES = {"HueHistogram": "hue", "HOG": "hog", "BagOfVisualWords": "words"}
+
+
+class OwnCodeError(ValueError):
+    """A class of the user's own that fails on whatever it is given."""
+
+
+def what_failed(error: BaseException, estimator: BaseEstimator) -> str:
+    """Return class and message of an exception, and the line of the user's module that met it.
+
+    Examples
+    --------
+    >>> what_failed(KeyError("x"), BaseEstimator())
+    "KeyError: 'x'"
+    """
+    module = sys.modules.get(type(estimator).__module__)
+    file = getattr(module, "__file__", None) or ""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    where = f" ({os.path.basename(file)}, line {lines[-1]})" if lines else ""
+    return f"{type(error).__name__}: {error}{where}"
 
 
 def own_classes(parts: Mapping[str, Part], group: str) -> set[type]:

@@ -81,8 +81,10 @@ def make_part(name: str, part: Part, group: str) -> BaseEstimator:
     values = {k: _value(name, v, group) for k, v in part.parameters.items()}
     try:
         made: BaseEstimator = kind(**values)
-    except (TypeError, ValueError) as error:
-        raise RecipeError(f"{name}: {error}", group, name) from error
+    except Exception as error:  # a class of the user's own raises all kinds
+        is_known = isinstance(error, TypeError | ValueError)
+        said = f"{error}" if is_known else f"{type(error).__name__}: {error}"
+        raise RecipeError(f"{name}: {said}", group, name) from error
     return made
 
 
@@ -178,8 +180,10 @@ def find_class(kind: str, group: str, name: str = "") -> Any:
         sys.path.append(os.getcwd())
     try:
         found = getattr(importlib.import_module(module), class_name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        message = f"{kind}: {error}; expected module:Class that can be imported"
+    except Exception as error:  # a module of the user's own raises all kinds
+        is_known = isinstance(error, ImportError | AttributeError | TypeError | ValueError)
+        said = f"{error}" if is_known else f"{type(error).__name__}: {error}"
+        message = f"{kind}: {said}; expected module:Class that can be imported"
         raise RecipeError(message, *where) from error
     method = METHODS[group]
     if not hasattr(found, method) or not hasattr(found, "get_params"):

@@ -130,7 +130,10 @@ def _describe_batch(batch: _Batch) -> tuple[npt.NDArray[np.float32], dict[int, s
     parts = []
     numbers = np.array(list(pixels), int)
     for feature in batch.features:
-        block, refused = describe_images(feature, list(pixels.values()))
+        named = [batch.images[i] for i in pixels]
+        block, refused = describe_images(
+            feature, list(pixels.values()), type(feature).__name__, named
+        )
         failures |= {int(numbers[k]): reason for k, reason in refused.items()}
         parts.append((np.delete(numbers, list(refused)), block))
     kept = [i for i in pixels if i not in failures]

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from .engine import Crash, Workers, engine_of, in_workers
-from .interruption import Interrupted
 from .progress import Progress
 from .reader import ImageError, Reader
 from .sources import LISTING, Source, SourceError
@@ -23,6 +22,7 @@ from .store.index import FOUND, ImageIndex, Keys, image_keys
 __all__ = ["IMAGES", "digest_of", "scan"]
 
 IMAGES_PER_TASK = 256
+TASKS_REMEMBERED = 64  # a scan that is killed has lost no more
 LISTED = [name for name in LISTING.names if name != "signature"]
 
 # What is known of each image after the scan.
@@ -58,16 +58,19 @@ def scan(
         if not stage.total:
             raise SourceError(f"{source.name}: no images in it; name a place that holds some")
         stage.advance(stage.total - n_new)
+        fresh: list[tuple[Keys, pa.Table]] = []  # that the index does not hold yet
         try:
             for task, seen in in_workers(_look, _tasks(source, reader, batches, n_jobs), n_jobs):
                 if isinstance(seen, Crash):
                     raise SourceError(f"{task.locations[0]}: {seen.reason}")
-                batches[task.batch].seen[task.start] = seen
+                batch = batches[task.batch]
+                batch.seen[task.start] = seen
+                fresh.append((batch.keys[task.start : task.start + len(seen)], seen))
+                if len(fresh) == TASKS_REMEMBERED:
+                    _remember(index, fresh)
                 stage.advance(len(seen))
-        except Interrupted:
-            _remember(index, batches)
-            raise
-        _remember(index, batches)
+        finally:
+            _remember(index, fresh)
         table = _together(batches)
         n_failed = len(table) - table["kind"].null_count
         empty = source.empty_folders()
@@ -122,12 +125,11 @@ def _batches(source: Source, index: ImageIndex) -> Iterator[_Batch]:
         yield _Batch(listed.select(LISTED), found, new, keys[new], {})
 
 
-def _remember(index: ImageIndex, batches: Sequence[_Batch]) -> None:
-    """Keep in the index what was found."""
-    parts = [(batch, start) for batch in batches for start in sorted(batch.seen)]
-    if parts:
-        keys = [batch.keys[start : start + len(batch.seen[start])] for batch, start in parts]
-        seen = [batch.seen[start] for batch, start in parts]
+def _remember(index: ImageIndex, fresh: list[tuple[Keys, pa.Table]]) -> None:
+    """Move what was found into the index."""
+    if fresh:
+        keys, seen = zip(*fresh, strict=True)
+        fresh.clear()
         index.append(np.concatenate(keys), pa.concat_tables(seen))
 
 

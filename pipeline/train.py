@@ -16,6 +16,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 from ..classifiers import ColumnStack, expected_calibration_error
 from .engine import Workers, engine_of, ordered_map
 from .extraction import Extraction
+from .own_code import OwnCodeError, what_failed
+from .persist import is_ours
 from .progress import Progress
 
 __all__ = ["evaluate", "feature_sets", "model_name", "train"]
@@ -105,7 +107,7 @@ def train(
             for name, classifier in classifiers.items():
                 start = perf_counter()
                 with _naming(model_name(name, names)):
-                    model = clone(classifier).fit(X, labels)
+                    model = _fitted(name, classifier, X, labels)
                 n_iter = getattr(model, "n_iter_", None)
                 report[name] = {
                     "alpha": getattr(model, "alpha_", getattr(model, "alpha", None)),
@@ -118,6 +120,19 @@ def train(
                 stage.advance(1)
         stage.summary = f"{len(models)} models on {len(labels)} images"
     return models, report
+
+
+def _fitted(
+    name: str, classifier: BaseEstimator, X: ColumnStack, labels: npt.NDArray[np.str_]
+) -> Any:
+    """Fit a classifier; an exception of the user's own code is told by its name and line."""
+    try:
+        return clone(classifier).fit(X, labels)
+    except Exception as error:
+        if is_ours(classifier):
+            raise
+        message = f"{name}: {what_failed(error, classifier)}, in fit on {len(labels)} rows"
+        raise OwnCodeError(f"{message}; mend {type(classifier).__name__}") from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 A worker is told names and gets no array. It writes the shards itself and sends back a receipt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from time import perf_counter
@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from .failures import CHANGED, CRASHED, REFUSED, TIMEOUT, UNREADABLE
 from .features import FeatureRef, load_feature
+from .own_code import OwnCodeError, what_failed
+from .persist import is_ours
 from .reader import ImageError, Reader
 from .scan import digest_of
 from .sources import Source
@@ -85,6 +87,10 @@ class Receipt:
     failed: set[int] = field(default_factory=set)
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def took(self, what: str, seconds: float) -> None:
+        """Add to the time of a feature, or of "decode"."""
+        self.seconds[what] = self.seconds.get(what, 0) + seconds
+
 
 def decode(source: Source, location: str, digest: bytes, reader: Reader) -> Image:
     """Return the pixels of an image, whose bytes must still be those of its digest."""
@@ -100,32 +106,49 @@ def _feature(store: str, ref: FeatureRef, reader: Reader) -> Any:
     return load_feature(open_folder(store), ref, reader)
 
 
+@dataclass
+class _Rows:
+    """What became of the images of a task by one feature.
+
+    Attributes
+    ----------
+    blocks : list of ndarray of shape (n, columns), float32
+    numbers : list of int
+        The images of these rows.
+    refused : dict of int to RowFailure
+    """
+
+    blocks: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    refused: dict[int, RowFailure] = field(default_factory=dict)
+
+
 def compute_shard(task: ShardTask) -> Receipt:
     """Describe the images of a task by each feature and write a shard for each feature."""
     receipt = Receipt()
-    images: dict[int, Image] = {}
     failures: dict[int, RowFailure] = {}
-    rows: dict[str, list[Any]] = {ref.name: [] for ref in task.features}
-    refused: dict[str, dict[int, RowFailure]] = {ref.name: {} for ref in task.features}
-    described: dict[str, list[int]] = {ref.name: [] for ref in task.features}
+    rows = {ref.name: _Rows() for ref in task.features}
+    stuck: TooManyStuckError | None = None
+    try:
+        for images in _decoded(task, receipt, failures):
+            for ref in task.features:
+                start = perf_counter()
+                _describe(task, ref, images, rows[ref.name])
+                receipt.took(ref.name, perf_counter() - start)
+    except TooManyStuckError as error:  # what is done is kept
+        stuck = error
+    _write(task, receipt, rows, failures)
+    if stuck is not None:
+        raise stuck
+    return receipt
 
-    def describe() -> None:
-        numbers = list(images)
-        for ref in task.features:
-            start = perf_counter()
-            feature = ref.estimator
-            if feature is None:
-                feature = _feature(task.store, replace(ref, estimator=None), task.reader)
-            block, why = describe_images(feature, [images[i] for i in numbers])
-            for k, reason in why.items():
-                refused[ref.name][numbers[k]] = _failure(task, numbers[k], REFUSED, reason)
-            described[ref.name] += [i for k, i in enumerate(numbers) if k not in why]
-            rows[ref.name].append(block)
-            receipt.seconds[ref.name] = receipt.seconds.get(ref.name, 0) + perf_counter() - start
-        images.clear()
 
-    start = perf_counter()
-    n_pixels = 0
+def _decoded(
+    task: ShardTask, receipt: Receipt, failures: dict[int, RowFailure]
+) -> Iterator[dict[int, Image]]:
+    """Yield the images by their numbers, so many at a time; note those that cannot be decoded."""
+    images: dict[int, Image] = {}
+    n_pixels, start = 0, perf_counter()
     stuck: TooManyStuckError | None = None
     try:
         for i, image, error in run_each(
@@ -140,43 +163,50 @@ def compute_shard(task: ShardTask) -> Receipt:
             images[i] = image
             n_pixels += image.shape[0] * image.shape[1]
             if len(images) >= IMAGES_AT_A_TIME or n_pixels >= PIXELS_AT_A_TIME:
-                receipt.seconds["decode"] = (
-                    receipt.seconds.get("decode", 0) + perf_counter() - start
-                )
-                describe()
-                start, n_pixels = perf_counter(), 0
-    except TooManyStuckError as error:  # what is done is kept
+                receipt.took("decode", perf_counter() - start)
+                yield images
+                images.clear()
+                n_pixels, start = 0, perf_counter()
+    except TooManyStuckError as error:
         stuck = error
-    receipt.seconds["decode"] = receipt.seconds.get("decode", 0) + perf_counter() - start
-    describe()
-    _write(task, receipt, rows, described, failures, refused)
+    receipt.took("decode", perf_counter() - start)
+    yield images
     if stuck is not None:
         raise stuck
-    return receipt
+
+
+def _describe(task: ShardTask, ref: FeatureRef, images: dict[int, Image], rows: _Rows) -> None:
+    """Add the rows of some images by a feature."""
+    feature = ref.estimator
+    if feature is None:
+        feature = _feature(task.store, replace(ref, estimator=None), task.reader)
+    numbers = list(images)
+    named = [task.locations[i] for i in numbers]
+    block, refused = describe_images(feature, list(images.values()), ref.name, named)
+    for k, reason in refused.items():
+        rows.refused[numbers[k]] = _failure(task, numbers[k], REFUSED, reason)
+    rows.numbers += [i for k, i in enumerate(numbers) if k not in refused]
+    rows.blocks.append(block)
 
 
 def _write(
-    task: ShardTask,
-    receipt: Receipt,
-    rows: dict[str, list[Any]],
-    described: dict[str, list[int]],
-    failures: dict[int, RowFailure],
-    refused: dict[str, dict[int, RowFailure]],
+    task: ShardTask, receipt: Receipt, rows: dict[str, _Rows], failures: dict[int, RowFailure]
 ) -> None:
     """Write the shards. A file that was changed is no property of the bytes: it is not kept."""
     store = open_folder(task.store)
     receipt.failures = {i: f for i, f in failures.items() if f.kind in (CHANGED, UNREADABLE)}
+    receipt.failed = set(failures)
     kept = {i: f for i, f in failures.items() if i not in receipt.failures}
     for ref in task.features:
-        blocks = [block for block in rows[ref.name] if len(block)]
+        found = rows[ref.name]
+        blocks = [block for block in found.blocks if len(block)]
         matrix = np.concatenate(blocks) if blocks else np.empty((0, 0), np.float32)
-        digests = np.frombuffer(
-            b"".join(task.digests[i] for i in described[ref.name]), f"V{DIGEST_BYTES}"
-        )
-        failed = {task.digests[i]: f for i, f in (kept | refused[ref.name]).items()}
+        raw = b"".join(task.digests[i] for i in found.numbers)
+        digests = np.frombuffer(raw, f"V{DIGEST_BYTES}")
+        failed = {task.digests[i]: f for i, f in (kept | found.refused).items()}
         write_shard(store, ref.folder, task.name, digests, matrix, failed)
         receipt.rows[ref.name] = len(matrix)
-    receipt.failed = set(failures).union(*refused.values())
+        receipt.failed |= set(found.refused)
 
 
 def _failure(task: ShardTask, number: int, kind: str, reason: str) -> RowFailure:
@@ -192,19 +222,43 @@ def _kind_and_reason(error: BaseException, time_limit: float | None) -> tuple[st
 
 
 def describe_images(
-    feature: Any, images: Sequence[Image]
+    feature: Any, images: Sequence[Image], name: str, named: Sequence[str]
 ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
-    """Return the rows of the images that a feature can describe, and why it refuses the others."""
+    """Return the rows of the images that a feature can describe, and why it refuses the others.
+
+    Parameters
+    ----------
+    feature : estimator
+    images : sequence of ndarray
+    name : str
+        Of the feature, and ``named`` the names of the images, for messages.
+    named : sequence of str
+
+    Raises
+    ------
+    OwnCodeError
+        If a class of the user's own fails on each of several images, other than by a ValueError.
+    """
     try:
         return _transform(feature, images), {}
-    except ValueError:  # of some image: find which
+    except Exception:  # of some image: find which
         pass
-    parts, refused = [], {}
+    parts, refused, fault = [], {}, None
     for i, image in enumerate(images):
         try:
             parts.append(_transform(feature, [image]))
         except ValueError as error:
             refused[i] = str(error).removeprefix("image 0: ")
+        except Exception as error:
+            if is_ours(feature):
+                raise
+            fault = fault or error
+            refused[i] = what_failed(error, feature)
+    if fault is not None and len(refused) == len(images) > 1:
+        raise OwnCodeError(
+            f"{name}: {what_failed(fault, feature)}, on {named[0]} and each of the {len(images)} "
+            f"images tried with it; mend {type(feature).__name__} and run the job again"
+        ) from fault
     return np.concatenate(parts) if parts else np.empty((0, 0), np.float32), refused
 
 

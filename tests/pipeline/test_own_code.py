@@ -9,6 +9,7 @@ import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import RidgeClassifier
 
+from visualwords import load_image
 from visualwords.features import HueHistogram
 from visualwords.pipeline.cli import main
 from visualwords.pipeline.job import Options
@@ -165,3 +166,75 @@ def test_instances_take_part_in_a_run(crops, test_crops, tmp_path, monkeypatch):
     )
     again = Run(tmp_path, options=Options(n_jobs=1)).run(crops, test_crops, recipe)
     assert again["images"]["decoded"] == 0
+
+
+FAULTY = """
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+IMPORTED
+
+class Faulty(TransformerMixin, BaseEstimator):
+    def __init__(self):
+        MADE
+
+    def fit(self, images, y=None):
+        FITTED
+        return self
+
+    def transform(self, images):
+        rows = []
+        for image in images:
+            DESCRIBED
+            rows.append([image.mean()])
+        return np.array(rows)
+"""
+EACH = "one row for each"
+EVERY = "on brick/00.jpg and each of the 36 images tried with it; mend Faulty and run the job again"
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "expected"),
+    [
+        ("IMPORTED", "1 / 0", "my_fault:Faulty: ZeroDivisionError: division by zero; expected"),
+        ("MADE", "{}['x']", "faulty: KeyError: 'x'"),
+        ("FITTED", "assert not images, 'no'", "faulty: AssertionError: no (my_fault.py, line 11)"),
+        ("FITTED", "raise ValueError('odd')", "faulty: ValueError: odd (my_fault.py, line 11)"),
+        ("DESCRIBED", "image.no", "faulty: AttributeError: 'numpy.ndarray' object has no"),
+        ("DESCRIBED", "image.no", f"(my_fault.py, line 17), {EVERY}"),
+        ("DESCRIBED", "return 3", f"returned shape () for 1 images; expected {EACH}, {EVERY}"),
+    ],
+)  # fmt: skip
+def test_an_exception_of_own_code_ends_the_job_with_one_sentence(
+    crops, tmp_path, monkeypatch, capsys, place, code, expected
+):
+    assert run_faulty(crops, tmp_path, monkeypatch, place, code) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert expected in error
+
+
+def test_an_exception_on_one_image_is_in_the_ledger(crops, tmp_path, monkeypatch, capsys):
+    mean = load_image(crops / "coffee" / "00.jpg").mean()
+    code = f"self.failed = 1 / (not np.allclose(image.mean(), {mean}))"
+    assert run_faulty(crops, tmp_path, monkeypatch, "DESCRIBED", code) == 0
+    with (tmp_path / "store" / "failures.csv").open() as file:
+        (failure,) = csv.DictReader(file)
+    assert (failure["path"], failure["kind"]) == ("coffee/00.jpg", "refused by faulty")
+    assert failure["reason"] == (
+        "faulty: ZeroDivisionError: division by zero (my_fault.py, line 17)"
+    )
+
+
+def run_faulty(crops, folder, monkeypatch, place, code):
+    """Extract by a class that has some code in one place; return the exit code."""
+    text = FAULTY.replace(place, code)
+    for other in ("IMPORTED", "MADE", "FITTED", "DESCRIBED"):
+        text = text.replace(other, "pass")
+    (folder / "my_fault.py").write_text(text)
+    recipe = folder / "recipe.toml"
+    recipe.write_text('[features.faulty]\nkind = "my_fault:Faulty"\n')
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    monkeypatch.delitem(sys.modules, "my_fault", raising=False)
+    return call("extract", crops, "--store", "store", "--recipe", recipe, "--jobs", 1)

@@ -9,6 +9,7 @@ import pyarrow as pa
 from PIL import Image
 
 from visualwords.features import HueHistogram
+from visualwords.pipeline import duplicates as duplicates_module
 from visualwords.pipeline.cli import main
 from visualwords.pipeline.duplicates import duplicates
 from visualwords.pipeline.job import extract
@@ -136,3 +137,20 @@ def test_a_run_says_what_it_replaces_and_why(crops, test_crops, tmp_path, capsys
         "replaces   predictions.csv, metrics.json, failures.csv, duplicates.csv, "
         "models/models.json (hue changed)"
     )
+
+
+def test_pairs_among_the_same_images_are_searched_once(crops, tmp_path, monkeypatch):
+    monkeypatch.setattr(duplicates_module, "LEAST_IMAGES", 2)
+    images = shutil.copytree(crops, tmp_path / "images")
+    for file in sorted(images.glob("*/0[0-3].*")):
+        Image.open(file).save(file.with_name(f"again-{file.stem}.png"))
+    features = [HueHistogram()]
+    first = extract(images, tmp_path / "store", features).duplicates()
+    assert len(first) > 3
+    with monkeypatch.context() as patch:
+        patch.delattr(duplicates_module, "near_duplicates")
+        assert extract(images, tmp_path / "store", features).duplicates().equals(first)
+    next(images.glob("*/again-*.png")).unlink()
+    second = extract(images, tmp_path / "store", features).duplicates()
+    assert 0 < len(second) < len(first)
+    assert second.equals(extract(images, tmp_path / "other", features).duplicates())

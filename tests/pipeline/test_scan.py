@@ -3,6 +3,8 @@
 import hashlib
 import io
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -123,6 +125,33 @@ def test_a_damaged_index_is_not_believed(folder, tmp_path):
     index.write_bytes(data[:-20])
     assert scan_folder(folder, tmp_path / "store")[0].equals(first)
     assert scan_folder(folder, tmp_path / "store")[1] == 0
+
+
+KILLED = """
+import os, pathlib, sys, time
+from visualwords.pipeline import scan
+from visualwords.pipeline.job import Options, scan_source
+from visualwords.pipeline.reader import Reader
+from visualwords.pipeline.sources import FolderSource
+from visualwords.pipeline.store.files import open_folder
+
+class Killed(FolderSource):
+    def read(self, location):
+        if location == "rocket/00.jpg":
+            while not list(pathlib.Path(sys.argv[2]).rglob("*.parquet")):
+                time.sleep(0.01)
+            os._exit(9)
+        return super().read(location)
+
+scan.IMAGES_PER_TASK, scan.TASKS_REMEMBERED = 1, 2
+scan_source(Killed(sys.argv[1]), open_folder(sys.argv[2]), Reader(), Options(n_jobs=1))
+"""
+
+
+def test_a_scan_that_is_killed_keeps_what_it_read(folder, tmp_path):
+    command = [sys.executable, "-c", KILLED, str(folder), str(tmp_path / "store")]
+    assert subprocess.run(command, timeout=60).returncode == 9
+    assert scan_folder(folder, tmp_path / "store")[1] == 1
 
 
 def test_the_limits_of_the_reader_are_part_of_what_an_index_knows(folder, tmp_path):
