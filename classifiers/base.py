@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .callbacks import CallbackSupportMixin, steps_as_tasks, with_callbacks
 from .certificate import certify
-from .columns import adjusted, framed, learned_attributes, weights_for
+from .columns import adjusted, learned_attributes, prepared, weights_for
 from .losses import Loss
 from .objective import Objective
 from .parts import Alpha, check_penalty, column_penalty, with_factors
@@ -254,7 +254,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         check_options(self.standardize, self.solver, self.random_state)
 
     def _check_strength(self) -> None:
-        check_penalty(self.alpha)
+        check_penalty(self.alpha, one_for_all=self.standardize == "whiten")
 
     def _objective(
         self, X: Source, y: LabelArray, sample_weight: npt.ArrayLike | None, alpha: Alpha
@@ -285,7 +285,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
             weight, exponent = as_ratios(weight)
             total = None if total is None else float(np.ldexp(total, -exponent))
         strength, factors = column_penalty(alpha, X)
-        X, scaling = framed(X, self._scaling(X, weight))
+        X, scaling = prepared(X, self._scaling(X, weight), self.standardize, weight, self.n_jobs)
         objective = Objective(
             X,
             np.searchsorted(self.classes_, y),

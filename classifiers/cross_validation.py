@@ -99,6 +99,11 @@ class CrossValidated(LinearClassifier):
         for name in ("per_part", "calibrate"):
             if folds is None and getattr(self, name):
                 raise ValueError(f"{name} needs a cv that tests each row once, got cv={self.cv!r}")
+        if self.per_part and self.standardize == "whiten":
+            raise ValueError(
+                "per_part needs columns of their own for each part, but standardize='whiten' mixes "
+                "them; give standardize='parts'"
+            )
         self.tried_ = [float(alpha) for alpha in self.alphas]
         W = np.zeros(objective.shape)
         if folds is None:

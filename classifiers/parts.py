@@ -29,7 +29,7 @@ class ColumnPenalty(NamedTuple):
     factors: Weights | None
 
 
-def check_penalty(alpha: Alpha) -> None:
+def check_penalty(alpha: Alpha, *, one_for_all: bool = False) -> None:
     """Check the strength of an L2 penalty, or the strengths for the parts."""
     if not isinstance(alpha, Mapping | Sequence | np.ndarray) or isinstance(alpha, str):
         if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
@@ -38,6 +38,11 @@ def check_penalty(alpha: Alpha) -> None:
                 "ColumnStack may have such numbers above 0 of their own"
             )
         return
+    if one_for_all:
+        raise ValueError(
+            f"standardize='whiten' mixes the columns of all parts, so it takes one alpha for all "
+            f"of them, got {alpha!r}"
+        )
     named = alpha.items() if isinstance(alpha, Mapping) else enumerate(alpha)
     for part, value in named:
         if not (isinstance(value, Real) and 0 < value < np.inf):

@@ -9,12 +9,15 @@ Class = TypeVar("Class", bound=type)
 
 ENTRIES = {
     "standardize": """\
-standardize : bool or "parts"
+standardize : bool, "parts" or "whiten"
     Learn on columns of zero mean and unit variance. X is neither changed nor copied. ``coef_`` and
     ``intercept_`` are for X as it came, but the penalty acts on the weights of the standardised
     columns. A constant column is left as it is. With "parts", the parts of a :class:`ColumnStack`
     are scaled further, so that each part has the same total variance. Then the penalty does not
-    favour 1,000 visual words over 10 hues because they are more. Any other X is one part.
+    favour 1,000 visual words over 10 hues because they are more. Any other X is one part. With
+    "whiten", the standardised columns become uncorrelated too, by all rows, and the penalty acts on
+    the weights of these columns (:mod:`.whitening`). That serves thousands of strongly correlated
+    columns, such as triangle codes, where rows are several times as many. It keeps a copy of X.
 """,
     "fit_intercept": """\
 fit_intercept : bool

@@ -49,8 +49,10 @@ def check_options(
     """Check the parameters that all linear classifiers share."""
     if not isinstance(random_state, np.random.RandomState):  # whose next number is not drawn here
         seed_of(random_state)
-    if standardize not in (False, True, "parts"):
-        raise ValueError(f"standardize must be False, True or 'parts', got {standardize!r}")
+    if standardize not in (False, True, "parts", "whiten"):
+        raise ValueError(
+            f"standardize must be False, True, 'parts' or 'whiten', got {standardize!r}"
+        )
     if solver is not None and not hasattr(solver, "minimize"):
         raise TypeError(
             "solver must be a solver of visualwords.classifiers, such as LBFGS(), or None, "

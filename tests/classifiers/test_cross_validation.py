@@ -113,7 +113,7 @@ def test_folds_without_any_weight_are_refused(blobs):
         ({"cv": []}, "cv must give at least one split into train and test"),
         ({"cv": [([0, 100], [])]}, "split 0 of cv=.* has 2 training rows and 0 test rows"),
         ({"random_state": -1}, "random_state must be a whole number of at least 0"),
-        ({"standardize": "columns"}, "standardize must be False, True or 'parts'"),
+        ({"standardize": "columns"}, "standardize must be False, True, 'parts' or 'whiten'"),
     ],
 )
 def test_bad_parameters(blobs, change, message):

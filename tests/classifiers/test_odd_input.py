@@ -198,7 +198,10 @@ def test_weights_of_an_objective_have_its_shape(dtype):
 
 
 BAD_OPTIONS = [
-    ({"standardize": "columns"}, "standardize must be False, True or 'parts', got 'columns'"),
+    (
+        {"standardize": "columns"},
+        "standardize must be False, True, 'parts' or 'whiten', got 'columns'",
+    ),
     ({"random_state": -1}, "random_state must be a whole number of at least 0, .* got -1"),
     ({"random_state": "0"}, "random_state must be a whole number of at least 0, .* got '0'"),
     ({"class_weight": {0: np.inf}}, "class_weight must be finite, got"),

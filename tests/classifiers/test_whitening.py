@@ -1,0 +1,75 @@
+"""Whitened columns: equal to columns that NumPy whitens beforehand."""
+
+import numpy as np
+import pytest
+
+from visualwords.classifiers import ColumnStack, LinearSVM, PrimalDual, Softmax, SoftmaxCV
+
+FLOOR = 3e-4
+
+
+@pytest.fixture(scope="module")
+def correlated():
+    """Rows whose classes differ in directions of little variance, far from 0."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=900)
+    mixing = rng.normal(size=(12, 12)) * np.geomspace(30, 0.3, 12)[:, None]
+    X = rng.normal(size=(900, 12))
+    X[:, -3:] += 2 * np.eye(3)[y]
+    return X @ mixing + 7, y
+
+
+def whitened_by_numpy(X, weight=None):
+    mean = np.average(X, axis=0, weights=weight)
+    scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    Z = (X - mean) / scale
+    share = np.full(len(X), 1 / len(X)) if weight is None else weight / weight.sum()
+    values, vectors = np.linalg.eigh((Z * share[:, None]).T @ Z + FLOOR * np.eye(X.shape[1]))
+    return Z @ vectors / np.sqrt(values)
+
+
+@pytest.mark.parametrize("model", [Softmax(0.01), LinearSVM(0.1, loss="squared_hinge")])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_model_is_that_of_columns_whitened_beforehand(correlated, model, weighted):
+    X, y = correlated
+    weight = np.random.default_rng(1).uniform(0.5, 2, len(y)) if weighted else None
+    solver = PrimalDual(tol=1e-7)
+    inside = model.set_params(standardize="whiten", solver=solver).fit(X, y, weight)
+    scores = inside.decision_function(X)
+    Z = whitened_by_numpy(X, weight)
+    beforehand = model.set_params(standardize=False).fit(Z, y, weight)
+    np.testing.assert_allclose(scores, beforehand.decision_function(Z), atol=2e-3)
+    assert inside.gap_ <= 1e-7 * inside.loss_curve_[-1]
+
+
+def test_float32_and_any_number_of_threads_give_the_same_scores(correlated):
+    X, y = correlated
+    X = X.astype(np.float32)
+    one, two = (Softmax(0.01, standardize="whiten", n_jobs=n).fit(X, y) for n in (1, 2))
+    np.testing.assert_array_equal(one.coef_, two.coef_)
+    exact = Softmax(0.01, standardize="whiten").fit(X.astype(np.float64), y)
+    np.testing.assert_allclose(one.decision_function(X), exact.decision_function(X), atol=0.02)
+
+
+def test_a_warm_start_begins_at_the_learned_weights(correlated):
+    X, y = correlated
+    model = Softmax(0.01, standardize="whiten", warm_start=True).fit(X, y)
+    again = model.loss_curve_[-1]
+    assert model.fit(X, y).loss_curve_[0] == pytest.approx(again, rel=1e-6)
+
+
+def test_a_search_scores_and_calibrates_whitened_columns(correlated):
+    X, y = correlated
+    search = SoftmaxCV([0.01, 30.0], standardize="whiten", calibrate=True).fit(X, y)
+    assert search.alpha_ == 0.01
+    single = Softmax(0.01, standardize="whiten").fit(X, y)
+    np.testing.assert_allclose(search.decision_function(X), single.decision_function(X), atol=0.05)
+
+
+def test_penalties_of_parts_are_refused(correlated):
+    X, y = correlated
+    stack = ColumnStack({"a": X[:, :5], "b": X[:, 5:]})
+    with pytest.raises(ValueError, match="takes one alpha for all of them"):
+        Softmax({"a": 0.1, "b": 0.2}, standardize="whiten").fit(stack, y)
+    with pytest.raises(ValueError, match="standardize='whiten' mixes"):
+        SoftmaxCV(standardize="whiten", per_part=True).fit(stack, y)
