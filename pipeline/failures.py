@@ -5,6 +5,7 @@ __all__ = [
     "CRASHED",
     "DAMAGED",
     "KINDS",
+    "NEEDS_LIBRARY",
     "NOT_AN_IMAGE",
     "PASSING",
     "REFUSED",
@@ -25,11 +26,12 @@ REFUSED = "refused"  # by a feature
 # or a crash is tried again when that is asked for.
 UNREADABLE = "unreadable"
 CHANGED = "changed"
+NEEDS_LIBRARY = "needs a library"
 TIMEOUT = "time-out"
 CRASHED = "crashed"
 
-PASSING = frozenset({UNREADABLE, CHANGED, TIMEOUT, CRASHED})
+PASSING = frozenset({UNREADABLE, CHANGED, NEEDS_LIBRARY, TIMEOUT, CRASHED})
 KINDS = (
     *(NOT_AN_IMAGE, DAMAGED, UNSUPPORTED, TOO_LARGE, REFUSED),
-    *(UNREADABLE, CHANGED, TIMEOUT, CRASHED),
+    *(UNREADABLE, CHANGED, NEEDS_LIBRARY, TIMEOUT, CRASHED),
 )

@@ -13,6 +13,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from ..failures import NOT_AN_IMAGE, UNSUPPORTED
 from .base import Header, ImageError, OpenedImage, Samples
+from .heif import open_heic
 from .jpeg import open_jpeg
 from .pillow import open_bmp, open_with_pillow
 from .png import SIGNATURE, open_png
@@ -49,15 +50,15 @@ READ: list[tuple[Callable[[bytes], bool], Open]] = [
         lambda d: d.startswith((b"\x00\x00\x00\x0cjP  \r\n", b"\xff\x4f\xff\x51")),
         lambda d: open_with_pillow(d, Jpeg2KImageFile, "JPEG2000"),
     ),
+    (
+        lambda d: d[4:8] == b"ftyp" and d[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"),
+        open_heic,
+    ),
     (is_ppm, open_ppm),
 ]
 
 # What is known by its first bytes and is not read.
 KNOWN: list[tuple[Callable[[bytes], bool], str]] = [
-    (
-        lambda d: d[4:8] == b"ftyp" and d[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"),
-        "HEIC",
-    ),
     (lambda d: d[4:8] == b"ftyp", "MP4 or another video"),
     (lambda d: d.startswith((b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")), "JPEG XL"),
     (lambda d: d.startswith(b"DDS "), "DDS"),

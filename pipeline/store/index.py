@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..failures import PASSING
 from .files import DamagedError, Folder
 from .listings import Listings
 from .shards import DIGEST_BYTES, positions
@@ -148,8 +149,9 @@ class ImageIndex:
         return self._found.take(places), (at >= 0) & is_same & (keys["signature"] != 0)
 
     def append(self, keys: Keys, found: pa.Table) -> None:
-        """Keep what was found of files that have a signature and could be read."""
-        has_one = (keys["signature"] != 0) & found["digest"].is_valid().to_numpy()
+        """Keep what was found of files that have a signature, unless a failure may pass."""
+        may_pass = pc.is_in(found["kind"], pa.array(sorted(PASSING))).to_numpy()
+        has_one = (keys["signature"] != 0) & found["digest"].is_valid().to_numpy() & ~may_pass
         if has_one.any():
             self._write(_table(keys[has_one], found.filter(pa.array(has_one))))
 

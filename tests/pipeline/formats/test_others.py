@@ -57,7 +57,6 @@ def test_bmp_of_16_bits(name, down):
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
         (b"\xff\x0a" + bytes(40), "JPEG XL"),
         (b"DDS " + bytes(40), "DDS"),
         (b"8BPS" + bytes(40), "Photoshop"),
