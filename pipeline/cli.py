@@ -20,6 +20,7 @@ from .cli_options import (
     Json,
     Log,
     OwnCode,
+    PartOption,
     RecipeFile,
     RecipeOptions,
     RunFolder,
@@ -133,10 +134,7 @@ def extract(
     ] = None,
     test: Test = None,
     test_size: TestSize = None,
-    part: Annotated[
-        str | None,
-        typer.Option(metavar="I/N", help="Compute the I-th of N parts; they meet in the store."),
-    ] = None,
+    part: PartOption = None,
 ) -> None:
     """Compute the features of images and keep them in a store. Images need no labels."""
     from .job import extract_to_store
@@ -145,6 +143,8 @@ def extract(
 
     recipe, options = asked.make(test_size), work.make(as_part(part))
     options.progress.tell_start()
+    if out is None and (test is not None or test_size is not None):
+        raise typer.BadParameter("only a run has test images: give --out RUN", param_hint="--out")
     if out is not None:
         if part is not None:
             raise typer.BadParameter("a part has a --store and no run", param_hint="--part")

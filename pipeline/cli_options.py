@@ -47,6 +47,10 @@ Sets = Annotated[
 Jobs = Annotated[int, typer.Option(help="Workers; -1: all cores.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Log = Annotated[Path | None, typer.Option(help="Append progress as JSON lines to this file.")]
+PartOption = Annotated[
+    str | None,
+    typer.Option("--part", metavar="I/N", help="The I-th of N parts; they meet in the store."),
+]
 EVERY_KIND = "all"
 
 

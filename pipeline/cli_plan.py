@@ -1,11 +1,22 @@
 """The commands that look and change nothing: ``visualwords plan`` and ``why``."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .cli_options import ColumnOptions, Images, RecipeOptions, WorkOptions, with_options
+from .cli_options import (
+    ColumnOptions,
+    Images,
+    PartOption,
+    RecipeOptions,
+    Test,
+    TestSize,
+    WorkOptions,
+    as_part,
+    with_options,
+)
 from .cli_screen import console
 
 __all__ = ["plan", "why"]
@@ -14,20 +25,39 @@ __all__ = ["plan", "why"]
 @with_options
 def plan(
     images: Images,
-    store: Annotated[str, typer.Option(help="Path or URL of the feature store.")],
     asked: RecipeOptions,
     work: WorkOptions,
     columns: ColumnOptions,
+    store: Annotated[
+        str | None, typer.Option(help="Path or URL of the feature store (RUN/store).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of a run, for what run does.")] = None,
+    test: Test = None,
+    test_size: TestSize = None,
+    part: PartOption = None,
 ) -> None:
-    """Say what extract would compute, and why. Nothing is decoded or learned."""
+    """Say what extract would compute, or run with --out, and why. Nothing is decoded or learned."""
     from .planning import plan_job
+    from .run import Run
 
-    lines = plan_job(images, store, asked.make(), work.make(), **columns.names())
+    if out is None and store is None:
+        raise typer.BadParameter("give --store STORE, or --out RUN", param_hint="--store")
+    if out is None and (test is not None or test_size is not None):
+        raise typer.BadParameter("only a run has test images: give --out RUN", param_hint="--out")
+    lines = plan_job(
+        images,
+        Run(out, store=store).store if out else str(store),
+        asked.make(test_size),
+        work.make(as_part(part)),
+        test=test,
+        is_run=out is not None,
+        **columns.names(),
+    )
     if work.json_:
         typer.echo(json.dumps({line.feature: vars(line) for line in lines}))
         return
     for line in lines:
-        console.print(f"{line.feature:<10} {line.text}", soft_wrap=True)
+        console.print(f"{line.feature:<15} {line.text}", soft_wrap=True)
 
 
 def why(

@@ -32,6 +32,7 @@ __all__ = ["Options", "extract", "extract_source", "plan_source"]
 TRAIN, TEST = "train", "test"
 
 MakeFeatures = Callable[[pa.Table], Mapping[str, BaseEstimator]]
+AssignSplits = Callable[[pa.Table], pa.Table]
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def plan_source(
     make_features: MakeFeatures,
     reader: Reader,
     options: Options,
-    assign_splits: Callable[[pa.Table], pa.Table] | None = None,
+    assign_splits: AssignSplits | None = None,
 ) -> tuple[Plan, int]:
     """Scan the images, learn what is to be learned and find which rows are missing.
 
@@ -99,15 +100,7 @@ def plan_source(
         Images that were decoded to learn from them.
     """
     folder = open_folder(store)
-    # The parts of a job need all images, to settle and to learn the same: the first reads them.
-    with folder.lock("scan") if options.part else nullcontext():
-        images = scan_source(source, folder, reader, options)
-    if assign_splits is not None:
-        with options.progress.stage("split", images.num_rows) as stage:
-            images = assign_splits(images)
-            counts = pc.value_counts(images["split"]).to_pylist()
-            stage.advance(images.num_rows)
-            stage.summary = ", ".join(f"{c['counts']} {c['values']}" for c in counts)
+    images = scan_source(source, folder, reader, options, assign_splits)
     training = training_images(images)
     features = {**make_features(training), HASH: make_hash()}
     if options.is_learned:
@@ -132,8 +125,20 @@ def plan_source(
     return todo, decoded
 
 
-def scan_source(source: Source, store: Folder, reader: Reader, options: Options) -> pa.Table:
+def scan_source(
+    source: Source,
+    store: Folder,
+    reader: Reader,
+    options: Options,
+    assign_splits: AssignSplits | None = None,
+) -> pa.Table:
     """Return what is known of the images of a source; those that the store does not know are read.
+
+    Parameters
+    ----------
+    source, store, reader, options
+    assign_splits : callable, optional
+        Says which images are test images.
 
     Returns
     -------
@@ -141,7 +146,17 @@ def scan_source(source: Source, store: Folder, reader: Reader, options: Options)
         With the columns of :data:`.scan.IMAGES`.
     """
     index = ImageIndex(store, reader_name(reader))
-    return scan(source, reader, index, options.progress, options.workers)
+    # The parts of a job need all images, to settle and to learn the same: the first reads them.
+    with store.lock("scan") if options.part else nullcontext():
+        images = scan(source, reader, index, options.progress, options.workers)
+    if assign_splits is None:
+        return images
+    with options.progress.stage("split", images.num_rows) as stage:
+        images = assign_splits(images)
+        counts = pc.value_counts(images["split"]).to_pylist()
+        stage.advance(images.num_rows)
+        stage.summary = ", ".join(f"{c['counts']} {c['values']}" for c in counts)
+    return images
 
 
 def part_of(images: pa.Table, part: tuple[int, int] | None) -> pa.Table:
@@ -173,7 +188,7 @@ def extract_source(
     make_features: MakeFeatures,
     reader: Reader,
     options: Options,
-    assign_splits: Callable[[pa.Table], pa.Table] | None = None,
+    assign_splits: AssignSplits | None = None,
 ) -> Extraction:
     """Compute the rows of all images of a source that a store lacks."""
     todo, decoded = plan_source(source, store, make_features, reader, options, assign_splits)

@@ -4,15 +4,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+from sklearn.base import BaseEstimator
+
+from .duplicates import HASH, make_hash
 from .extract import plan
 from .features import FeatureRef, describe_feature, find_learned, learns
-from .job import Options, scan_source, training_images
+from .job import Options, part_of, scan_source, training_images
 from .ledger import digests_of
+from .reader import Reader
 from .recipe import Recipe
-from .sources import open_source
+from .run_images import labelled_source
+from .sources import Source, open_source
 from .store.descriptions import DESCRIPTION, key_of, read_description
 from .store.files import Folder, open_folder
 from .store.rows import FeatureRows
+from .store.shards import DIGEST_BYTES
 
 __all__ = ["FeaturePlan", "differences", "plan_job"]
 
@@ -25,8 +33,10 @@ class FeaturePlan:
     ----------
     feature : str
     images : int
-    cached, missing, failed : int
-        Images that have a row, lack one, and cannot have one.
+    cached, failed : int
+        Images that have a row, and that cannot have one.
+    missing : int
+        Rows to compute: images with the same bytes have one.
     learns : bool
         Whether something is to be learned first.
     why : str
@@ -50,7 +60,14 @@ class FeaturePlan:
 
 
 def plan_job(
-    images: Any, store: Path | str, recipe: Recipe, options: Options, **columns: str
+    images: Any,
+    store: Path | str,
+    recipe: Recipe,
+    options: Options,
+    *,
+    test: Any = None,
+    is_run: bool = False,
+    **columns: str,
 ) -> list[FeaturePlan]:
     """Return what an extraction would compute. Images are scanned; none is decoded.
 
@@ -60,35 +77,56 @@ def plan_job(
     store : Path or str
     recipe : Recipe
     options : Options
+    test : str, Path or Source, optional
+        Test images of a run.
+    is_run : bool
+        Whether the images are those of a :class:`.Run`, which learns from its training images.
     **columns : str
         Names of the columns of a manifest.
     """
     folder, reader = open_folder(store), recipe.reader
-    source = open_source(images, **columns)
-    table = scan_source(source, folder, reader, options)
+    if is_run:
+        source, assign_splits = labelled_source(images, test, recipe, columns)
+    else:
+        source, assign_splits = open_source(images, **columns), None
+    table = scan_source(source, folder, reader, options, assign_splits)
     training = training_images(table)
-    digests, is_sound = digests_of(table)
-    plans = []
-    for name, feature in recipe.make_features(training).items():
-        description = describe_feature(feature, reader)
-        ref: FeatureRef | None = FeatureRef(name, f"{name}-{key_of(description)}")
-        why = ""
-        if learns(feature):
-            found, sound = digests_of(training)
-            ref, why = find_learned(folder, name, description, found[sound], reader)
-        n_failed = int((~is_sound).sum())
-        if ref is None:
-            n_missing, n_cached = int(is_sound.sum()), 0
-        else:
-            todo = plan(source, table, {name: ref}, folder, options.retry)
-            n_missing = int(todo.missing[name].sum())
-            n_cached = int(todo.places[name].found.sum())
-            n_failed = len(digests) - n_missing - n_cached
-            why = _why_missing(folder, name, description, todo.features[name], n_missing)
-        plans.append(
-            FeaturePlan(name, len(digests), n_cached, n_missing, n_failed, ref is None, why)
-        )
-    return plans
+    features = {**recipe.make_features(training), HASH: make_hash()}
+    table = part_of(table, options.part)
+    return [
+        _plan_feature(name, feature, source, table, training, folder, reader, options)
+        for name, feature in features.items()
+    ]
+
+
+def _plan_feature(
+    name: str,
+    feature: BaseEstimator,
+    source: Source,
+    images: pa.Table,
+    training: pa.Table,
+    store: Folder,
+    reader: Reader,
+    options: Options,
+) -> FeaturePlan:
+    digests, is_sound = digests_of(images)
+    description = describe_feature(feature, reader)
+    ref: FeatureRef | None = FeatureRef(name, f"{name}-{key_of(description)}")
+    why = ""
+    if learns(feature):
+        found, sound = digests_of(training)
+        ref, why = (None, "--relearn asks for it")
+        if not options.relearn:
+            ref, why = find_learned(store, name, description, found[sound], reader)
+    if ref is None:
+        lacks, n_cached = is_sound, 0
+    else:
+        todo = plan(source, images, {name: ref}, store, options.retry)
+        lacks, n_cached = todo.missing[name], int(todo.places[name].found.sum())
+        why = _why_missing(store, name, description, todo.features[name], int(lacks.sum()))
+    n_failed = len(digests) - int(lacks.sum()) - n_cached
+    n_missing = len(np.unique(digests[lacks].view(f"S{DIGEST_BYTES}")))
+    return FeaturePlan(name, len(digests), n_cached, n_missing, n_failed, ref is None, why)
 
 
 def _why_missing(

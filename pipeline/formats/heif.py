@@ -1,6 +1,7 @@
 """HEIC, the photographs of phones: read where the package pillow-heif is installed."""
 
 import io
+from typing import Any
 
 from ..failures import NEEDS_LIBRARY
 from .base import ImageError, OpenedImage, unsupported
@@ -24,8 +25,9 @@ def open_heic(data: bytes) -> OpenedImage:
         raise ImageError(
             'a HEIC, which needs pillow-heif: pip install "visualwords[heic]"', NEEDS_LIBRARY
         ) from error
-    opened = open_with_pillow(data, HeifImageFile, "HEIC")
-    colours = HeifImageFile(io.BytesIO(data)).info.get("nclx_profile") or {}
+    plugin: Any = HeifImageFile
+    opened = open_with_pillow(data, plugin, "HEIC")
+    colours = plugin(io.BytesIO(data)).info.get("nclx_profile") or {}
     primaries = colours.get("color_primaries", 2)
     transfer = colours.get("transfer_characteristics", 2)
     is_srgb = primaries in PRIMARIES and transfer in TRANSFERS

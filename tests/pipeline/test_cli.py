@@ -332,7 +332,10 @@ def test_plan_and_why(folder, crops, test_crops, capsys):
     assert call("plan", crops, "--store", store, "--set", "hue.n_bins=20", *WORDS) == 0
     lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
     assert lines["hue"] == "compute 36, 0 cached (n_bins: 10 before, 20 now)"
-    assert lines["words"] == "compute 0, 36 cached"
+    assert lines["words"] == lines["perceptual-hash"] == "compute 0, 36 cached"
+    assert call("plan", crops, "--out", folder, "--test", test_crops, *WORDS) == 0
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert {lines[name] for name in ("hue", "words")} == {"compute 0, 51 cached"}
     options = ("--store", store, "--features", "hue", "--set", "hue.n_bins=20")
     assert call("extract", crops, *options) == 0
     capsys.readouterr()

@@ -1,12 +1,14 @@
 """What a job would compute, and why; how cached versions of a feature differ."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from visualwords.pipeline.job import Options, extract_to_store
 from visualwords.pipeline.planning import differences, plan_job
 from visualwords.pipeline.recipe import Recipe
+from visualwords.pipeline.run import Run
 
 OPTIONS = Options(n_jobs=1)
 
@@ -66,12 +68,40 @@ def test_a_plan_is_what_extraction_does(folder, crops):
     for file in (crops / "coffee").iterdir():
         shutil.copy(file, folder / "images" / "brick" / f"more-{file.name}")
     plan = planned(folder / "images", folder / "store", "hue.n_bins=20")
-    assert [line.missing for line in plan.values()] == [36, 12, 12]
+    shutil.copy(crops / "coffee" / "00.jpg", folder / "images" / "rocket" / "the same.jpg")
+    again = planned(folder / "images", folder / "store", "hue.n_bins=20")
+    assert [line.missing for line in again.values()] == [36, 12, 12, 12]  # the same bytes, one row
+    assert [line.missing for line in plan.values()] == [36, 12, 12, 12]
     assert plan["hog"].why == "new images"
     done = extract_to_store(
         folder / "images", folder / "store", recipe("hue.n_bins=20"), OPTIONS
     ).work
+    assert plan.pop("perceptual-hash").missing == 12
     assert done.computed == {name: line.missing for name, line in plan.items()}
+
+
+@pytest.mark.parametrize("has_test", [False, True])
+def test_a_plan_of_a_run_is_what_the_run_does(crops, test_crops, tmp_path, has_test):
+    test = test_crops if has_test else None
+    asked, run = recipe("words.n_words=4"), Run(tmp_path / "run", options=OPTIONS)
+    expected = plan_job(crops, run.store, asked, OPTIONS, test=test, is_run=True)
+    done = run.extract(crops, test, asked)
+    lines = {line.feature: line for line in expected}
+    assert lines.pop("perceptual-hash").missing == len(done.images) == (51 if has_test else 36)
+    assert done.work.computed == {name: line.missing for name, line in lines.items()}
+    # Whatever else is planned, the vocabulary of the run was learned from its training images.
+    again = plan_job(crops, run.store, asked, OPTIONS, test=test, is_run=True)
+    assert [(line.missing, line.learns) for line in again] == [(0, False)] * 4
+    relearned = plan_job(
+        crops, run.store, asked, replace(OPTIONS, relearn=True), test=test, is_run=True
+    )
+    assert {line.feature for line in relearned if line.learns} == {"words"}
+
+
+def test_the_plan_of_a_part_is_of_its_images(crops, tmp_path):
+    options = replace(OPTIONS, part=(2, 3))
+    for line in plan_job(crops, tmp_path, recipe(), options):
+        assert (line.images, line.missing) == (12, 12)
 
 
 def test_a_vocabulary_whose_images_are_gone_is_learned_anew(folder):
@@ -103,4 +133,4 @@ def test_differences_name_what_changed(folder):
 
 def test_a_default_written_out_changes_nothing(original):
     plan = planned(original / "images", original / "store", "hue.n_bins=10")
-    assert [line.missing for line in plan.values()] == [0, 0, 0]
+    assert [line.missing for line in plan.values()] == [0] * 4
