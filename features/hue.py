@@ -214,8 +214,6 @@ def _describe(stack: Image, parameters: _Parameters, out: FloatArray) -> None:
         if has_achromatic:
             out[:, -1] = rows * columns if norm == VOTES else 1
         return
-    if not stack.flags.writeable:  # numba would compile the kernels again for a read-only array.
-        stack = stack.copy()
     pixels = stack.reshape(n, -1)
     white, tolerance, snap = EXACT if stack.dtype == np.uint8 else SOFT if soft else SNAPPED
     if weight == UNWEIGHTED and not soft:

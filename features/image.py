@@ -245,9 +245,21 @@ def naming_image(index: int) -> Iterator[None]:
 
 
 def as_stack(image: Image) -> Image:
-    """View a checked image as a C-contiguous stack of shape (1, rows, columns, channels)."""
+    """Give a checked image as a stack of shape (1, rows, columns, channels), for kernels.
+
+    It is C-contiguous and may be written to; a view where possible.
+    """
     rows, columns = image.shape[:2]
-    return np.ascontiguousarray(image).reshape(1, rows, columns, -1)
+    return _for_kernels(image).reshape(1, rows, columns, -1)
+
+
+def _for_kernels(image: Image) -> Image:
+    """Give a C-contiguous array, which is copied if it is read-only.
+
+    numba would compile each kernel again for read-only arrays, which takes seconds.
+    """
+    image = np.ascontiguousarray(image)
+    return image if image.flags.writeable else image.copy()
 
 
 def stacks(images: Images, first: int, *, float64: bool = False) -> Iterator[tuple[slice, Image]]:
@@ -264,8 +276,9 @@ def stacks(images: Images, first: int, *, float64: bool = False) -> Iterator[tup
     Yields
     ------
     slice, ndarray of shape (length of the slice, rows, columns, channels)
-        Where in ``images`` the stack comes from, and the stack, checked and C-contiguous. The
-        stack is a copy where small images of a list are joined, and a view otherwise if possible.
+        Where in ``images`` the stack comes from, and the stack, as of
+        :func:`as_stack`. It is a copy where small images of a list are joined or images are
+        read-only, and a view otherwise if possible.
     """
     start = 0
     for alike in _runs(images, first):
@@ -303,7 +316,7 @@ def _checked_stack(alike: Images, number: int, float64: bool) -> Image:
     if len(alike) == 1:
         return as_stack(example)
     if isinstance(alike, np.ndarray):
-        joined = np.ascontiguousarray(alike)
+        joined = _for_kernels(alike)
     else:  # numpy's functions release the GIL for each image, and other threads would take it.
         pieces: list[Any] = [np.ascontiguousarray(image) for image in alike]
         joined = np.frombuffer(bytearray().join(pieces), alike[0].dtype)
