@@ -35,8 +35,9 @@ ROWS_PER_COLUMN, ROWS_PER_COLUMN_IF_SMOOTH = 16, 2
 MAX_SIZE = 2**26
 # If dual ascent has not converged after so many steps, another solver is quicker.
 DUAL_STEPS = 100
-# Least and most steps of a quasi-Newton method before Newton's method takes over. One step of
-# Newton's method takes the time of about as many of the other steps as there are weights.
+# Least and most steps of a quasi-Newton method before Newton's method or the interior point method
+# takes over. One step of these takes the time of about as many of the other steps as there are
+# weights.
 QUASI_NEWTON_STEPS = 200, 1000
 # With so many weights, the Hessian of Newton's method or the interior point method takes 128 MB.
 MAX_WEIGHTS = 4096
@@ -146,6 +147,7 @@ class LinearSVM(LinearClassifier):
             solvers.insert(0 if n <= ratio * d else 1, DualAscent(max_iter=DUAL_STEPS))
         if objective.n_classes * (min(n, d) + 1) <= MAX_WEIGHTS and (d <= n or n * d <= MAX_SIZE):
             solvers[1:] = [InteriorPoint()]
+            solvers[0].max_iter = min(solvers[0].max_iter, _quasi_newton_steps(objective))
         return Fallback(solvers, tol=1e-3)
 
 
@@ -258,8 +260,13 @@ def _primal_solver(objective: Objective, tol: float) -> Minimizer:
     n_weights = objective.n_classes * (objective.X.shape[1] + 1)
     if not (objective.alpha > 0 and objective.loss.smooth and n_weights <= MAX_WEIGHTS):
         return PrimalDual(tol=tol)
-    steps = int(np.clip(n_weights, *QUASI_NEWTON_STEPS))
-    return Fallback([PrimalDual(max_iter=steps), Newton()], tol=tol)
+    return Fallback([PrimalDual(max_iter=_quasi_newton_steps(objective)), Newton()], tol=tol)
+
+
+def _quasi_newton_steps(objective: Objective) -> int:
+    """Return after how many steps a method that takes steps of Newton takes over."""
+    n_weights = objective.n_classes * (objective.X.shape[1] + 1)
+    return int(np.clip(n_weights, *QUASI_NEWTON_STEPS))
 
 
 def _has_small_classes(objective: Objective) -> bool:
