@@ -6,10 +6,17 @@ import os
 # tests would wait for each other on a busy machine. NumPy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# These tests compile the kernels anew in processes of their own. They take longest, so they come
-# first: the other worker of pytest-xdist runs the rest meanwhile.
+# These tests compile the kernels anew in processes of their own.
 SLOWEST = "test_environments.py", "test_simd.py"
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name not in SLOWEST)
+    """Put the slowest tests in the middle, where the second of two workers of xdist begins.
+
+    The first worker compiles the kernels meanwhile, and the second finds them on disk later. If
+    both began with tests that need kernels, both would compile the same ones.
+    """
+    slowest = [item for item in items if item.path.name in SLOWEST]
+    others = [item for item in items if item.path.name not in SLOWEST]
+    middle = len(items) // 2
+    items[:] = others[:middle] + slowest + others[middle:]

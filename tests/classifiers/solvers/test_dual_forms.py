@@ -50,7 +50,7 @@ class OfForm(Loss):
         if self.dual_sum == np.inf:
             return np.clip(margins / self.dual_curvature, 0, self.dual_box)
         low, high = np.zeros(len(margins)), np.maximum(margins.max(axis=1), 0)
-        for _ in range(100):
+        for _ in range(60):
             level = (low + high) / 2
             slopes = np.clip((margins - level[:, None]) / self.dual_curvature, 0, self.dual_box)
             too_large = slopes.sum(axis=1) > self.dual_sum
@@ -71,21 +71,21 @@ FORMS = [
 ]
 
 
-@by_solver
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_optimum_of_a_loss_by_its_dual_form(solver, form, weighted):
+def test_the_optimum_of_a_loss_by_its_dual_form(form, weighted):
     weight = np.random.default_rng(0).uniform(0, 2, len(Y)) * (Y + 1) if weighted else None
     objective = Objective(X, Y, OfForm(**form), 0.1, 3, sample_weight=weight)
-    result = solver(1e-7, max_iter=1000).minimize(objective, np.zeros(objective.shape))
     best = minimize(
         lambda w: objective.value(w.reshape(objective.shape)),
         np.zeros(objective.shape).ravel(),
         method="L-BFGS-B",
         options={"ftol": 1e-14, "maxfun": 10**6},
     ).fun
-    assert result.reason == "the duality gap is within tol"
-    assert objective.value(result.W) == pytest.approx(best, rel=1e-6)
+    for solver in (DualAscent, InteriorPoint):
+        result = solver(1e-7, max_iter=1000).minimize(objective, np.zeros(objective.shape))
+        assert result.reason == "the duality gap is within tol"
+        assert objective.value(result.W) == pytest.approx(best, rel=1e-6)
 
 
 def test_the_squared_hinge_by_its_form_with_another_curvature():

@@ -34,10 +34,12 @@ def test_the_default_softmax_is_as_low_as_scipy(columns, alpha, dtype):
         X = X * np.geomspace(1e-3, 1e3, 20)
     model = Softmax(alpha).fit(X.astype(dtype), y)
     objective, W = model.objective(X.astype(dtype).astype(np.float64), y)
+    # The optimizer moves weights times the size of their column: it needs fewer steps.
+    sizes = np.append(X.std(axis=0), 1)
 
     def function(flat):
-        value, gradient = objective(flat.reshape(W.shape))
-        return value, gradient.ravel()
+        value, gradient = objective(flat.reshape(W.shape) / sizes)
+        return value, (gradient / sizes).ravel()
 
     best = minimize(function, np.zeros(W.size), jac=True, method="L-BFGS-B").fun
     assert objective.value(W) <= best * (1 + 1e-4)
