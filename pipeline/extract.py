@@ -87,10 +87,12 @@ def plan(
         Kinds of failure to try again; "all" is all kinds.
     """
     digests, is_sound = digests_of(images)
+    order = np.argsort(digests.view(f"S{DIGEST_BYTES}"), kind="stable")
+    in_order = digests[order]  # is found in less time, in every feature
     features, places, missing, retried = {}, {}, {}, {}
     for name, ref in refs.items():
         rows = FeatureRows(store, name, ref.folder.removeprefix(f"{name}-"))
-        found = rows.find(digests)
+        found = rows.find(in_order).put_back(order)
         lacks = is_sound & ~found.found
         again = np.zeros(len(lacks), bool)
         lacking = np.flatnonzero(lacks)

@@ -31,6 +31,12 @@ class Places:
     def __getitem__(self, images: Any) -> "Places":
         return Places(self.shard[images], self.row[images])
 
+    def put_back(self, order: npt.NDArray[np.intp]) -> "Places":
+        """Return the places of images of which these are the places in some order."""
+        shard, row = np.empty_like(self.shard), np.empty_like(self.row)
+        shard[order], row[order] = self.shard, self.row
+        return Places(shard, row)
+
     @property
     def found(self) -> npt.NDArray[np.bool_]:
         """Whether an image has a row."""
