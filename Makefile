@@ -12,10 +12,11 @@ demo: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-# The site: build/site/index.html. A warning, an example that fails or a broken link is an error.
+# The site: build/site/index.html. A warning, a broken link, or code on a page that fails is an error.
 docs: .venv/installed-docs
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/site
 	$(BIN)/python docs/check_links.py build/site
+	$(BIN)/python -m pytest docs -n auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -84,4 +85,4 @@ endef
 	$(call install,.[docs])
 
 clean:
-	rm -rf .venv .venv-* build dist *.egg-info docs/api docs/gallery
+	rm -rf .venv .venv-* build dist *.egg-info docs/api docs/gallery docs/pictures

@@ -15,7 +15,6 @@ author = copyright = "the visualwords developers"
 version = release = visualwords.__version__
 
 extensions = [
-    "matplotlib.sphinxext.plot_directive",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -24,6 +23,7 @@ extensions = [
     # Of docs/_extensions:
     "command_reference",
     "mathml",
+    "picture",
 ]
 root_doc = "index"
 templates_path = ["_templates"]
@@ -45,16 +45,9 @@ nitpick_ignore_regex = [
     (r"py:mod", r".*"),
     (
         r"py:(meth|func|class)",
-        r"(LinearClassifier|Gaussians|RunView|_|certify|open_source|ledger|duplicates).*",
+        r"(LinearClassifier|Search|MinibatchSolver|StatelessFeature|Gaussians|RunView|_|certify|open_source|ledger|duplicates).*",
     ),
 ]
-
-plot_include_source = True
-plot_html_show_source_link = False
-plot_html_show_formats = False
-plot_formats = [("png", 110)]
-plot_rcparams = {"figure.figsize": (7, 2.6), "savefig.bbox": "tight", "font.size": 9}
-plot_apply_rcparams = True
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",

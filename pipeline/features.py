@@ -166,6 +166,9 @@ def find_learned(
             record = read_description(store, folder)
             if record["recipe"] != wanted or "learned_from" not in record:
                 continue
+            if LEARNED not in record["files"]:
+                why = "code of your own learns in every job"
+                continue
             data = store.read(f"{folder}/{LEARNED_FROM}")
             sample = np.frombuffer(data, f"S{DIGEST_BYTES}")
             load_feature(store, FeatureRef(name, folder), reader)

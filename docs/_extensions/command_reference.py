@@ -35,7 +35,7 @@ class CommandDirective(SphinxDirective):
         (name,) = self.arguments
         command = commands()[name]
         parameters = [parameter for parameter in command.params if parameter.name != "help"]
-        arguments = [p.human_readable_name for p in parameters if p.param_type_name == "argument"]
+        arguments = [value_of(p) for p in parameters if p.param_type_name == "argument"]
         lines = [command.help, "", "```text", usage(name, arguments), "```", ""]
         for parameter in parameters:
             lines += [term(parameter), f": {description(parameter)}", ""]
@@ -50,10 +50,15 @@ def usage(name: str, arguments: list[str]) -> str:
 def term(parameter: typer.core.TyperOption) -> str:
     """Return the name of an argument, or all spellings of an option and its value."""
     if parameter.param_type_name == "argument":
-        return f"`{parameter.human_readable_name}`"
+        return f"`{value_of(parameter)}`"
     spellings = [*parameter.opts, *parameter.secondary_opts]
-    value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
+    value = "" if parameter.is_flag else f" {value_of(parameter)}"
     return ", ".join(f"`{spelling}{value}`" for spelling in spellings)
+
+
+def value_of(parameter: typer.core.TyperOption) -> str:
+    """Return the word that stands for a value."""
+    return parameter.metavar or parameter.name.strip("_").upper()
 
 
 def description(parameter: typer.core.TyperOption) -> str:

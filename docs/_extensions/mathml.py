@@ -1,21 +1,33 @@
 """Mathematics as MathML, which browsers draw themselves: no script, no fonts, no network."""
 
 from docutils import nodes
-from docutils.utils.math import latex2mathml
+from docutils.utils.math import MathError, latex2mathml
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
+
+logger = logging.getLogger(__name__)
 
 
 def inline(translator: HTML5Translator, node: nodes.math) -> None:
     """Write a formula within a line."""
-    translator.body.append(mathml(node.astext(), as_block=False))
+    translator.body.append(written(node, as_block=False))
     raise nodes.SkipNode
 
 
 def block(translator: HTML5Translator, node: nodes.math_block) -> None:
     """Write a formula of its own, with a scroll bar where the page is narrow."""
-    translator.body.append(f'<div class="math">{mathml(node.astext(), as_block=True)}</div>')
+    translator.body.append(f'<div class="math">{written(node, as_block=True)}</div>')
     raise nodes.SkipNode
+
+
+def written(node: nodes.math | nodes.math_block, as_block: bool) -> str:
+    """Return a formula as MathML; one that docutils does not know is a warning."""
+    try:
+        return mathml(node.astext(), as_block)
+    except MathError as error:
+        logger.warning("%s in %s", error, node.astext(), location=node)
+        return ""
 
 
 def mathml(formula: str, as_block: bool) -> str:

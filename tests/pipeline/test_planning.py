@@ -3,7 +3,9 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 
 from visualwords.pipeline.job import Options, extract_to_store
 from visualwords.pipeline.planning import differences, plan_job
@@ -110,6 +112,24 @@ def test_a_vocabulary_whose_images_are_gone_is_learned_anew(folder):
     line = planned(folder / "images", folder / "store")["words"]
     assert line.learns
     assert line.why == "12 of the 24 images that it was learned from no longer train"
+
+
+class Contrast(TransformerMixin, BaseEstimator):
+    """A user's own feature that does not say that it learns nothing."""
+
+    def fit(self, images, y=None):
+        return self
+
+    def transform(self, images):
+        return np.array([[image.std()] for image in images])
+
+
+def test_a_feature_of_the_user_that_learns_is_planned_as_such(original, tmp_path):
+    own = Recipe(features={"contrast": Contrast()})
+    extract_to_store(original / "images", tmp_path, own, OPTIONS)
+    line, *_ = plan_job(original / "images", tmp_path, own, OPTIONS)
+    assert line.learns
+    assert line.why == "code of your own learns in every job"
 
 
 def test_a_damaged_shard_is_named(folder):

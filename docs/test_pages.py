@@ -1,0 +1,112 @@
+"""Run the code blocks of every page: ``python -m pytest docs``."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from skimage.io import imread, imsave
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from pages import blocks, run_command, run_page
+
+DOCS = Path(__file__).parent
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
+WITH_CODE = [
+    page
+    for page in PAGES
+    if any(block.language in {"python", "console"} for block in blocks(page.read_text()))
+]
+CLASSES = "astronaut", "cat", "coffee", "flower", "grass", "rocket"
+SIZES = {"train": 14, "test": 6}
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """Make the images that pages are about."""
+    from visualwords.pipeline.sample import write_sample_images
+
+    folder = tmp_path_factory.mktemp("data")
+    sample = write_sample_images(folder.parent / "sample")
+    for split, count in SIZES.items():
+        for label in CLASSES:
+            for file in sorted((sample / split / label).iterdir())[:count]:
+                for place in (folder / split / label, folder / "photos" / label):
+                    place.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(file, place / f"{split}-{file.name}")
+                (folder / "unsorted").mkdir(exist_ok=True)
+                shutil.copy(file, folder / "unsorted" / f"{label[0]}{split}{file.name}")
+    imsave(folder / "photo.jpg", imread(sample / "test" / "rocket" / "16.jpg"))
+    rows = [
+        f"{file.relative_to(folder)},{file.parent.name},{file.parent.parent.name}"
+        for split in SIZES
+        for file in sorted((folder / split).rglob("*.*"))
+    ]
+    (folder / "labels.csv").write_text("\n".join(["path,species,split", *rows, ""]))
+    for name in ("train", "test", "photos"):
+        (folder / name.upper()).symlink_to(name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(data, tmp_path_factory):
+    """Make a small run on these images."""
+    folder = tmp_path_factory.mktemp("run") / "run"
+    command = f"visualwords run {data}/train --test {data}/test --out {folder}"
+    status, said = run_command(f"{command} --set words.n_words=50 --no-report")
+    assert status == 0, said
+    return folder
+
+
+@pytest.fixture
+def modules():
+    """Forget what a page imported from its folder."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if "pytest" in (getattr(sys.modules[name], "__file__", None) or ""):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(DOCS.parent)))
+def test_the_code_of_a_page_runs(page, data, modules, tmp_path, monkeypatch, request):
+    folder = tmp_path / "pytest-page"
+    shutil.copytree(data, folder, symlinks=True)
+    if "<!-- needs: run -->" in page.read_text():
+        shutil.copytree(request.getfixturevalue("run"), folder / "run")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("COLUMNS", "100")
+    run_page(page)
+
+
+def test_the_notebook_runs(tmp_path):
+    notebook = nbformat.read(DOCS / "tutorial.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in shown) == 2
+    assert any("labels=('rocket',)" in str(output) for output in shown)
+
+
+def test_the_reference_has_every_public_name():
+    import visualwords
+    from visualwords import classifiers, features
+
+    listed = set(re.findall(r"^   (\w+)$", (DOCS / "reference" / "api.rst").read_text(), re.M))
+    public = {*visualwords.__all__, *features.__all__, *classifiers.__all__} - {
+        "TRUSTED_TYPES",
+        "__version__",
+    }
+    assert public - listed == set()
+
+
+def test_the_reference_has_every_command():
+    sys.path.insert(0, str(DOCS / "_extensions"))
+    from command_reference import commands
+
+    text = (DOCS / "reference" / "options.md").read_text()
+    assert sorted(re.findall(r"^```\{command\} (.*)$", text, re.M)) == sorted(commands())
