@@ -19,6 +19,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "duplicates": ("near_duplicates",),
     "size": ("changes", "million", "cached_run", "cifar_job", "training_memory"),
     "report": ("pages",),
+    "install": ("install",),
 }
 
 

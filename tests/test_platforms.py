@@ -8,6 +8,7 @@ import sys
 PROGRAM = """
 import os
 import shutil
+import signal
 import sys
 
 import filelock
@@ -16,8 +17,19 @@ import psutil
 POSIX = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "crypt", "spwd", "syslog")
 for name in POSIX:
     sys.modules[name] = None  # an import raises ImportError from now on
-for name in ("fork", "forkpty", "getuid", "geteuid", "getgid", "mkfifo", "sysconf", "wait3"):
-    delattr(os, name)
+OF_OS = '''
+    chown fchown fork forkpty getegid geteuid getgid getloadavg getpgid getsid getuid killpg mkfifo
+    mknod nice posix_fadvise posix_fallocate pread preadv pwrite pwritev sched_getaffinity
+    sched_setaffinity sched_yield sendfile setsid statvfs sysconf wait3 wait4
+'''
+OF_SIGNAL = '''
+    SIGALRM SIGCHLD SIGHUP SIGPIPE SIGQUIT SIGUSR1 SIGUSR2 alarm pause pthread_kill pthread_sigmask
+    setitimer sigpending sigtimedwait sigwait
+'''
+for module, names in ((os, OF_OS), (signal, OF_SIGNAL)):
+    for name in names.split():
+        if hasattr(module, name):  # macOS has fewer
+            delattr(module, name)
 
 import importlib
 import pkgutil
