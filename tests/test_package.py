@@ -127,17 +127,6 @@ def test_every_path_that_a_document_names_exists(document):
     assert [path for path in sorted(named | linked) if not (ROOT / path).exists()] == []
 
 
-def test_the_examples_of_exports_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(
-        r"^```python\n(.*?)^```$", (ROOT / "docs/exports.md").read_text(), re.M | re.S
-    )
-    assert len(blocks) == 4
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(block, names)
-
-
 ROOMS = [*sorted((ROOT / "features").rglob("*.py")), *sorted((ROOT / "classifiers").rglob("*.py"))]
 
 
