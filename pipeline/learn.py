@@ -18,6 +18,7 @@ from .features import (
     learns,
 )
 from .ledger import digests_of
+from .memory import give_back
 from .own_code import OwnCodeError, what_failed
 from .persist import is_ours
 from .progress import Progress
@@ -134,6 +135,7 @@ def learn(
             decoded = sample.decoded
             whys = "; ".join(f"{name}: {why}" for name, why in reasons.items())
             stage.summary = f"{len(sample)} images ({whys})"
+        give_back()
     return {name: refs[name] for name in features}, decoded
 
 

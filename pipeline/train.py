@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 from ..classifiers import ColumnStack, expected_calibration_error
 from .engine import Workers, engine_of, ordered_map
 from .extraction import Extraction
+from .memory import give_back
 from .own_code import OwnCodeError, what_failed
 from .persist import is_ours
 from .progress import Progress
@@ -94,6 +95,7 @@ def train(
         Per classifier: penalty, iterations, seconds and accuracy on the training rows, of all
         features together.
     """
+    give_back()  # before the matrix is put together
     labels = extraction.labels("train")
     sets = feature_sets(extraction.features)
     models: dict[str, Any] = {}
