@@ -64,6 +64,7 @@ sphinx_gallery_conf = {
     "reset_modules": ("matplotlib",),
 }
 
+toc_object_entries_show_parents = "hide"
 html_theme = "pydata_sphinx_theme"
 html_title = f"visualwords {version}"
 html_static_path = ["_static"]

@@ -1,5 +1,7 @@
 """Mathematics as MathML, which browsers draw themselves: no script, no fonts, no network."""
 
+import re
+
 from docutils import nodes
 from docutils.utils.math import MathError, latex2mathml
 from sphinx.application import Sphinx
@@ -37,7 +39,8 @@ def mathml(formula: str, as_block: bool) -> str:
     '<math xmlns="http://www.w3.org/1998/Math/MathML"><msup><mi>x</mi><mn>2</mn></msup></math>'
     """
     tree = latex2mathml.tex2mathml(formula, as_block=as_block)
-    return "".join(line.strip() for line in str(tree).splitlines())
+    text = "".join(line.strip() for line in str(tree).splitlines())
+    return re.sub("(<mo[^>]*)>‖", r'\1 stretchy="false">‖', text)  # bars are of one height
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
