@@ -146,12 +146,17 @@ class RunModels:
                         check_classifier(models[name], trained["classes"], n_columns)
         return models | self.unsaved
 
-    def load_features(self, trained: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the features that the models were trained on, and no others."""
+    def load_features(
+        self, trained: Mapping[str, Any], names: Sequence[str] | None = None
+    ) -> dict[str, Any]:
+        """Return the features that the models were trained on, all or those that are named."""
         reader, features = Reader(*trained["reader"]), {}
         parts = recipe_of(self._folder.record()).features
+        chosen = [name for name in trained["features"] if names is None or name in names]
+        parts = {name: parts[name] for name in chosen}
         check_allowed(parts, self.own, str(self._folder.path / RUN))
-        for name, folder in trained["features"].items():
+        for name in chosen:
+            folder = trained["features"][name]
             file = f"models/{name}.npz"
             if name in self._features:
                 features[name] = self._features[name]

@@ -13,7 +13,7 @@ from .material import Material, plain_classifier
 
 __all__ = ["accuracy_section", "wilson_interval"]
 
-PATH_ALPHAS = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
+PATH_ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0)
 PATH_ROWS = 1000
 SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
 FEWEST_A_CLASS = 2
@@ -96,7 +96,7 @@ def _penalty_chart(material: Material) -> dict[str, str] | None:
     if np.bincount(y, minlength=len(material.classes)).min() < 3:
         return None
     search = SoftmaxCV(PATH_ALPHAS, cv=3, standardize="parts", n_jobs=-1).fit(train.take(rows).X, y)
-    where = f"softmax in three-fold cross-validation on {len(y)} training images"
+    where = f"softmax in three-fold cross-validation on {len(y):,} of the training images"
     return _penalty_path(PATH_ALPHAS, search.scores_, where)
 
 
@@ -106,7 +106,8 @@ def _penalty_path(alphas: Sequence[float], scores: Any, where: str) -> dict[str,
         ax.errorbar(alphas, mean, yerr=spread, marker="o", capsize=3)
         ax.set(xscale="log", xlabel="alpha, the strength of the penalty", ylabel="accuracy")
         text = (
-            f"Accuracy of {where}: best {mean.max():.3f} at alpha {alphas[int(mean.argmax())]:g}."
+            f"Accuracy of {where}, and its standard deviation over the folds: best "
+            f"{mean.max():.3f} at alpha {alphas[int(mean.argmax())]:g}."
         )
         return {"title": "Penalty", "svg": svg(figure, "penalty", text), "text": text}
 
@@ -134,8 +135,10 @@ def _learning_chart(material: Material) -> dict[str, str] | None:
         ax.fill_between(sizes, low, high, alpha=0.2)
         ax.plot(sizes, scores, marker="o")
         ax.set(xscale="log", xlabel="training images", ylabel="accuracy on the test images")
+        ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        ax.set_xticks([], minor=True)
         text = (
-            f"{material.main} on all features: accuracy {scores[0]:.3f} with {sizes[0]} training "
-            f"images, {scores[-1]:.3f} with {sizes[-1]}. The band is the 95 % interval."
+            f"{material.main} on all features: accuracy {scores[0]:.3f} with {sizes[0]:,} training "
+            f"images, {scores[-1]:.3f} with {sizes[-1]:,}. The band is the 95 % interval."
         )
         return {"title": "Learning curve", "svg": svg(figure, "learning", text), "text": text}

@@ -20,7 +20,7 @@ from .material import Material, score_parts
 from .model import model_section
 from .overview import overview_section
 from .pictures import Album, PictureReader
-from .sheets import sheets_section
+from .sheets import USUAL, sheets_section
 
 __all__ = ["report_page"]
 
@@ -124,7 +124,7 @@ def _page_data(material: Material, album: Album, confusion: Mapping[str, Any]) -
         pictures.append([said["path"], said["split"], label, predicted, sure, scores])
     return {
         "classes": material.classes,
-        "features": [*material.features, "intercept"],
+        "features": [*material.features, USUAL],
         "pictures": pictures,
         "cells": confusion["pictures"],
         "counts": confusion["counts"],
@@ -136,5 +136,6 @@ def _scores(material: Material, row: int, predicted: int, label: int) -> list[li
     model = material.model(material.main)
     if not hasattr(model, "coef_") or len(model.coef_) == 1:
         return []
-    parts = score_parts(model, material.test.X[row : row + 1], material.widths)[0]
-    return [[k, *np.round(parts[:, k], 4).tolist()] for k in dict.fromkeys([predicted, label])]
+    row_X = material.test.X[row : row + 1]
+    parts = score_parts(model, row_X, material.widths, material.usual[0])[0]
+    return [[k, *np.round(parts[:, k], 7).tolist()] for k in dict.fromkeys([predicted, label])]

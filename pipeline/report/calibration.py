@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ...classifiers import expected_calibration_error
+from .accuracy import wilson_interval
 from .charts import INK, chart, svg
 from .material import Material
 
@@ -24,11 +25,13 @@ def calibration_section(material: Material) -> dict[str, Any] | None:
     filled = np.flatnonzero(counts)
     confidence = np.bincount(bins, sure, N_BINS)[filled] / counts[filled]
     accuracy = np.bincount(bins, is_right, N_BINS)[filled] / counts[filled]
+    low, high = wilson_interval(np.round(accuracy * counts[filled]), counts[filled])
+    reach = np.maximum([accuracy - low, high - accuracy], 0)
     names = np.arange(len(material.classes))
     error = expected_calibration_error(material.test.y, material.probabilities, names, N_BINS)
     with chart(4.6, 4.2) as (figure, ax):
         ax.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--")
-        ax.plot(confidence, accuracy, marker="o")
+        ax.errorbar(confidence, accuracy, reach, marker="o", capsize=2, clip_on=False)
         ax.bar(
             (np.arange(N_BINS) + 0.5) / N_BINS,
             counts / counts.max() * 0.2,
@@ -43,7 +46,8 @@ def calibration_section(material: Material) -> dict[str, Any] | None:
         )
         text = (
             f"Reliability of {material.main}: expected calibration error {error:.3f} over {N_BINS} "
-            "bins. On the dashed line, probabilities are right; bars show how many images."
+            "bins, with 95 % intervals. On the dashed line, probabilities are right. The bars at "
+            "the bottom show how many images a bin has."
         )
         return {
             "classifier": material.main,

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..duplicates import SAME_BYTES
 from .labels import doubtful_labels
 from .material import Material
 from .pictures import Album, PictureReader
@@ -24,17 +25,23 @@ def examined_section(material: Material, album: Album, pictures: PictureReader) 
     images = material.extraction.images
     pairs = material.extraction.duplicates().to_pylist()
     pairs.sort(key=lambda row: row["split"] == row["same_as_split"])  # leaks first
+    n_leaks = sum(row["split"] != row["same_as_split"] for row in pairs)
+    pairs = evenly(pairs[:n_leaks], MOST_PAIRS) + evenly(pairs[n_leaks:], MOST_PAIRS)
     counts = material.metrics["images"]
     numbers = {name: i for i, name in enumerate(images["path"].to_pylist())}
     doubts = doubtful_labels(material, MOST_LABELS)
+    labels = images["label"].take(np.array([image for image, _ in doubts], np.intp)).to_pylist()
     return {
         "counts": counts,
         "duplicates": [
-            row | {"pictures": album.add([numbers[row["path"]], numbers[row["same_as"]]])}
+            row
+            | {"pictures": album.add([numbers[row["path"]], numbers[row["same_as"]]])}
+            | {"says": "has the bytes of" if row["kind"] == SAME_BYTES else "looks like"}
             for row in pairs[:MOST_PAIRS]
         ],
         "doubts": [
-            {"pictures": album.add([image]), "likelier": material.classes[k]} for image, k in doubts
+            {"pictures": album.add([image]), "label": label, "likelier": material.classes[k]}
+            for (image, k), label in zip(doubts, labels, strict=True)
         ],
         "odd": _odd_pictures(material, album, pictures),
         "balance": _balance(material),
@@ -71,6 +78,12 @@ def _odd_pictures(
         }
         for name, meaning, found in kinds
     ]
+
+
+def evenly(items: list[Any], most: int) -> list[Any]:
+    """Return so many items at most, drawn evenly from all."""
+    chosen = np.linspace(0, len(items) - 1, min(len(items), most)).astype(int)
+    return [items[i] for i in chosen]
 
 
 def sharpness(pixels: npt.NDArray[np.uint8]) -> float:

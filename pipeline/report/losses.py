@@ -113,16 +113,21 @@ def _plane_chart(objective: Objective, iterates: Any) -> dict[str, str]:
 
 
 def _step_chart(objective: Objective, start: Weights) -> dict[str, str]:
+    least = np.inf
     with chart() as (figure, ax):
         for step in STEP_SIZES:
             solver = GradientDescent(step, max_iter=N_STEPS, tol=0)
             values = np.asarray(solver.minimize(objective, start).values)
-            ax.plot(np.minimum(values, 3 * values[0]), label=f"{step:g}")
-        ax.legend(title="step size")
+            ax.plot(values, label=f"{step:g}")
+            least = min(least, float(np.nanmin(values)))
+        ax.legend(title="step size", loc="upper right")
+        above = values[0] - least
         ax.set(xlabel="step", ylabel="softmax loss")
+        ax.set_ylim(least - 0.05 * above, values[0] + 0.9 * above)
         text = (
             f"Gradient descent with step sizes from {STEP_SIZES[0]:g} to {STEP_SIZES[-1]:g}: small "
-            "steps are slow, and steps that are too large do not settle."
+            "steps are slow; steps that are too large leave the picture at the top, or never "
+            "settle."
         )
         return _entry("Step sizes", "steps", figure, text)
 

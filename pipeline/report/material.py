@@ -19,6 +19,7 @@ __all__ = ["Material", "Rows", "plain_classifier", "score_parts"]
 
 # A report looks at so many images of a split, drawn evenly from all of them.
 MOST_ROWS = 60_000
+USUAL_ROWS = 5000
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -124,6 +125,13 @@ class Material:
         return Rows(chosen[kept], y, ColumnStack(parts).in_memory())
 
     @cached_property
+    def usual(self) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation of each column over evenly drawn training images."""
+        n = len(self.train)
+        few = self.train.take(np.linspace(0, n - 1, min(n, USUAL_ROWS)).astype(np.intp)).X[:]
+        return few.mean(axis=0, dtype=np.float64), few.std(axis=0, dtype=np.float64)
+
+    @cached_property
     def probabilities(self) -> FloatArray:
         """The main classifier's share of each class for the test images; their sum is 1.
 
@@ -166,8 +174,12 @@ def plain_classifier(model: Any) -> Any:
     return kind(**{**shared, "alpha": model.alpha_, "n_jobs": -1})
 
 
-def score_parts(model: Any, X: npt.ArrayLike, widths: Sequence[int]) -> FloatArray:
+def score_parts(
+    model: Any, X: npt.ArrayLike, widths: Sequence[int], usual: npt.ArrayLike
+) -> FloatArray:
     """Take the scores of a linear classifier apart by features.
+
+    A score is that of the usual row, and what each feature adds by being different from it.
 
     Parameters
     ----------
@@ -176,30 +188,28 @@ def score_parts(model: Any, X: npt.ArrayLike, widths: Sequence[int]) -> FloatArr
     X : array-like of shape (n, columns)
     widths : sequence of int
         Columns of each feature, one feature after another.
+    usual : array-like of shape (columns,)
 
     Returns
     -------
     ndarray of shape (n, n_features + 1, n_classes), float64
-        What each feature adds to the scores, and the intercept last. Their sum over the second axis
-        are the scores.
+        What each feature adds to the scores, and those of the usual row last. Their sum over the
+        second axis are the scores.
 
     Examples
     --------
     >>> from visualwords.classifiers import Softmax
     >>> X = np.array([[0.0, 1, 0], [1, 0, 2], [2, 1, 0]])
-    >>> parts = score_parts(Softmax().fit(X, [0, 1, 2]), X, [1, 2])
+    >>> parts = score_parts(Softmax().fit(X, [0, 1, 2]), X, [1, 2], X.mean(axis=0))
     >>> parts.shape
     (3, 3, 3)
     """
-    rows = np.asarray(X, np.float64)
-    coef, intercept = model.coef_, model.intercept_
-    if hasattr(model, "center_"):
-        rows = rows - model.center_
-        intercept = intercept + coef @ model.center_
+    middle, coef = np.asarray(usual, np.float64), model.coef_
+    rows = np.asarray(X, np.float64) - middle
     ends = np.cumsum(widths)
     parts = np.empty((len(rows), len(ends) + 1, len(coef)))
     for part, (end, width) in enumerate(zip(ends, widths, strict=True)):
         columns = slice(end - width, end)
         parts[:, part] = rows[:, columns] @ coef[:, columns].T
-    parts[:, -1] = intercept
+    parts[:, -1] = model.intercept_ + coef @ middle
     return parts

@@ -18,6 +18,7 @@ __all__ = ["model_section"]
 
 MOST_CLASSES = 20
 WORDS_A_CLASS, EXAMPLES = 5, 3
+NUMBERS = 6  # of a feature without a picture
 LOOKED_AT = 300  # training images whose patches show the words
 GALLERY_COLUMNS = 40
 
@@ -33,8 +34,7 @@ def model_section(material: Material, pictures: PictureReader) -> dict[str, Any]
         for name, end, width in zip(material.features, ends, material.widths, strict=True)
     }
     # The weight of a number times how much the number varies: what it can move.
-    X = material.train.X[: min(len(material.train), 5000)]
-    effects = model.coef_ * X.std(axis=0, dtype=np.float64)
+    effects = model.coef_ * material.usual[1]
     if len(effects) == 1:  # of two classes, one row of weights, the second one's
         effects = np.concatenate([-effects, effects])
     kinds: dict[str, Any] = {n: material.transformers.get(n) for n in material.features}
@@ -51,13 +51,18 @@ def model_section(material: Material, pictures: PictureReader) -> dict[str, Any]
             )
             seen["hog_for"] = _glyphs(display, "for", "#0072B2")
             seen["hog_against"] = _glyphs(display, "against", "#D55E00")
-        if hues:
+        if hues and effects[:, columns[hues[0]]].any():
             hue = material.transformers[hues[0]]
             seen["hues"] = hue_numbers(hue, effects[number, columns[hues[0]]])
         if vocabulary is not None:
             seen["words"] = _strongest_words(
                 kinds[bags[0]], effects[number, columns[bags[0]]], vocabulary
             )
+        others = [n for n in material.features if n not in [*hogs[:1], *hues[:1], *bags[:1]]]
+        seen["numbers"] = [
+            {"feature": n, "columns": _strongest(kinds[n], effects[number, columns[n]])}
+            for n in others
+        ]
         classes.append(seen)
     return {
         "classifier": material.main,
@@ -90,6 +95,15 @@ def _vocabulary(
     if not found:
         return None
     return VocabularyDisplay.from_estimator(bag, list(found.values()), n_examples=EXAMPLES)
+
+
+def _strongest(feature: Any, effects: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Return the numbers of any feature with the greatest effects, by their names if it has any."""
+    names = getattr(feature, "get_feature_names_out", lambda: None)()
+    if names is None:
+        names = [f"number {column}" for column in range(len(effects))]
+    order = np.argsort(-np.abs(effects), kind="stable")[:NUMBERS]
+    return [{"name": str(names[c]), "effect": float(effects[c])} for c in order]
 
 
 def _strongest_words(

@@ -13,11 +13,12 @@ from .hues import hue_numbers
 from .material import Material, score_parts
 from .pictures import PictureReader, data_url, fitted_into, webp
 
-__all__ = ["picture_sheet", "sheets_section"]
+__all__ = ["USUAL", "picture_sheet", "sheets_section"]
 
 MISTAKES, RIGHT = 5, 3
 SIDE = 192
 CLASSES_A_SHEET = 3
+USUAL = "usual image"  # the column of what no feature adds
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -53,12 +54,12 @@ def picture_sheet(material: Material, row: int, pixels: Pixels) -> dict[str, Any
     Returns
     -------
     dict
-        ``scores`` has, for the likeliest classes and the true one, what each feature and the
-        intercept add; they add up to the score.
+        ``scores`` has, for the likeliest classes and the true one, the score of a usual image and
+        what each feature adds to it; they add up to the score.
     """
     model, test = material.model(material.main), material.test
     X = test.X[row : row + 1]
-    parts = score_parts(model, X, material.widths)[0]
+    parts = score_parts(model, X, material.widths, material.usual[0])[0]
     if parts.shape[1] == 1:  # of two classes, the second one's score
         parts = np.concatenate([-parts / 2, parts / 2], axis=1)
     y, predicted = int(test.y[row]), int(material.predicted[row])
@@ -83,7 +84,7 @@ def picture_sheet(material: Material, row: int, pixels: Pixels) -> dict[str, Any
         "against": material.classes[against],
         "is_right": y == predicted,
         "picture": data_url(webp(fitted_into(pixels, SIDE), 80), "image/webp"),
-        "features": [*material.features, "intercept"],
+        "features": [*material.features, USUAL],
         "scores": scores,
         "hog": None,
         "hues": [],
@@ -96,11 +97,15 @@ def picture_sheet(material: Material, row: int, pixels: Pixels) -> dict[str, Any
         start += width
         if isinstance(feature, HOG):
             sheet["hog"] = _hog_picture(feature, pixels)
-        elif isinstance(feature, HueHistogram):
+        elif isinstance(feature, HueHistogram) and material.usual[1][columns].any():
             sheet["hues"] = hue_numbers(feature, X[0, columns].astype(np.float64))
         elif isinstance(feature, BagOfVisualWords) and sheet["evidence"] is None:
             weights = _weights(model, predicted, columns) - _weights(model, against, columns)
             display = EvidenceDisplay.from_weights(weights, feature, pixels)
+            # What words of a usual image add is taken off each patch alike.
+            usual = float(weights @ material.usual[0][columns])
+            evidence = display.evidence - usual / max(len(display.evidence), 1)
+            display = EvidenceDisplay(pixels, evidence, display.positions)
             sheet["evidence"] = _evidence_picture(display)
             sheet["words_add"] = float(display.evidence.sum())
             sheet["n_patches"] = len(display.evidence)

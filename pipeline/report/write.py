@@ -66,9 +66,9 @@ def _material(
             f"{folder.path}: its classifiers were not scored yet; `visualwords evaluate "
             f"{folder.path}` does it"
         )
-    kinds = [part["kind"] for part in folder.record()["recipe"]["features"].values()]
-    has_own = any(":" in kind for kind in kinds)
-    transformers = {} if has_own else models.load_features(trained)
+    parts = folder.record()["recipe"]["features"].items()
+    ours = [name for name, part in parts if ":" not in part["kind"]]  # those with pictures
+    transformers = models.load_features(trained, ours)
     return Material(extraction, models.load(), trained["classifiers"], transformers, metrics)
 
 

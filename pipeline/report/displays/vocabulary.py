@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from ....features import BagOfVisualWords, PatchDescriptors
+from ....features import BagOfVisualWords, PatchDescriptors, PixelPatches
 from ....features.image import Image, check_image
 from .base import axes_or_new, without_ticks
 
@@ -16,6 +16,7 @@ __all__ = ["VocabularyDisplay"]
 
 SIDE = 20  # pixels of a patch in the display
 MOST_PATCHES = 64  # of a word, whose mean is shown
+CONTRAST, FLAT = 55.0, 0.15  # grey levels; and the deviation of a mean that counts as flat
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -26,7 +27,9 @@ class VocabularyDisplay:
     Parameters
     ----------
     means : ndarray of shape (n_words, side, side, 3), uint8
-        Grey where no patch was found.
+        Means of patches of like brightness and contrast, with the contrast of a photograph; what
+        the patches of a word share is seen. Colour only of words of pixels. Grey where no patch
+        was found.
     examples : list of list of ndarray of shape (side, side, 3), uint8
         Patches of each word, from different images where there are enough.
     counts : ndarray of shape (n_words,), integers
@@ -86,6 +89,7 @@ class VocabularyDisplay:
         rank = np.random.default_rng(0).permutation(len(words))
         by_word = np.lexsort((rank, words))
         starts = np.searchsorted(words[by_word], np.arange(len(vocabulary.words_) + 1))
+        is_coloured = isinstance(estimator.patches, PixelPatches)
         means = np.full((len(vocabulary.words_), SIDE, SIDE, 3), 128, np.uint8)
         examples: list[list[Pixels]] = []
         pixels = [_rgb(image) for image in images]
@@ -93,7 +97,7 @@ class VocabularyDisplay:
             mine = by_word[starts[word] : starts[word + 1]][:MOST_PATCHES]
             patches = [_cut(pixels[owners[p]], joined.positions[p]) for p in mine]
             if patches:
-                means[word] = np.mean(patches, axis=0).round()
+                means[word] = _mean(np.array(patches, np.float64), is_coloured)
             examples.append(patches[:n_examples])
         tree = linkage(vocabulary.words_, "average") if len(means) > 1 else None
         order = np.zeros(1, np.intp) if tree is None else leaves_list(tree).astype(np.intp)
@@ -122,6 +126,17 @@ class VocabularyDisplay:
         self.ax_.imshow(picture, extent=(0, picture.shape[1], picture.shape[0], 0))
         without_ticks(self.ax_, *picture.shape[:2])
         return self
+
+
+def _mean(patches: npt.NDArray[np.float64], is_coloured: bool) -> Pixels:
+    """Return the mean of patches that have mean 0 and deviation 1, made visible."""
+    if not is_coloured:  # the words are of gradients, which say nothing of colour
+        patches[:] = patches.mean(axis=3, keepdims=True)
+    patches -= patches.mean(axis=(1, 2, 3), keepdims=True)
+    mean = (patches / np.maximum(patches.std(axis=(1, 2, 3), keepdims=True), 1.0)).mean(axis=0)
+    # A flat word has no contrast to be raised.
+    mean *= CONTRAST / max(float(mean.std()), FLAT)
+    return np.clip(np.round(mean + 128), 0, 255).astype(np.uint8)
 
 
 def _rgb(image: Image) -> npt.NDArray[np.float32]:

@@ -37,6 +37,16 @@ function fill(button) {
 }
 document.querySelectorAll("[data-pic]").forEach(fill);
 
+// Under a picture: its class, and the one that it was taken for.
+document.querySelectorAll(".captioned li").forEach((item) => {
+  const [, , label, predicted, sure] = data.pictures[Number(item.firstElementChild.dataset.pic)];
+  const words = text("span");
+  words.append(named(data.classes[label]));
+  if (predicted !== label) words.append(" taken for ", named(data.classes[predicted]));
+  words.append(` ${sure.toFixed(2)}`);
+  item.append(words);
+});
+
 // The dialog: one picture large, with what each feature adds, and those beside it.
 const dialog = byId("gallery");
 
@@ -133,7 +143,7 @@ function likeTogether() {
 }
 
 byId("order").addEventListener("change", (event) => {
-  const recall = (i) => count(i, i) / data.totals[shown.indexOf(i)];
+  const recall = (i) => count(i, i) / data.totals[shown.indexOf(i)] || (data.totals[shown.indexOf(i)] ? 0 : 2); // those without images last
   const order = { name: () => [...shown], recall: () => [...shown].sort((a, b) => recall(a) - recall(b)), like: likeTogether }[event.target.value]();
   const now = [...matrix.tBodies[0].rows].map((row) => Number(row.dataset.class));
   for (const row of [matrix.tHead.rows[0], ...matrix.tBodies[0].rows]) {
@@ -166,6 +176,8 @@ byId("map").addEventListener("keydown", (event) => {
   event.preventDefault();
   visit((Math.max(at, step < 0 ? 0 : -1) + step + points.length) % points.length);
 });
-byId("mapclass").addEventListener("change", (event) => {
-  points.forEach((point) => point.classList.toggle("on", point.dataset.k === event.target.value));
-});
+const markClass = (k) => points.forEach((point) => point.classList.toggle("on", point.dataset.k === k));
+byId("mapclass").addEventListener("change", (event) => markClass(event.target.value));
+byId("mapclass").value = "0";
+markClass("0");
+if (points.length) visit(0);

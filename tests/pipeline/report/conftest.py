@@ -1,32 +1,33 @@
-"""A run on few photographs with hostile names, its pages, and headless Chromium to open them."""
+"""Runs on few photographs, their pages, and headless Chromium to open them."""
 
 import shutil
-from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
+from PIL import Image
 
+from visualwords.benchmarks.page_checks import OpenedRun, chromium, open_page
+from visualwords.pipeline.cli import main
 from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.run import Run
+from visualwords.pipeline.sample import write_sample_images
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # Names that would be markup, break out of an attribute, or turn the text's direction.
 RENAMED = {
     "brick": "<script>window.pwned=1<",
     "coffee": "\"'><img src=x onerror=window.pwned=1>\n\u202e"[:40].replace("/", ""),
     "rocket": "שלום $x_2$ " + "r" * 100,
 }
+RECIPE = Recipe().with_setting("words.n_words=20").with_setting("hog.image_size=[32, 32]")
+CIFAR = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    assert program, "these tests open pages in Chromium; on Debian, apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+def browser():
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -40,32 +41,79 @@ def report_run(tmp_path_factory, crops, test_crops):
     shutil.copy(first / "00.jpg", folder / "test" / RENAMED["brick"] / "again <b>&amp;.jpg")
     (folder / "test" / RENAMED["coffee"] / "damaged.jpg").write_bytes(b"\xff\xd8 no image")
     run = Run(folder / "run")
-    recipe = Recipe().with_setting("words.n_words=20")
-    run.run(folder / "train", folder / "test", recipe)
+    run.run(folder / "train", folder / "test", RECIPE)
     return SimpleNamespace(run=run, report=run.report(), explorer=run.explore(), folder=folder)
 
 
-@pytest.fixture
-def open_page(chromium):
-    """Return a function that opens a page and collects what goes wrong in it."""
-    contexts = []
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory):
+    """Images of the demo: 16 classes of photographs, 9 training and 5 test images each."""
+    folder = write_sample_images(tmp_path_factory.mktemp("demo"))
+    for split, n_kept in (("train", 9), ("test", 5)):
+        for label in (folder / split).iterdir():
+            for file in sorted(label.iterdir())[n_kept:]:
+                file.unlink()
+    return folder
 
-    def open_(file: Path, width: int = 1200, scheme: str = "light"):
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.faults = []
-        page.on("console", lambda m: m.type in ("error", "warning") and page.faults.append(m.text))
-        page.on("pageerror", lambda error: page.faults.append(str(error)))
-        page.on(
-            "request",
-            lambda r: r.url.startswith(("file:", "data:")) or page.faults.append(r.url),
-        )
-        page.goto(file.as_uri())
-        return page
+
+@pytest.fixture(scope="session")
+def demo_run(photographs):
+    run = Run(photographs / "run")
+    run.run(photographs / "train", photographs / "test", RECIPE)
+    run.report()
+    return run
+
+
+@pytest.fixture(scope="session")
+def cifar_run(photographs, tmp_path_factory):
+    """A run by the command line on CIFAR-10's own files: 10 classes of 32 x 32 pixels."""
+    folder = tmp_path_factory.mktemp("cifar")
+    for split, name in (("train", "data_batch_1.bin"), ("test", "test_batch.bin")):
+        records = b""
+        for k, label in enumerate(sorted((photographs / split).iterdir())[:10]):
+            for file in label.iterdir():
+                pixels = cv2.resize(np.asarray(Image.open(file).convert("RGB")), (32, 32))
+                records += bytes([k]) + pixels.transpose(2, 0, 1).tobytes()
+        (folder / name).write_bytes(records)
+    (folder / "batches.meta.txt").write_text("\n".join(CIFAR))
+    command = ["run", str(folder), "--out", str(folder / "run"), "--set", "words.n_words=20"]
+    assert main(command) == 0
+    return Run.open(folder / "run")
+
+
+@pytest.fixture(scope="session")
+def scenes_run(photographs, tmp_path_factory):
+    """A run on a folder as 15 scenes is one: grey photographs, and no test images beside them."""
+    folder = tmp_path_factory.mktemp("scenes")
+    for label in sorted((photographs / "train").iterdir())[:15]:
+        (folder / "images" / label.name).mkdir(parents=True)
+        for file in label.iterdir():
+            grey = cv2.resize(np.asarray(Image.open(file).convert("L")), (220, 180))
+            Image.fromarray(grey).save(folder / "images" / label.name / f"{file.stem}.jpg")
+    run = Run(folder / "run")
+    run.run(folder / "images", recipe=RECIPE)
+    run.report()
+    return run
+
+
+@pytest.fixture
+def opened_run(request, browser):
+    """The run of the fixture that the test names, with its page open."""
+    run = request.getfixturevalue(request.param)
+    opened = OpenedRun(run if isinstance(run, Run) else run.run, browser)
+    yield opened
+    opened.page.close()
+
+
+@pytest.fixture
+def open_file(browser):
+    """Return a function that opens a page and collects what goes wrong in it."""
+    pages = []
+
+    def open_(file):
+        pages.append(open_page(browser, file))
+        return pages[-1]
 
     yield open_
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()

@@ -2,7 +2,7 @@ import numpy as np
 from sklearn.datasets import make_classification
 
 from visualwords.classifiers import ColumnStack, Softmax
-from visualwords.pipeline.report.labels import label_doubts, out_of_fold_probabilities
+from visualwords.pipeline.report.labels import label_doubts, out_of_fold_probabilities, refined
 from visualwords.pipeline.report.material import Rows
 
 
@@ -19,3 +19,20 @@ def test_flipped_labels_come_first():
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     worst = np.argsort(-label_doubts(probabilities, wrong))[:30]
     assert len(set(worst) & set(flipped)) >= 18
+
+
+def test_products_tell_what_a_linear_classifier_cannot():
+    random = np.random.default_rng(0)
+    X = random.normal(size=(14_000, 20)) * np.linspace(2, 1, 20)
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    rows = Rows(np.arange(len(y)), y, ColumnStack([X.astype(np.float32)]))
+    linear = out_of_fold_probabilities(Softmax(0.01), rows)
+    better = refined(linear, rows)
+    assert (linear.argmax(axis=1) == y).mean() < 0.55
+    assert (better.argmax(axis=1) == y).mean() > 0.9
+
+
+def test_probabilities_of_few_rows_stay_as_they_are():
+    rows = Rows(np.arange(9), np.arange(9) % 3, ColumnStack([np.eye(9, dtype=np.float32)]))
+    probabilities = out_of_fold_probabilities(Softmax(0.01), rows)
+    assert refined(probabilities, rows) is probabilities
