@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.features.checks import check_choice, check_integer, check_pair
+from visualwords.features.checks import check_bool, check_choice, check_integer, check_pair
 
 __all__ = [
     "CONVENTIONS",
     "CONVENTIONS_OF_CELLS",
+    "WHOLE_CELLS",
     "Parameters",
     "Windows",
     "bin_angles",
@@ -20,6 +21,7 @@ __all__ = [
 
 CONVENTIONS = ("dalal", "skimage", "opencv", "uoctti", "cs231n")
 CONVENTIONS_OF_CELLS = ("uoctti", "cs231n")
+WHOLE_CELLS = ("skimage", "cs231n")  # A pixel is in one cell, and a cell has the mean.
 NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 MOST_ORIENTATIONS = 256  # 8-bit gradients tell no more apart, and a bin's number fits in a byte
 
@@ -35,25 +37,24 @@ class Parameters(NamedTuple):
     norm: str
     signed: bool
     root: bool | None
+    mirror: bool = False  # of HOG
 
 
 def check_parameters(p: Parameters) -> Parameters:
     """Check the parameters; return them with the stride filled in and plain Python numbers."""
     check_choice("convention", p.convention, CONVENTIONS)
     check_choice("block_norm", p.norm, NORMS)
-    if p.signed not in (False, True):
-        raise ValueError(f"signed must be False or True, got {p.signed!r}")
-    if p.root not in (None, False, True):
-        raise ValueError(f"transform_sqrt must be None, False or True, got {p.root!r}")
+    root = p.convention == "opencv" if p.root is None else check_bool("transform_sqrt", p.root)
     cell = check_pair("pixels_per_cell", p.cell)
     block = check_pair("cells_per_block", p.block)
     stride = cell if p.stride is None else check_pair("block_stride", p.stride)
-    if p.signed and p.convention not in ("dalal", "opencv"):
-        raise ValueError(f'signed=True is for "dalal" and "opencv", not {p.convention!r}')
-    if p.root and p.convention == "cs231n":
-        raise ValueError('transform_sqrt=True is not for "cs231n"')
-    if p.norm != "L2-Hys" and p.convention not in ("dalal", "skimage"):
-        raise ValueError(f'block_norm={p.norm!r} is for "dalal" and "skimage"')
+    for name, is_set, conventions in (
+        ("signed=True", p.signed, ("dalal", "opencv")),
+        ("transform_sqrt=True", root, CONVENTIONS[:-1]),
+        (f"block_norm={p.norm!r}", p.norm != "L2-Hys", ("dalal", "skimage")),
+    ):
+        if is_set and p.convention not in conventions:
+            raise ValueError(f"{name} is for {conventions}, not for {p.convention!r}")
     if p.convention in CONVENTIONS_OF_CELLS and (block, stride) != ((2, 2), cell):
         raise ValueError(
             f"{p.convention!r} has no blocks of its own: leave cells_per_block and block_stride out"
@@ -68,8 +69,9 @@ def check_parameters(p: Parameters) -> Parameters:
         cell=cell,
         block=block,
         stride=stride,
-        signed=bool(p.signed),
-        root=p.convention == "opencv" if p.root is None else bool(p.root),
+        signed=check_bool("signed", p.signed),
+        mirror=check_bool("mirror", p.mirror),
+        root=root,
     )
 
 
@@ -118,6 +120,10 @@ def windows_along(p: Parameters, axis: int, pixels: int, has_blocks: bool) -> Wi
     """Return the windows along an axis of ``pixels``."""
     cell = p.cell[axis]
     number = pixels // cell
+    if p.convention in WHOLE_CELLS:  # The columns have the weights of a mean.
+        weight = 1.0 if axis == 0 else 1 / (p.cell[0] * p.cell[1])
+        weights = np.full((1, cell), weight)
+        return Windows(number, cell, np.zeros(1, np.int64), weights, 0, number * cell)
     if has_blocks:
         return _cells_of_blocks(p, axis, pixels)
     # Pixels are shared linearly between the two nearest cells' centres.

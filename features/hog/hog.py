@@ -114,7 +114,6 @@ def hog(
     """
     if unknown:
         hint_at("hog", unknown, FEATURE_HINTS)
-    image = check_image(image, float64=True)
     p = Parameters(
         orientations,
         pixels_per_cell,
@@ -125,10 +124,7 @@ def hog(
         signed,
         transform_sqrt,
     )
-    plan = find_plan(p, image.shape, image.dtype)
-    out = np.empty((1, plan.length), np.float32)
-    plan.describe(as_stack(image), out)
-    return out[0]
+    return _describe(image, p, only_cells=False).ravel()
 
 
 def hog_cells(
@@ -161,11 +157,15 @@ def hog_cells(
     """
     if unknown:
         hint_at("hog_cells", unknown, FEATURE_HINTS)
-    image = check_image(image, float64=True)
     p = Parameters(
         orientations, pixels_per_cell, (2, 2), convention, None, "L2-Hys", signed, transform_sqrt
     )
-    plan = find_plan(p, image.shape, image.dtype, only_cells=True)
+    return _describe(image, p, only_cells=True)
+
+
+def _describe(image: Image, p: Parameters, only_cells: bool) -> FloatArray:
+    image = check_image(image, float64=True)
+    plan = find_plan(p, image.shape, image.dtype, only_cells)
     out = np.empty((1, plan.length), np.float32)
     plan.describe(as_stack(image), out)
     return out.reshape(plan.shape)

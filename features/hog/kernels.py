@@ -12,27 +12,13 @@ from visualwords.features.image import FloatArray, Image
 from .blocks import Blocks, Runs, write_blocks
 from .votes import load, row_directions, vote_by_table
 
-__all__ = ["SharedCells", "WholeCells", "describe", "describe_by_table", "describe_votes"]
+__all__ = ["Cells", "describe", "describe_by_table", "describe_votes"]
 
-ZERO, ONE = np.float32(0), np.float32(1)
-
-
-class WholeCells(NamedTuple):
-    """Where the pixels of an image vote, each for one cell that holds the mean of its votes.
-
-    The pixels of a column of a cell have a histogram of their own, so that neighbours vote for
-    different numbers. The first columns of all cells come first, then the second ones.
-    """
-
-    height: int  # rows of pixels in a cell
-    width: int  # columns of pixels in a cell
-    size: int  # numbers of all cells
-    row: int  # numbers of a row of cells
-    starts: Places  # (columns,): first bin of the histogram of each pixel in the first row of cells
+ZERO = np.float32(0)
 
 
-class SharedCells(NamedTuple):
-    """How the votes of an image become cells that share pixels with weights.
+class Cells(NamedTuple):
+    """How the votes of an image become cells, which are weighted sums of pixels.
 
     A line is a histogram for each column of the image, of the votes in a row of pixels. The rows
     of cells are weighted sums of lines, and the cells in such a row are weighted sums of its
@@ -50,67 +36,54 @@ class SharedCells(NamedTuple):
 
 
 @inlined
-def pixel_starts(rows: int, whole: WholeCells) -> Places:
-    """Return where the histogram of each pixel starts, of shape (rows * columns,)."""
-    columns = len(whole.starts)
-    starts = np.empty(rows * columns, np.uint32)
-    for y in range(rows):
-        first = np.uint32(y // whole.height * whole.row)
-        for x in range(columns):
-            starts[y * columns + x] = whole.starts[x] + first
-    return starts
-
-
-@inlined
-def average_votes(
-    places: Places,
-    votes: FloatArray,
-    starts: Places,
-    height: int,
-    sums: FloatArray,
-    cells: FloatArray,
-) -> None:
-    """Compute the mean votes of cells from one vote a pixel; ``places`` are bins before the call.
-
-    ``cells`` are all numbers of the cells; ``sums``, one row of them for each column of a cell, is
-    room for the histograms.
-    """
-    for i in range(len(places)):
-        places[i] += starts[i]
-    sums[:] = ZERO
-    numbers = sums.reshape(sums.size)
-    for i in range(len(places)):
-        numbers[places[i]] += votes[i]
-    cells[:] = ZERO
-    for x in range(len(sums)):
-        for i in range(len(cells)):
-            cells[i] += sums[x, i]
-    weight = ONE / np.float32(height * len(sums))
-    for i in range(len(cells)):
-        cells[i] *= weight
+def room_for_cells(layout: Cells) -> tuple[FloatArray, FloatArray]:
+    """Return arrays for the weighted sums of lines and for the cells."""
+    sums = np.empty((len(layout.first), layout.line_size), np.float32)
+    return sums, np.empty((len(sums), len(layout.runs), layout.run), np.float32)
 
 
 @inlined(fastmath={"contract"})
-def add_line(line: FloatArray, y: int, shared: SharedCells, sums: FloatArray) -> None:
+def add_line(line: FloatArray, y: int, layout: Cells, sums: FloatArray) -> None:
     """Add the line of pixel row y, times its weight, to each row of cells that it is part of."""
     for i in range(len(sums)):
-        t = y - shared.first[i]
-        if 0 <= t < shared.line_weights.shape[1]:
-            weight = shared.line_weights[i, t]
+        t = y - layout.first[i]
+        if 0 <= t < layout.line_weights.shape[1]:
+            weight = layout.line_weights[i, t]
             for x in range(len(line)):
                 sums[i, x] += weight * line[x]
 
 
 @inlined(fastmath={"contract"})
-def sum_runs(sums: FloatArray, shared: SharedCells, cells: FloatArray) -> None:
+def sum_runs(sums: FloatArray, layout: Cells, cells: FloatArray) -> None:
     """Compute the cells, of shape (cell rows, cells of a block, numbers of a run)."""
     cells[:] = ZERO
     for i in range(len(cells)):
         for c in range(cells.shape[1]):
-            for t in range(shared.runs.shape[1]):
-                start, weight = shared.runs[c, t], shared.run_weights[c, t]
-                for x in range(np.uint64(shared.run)):
+            for t in range(layout.runs.shape[1]):
+                start, weight = layout.runs[c, t], layout.run_weights[c, t]
+                for x in range(np.uint64(layout.run)):
                     cells[i, c, x] += weight * sums[i, start + x]
+
+
+@inlined
+def sum_votes(
+    places: Places, votes: FloatArray, layout: Cells, sums: FloatArray, cells: FloatArray
+) -> None:
+    """Compute cells that share no pixels from the bins of pixels, in ``places``, and their votes.
+
+    ``places`` is changed. Pixels beyond the last row of cells are left out.
+    """
+    columns, height = len(layout.starts), layout.line_weights.shape[1]
+    rows = min(len(places) // columns, len(sums) * height)
+    for y in range(rows):
+        line = np.uint32(y // height * layout.line_size)
+        for x in range(columns):
+            places[y * columns + x] += layout.starts[x] + line
+    sums[:] = ZERO
+    numbers = sums.reshape(sums.size)
+    for i in range(rows * columns):
+        numbers[places[i]] += votes[i]
+    sum_runs(sums, layout, cells)
 
 
 @kernel
@@ -122,7 +95,7 @@ def describe(
     signed: bool,
     arctangent: FloatArray,
     directions: FloatArray,
-    shared: SharedCells,
+    layout: Cells,
     blocks: Blocks,
     out: FloatArray,
 ) -> None:
@@ -135,13 +108,10 @@ def describe(
     planes = np.empty((channels, rows + 2, columns + 2), np.float32)
     gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
     n_votes = 1 if directions.shape[1] else 2
-    places, votes = (
-        np.empty((n_votes, columns), np.uint32),
-        np.empty((n_votes, columns), np.float32),
-    )
-    line = np.empty(shared.line_size, np.float32)
-    sums = np.empty((len(shared.first), shared.line_size), np.float32)
-    cells = np.empty((len(sums), len(shared.runs), shared.run), np.float32)
+    places = np.empty((n_votes, columns), np.uint32)
+    votes = np.empty((n_votes, columns), np.float32)
+    line = np.empty(layout.line_size, np.float32)
+    sums, cells = room_for_cells(layout)
     n_blocks = len(blocks.sources)
     room, factors = np.empty((n_blocks, out.shape[1]), np.float32), np.empty(n_blocks, np.float32)
     for k in range(len(images)):
@@ -150,13 +120,13 @@ def describe(
         for y in range(rows):
             row_gradients(planes, y, gx, gy)
             if directions.shape[1]:
-                row_directions(gx, gy, directions, shared.starts, places, votes)
+                row_directions(gx, gy, directions, layout.starts, places, votes)
             else:
-                row_votes(gx, gy, n_bins, signed, arctangent, shared.starts, places, votes)
+                row_votes(gx, gy, n_bins, signed, arctangent, layout.starts, places, votes)
             line[:] = ZERO
             add_votes(places, votes, line)
-            add_line(line, y, shared, sums)
-        sum_runs(sums, shared, cells)
+            add_line(line, y, layout, sums)
+        sum_runs(sums, layout, cells)
         of_image = out[k * n_blocks : (k + 1) * n_blocks]
         write_blocks(cells.reshape(cells.size), blocks, room, factors, of_image)
 
@@ -166,36 +136,31 @@ def describe_by_table(
     images: npt.NDArray[np.uint8],
     bins: npt.NDArray[np.uint8],
     lengths: npt.NDArray[np.float64],
-    whole: WholeCells,
+    layout: Cells,
     blocks: Blocks,
     out: FloatArray,
 ) -> None:
     """Describe 8-bit images whose pixels vote by :func:`vote_by_table`."""
-    rows, columns = images.shape[1:3]
-    size = rows * columns
+    size = images.shape[1] * images.shape[2]
     pixels, gx = np.empty(size, np.float32), np.empty(size, np.float32)
     gy, votes = np.zeros(size, np.float32), np.empty(size, np.float32)
-    places, starts = np.empty(size, np.uint32), pixel_starts(rows, whole)
-    sums = np.empty((whole.width, whole.size), np.float32)
-    cells = np.empty(whole.size, np.float32)
+    places = np.empty(size, np.uint32)
+    sums, cells = room_for_cells(layout)
     n_blocks = len(blocks.sources)
-    room = np.empty((n_blocks, out.shape[1]), np.float32)
-    factors = np.empty(n_blocks, np.float32)
+    room, factors = np.empty((n_blocks, out.shape[1]), np.float32), np.empty(n_blocks, np.float32)
     for k in range(len(images)):
         vote_by_table(images[k], bins, lengths, pixels, gx, gy, places, votes)
-        average_votes(places, votes, starts, whole.height, sums, cells)
+        sum_votes(places, votes, layout, sums, cells)
         of_image = out[k * n_blocks : (k + 1) * n_blocks]
-        write_blocks(cells, blocks, room, factors, of_image)
+        write_blocks(cells.reshape(cells.size), blocks, room, factors, of_image)
 
 
 @kernel
 def describe_votes(
-    places: Places, votes: FloatArray, whole: WholeCells, blocks: Blocks, out: FloatArray
+    places: Places, votes: FloatArray, layout: Cells, blocks: Blocks, out: FloatArray
 ) -> None:
-    """Describe an image by the bins, in ``places``, and the votes of its pixels."""
-    starts = pixel_starts(len(places) // len(whole.starts), whole)
-    sums = np.empty((whole.width, whole.size), np.float32)
-    cells = np.empty(whole.size, np.float32)
-    average_votes(places, votes, starts, whole.height, sums, cells)
+    """Describe an image by the bins, in ``places``, and the votes of its rows of pixels."""
+    sums, cells = room_for_cells(layout)
+    sum_votes(places.reshape(places.size), votes.reshape(votes.size), layout, sums, cells)
     room, factors = np.empty(out.shape, np.float32), np.empty(len(out), np.float32)
-    write_blocks(cells, blocks, room, factors, out)
+    write_blocks(cells.reshape(cells.size), blocks, room, factors, out)

@@ -27,17 +27,7 @@ def mirrored_numbers(p: Parameters, shape: tuple[int, ...]) -> Numbers:
     """Return, for each number of a descriptor, the number at the same place in the mirror image.
 
     Columns are reversed, and a gradient of angle ``a`` has the angle ``180 - a`` degrees; where no
-    bin has it, the nearest bin counts.
-
-    Parameters
-    ----------
-    p : Parameters
-    shape : tuple of int
-        Of the descriptor, as ``HOG.descriptor_shape_``.
-
-    Returns
-    -------
-    ndarray of shape (product of the shape,)
+    bin has it, the nearest bin counts. ``shape`` is that of ``HOG.descriptor_shape_``.
 
     Examples
     --------
@@ -54,10 +44,7 @@ def mirrored_numbers(p: Parameters, shape: tuple[int, ...]) -> Numbers:
 def kept_numbers(p: Parameters, shape: tuple[int, ...]) -> Numbers:
     """Return one number of each pair of mirrored ones, and those that are their own mirror image.
 
-    Parameters
-    ----------
-    p, shape
-        As in :func:`mirrored_numbers`.
+    The arguments are those of :func:`mirrored_numbers`.
     """
     numbers, mirrored = np.arange(np.prod(shape)), mirrored_numbers(p, shape)
     is_second = (mirrored < numbers) & (mirrored[mirrored] == numbers)

@@ -14,6 +14,7 @@ from visualwords.features.image import FloatArray, Image
 from .blocks import NORMS, Blocks, uoctti_numbers
 from .conventions import (
     CONVENTIONS_OF_CELLS,
+    WHOLE_CELLS,
     Parameters,
     bin_angles,
     check_parameters,
@@ -21,7 +22,8 @@ from .conventions import (
     windows_along,
 )
 from .exact import cs231n_votes, skimage_tables, skimage_votes
-from .kernels import SharedCells, WholeCells, describe, describe_by_table, describe_votes
+from .kernels import Cells, describe, describe_by_table, describe_votes
+from .mirror import kept_numbers
 
 __all__ = ["Dtype", "Plan", "find_plan"]
 
@@ -57,8 +59,7 @@ class Plan:
         check_size(size[:2], p.cell, p.block if has_blocks else (1, 1))
         self._needs_roots = bool(p.root) and dtype != np.uint8
         n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
-        has_whole = p.convention in ("skimage", "cs231n")
-        cells, places = lay_out_whole(p, size) if has_whole else lay_out_shared(p, size, has_blocks)
+        cells, places = lay_out(p, size, has_blocks)
 
         sources = blocks_of_cells(p, places, has_blocks)
         if p.convention in ("opencv", "cs231n") and not only_cells:
@@ -71,9 +72,11 @@ class Plan:
         self._has_corners = p.convention == "uoctti" and not only_cells
         if self._has_corners:
             self.shape = (*self.shape[:2], 3 * p.orientations + 4)
-        self.length = math.prod(self.shape)
+        # With mirror, numbers that say what others say are left out.
+        self.kept = kept_numbers(p, self.shape) if p.mirror else slice(None)
+        self.length = len(np.arange(math.prod(self.shape))[self.kept])
 
-        if has_whole:  # The cells in a row of a block are neighbours: one run of numbers.
+        if p.convention in WHOLE_CELLS:  # The cells in a row of a block are one run of numbers.
             sources = sources[..., :1]
         norm = "none" if not has_blocks else "opencv" if p.convention == "opencv" else p.norm
         blocks = Blocks(
@@ -88,6 +91,15 @@ class Plan:
 
         ``out`` has the shape (n, length); both arrays are C-contiguous.
         """
+        if isinstance(self.kept, slice):
+            self._describe(images, out)
+            return
+        both = np.empty((2, len(images), math.prod(self.shape)), np.float32)
+        self._describe(images, both[0])
+        self._describe(np.ascontiguousarray(images[:, :, ::-1]), both[1])
+        out[:] = both.mean(axis=0)[:, self.kept]
+
+    def _describe(self, images: Image, out: FloatArray) -> None:
         if self._needs_roots and images.min() < 0:
             raise ValueError("transform_sqrt needs pixels that are not negative")
         if not self._has_corners:
@@ -110,26 +122,8 @@ def find_plan(p: Parameters, size: tuple[int, ...], dtype: Dtype, only_cells: bo
         return make_plan(Parameters(*values), size, dtype, only_cells)  # type: ignore[arg-type]
 
 
-def lay_out_whole(p: Parameters, size: tuple[int, ...]) -> tuple[WholeCells, IntArray]:
-    """Return where pixels vote for cells of their own, and where a cell starts in all numbers.
-
-    The pixels beyond the last row or column of cells vote for cells too, which no block takes. So
-    there may be a row of cells too many; it keeps the first and the second columns of all cells
-    apart in the processor's cache.
-    """
-    down, across = size[0] // p.cell[0] + 1, -(-size[1] // p.cell[1])
-    row = across * p.orientations
-    x = np.arange(size[1])
-    starts = x % p.cell[1] * down * row + x // p.cell[1] * p.orientations
-    places = np.arange(down * across).reshape(down, across) * p.orientations
-    whole = WholeCells(*p.cell, down * row, row, starts.astype(np.uint32))
-    return whole, places[: size[0] // p.cell[0], : size[1] // p.cell[1]]
-
-
-def lay_out_shared(
-    p: Parameters, size: tuple[int, ...], has_blocks: bool
-) -> tuple[SharedCells, IntArray]:
-    """Return how cells share pixels with weights, and where a cell starts in all numbers."""
+def lay_out(p: Parameters, size: tuple[int, ...], has_blocks: bool) -> tuple[Cells, IntArray]:
+    """Return how cells are sums of pixels, and where a cell starts in all numbers."""
     rows, columns = (windows_along(p, axis, size[axis], has_blocks) for axis in (0, 1))
     n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
 
@@ -150,13 +144,13 @@ def lay_out_shared(
 
     first = np.add.outer(rows.period * np.arange(rows.number), rows.first).ravel()
     lines = first[:, np.newaxis] + np.arange(rows.weights.shape[1])
-    line_weights = np.tile(rows.weights, (rows.number, 1)) * SCALE[p.convention]
+    line_weights = np.tile(rows.weights, (rows.number, 1)) * SCALE.get(p.convention, 1.0)
     line_weights[(lines < rows.start) | (lines >= rows.end)] = 0
 
     n_cells = len(columns.first)
     cells = np.arange(len(first) * n_cells).reshape(-1, n_cells) * run
     cells = np.add.outer(cells, n_bins * np.arange(columns.number)).swapaxes(1, 2)
-    shared = SharedCells(
+    layout = Cells(
         starts.astype(np.uint32),
         line_size,
         first,
@@ -165,7 +159,7 @@ def lay_out_shared(
         place(pixels).astype(np.uint64),
         columns.weights.astype(np.float32),
     )
-    return shared, cells.reshape(len(first), -1)
+    return layout, cells.reshape(len(first), -1)
 
 
 def in_eights(n: int) -> int:
@@ -188,25 +182,21 @@ def blocks_of_cells(p: Parameters, cells: IntArray, has_blocks: bool) -> IntArra
     return sliding_window_view(cells, p.block)[::down, ::across]
 
 
-def way_to_blocks(
-    p: Parameters, dtype: Dtype, cells: WholeCells | SharedCells, blocks: Blocks
-) -> WriteBlocks:
+def way_to_blocks(p: Parameters, dtype: Dtype, cells: Cells, blocks: Blocks) -> WriteBlocks:
     """Return the function that writes the blocks of images: a kernel and its arguments."""
     n, root = p.orientations, bool(p.root)
     if p.convention == "skimage" and dtype == np.uint8 and not root:
         tables = skimage_tables(n)
         return lambda images, out: describe_by_table(images, *tables, cells, blocks, out)
-    if isinstance(cells, WholeCells):
-        votes_of = partial(skimage_votes, orientations=n, takes_roots=root)
-        if p.convention == "cs231n":
-            votes_of = partial(cs231n_votes, orientations=n)
+    if p.convention in WHOLE_CELLS:
+        is_course = p.convention == "cs231n"
+        votes_of = cs231n_votes if is_course else partial(skimage_votes, takes_roots=root)
 
         def write(images: Image, out: FloatArray) -> None:
             of_images = out.reshape(len(images), -1, out.shape[1])
             for image, numbers in zip(images, of_images, strict=True):
-                bins, votes = votes_of(image)
-                places = bins.astype(np.uint32)
-                describe_votes(places.ravel(), votes.ravel(), cells, blocks, numbers)
+                bins, votes = votes_of(image, n)
+                describe_votes(bins.astype(np.uint32), votes, cells, blocks, numbers)
 
         return write
     directions = np.empty((2, 0), np.float32)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from sklearn.exceptions import NotFittedError
 
 from visualwords.features.base import StatelessFeature
-from visualwords.features.checks import check_bool, check_pair
+from visualwords.features.checks import check_pair
 from visualwords.features.image import (
     FloatArray,
     Image,
@@ -21,8 +21,7 @@ from visualwords.features.image import (
 )
 
 from .conventions import Parameters, bin_angles
-from .mirror import kept_numbers
-from .plan import Dtype, Plan, find_plan
+from .plan import Plan, find_plan
 
 __all__ = ["HOG"]
 
@@ -67,7 +66,7 @@ class HOG(StatelessFeature):
     (5, 324)
     """
 
-    kernel_version: ClassVar[int] = 11
+    kernel_version: ClassVar[int] = 12
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 
@@ -106,7 +105,7 @@ class HOG(StatelessFeature):
                 self.image_size_ = (rows, columns)
             else:
                 self.image_size_ = check_pair("image_size", self.image_size)
-            self.descriptor_shape_ = self._plan(self.image_size_, UINT8).shape
+            self.descriptor_shape_ = self._plan_of_size().shape
         return super().fit(images)
 
     def transform(self, images: Images) -> FloatArray:
@@ -124,40 +123,23 @@ class HOG(StatelessFeature):
 
     def describe(self, image: Image) -> FloatArray:
         """Describe one image by a float32 vector, as :func:`hog` does."""
-        stack = as_stack(check_image(image, float64=True))
-        stack = self._resized(stack)
-        plan = self._plan(stack.shape[1:], stack.dtype)
-        out = np.empty((1, len(self._kept(plan))), np.float32)
-        self._describe_stack(plan, stack, out)
+        stack = self._resized(as_stack(check_image(image, float64=True)))
+        plan = find_plan(self._parameters(), stack.shape[1:], stack.dtype)
+        out = np.empty((1, plan.length), np.float32)
+        plan.describe(stack, out)
         return out[0]
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         for rows, stack in stacks(images, first, float64=True):
             with naming_image(first + rows.start):
                 stack = self._resized(stack)
-            plan = self._plan(stack.shape[1:], stack.dtype)
+            plan = find_plan(self._parameters(), stack.shape[1:], stack.dtype)
             try:
-                self._describe_stack(plan, stack, out[rows])
+                plan.describe(stack, out[rows])
             except ValueError:  # Describing them one by one tells whose pixels were refused.
                 for row, image in enumerate(stack, rows.start):
                     with naming_image(first + row):
-                        self._describe_stack(plan, image[np.newaxis], out[row : row + 1])
-
-    def _describe_stack(self, plan: Plan, stack: Image, out: FloatArray) -> None:
-        if not self.mirror:
-            plan.describe(stack, out)
-            return
-        both = np.empty((2, len(stack), plan.length), np.float32)
-        plan.describe(stack, both[0])
-        plan.describe(np.ascontiguousarray(stack[:, :, ::-1]), both[1])
-        out[:] = both.mean(axis=0)[:, self._kept(plan)]
-
-    def _kept(self, plan: Plan) -> npt.NDArray[np.int64]:
-        """Return the numbers of a descriptor that are not left out."""
-        check_bool("mirror", self.mirror)
-        if self.mirror:
-            return kept_numbers(self._parameters(), plan.shape)
-        return np.arange(plan.length)
+                        plan.describe(image[np.newaxis], out[row : row + 1])
 
     def _size(self) -> tuple[int, int] | None:
         """Return the size of the images that are described, or None if any image sets it."""
@@ -187,24 +169,22 @@ class HOG(StatelessFeature):
             self.block_norm,
             self.signed,
             self.transform_sqrt,
+            self.mirror,
         )
 
-    def _plan(self, size: tuple[int, ...], dtype: Dtype) -> Plan:
-        return find_plan(self._parameters(), size, dtype)
-
     def _plan_of_size(self) -> Plan:
-        """Return the plan for grey images of the known size; colour has as many numbers."""
+        """Return the plan for 8-bit images of the known size; other kinds have as many numbers."""
         size = self._size()
         if size is None:
             raise NotFittedError(
                 "the size of the images is not known: give HOG image_size=(rows, columns) or call "
                 "fit first"
             )
-        return self._plan(size, UINT8)
+        return find_plan(self._parameters(), size, UINT8)
 
     @property
     def _n_features_out(self) -> int:
-        return len(self._kept(self._plan_of_size()))
+        return self._plan_of_size().length
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
         """Name every number by its place and the angle of its gradients in degrees.
@@ -224,4 +204,4 @@ class HOG(StatelessFeature):
             kinds = ("block", "cell")[-len(pairs) :]
             where = "_".join(f"{k}{row}_{col}" for k, (row, col) in zip(kinds, pairs, strict=True))
             names.append(f"hog_{where}_{bins[b]}")
-        return np.array(names, dtype=object)[self._kept(plan)]
+        return np.array(names, dtype=object)[plan.kept]
