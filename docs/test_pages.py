@@ -90,6 +90,10 @@ def test_the_notebook_runs(tmp_path):
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert sum("image/png" in output.get("data", {}) for output in shown) == 2
     assert any("labels=('rocket',)" in str(output) for output in shown)
+    texts = [output["data"].get("text/html", "") for output in shown if "data" in output]
+    assert any("96 images, 96 ok" in text for text in texts)  # the extraction
+    assert any("<th>LinearSVM</th>" in text for text in texts)  # the run
+    assert any("nothing was learned with these parameters yet" in str(o) for o in shown)  # progress
 
 
 def test_the_reference_has_every_public_name():

@@ -12,6 +12,7 @@ from ..classifiers import ColumnStack
 from .duplicates import duplicates
 from .features import FeatureRef
 from .ledger import digests_of
+from .notebook import extraction_html
 from .store.matrix import Places, RowMatrix
 from .store.rows import FeatureRows
 from .workers import Receipt
@@ -92,6 +93,10 @@ class Extraction:
             self._add_places(name)
         self.refs: dict[str, FeatureRef] = {}
         self.work = work or Work(computed=dict.fromkeys(self.features, 0))
+
+    def _repr_html_(self) -> str:
+        widths = {name: rows.n_columns for name, rows in self._rows.items()}
+        return extraction_html(len(self.images), int(self.is_ok.sum()), widths)
 
     def _add_places(self, name: str) -> None:
         """Write into the table where the rows of a feature lie."""

@@ -110,7 +110,7 @@ class Progress:
     Parameters
     ----------
     console : rich.console.Console, optional
-        Without one nothing is printed; bars are drawn on a terminal only.
+        Without one only a notebook shows the stages; bars are drawn on a terminal only.
     log : Path, optional
         A file to which JSON lines are appended: at the start and at the end of each stage, and
         one a second between, even where a stage waits for its first result.
@@ -122,7 +122,7 @@ class Progress:
     """
 
     def __init__(self, console: Console | None = None, log: Path | None = None) -> None:
-        self._console = console or Console(quiet=True)
+        self._console = console or Console(quiet=not Console().is_jupyter)
         self._log = log
         self._has_compiled = False
         self.seconds: dict[str, float] = {}

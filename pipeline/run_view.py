@@ -11,6 +11,7 @@ import pyarrow as pa
 from ..classifiers import ColumnStack
 from .extraction import Extraction
 from .job import Options
+from .notebook import run_html
 from .recipe import Recipe
 from .remarks import image_metrics
 from .run_folder import EXPLORER, REPORT, RunFolder
@@ -72,6 +73,9 @@ class RunView:
         run = cls(folder, options=options, own=own)
         run.record()
         return run
+
+    def _repr_html_(self) -> str:
+        return run_html(str(self.folder), self._metrics_before() or {})
 
     # What a run holds
 

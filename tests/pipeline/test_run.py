@@ -89,6 +89,15 @@ def test_what_python_sees_of_a_run(original):
     assert run.images.num_rows == 51
 
 
+def test_a_notebook_shows_the_scores_of_a_run(original):
+    shown = Run.open(original)._repr_html_()
+    for name, scores in json.loads((original / "metrics.json").read_text())["classifiers"].items():
+        assert f"<th>{name}</th>" in shown
+        for features, accuracy in scores["by_features"].items():
+            assert f"<td>{features}</td>" in shown
+            assert f"<td>{accuracy:.4f}</td>" in shown
+
+
 def test_predictions_agree_with_the_table_and_the_scores(original, test_crops):
     table = {row["path"]: row for row in rows_of(original / "predictions.csv")}
     for name, confusion in scores_of(original).items():
