@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky, get_blas_funcs, solve_triangular
 
 from visualwords.threads import row_blocks, worker_threads
 
@@ -24,7 +24,8 @@ __all__ = ["WhitenedRows", "Whitening", "whitened"]
 
 # Part of a column's variance that counts as noise: directions of less variance are damped.
 FLOOR = 3e-4
-BLOCK_ROWS = 1024
+# Rows whose products are summed in the dtype of X, and rows that are whitened at a time.
+PRODUCT_ROWS, BLOCK_ROWS = 4096, 1024
 
 Rows = npt.NDArray[np.floating]
 
@@ -104,17 +105,18 @@ def whitened(
     n, d = X.shape
     columns = StandardisedRows(X, scaling, X.dtype)
     roots = None if weight is None else np.sqrt(weight / weight.mean()).astype(X.dtype)
-    products = np.zeros((d, d))
+    products = np.zeros((d, d), order="F")  # its lower triangle
+    multiply = get_blas_funcs("syrk", dtype=X.dtype)
     rows = np.empty((n, d), X.dtype)
 
     def product(block: slice) -> Rows:
         of_block = columns[block]
         if roots is not None:
             of_block *= roots[block, np.newaxis]
-        return of_block.T @ of_block
+        return np.asarray(multiply(1.0, of_block.T, lower=True))
 
     with worker_threads(n_jobs) as map_:
-        for of_block in map_(product, row_blocks(n, BLOCK_ROWS)):
+        for of_block in map_(product, row_blocks(n, PRODUCT_ROWS)):
             products += of_block
         products /= n
         products[np.diag_indices(d)] += FLOOR
