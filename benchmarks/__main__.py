@@ -10,7 +10,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "features": ("hog", "hue", "descriptors", "nearest", "kmeans", "images", "compilation"),
     "training": ("training",),
     "lecture": ("lecture",),
-    "recognition": ("table",),
+    "recognition": ("table", "whole_path"),
     "certificates": ("certificates",),
     "reliability": (
         *("damage", "hostile", "faults", "kills", "images"),

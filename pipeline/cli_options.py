@@ -30,7 +30,7 @@ TestSize = Annotated[
 Store = Annotated[str | None, typer.Option(help="Path or URL of a feature store (RUN/store).")]
 RecipeFile = Annotated[
     Path | None,
-    typer.Option("--recipe", help="A recipe: a file that `visualwords init` writes, or lecture."),
+    typer.Option("--recipe", help="A file of `visualwords init`, lecture, best or photographs."),
 ]
 OwnCode = Annotated[
     Path | None,

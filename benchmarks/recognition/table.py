@@ -20,7 +20,7 @@ from visualwords.classifiers import expected_calibration_error
 from visualwords.pipeline.persist import load_estimator
 from visualwords.pipeline.run import Run
 
-SPLITS = 5  # of the scenes
+SEEDS = range(100, 105)  # of the splits of the scenes; no option was chosen on these splits
 
 PIXELS = """
 [features.pixels]
@@ -39,7 +39,7 @@ alphas = [0.03, 0.1, 0.3, 1.0]
 calibrate = true
 """
 
-# 800 words and their mirror images; docs/words.md explains the options.
+# 800 words and their mirror images: 1,600 words; docs/words.md explains the options.
 LEARNED = """
 [features.words]
 kind = "BagOfVisualWords"
@@ -53,11 +53,12 @@ norm = "none"
 [features.words.patches]
 kind = "PixelPatches"
 
-[classifiers.LinearSVM]
-kind = "LinearSVM"
-loss = "squared_hinge"
-standardize = true
-alpha = 0.01
+[classifiers.Softmax]
+kind = "SoftmaxCV"
+standardize = "whiten"
+alphas = [0.03, 0.1, 0.3]
+cv = 3
+calibrate = true
 """
 
 PYRAMID = """
@@ -102,7 +103,9 @@ CONFIGURATIONS = [
     Configuration("CIFAR-10, --recipe lecture", "cifar10", "lecture", (), 0.66),
     Configuration("CIFAR-10, pyramid of words, fine HOG", "cifar10", PYRAMID, (), 0.70),
     Configuration("CIFAR-10, learned patches", "cifar10", LEARNED, (), 0.78),
+    Configuration("CIFAR-10, --recipe best", "cifar10", "best", (), 0.82),
     Configuration("scenes15, --recipe lecture", "scenes15", "lecture", (), 0.79),
+    Configuration("scenes15, --recipe photographs", "scenes15", "photographs", (), 0.83),
 ]
 
 
@@ -141,10 +144,7 @@ def runs_of(configuration: Configuration) -> list[dict[str, Any]]:
     data = cifar_folder().parent / configuration.data
     if configuration.data == "cifar10":
         return [run(configuration, data / "train", "--test", str(data / "test"))]
-    return [
-        run(configuration, data, "--test-size", "0.3", "--seed", str(seed))
-        for seed in range(SPLITS)
-    ]
+    return [run(configuration, data, "--test-size", "0.3", "--seed", str(seed)) for seed in SEEDS]
 
 
 def run(configuration: Configuration, images: Path, *options: str) -> dict[str, Any]:

@@ -133,6 +133,14 @@ def test_a_class_in_the_current_folder_takes_part(tmp_path, monkeypatch):
     assert "scale = 2.0" in recipe_text(recipe)
 
 
+@pytest.mark.parametrize("name", ["best", "photographs"])
+def test_the_recipes_for_the_highest_accuracy_are_sound(name):
+    recipe = read_recipe(name)
+    recipe.check()
+    assert recipe.make_features(IMAGES)["words"].mirror
+    assert recipe.make_classifiers()["Softmax"].calibrate
+
+
 def test_a_recipe_that_ships_is_named_without_its_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = read_recipe("lecture")
