@@ -13,8 +13,8 @@ import numpy as np
 
 from visualwords.threads import row_blocks
 
-from .scaling import StandardisedRows, Weights
-from .sources import ColumnStack, MapParts, Source
+from .scaling import Weights
+from .sources import Source
 
 if TYPE_CHECKING:
     from .objective import Objective
@@ -44,7 +44,7 @@ def sums_over_blocks(objective: "Objective", functions: Functions, W: Weights) -
         Functions of (scores, y) whose sums are wanted beside the loss.
     W : ndarray of shape (n_classes, n_features + 1)
     """
-    map_parts = _map_of(objective.X)
+    map_parts = getattr(objective.X, "map_parts", None)
     if map_parts is None:
         yield from objective.blocks(W, partial(objective.block_sums, functions))
         return
@@ -58,27 +58,15 @@ def _sums_of_task(task: tuple["Objective", Functions, Weights]) -> list[Any]:
     return list(sums_over_blocks(*task))
 
 
-def _map_of(X: Source) -> MapParts | None:
-    if isinstance(X, StandardisedRows):
-        return _map_of(X.X)
-    return X.map_parts if isinstance(X, ColumnStack) else None
-
-
 def _between(objective: "Objective", rows: slice) -> "Objective":
     """Return the objective of some rows, to be sent to a worker."""
     weight, offset = objective.sample_weight, objective.offset
+    there: Any = objective.X
     return objective.replaced(
-        X=_rows_between(objective.X, rows),
+        X=there.between(rows),
         y=objective.y[rows],
         sample_weight=None if weight is None else weight[rows],
         offset=None if offset is None else offset[rows],
         n_jobs=1,
         _map=None,
     )
-
-
-def _rows_between(X: Any, rows: slice) -> Source:
-    if isinstance(X, StandardisedRows):
-        return StandardisedRows(_rows_between(X.X, rows), X.scaling, X.dtype)
-    part: Source = X.between(rows)
-    return part

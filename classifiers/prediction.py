@@ -1,19 +1,19 @@
 """``LinearPredictor``: from learned weights and rows to scores and labels."""
 
+from itertools import count
+
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from visualwords.threads import row_blocks, worker_threads
-
 from .kernels.products import row_scores
+from .row_blocks import BLOCK_ROWS, over_blocks
 from .scaling import Scaling, StandardisedRows, Weights
 from .validation import LabelArray, MatrixLike, check_rows
 
 __all__ = ["LinearPredictor"]
 
 FloatArray = npt.NDArray[np.floating]
-BLOCK_ROWS = 512
 
 
 class LinearPredictor:
@@ -81,11 +81,12 @@ class LinearPredictor:
             W, rows_of = frame.standardised(W), StandardisedRows(rows_of, frame, dtype)
         coef, intercept = W[:, :-1].astype(dtype), W[:, -1].astype(dtype)
         scores = np.empty((rows_of.shape[0], len(self.classes_)), dtype)
-
-        def score_block(rows: slice) -> None:
-            scores[rows] = row_scores(np.asarray(rows_of[rows]), coef, intercept)
-
-        with worker_threads(self.n_jobs) as map_:
-            for _ in map_(score_block, row_blocks(rows_of.shape[0], BLOCK_ROWS)):
-                pass
+        blocks = over_blocks(_block_scores, rows_of, self.n_jobs, fixed=(coef, intercept))
+        for start, block in zip(count(0, BLOCK_ROWS), blocks, strict=False):
+            scores[start : start + BLOCK_ROWS] = block
         return scores
+
+
+def _block_scores(block: FloatArray, coef: FloatArray, intercept: FloatArray) -> FloatArray:
+    scores: FloatArray = row_scores(block, coef, intercept)
+    return scores

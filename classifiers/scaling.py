@@ -1,23 +1,21 @@
 """Standardised columns without a standardised copy of ``X``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.threads import row_blocks, worker_threads
-
 from .kernels.products import block_moments
-from .sources import Source, take_rows
+from .row_blocks import over_blocks
+from .sources import MapParts, Source, take_rows
 
 __all__ = ["Scaling", "StandardisedRows", "Weights", "column_scaling", "scalings_outside"]
 
 FloatArray = npt.NDArray[np.floating]
 Weights = npt.NDArray[np.float64]
-BLOCK_ROWS = 512
 # Beyond this mean, in standard deviations, sums in float32 lose digits to the mean.
 FAR = 16.0
 # Beyond this standard deviation, or below its inverse, squares leave the range of float32.
@@ -157,6 +155,16 @@ class StandardisedRows:
     def __getitem__(self, rows: slice) -> FloatArray:
         return self._scaled(self.X[rows])
 
+    @property
+    def map_parts(self) -> MapParts | None:
+        """What lets workers read the rows; see :class:`.ColumnStack`."""
+        return getattr(self.X, "map_parts", None)
+
+    def between(self, rows: slice) -> "StandardisedRows":
+        """Return the source of some rows; nothing is read."""
+        X: Any = self.X
+        return StandardisedRows(X.between(rows), self.scaling, self.dtype)
+
     def take_rows(self, index: npt.NDArray[np.intp]) -> FloatArray:
         """Copy single rows; see :func:`take_rows`."""
         return self._scaled(take_rows(self.X, index))
@@ -235,48 +243,58 @@ def _moments(X: Source, weights: Weights, n_jobs: int | None) -> Moments:
     """Compute the moments; columns whose squares underflow take two more passes."""
     start = np.asarray(X[0:1])[0]
     origin, unit = start.astype(np.float64), np.ones(X.shape[1])
-    first, second, total = _sums(lambda rows: np.asarray(X[rows]), start, weights, n_jobs)
+    first, second, total = _sums(X, start, weights, n_jobs)
     limits = np.finfo(X.dtype)
     small = np.flatnonzero(second.sum(axis=0) < limits.tiny / limits.eps * total.sum())
     if len(small):
-        unit[small] = _largest_differences(X, origin, small, n_jobs)
+        largest = over_blocks(_largest_differences, X, n_jobs, fixed=(origin[small], small))
+        unit[small] = np.max(list(largest), axis=0)
         small, unit[unit == 0] = small[unit[small] > 0], 1.0
     if len(small):
-
-        def read(rows: slice) -> FloatArray:
-            return (np.asarray(X[rows])[:, small] - origin[small]) / unit[small]
-
-        first[:, small], second[:, small], _ = _sums(read, np.zeros(len(small)), weights, n_jobs)
+        chosen = _Chosen(small, origin[small], unit[small])
+        zeros = np.zeros(len(small))
+        first[:, small], second[:, small], _ = _sums(X, zeros, weights, n_jobs, chosen)
     return Moments(origin, unit, first, second, total)
 
 
+class _Chosen(NamedTuple):
+    """Some columns, what is subtracted from them, and what they are divided by then."""
+
+    columns: npt.NDArray[np.intp]
+    mean: Weights
+    unit: Weights
+
+
 def _sums(
-    read: Callable[[slice], FloatArray], origin: FloatArray, weights: Weights, n_jobs: int | None
+    X: Source,
+    origin: FloatArray,
+    weights: Weights,
+    n_jobs: int | None,
+    chosen: _Chosen | None = None,
 ) -> tuple[Weights, Weights, Weights]:
     """Sum the differences to ``origin``, their squares and the weights, for each group."""
-
-    def moments(rows: slice) -> tuple[Weights, Weights, Weights]:
-        block = read(rows)
-        c = weights[:, rows].astype(block.dtype)
-        first, second = block_moments(block, origin, c)
-        return first.astype(np.float64), second.astype(np.float64), c.sum(axis=1, dtype=np.float64)
-
-    with worker_threads(n_jobs) as map_:
-        parts = list(map_(moments, row_blocks(weights.shape[1], BLOCK_ROWS)))
+    fixed = (origin, chosen)
+    parts = over_blocks(_block_sums, X, n_jobs, by_row=(weights,), fixed=fixed)
     first, second, total = (reduce(np.add, column) for column in zip(*parts, strict=True))
     return first, second, total
 
 
+def _block_sums(
+    block: FloatArray, weights: Weights, origin: FloatArray, chosen: _Chosen | None
+) -> tuple[Weights, Weights, Weights]:
+    if chosen is not None:
+        block = (block[:, chosen.columns] - chosen.mean) / chosen.unit
+    c = weights.astype(block.dtype)
+    first, second = block_moments(block, origin, c)
+    return first.astype(np.float64), second.astype(np.float64), c.sum(axis=1, dtype=np.float64)
+
+
 def _largest_differences(
-    X: Source, origin: Weights, columns: npt.NDArray[np.intp], n_jobs: int | None
+    block: FloatArray, origin: Weights, columns: npt.NDArray[np.intp]
 ) -> Weights:
     """Find the largest absolute difference to ``origin`` in some columns."""
-
-    def largest(rows: slice) -> Weights:
-        return np.abs(np.asarray(X[rows])[:, columns] - origin[columns]).max(axis=0)
-
-    with worker_threads(n_jobs) as map_:
-        return np.max(list(map_(largest, row_blocks(X.shape[0], BLOCK_ROWS))), axis=0)
+    largest: Weights = np.abs(block[:, columns] - origin).max(axis=0)
+    return largest
 
 
 def _from_moments(moments: Moments, first: Weights, second: Weights, total: float) -> Scaling:

@@ -10,8 +10,9 @@ from sklearn.utils import assert_all_finite, check_array, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_non_negative, column_or_1d, validate_data
 
-from visualwords.threads import row_blocks, worker_threads
+from visualwords.threads import row_blocks
 
+from .row_blocks import BLOCK_ROWS, over_blocks
 from .sources import Source, is_source
 
 __all__ = [
@@ -38,7 +39,6 @@ LabelArray = npt.NDArray[np.generic]
 ClassWeight = dict[Any, float] | str | None
 RandomState = int | np.random.RandomState | None
 
-BLOCK_ROWS = 512
 # float32 has to hold squares; in float64, solvers use sixth powers.
 LARGEST: dict[np.dtype[Any], float] = {np.dtype(np.float32): 1e15, np.dtype(np.float64): 1e50}
 
@@ -119,18 +119,16 @@ def check_values(estimator: BaseEstimator, X: Source) -> None:
 
 def _broken_rows(X: Source, largest: float, n_jobs: int | None) -> slice | None:
     """Find the first block of rows with a value that is not finite or too large."""
-
-    def is_broken(rows: slice) -> bool:
-        block = X[rows]
-        with np.errstate(over="ignore", invalid="ignore"):  # a sum of squares may overflow
-            if np.linalg.norm(block) <= largest:  # takes half as long as to look at each value
-                return False
-            return not (np.abs(block) <= largest).all()
-
     blocks = row_blocks(X.shape[0], BLOCK_ROWS)
-    with worker_threads(n_jobs) as map_:
-        broken = zip(blocks, map_(is_broken, blocks), strict=True)
-        return next((rows for rows, found in broken if found), None)
+    broken = zip(blocks, over_blocks(_is_broken, X, n_jobs, fixed=(largest,)), strict=True)
+    return next((rows for rows, found in broken if found), None)
+
+
+def _is_broken(block: npt.NDArray[np.floating], largest: float) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum of squares may overflow
+        if np.linalg.norm(block) <= largest:  # takes half as long as to look at each value
+            return False
+        return not (np.abs(block) <= largest).all()
 
 
 def check_training_data(

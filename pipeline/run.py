@@ -227,6 +227,7 @@ class Run(RunView):
                 trained["classes"],
                 self.options.progress,
                 split or None,
+                self.options.workers,
             )
             if test is None:
                 kept = self.metrics.get("classifiers", trained["report"])

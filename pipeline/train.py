@@ -47,28 +47,24 @@ def model_name(classifier: str, features: Sequence[str]) -> str:
 
 
 @contextmanager
-def training_columns(
-    extraction: Extraction, workers: Workers | int | None
+def opened_columns(
+    extraction: Extraction, split: str | None, workers: Workers | int | None
 ) -> Iterator[ColumnStack]:
-    """Open all matrices of the training images, for threads or for other workers.
+    """Open all matrices side by side: in memory where they fit, else streamed from the store.
 
-    Other workers read the rows in the store themselves, unless the rows fit into memory here:
-    then threads are faster, and the result has the same bits.
+    Threads stream them here. Other workers read the rows in the store themselves; the result has
+    the same bits.
     """
-    stack = columns(extraction, "train")
-    if engine_of(workers) == "threads" or stack.is_in_memory:
-        yield stack
-        return
-    with ordered_map(workers) as map_:
-        yield stack.placed(map_)
-
-
-def columns(extraction: Extraction, split: str | None) -> ColumnStack:
-    """Return all matrices side by side: in memory where they fit, else streamed from the store."""
     parts = {name: extraction.matrix(name, split=split) for name in extraction.features}
     stack = ColumnStack(parts)
     n_rows, n_columns = stack.shape
-    return stack.in_memory() if n_rows * n_columns * 4 <= IN_MEMORY_BYTES else stack
+    if n_rows * n_columns * 4 <= IN_MEMORY_BYTES:
+        yield stack.in_memory()
+    elif engine_of(workers) == "threads":
+        yield stack
+    else:
+        with ordered_map(workers) as map_:
+            yield stack.placed(map_)
 
 
 def train(
@@ -102,7 +98,7 @@ def train(
     report: dict[str, Any] = {}
     with (
         progress.stage("train", len(sets) * len(classifiers)) as stage,
-        training_columns(extraction, workers) as whole,
+        opened_columns(extraction, "train", workers) as whole,
     ):
         for names in sets:
             X = whole.only(names)
@@ -154,6 +150,7 @@ def evaluate(
     classes: Sequence[str],
     progress: Progress,
     split: str | None = "test",
+    workers: Workers | int | None = None,
 ) -> tuple[dict[str, Any], dict[str, Labels]]:
     """Score models on the rows of a split.
 
@@ -168,6 +165,7 @@ def evaluate(
     progress : Progress
     split : str or None
         None is all images.
+    workers : Workers or int or None
 
     Returns
     -------
@@ -181,8 +179,10 @@ def evaluate(
     labels = extraction.labels(split)
     scores: dict[str, Any] = {name: {"by_features": {}} for name in classifiers}
     predictions: dict[str, Labels] = {}
-    with progress.stage("evaluate", len(labels)) as stage:
-        whole = columns(extraction, split)
+    with (
+        progress.stage("evaluate", len(labels)) as stage,
+        opened_columns(extraction, split, workers) as whole,
+    ):
         for names, name in product(feature_sets(extraction.features), classifiers):
             model, X = models[model_name(name, names)], whole.only(names)
             predicted = model.predict(X)
