@@ -21,6 +21,7 @@ __all__ = [
     "as_stack",
     "check_image",
     "check_images",
+    "for_kernels",
     "naming_image",
     "resize",
     "resize_stack",
@@ -250,16 +251,16 @@ def as_stack(image: Image) -> Image:
     It is C-contiguous and may be written to; a view where possible.
     """
     rows, columns = image.shape[:2]
-    return _for_kernels(image).reshape(1, rows, columns, -1)
+    return for_kernels(image).reshape(1, rows, columns, -1)
 
 
-def _for_kernels(image: Image) -> Image:
+def for_kernels(array: Image) -> Image:
     """Give a C-contiguous array, which is copied if it is read-only.
 
     numba would compile each kernel again for read-only arrays, which takes seconds.
     """
-    image = np.ascontiguousarray(image)
-    return image if image.flags.writeable else image.copy()
+    array = np.ascontiguousarray(array)
+    return array if array.flags.writeable else array.copy()
 
 
 def stacks(images: Images, first: int, *, float64: bool = False) -> Iterator[tuple[slice, Image]]:
@@ -316,7 +317,7 @@ def _checked_stack(alike: Images, number: int, float64: bool) -> Image:
     if len(alike) == 1:
         return as_stack(example)
     if isinstance(alike, np.ndarray):
-        joined = _for_kernels(alike)
+        joined = for_kernels(alike)
     else:  # numpy's functions release the GIL for each image, and other threads would take it.
         pieces: list[Any] = [np.ascontiguousarray(image) for image in alike]
         joined = np.frombuffer(bytearray().join(pieces), alike[0].dtype)
