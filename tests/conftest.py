@@ -13,10 +13,12 @@ SLOWEST = "test_environments.py", "test_simd.py"
 def pytest_collection_modifyitems(items):
     """Put the slowest tests in the middle, where the second of two workers of xdist begins.
 
-    The first worker compiles the kernels meanwhile, and the second finds them on disk later. If
-    both began with tests that need kernels, both would compile the same ones.
+    The first worker, which begins with features, compiles the kernels meanwhile, and the second
+    finds them on disk later. If both began with tests that need kernels, both would compile the
+    same ones.
     """
     slowest = [item for item in items if item.path.name in SLOWEST]
     others = [item for item in items if item.path.name not in SLOWEST]
+    others.sort(key=lambda item: "features" not in item.path.parts)
     middle = len(items) // 2
     items[:] = others[:middle] + slowest + others[middle:]

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from visualwords.pipeline.cli import main
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGTERM")
 
 N_IMAGES, ROWS = 64, 4
@@ -44,13 +46,16 @@ def images(tmp_path):
     return tmp_path / "images"
 
 
-def start(images, store, engine):
-    """Start a job in a process group of its own, as a terminal does."""
+def arguments(images, store, engine):
     command = ["extract", str(images), "--store", str(store), "--json", "--jobs", "2"]
     command += ["--engine", engine, "--features", "slow"]
-    command += ["--set", "slow.kind=slow_feature:Slow"]
+    return [*command, "--set", "slow.kind=slow_feature:Slow"]
+
+
+def start(images, store, engine):
+    """Start a job in a process group of its own, as a terminal does."""
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *command],
+        [sys.executable, "-c", COMMAND, *arguments(images, store, engine)],
         cwd=images.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -62,7 +67,9 @@ def start(images, store, engine):
 @pytest.mark.parametrize(
     ("engine", "number"), [("threads", signal.SIGINT), ("processes", signal.SIGTERM)]
 )
-def test_a_signal_ends_a_job_in_order_and_the_next_one_goes_on(images, tmp_path, engine, number):
+def test_a_signal_ends_a_job_in_order_and_the_next_one_goes_on(
+    images, tmp_path, engine, number, monkeypatch, capsys
+):
     store = tmp_path / "store"
     job = start(images, store, engine)
     while not list(store.glob("slow-*/*.npy")):
@@ -79,5 +86,7 @@ def test_a_signal_ends_a_job_in_order_and_the_next_one_goes_on(images, tmp_path,
     assert f"interrupted (extract: {n_done} of {N_IMAGES} done)" in told
     assert "the same command goes on from there" in told
     assert not re.search("Traceback|Error", told)
-    out, told = start(images, store, "threads").communicate(timeout=120)
-    assert json.loads(out)["computed"] == {"slow": N_IMAGES - n_done}, told
+    monkeypatch.syspath_prepend(images.parent)
+    monkeypatch.delitem(sys.modules, "slow_feature", raising=False)
+    assert main(arguments(images, store, "threads")) == 0
+    assert json.loads(capsys.readouterr().out)["computed"] == {"slow": N_IMAGES - n_done}
