@@ -80,6 +80,11 @@ def named(estimators: Sequence[BaseEstimator]) -> dict[str, BaseEstimator]:
     """Return features or classifiers by their usual names, or else those of their classes."""
     found: dict[str, BaseEstimator] = {}
     for estimator in estimators:
+        if isinstance(estimator, str):
+            raise TypeError(
+                f"expected an estimator such as HOG(), got the text {estimator!r}; a recipe takes "
+                "names: vw.Recipe().with_features(['hue', 'hog'])"
+            )
         kind = type(estimator)
         name = kind.__name__
         if hasattr(estimator, "transform"):

@@ -238,3 +238,9 @@ def run_faulty(crops, folder, monkeypatch, place, code):
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     monkeypatch.delitem(sys.modules, "my_fault", raising=False)
     return call("extract", crops, "--store", "store", "--recipe", recipe, "--jobs", 1)
+
+
+def test_names_in_place_of_estimators_are_refused_with_what_takes_names():
+    with pytest.raises(TypeError, match=r"got the text 'hue'; a recipe takes names"):
+        Recipe(features=["hue", "hog"])
+    assert list(Recipe().with_features(["hue", "hog"]).features) == ["hue", "hog"]
