@@ -61,16 +61,19 @@ def demo(
     ),
     jobs: Jobs = -1,
     report: Report = True,
+    json_: Json = False,
 ) -> None:
     """Run the main job on sample photographs that need no download."""
     images = out / "images"
-    console.print(f"images     {images}/{{train,test}}/CLASS/*.{{jpg,png}}")
+    if not json_:
+        console.print(f"images     {images}/{{train,test}}/CLASS/*.{{jpg,png}}", soft_wrap=True)
 
     # The line above is printed at once: what follows imports numba and scikit-image.
     from .sample import write_sample_images
 
     write_sample_images(images)
-    run(str(images / "train"), out / "run", test=str(images / "test"), jobs=jobs, report=report)
+    test, asked = str(images / "test"), {"jobs": jobs, "json_": json_}
+    run(str(images / "train"), out / "run", test=test, report=report, **asked)
 
 
 @app.command()
@@ -78,6 +81,7 @@ def init(
     file: Annotated[Path, typer.Argument(metavar="[FILE]", help="A new file.")] = Path(
         "recipe.toml"
     ),
+    json_: Json = False,
 ) -> None:
     """Write a recipe: every option of every feature and classifier, and what it means."""
     from .recipe_file import recipe_text
@@ -86,6 +90,9 @@ def init(
         raise ValueError(f"{file} is there already; remove it, or name another file")
     with file.open("x", encoding="utf-8") as stream:
         stream.write(recipe_text())
+    if json_:
+        typer.echo(json.dumps({"recipe": str(file)}))
+        return
     console.print(f"recipe     {file}", soft_wrap=True)
 
 

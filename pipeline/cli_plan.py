@@ -9,6 +9,7 @@ import typer
 from .cli_options import (
     ColumnOptions,
     Images,
+    Json,
     PartOption,
     RecipeOptions,
     Test,
@@ -63,9 +64,14 @@ def plan(
 def why(
     store: Annotated[str, typer.Argument(metavar="STORE", help="Path or URL of a store.")],
     feature: Annotated[str, typer.Argument(metavar="FEATURE", help="Such as hog.")],
+    json_: Json = False,
 ) -> None:
     """Say how the cached versions of a feature differ from each other."""
     from .planning import differences
 
-    for line in differences(store, feature):
+    lines = list(differences(store, feature))
+    if json_:
+        typer.echo(json.dumps({"differences": lines}))
+        return
+    for line in lines:
         console.print(line, soft_wrap=True)

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .cli_options import Json
+
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Look after a feature store.")
@@ -18,7 +20,7 @@ DAYS = {"s": 1 / 86400, "h": 1 / 24, "d": 1.0, "w": 7.0}
 
 
 @app.command("ls")
-def list_features(store: Store, json_: Annotated[bool, typer.Option("--json")] = False) -> None:
+def list_features(store: Store, json_: Json = False) -> None:
     """List the features of a store: rows, columns, size, age."""
     from .store.maintenance import summaries
 
@@ -34,11 +36,14 @@ def list_features(store: Store, json_: Annotated[bool, typer.Option("--json")] =
 
 
 @app.command()
-def verify(store: Store) -> None:
+def verify(store: Store, json_: Json = False) -> None:
     """Check every checksum; the exit code is 1 where something is damaged."""
     from .store.maintenance import verify
 
     damaged = verify(_open(store))
+    if json_:
+        typer.echo(json.dumps({"damaged": damaged}))
+        raise typer.Exit(1 if damaged else 0)
     for name in damaged:
         typer.echo(f"damaged    {name}")
     if damaged:
@@ -48,11 +53,14 @@ def verify(store: Store) -> None:
 
 
 @app.command()
-def repair(store: Store) -> None:
+def repair(store: Store, json_: Json = False) -> None:
     """Remove what is damaged, so that the next extract computes it again."""
     from .store.maintenance import repair
 
     removed = repair(_open(store))
+    if json_:
+        typer.echo(json.dumps({"removed": removed}))
+        return
     for name in removed:
         typer.echo(f"removed    {name}")
     if not removed:
@@ -64,6 +72,7 @@ def gc(
     store: Store,
     max_size: Annotated[str | None, typer.Option(help="Such as 500M or 20G.")] = None,
     older_than: Annotated[str | None, typer.Option(help="Such as 36h, 30d or 8w.")] = None,
+    json_: Json = False,
 ) -> None:
     """Remove the features that were not changed for the longest time."""
     from .store.maintenance import collect_garbage
@@ -77,6 +86,9 @@ def gc(
             None if older_than is None else 86400 * _quantity(older_than, DAYS, "--older-than")
         ),
     )
+    if json_:
+        typer.echo(json.dumps({"removed": [vars(summary) for summary in removed]}))
+        return
     for summary in removed:
         typer.echo(f"removed    {summary.folder}  {summary.bytes / 1e6:.1f} MB")
 
@@ -86,12 +98,14 @@ def export(
     store: Store,
     feature: Annotated[str, typer.Argument(help="Such as hog, or a whole name of `store ls`.")],
     to: Annotated[Path, typer.Option(help="A file that ends in .parquet, .npz or .csv.")],
+    json_: Json = False,
 ) -> None:
     """Write all rows of a feature, with the digests of their images, to one file."""
     from .store.maintenance import export_feature
 
     n_rows = export_feature(_open(store), feature, to)
-    typer.echo(f"{to}: {n_rows} rows")
+    said = {"file": str(to), "rows": n_rows}
+    typer.echo(json.dumps(said) if json_ else f"{to}: {n_rows} rows")
 
 
 def _open(store: str) -> Any:

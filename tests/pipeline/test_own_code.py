@@ -244,3 +244,18 @@ def test_names_in_place_of_estimators_are_refused_with_what_takes_names():
     with pytest.raises(TypeError, match=r"got the text 'hue'; a recipe takes names"):
         Recipe(features=["hue", "hog"])
     assert list(Recipe().with_features(["hue", "hog"]).features) == ["hue", "hog"]
+
+
+def test_pages_show_own_features_and_name_own_classes(folder, capsys, tmp_path):
+    sys.modules.pop("my_colours")
+    page = tmp_path / "page.html"
+    assert call("report", folder) == 1
+    assert "code of your own, which no file of a run may start" in capsys.readouterr().err
+    assert "my_colours" not in sys.modules
+    assert call("report", folder, "--recipe", folder / "recipe.toml", "--out", page) == 0
+    shown = page.read_text()
+    assert "the strongest numbers of colours" in shown
+    assert "number 2" in shown
+    assert "hues for" in shown
+    assert call("explore", folder, "--recipe", folder / "recipe.toml", "--out", page) == 0
+    assert "By hand" in page.read_text()

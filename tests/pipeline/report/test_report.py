@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -43,8 +44,9 @@ def test_commands_write_the_pages(cifar_run, tmp_path, capsys):
     shutil.copytree(cifar_run.folder, folder)
     assert (folder / "report.html").stat().st_size > 10_000
     assert main(["report", str(folder), "--out", str(tmp_path / "page.html")]) == 0
-    assert main(["explore", str(folder)]) == 0
     assert "report" in capsys.readouterr().out
+    assert main(["explore", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"explorer": str(folder / "explore.html")}
     assert (tmp_path / "page.html").read_bytes() == (folder / "report.html").read_bytes()
     assert (folder / "explore.html").stat().st_size > 10_000
     assert main(["train", str(folder), "--set", "Softmax.alpha=0.5"]) == 0
