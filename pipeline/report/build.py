@@ -124,6 +124,7 @@ def _page_data(material: Material, album: Album, confusion: Mapping[str, Any]) -
         pictures.append([said["path"], said["split"], label, predicted, sure, scores])
     return {
         "classes": material.classes,
+        "classifier": material.main,
         "features": [*material.features, USUAL],
         "pictures": pictures,
         "cells": confusion["pictures"],
