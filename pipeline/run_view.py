@@ -16,7 +16,6 @@ from .notebook import run_html
 from .recipe import Recipe
 from .remarks import image_metrics
 from .run_folder import EXPLORER, REPORT, RunFolder
-from .run_html import run_html
 from .run_models import RunModels
 from .store.files import DamagedError
 from .store.matrix import RowMatrix
@@ -77,7 +76,11 @@ class RunView:
         return run
 
     def _repr_html_(self) -> str:
-        return run_html(str(self.folder), self._metrics_before() or {})
+        record, metrics = {}, {}
+        with suppress(ValueError):
+            record = self.record()
+            metrics = self.metrics or self._files.metrics()
+        return run_html(str(self.folder), record, metrics)
 
     # What a run holds
 
@@ -135,14 +138,6 @@ class RunView:
             write(self._files, self._models, self._open_extraction(), self.metrics, Path(file))
             stage.summary = str(file)
         return Path(file)
-
-    def _repr_html_(self) -> str:
-        """Return the run as a notebook shows it."""
-        record, metrics = {}, {}
-        with suppress(ValueError):
-            record = self.record()
-            metrics = self.metrics or self._files.metrics()
-        return run_html(self.folder, record, metrics)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.folder)!r})"
