@@ -140,7 +140,7 @@ def means_over_areas(image, shape):
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ((250, 300), (64, 64)),
+        ((125, 150), (32, 32)),
         ((61, 67), (61, 10)),
         ((40, 30), (20, 10)),
         ((9, 5), (1, 1)),
