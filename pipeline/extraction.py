@@ -148,6 +148,11 @@ class Extraction:
         parts = {name: self._rows[name].matrix(self._places[name][chosen]) for name in names}
         return parts[names[0]] if isinstance(features, str) else ColumnStack(parts)
 
+    def let_go(self) -> None:
+        """Close the shards that are mapped, when their rows are held elsewhere."""
+        for rows in self._rows.values():
+            rows.let_go()
+
     def labels(self, split: str | None = None) -> npt.NDArray[np.str_]:
         """Return the labels of the images that are ok, in the order of the rows of a matrix."""
         chosen = self.chosen(split)

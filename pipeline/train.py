@@ -59,7 +59,9 @@ def opened_columns(
     stack = ColumnStack(parts)
     n_rows, n_columns = stack.shape
     if n_rows * n_columns * 4 <= IN_MEMORY_BYTES:
-        yield stack.in_memory()
+        whole = stack.in_memory()
+        extraction.let_go()
+        yield whole
     elif engine_of(workers) == "threads":
         yield stack
     else:

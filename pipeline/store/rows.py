@@ -225,6 +225,11 @@ class FeatureRows:
                 self._opened[number] = rows
         return rows
 
+    def let_go(self) -> None:
+        """Close the shards that are mapped; a shard is opened again when its rows are asked for."""
+        with self._lock:
+            self._opened, self._last = {}, None
+
     def _open(self, number: int) -> FloatArray:
         shard = self._shards[number]
         data = self._bytes_of(shard) if self._is_sound(number) else None

@@ -1,6 +1,9 @@
 """Rows are found under their images' digests, whatever the order, and never when damaged."""
 
+import sys
+
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -151,3 +154,20 @@ def test_a_matrix_of_more_shards_than_stay_open_is_read_again_and_again(
                 np.testing.assert_array_equal(
                     matrix[start : start + 7], rows_of(numbers[start : start + 7])
                 )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="maps are listed by Linux alone")
+def test_shards_that_are_let_go_are_not_mapped_and_are_read_again(tmp_path):
+    store = open_folder(tmp_path)
+    write(store, range(9))
+    features = FeatureRows(store, "hog", KEY)
+    matrix = features.matrix(features.find(images(range(9))))
+
+    def is_mapped():
+        return any(FOLDER in file.path for file in psutil.Process().memory_maps())
+
+    np.testing.assert_array_equal(matrix[:], rows_of(range(9)))
+    assert is_mapped()
+    features.let_go()
+    assert not is_mapped()
+    np.testing.assert_array_equal(matrix[:], rows_of(range(9)))
