@@ -63,6 +63,7 @@ TESTS = [
     "tests/pipeline/test_versions.py",
     "tests/pipeline/test_load_image.py",
     "tests/pipeline/test_job.py",
+    "tests/pipeline/test_recipe_file.py",
     "tests/pipeline/test_cli.py",
     "tests/pipeline/report/test_displays.py",
 ]

@@ -1,6 +1,6 @@
 """The parameters and attributes that all linear classifiers share, described once."""
 
-from textwrap import indent
+from inspect import cleandoc
 from typing import TypeVar
 
 __all__ = ["with_shared_docs"]
@@ -108,9 +108,9 @@ def with_shared_docs(cls: Class) -> Class:
 
     The words ``{losses}`` are replaced by the names of the losses of the class.
     """
+    text = cleandoc(cls.__doc__ or "")  # Python 3.13 takes the indentation away, others do not
     for name, entry in ENTRIES.items():
-        marker = f"    {{{name}}}\n"
-        cls.__doc__ = cls.__doc__ and cls.__doc__.replace(marker, indent(entry, "    "))
+        text = text.replace(f"{{{name}}}\n", entry)
     names = ", ".join(f'"{name}"' for name in getattr(cls, "losses", {}))
-    cls.__doc__ = cls.__doc__ and cls.__doc__.replace("{losses}", f"{{{names}}}")
+    cls.__doc__ = text.replace("{losses}", f"{{{names}}}")
     return cls

@@ -1,5 +1,6 @@
 """The estimators against peers and general-purpose solvers."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -302,8 +303,8 @@ def test_penalties_in_terms_of_linear_svc(blobs, loss, n_classes, factor, option
 def test_every_parameter_is_described(make):
     described = {
         name.strip()
-        for line in make.__doc__.splitlines()
-        if line.startswith("    ") and " : " in line and not line.startswith("     ")
+        for line in inspect.getdoc(make).splitlines()
+        if " : " in line and not line.startswith(" ")
         for name in line.split(" : ")[0].split(",")
     }
     assert set(make().get_params()) <= described
