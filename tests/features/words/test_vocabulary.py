@@ -1,17 +1,16 @@
+"""The words that a vocabulary learns."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
-from sklearn.cluster import KMeans
-from sklearn.datasets import load_digits, make_blobs
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from visualwords.features import DensePatches, VisualVocabulary
 from visualwords.features.words.blocks import DescriptorBlocks
 from visualwords.features.words.kmeans import fill_empty
-from visualwords.features.words.seeding import draw_rows, kmeans_plusplus
+from visualwords.tests.features.words.samples import normal
 
 
 @parametrize_with_checks([VisualVocabulary(3)])
@@ -21,10 +20,6 @@ def test_sklearn(estimator, check):
 
 def test_number_of_sklearn_checks():
     assert len(list(estimator_checks_generator(VisualVocabulary(3)))) > 50
-
-
-def normal(n=600, d=10, seed=0):
-    return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
 
 
 def assert_same(a, b):
@@ -86,19 +81,6 @@ def test_tol_and_max_iter_stop():
     assert np.all(falls[:-1] > 1e-3)
     assert falls[-1] <= 1e-3
     assert VisualVocabulary(40, tol=0, max_iter=2).fit(X).n_iter_ == 2
-
-
-def test_as_good_as_the_peer_on_digits():
-    X = load_digits().data
-    peer = min(KMeans(50, n_init=1, random_state=seed).fit(X).inertia_ for seed in range(3))
-    for seed in range(3):
-        assert VisualVocabulary(50, random_state=seed).fit(X).inertia_ < 1.03 * peer
-
-
-def test_clusters_far_apart_are_found():
-    X, truth = make_blobs(2000, 8, centers=25, cluster_std=0.01, random_state=1)
-    labels = VisualVocabulary(25).fit_predict(X)
-    assert len(set(zip(labels, truth, strict=True))) == 25
 
 
 class Twice:
@@ -206,96 +188,6 @@ def test_empty_words_stay_where_no_descriptor_is_off_its_word():
     np.testing.assert_array_equal(counts, [2, 0])
 
 
-def test_kmeans_plusplus_keeps_the_trial_that_leaves_the_least_distance():
-    # From 0, the rows 100, 101 and 102 are drawn with nearly equal chance. 101 is the best second
-    # word; three trials miss it with a chance of 1/3 cubed or less.
-    rows = np.array([[0], [0], [0], [0], [100], [101], [102]], np.float32)
-    words = [
-        sorted(kmeans_plusplus(rows, np.ones(7), 8, np.random.default_rng(seed))[:2, 0])
-        for seed in range(40)
-    ]
-    assert words.count([0, 101]) > 20
-
-
-def test_kmeans_plusplus_draws_by_weighted_squared_distance():
-    rows = np.array([[0], [1], [3]], np.float32)
-    weights = np.array([1.0, 18, 1])  # The best single word is 1.
-    firsts = []
-    for seed in range(300):
-        first, second = kmeans_plusplus(rows, weights, 2, np.random.default_rng(seed))[:, 0]
-        assert first != second
-        firsts.append(first)
-    counts = np.bincount(np.array(firsts, int), minlength=4)
-    np.testing.assert_allclose(counts / 300, [0.05, 0.9, 0, 0.05], atol=0.05)
-
-
-def test_drawn_rows_stand_for_all_rows():
-    X = normal(20_000, 3)
-    X[77] = 1e4
-    data = DescriptorBlocks(X)
-    rows, weights = draw_rows(data, 2000, np.random.default_rng(0))
-    assert 77 in rows  # An outlier is never missed.
-    np.testing.assert_array_equal(rows, np.unique(rows))
-    far = np.linalg.norm(X - X.mean(axis=0), axis=1) ** 2
-    q = 0.5 / len(X) + 0.5 * far / far.sum()
-    times = weights * 2000 * q[rows]
-    np.testing.assert_allclose(times, np.round(times), atol=1e-2)
-    np.testing.assert_allclose(weights.sum(), len(X), rtol=0.1)
-    rows, weights = draw_rows(data, 20_000, np.random.default_rng(0))
-    np.testing.assert_array_equal(rows, np.arange(20_000))
-    np.testing.assert_array_equal(weights, 1)
-
-
-def blobs(seed):
-    X, _ = make_blobs(1000, 2, centers=20, cluster_std=0.1, random_state=seed)
-    return X, 20
-
-
-def heavy_tails(seed):
-    return np.random.default_rng(seed).standard_cauchy((1500, 3)), 15
-
-
-def one_dimension(seed):
-    random = np.random.default_rng(seed)
-    return np.exp(1.5 * random.normal(size=(1500, 1))), 15
-
-
-@pytest.mark.parametrize("kind", [blobs, heavy_tails, one_dimension])
-def test_words_are_as_good_as_those_of_the_peer(kind):
-    ratios = []
-    for seed in range(9):
-        X, n_words = kind(seed)
-        ours = VisualVocabulary(n_words, random_state=seed).fit(X).inertia_
-        ratios.append(ours / KMeans(n_words, n_init=1, random_state=seed).fit(X).inertia_)
-    assert np.median(ratios) < 1.02
-
-
-def test_n_init_keeps_the_best_run():
-    X, n_words = one_dimension(0)
-    inertias = [VisualVocabulary(n_words, n_init=n_init).fit(X).inertia_ for n_init in (1, 2, 4, 8)]
-    assert np.all(np.diff(inertias) <= 0)
-    assert inertias[-1] < inertias[0]
-
-
-def test_fewer_distinct_descriptors_than_words_warn():
-    X = np.repeat(normal(3, 2), 10, axis=0)
-    with pytest.warns(ConvergenceWarning, match="5 of n_words=8 words have none of the 30"):
-        vocabulary = VisualVocabulary(8).fit(X)
-    assert np.count_nonzero(vocabulary.counts_) == 3
-    with pytest.warns(ConvergenceWarning, match="5 of n_words=8"):
-        VisualVocabulary(8).partial_fit(X)
-
-
-def test_float64_descriptors_far_from_zero_are_refused():
-    X = np.random.default_rng(0).normal(size=(50, 3))
-    for descriptors in (X + 1e8, [X[:20] + 1e8, X[20:] + 1e8]):
-        with pytest.raises(ValueError, match=r"float32 loses .* subtract their mean in float64"):
-            VisualVocabulary(4).fit(descriptors)
-    near, far = VisualVocabulary(4).fit(X), VisualVocabulary(4).fit(X + 1e3)
-    np.testing.assert_allclose(far.inertia_, near.inertia_, rtol=1e-3)
-    assert VisualVocabulary(1).fit(np.full((5, 2), 0.1)).inertia_ == 0
-
-
 def test_random_state_takes_a_random_state_or_none():
     X = normal()
     first = VisualVocabulary(9, random_state=np.random.RandomState(5)).fit(X)
@@ -354,82 +246,3 @@ def test_transform_and_nearest_agree():
         np.sqrt(squared), np.take_along_axis(distances, ids, axis=1), rtol=1e-6
     )
     assert vocabulary.predict(X[:0]).shape == (0,)
-
-
-def test_progress_is_printed(capsys):
-    VisualVocabulary(5, verbose=True, max_iter=2, tol=0).fit(normal())
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
-    assert "after 2 iterations" in lines[-1]
-
-
-def test_progress_of_batches_is_printed(capsys):
-    vocabulary = VisualVocabulary(5, verbose=True)
-    for batch in (normal(), normal(seed=1), normal(0)):
-        vocabulary.partial_fit(batch)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split("after")[1] for line in lines] == [f" {n} iterations" for n in range(3)]
-    assert "distance 0 " in lines[-1]
-
-
-def test_input_is_not_changed():
-    X = normal()
-    X.setflags(write=False)
-    VisualVocabulary(5).fit(X).predict(X)
-
-
-@pytest.mark.parametrize(
-    ("X", "message"),
-    [
-        (normal(0), "n_samples=0 .* n_words=5"),
-        (normal(4), "n_samples=4 .* n_words=5"),
-        ([normal(2), normal(2)], "n_samples=4 .* n_words=5"),
-        ([normal(9), normal(9, 3)], "block 1 .* 3 columns"),
-        ([normal(9), normal(9)[0]], r"block 1 .* shape \(10,\)"),
-        ([normal(9)[:, :0]], "no columns"),
-        (np.where(np.eye(10) == 1, np.nan, 0), "NaN"),
-        (np.where(np.eye(10) == 1, np.inf, 0), "NaN or infinity"),
-        (np.where(np.eye(10) == 1, 1e300, 0), "infinity in float32"),
-        (normal()[0], "1D array"),
-    ],
-)
-def test_errors_of_fit(X, message):
-    with pytest.raises(ValueError, match=message):
-        VisualVocabulary(5).fit(X)
-
-
-@pytest.mark.parametrize(
-    "parameter",
-    [
-        {"n_words": 0},
-        {"n_words": 2.5},
-        {"n_init": 0},
-        {"max_iter": -1},
-        {"tol": -0.1},
-        {"tol": np.nan},
-        {"tol": np.inf},
-        {"tol": "0"},
-        {"random_state": -1},
-        {"random_state": "a"},
-        {"verbose": "yes"},
-    ],
-)
-def test_errors_of_parameters(parameter):
-    with pytest.raises(ValueError, match=f"{next(iter(parameter))} must be"):
-        VisualVocabulary(**parameter).fit(normal())
-
-
-def test_errors_after_fit():
-    vocabulary = VisualVocabulary(5).fit(normal())
-    with pytest.raises(ValueError, match="3 columns"):
-        vocabulary.predict([normal(9, 3)])
-    with pytest.raises(ValueError, match="3 features"):
-        vocabulary.predict(normal(9, 3))
-    with pytest.raises(ValueError, match=r"k=6 .* expected 1 to n_words=5"):
-        vocabulary.nearest(normal(), 6)
-    with pytest.raises(ValueError, match="infinity"):
-        vocabulary.predict(np.full((1, 10), np.inf))
-    with pytest.raises(TypeError, match="iterator"):
-        vocabulary.predict(iter([normal()]))
-    with pytest.raises(ValueError, match="n_samples=3"):
-        VisualVocabulary(5).partial_fit(normal(3))
