@@ -104,8 +104,8 @@ def _near(
 
 
 def _keep(store: Folder, file: str, pairs: pa.Table) -> None:
-    """Write pairs in place of the oldest ones. A report may be of a store that is read-only."""
-    with suppress(OSError):
+    """Write pairs in place of the oldest ones, unless the store is read-only or knows no times."""
+    with suppress(OSError, NotImplementedError):
         names = [f"{KEPT}/{name}" for name in store.names(KEPT)]
         for name in sorted(names, key=store.modified)[: max(0, len(names) + 1 - MOST_KEPT)]:
             store.remove(name)
