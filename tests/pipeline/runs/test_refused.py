@@ -1,0 +1,89 @@
+"""Images, folders and files that a run refuses, and classes without usable images."""
+
+import shutil
+
+import pytest
+
+from visualwords.pipeline.sources import SourceError
+from visualwords.tests.pipeline.runs.helpers import open_run, recipe, rows_of, write_manifest
+
+REFUSED = {
+    "a single class": (
+        lambda data, crops: shutil.copytree(crops / "brick", data / "brick"),
+        "at least two classes",
+    ),
+    "no class": (
+        lambda data, crops: shutil.copytree(crops / "brick", data),
+        "at least two classes, .*got no labels",
+    ),
+    "splits": (
+        lambda data, crops: [shutil.copytree(crops, data / name) for name in ("train", "val")],
+        "its folders are splits, not classes; .*/data/train --test .*/data/val$",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_folders_that_are_no_folders_of_classes_are_refused(crops, tmp_path, case):
+    make, message = REFUSED[case]
+    make(tmp_path / "data", crops)
+    with pytest.raises(SourceError, match=message):
+        open_run(tmp_path / "run").run(tmp_path / "data", None, recipe())
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_a_test_class_without_training_images_is_refused(crops, tmp_path):
+    manifest = write_manifest(
+        tmp_path / "a.csv", crops, lambda f: "test" if f.parent.name == "coffee" else "train"
+    )
+    with pytest.raises(SourceError, match=r"a\.csv: class 'coffee' has no training images"):
+        open_run(tmp_path / "run").extract(manifest)
+
+
+def test_a_class_without_a_usable_training_image_is_named(crops, test_crops, tmp_path):
+    images = shutil.copytree(crops, tmp_path / "images")
+    (images / "none").mkdir()
+    (images / "none" / "a.png").write_bytes(b"no image")
+    with pytest.raises(SourceError, match="class 'none' has no training image that can be used"):
+        open_run(tmp_path / "run").run(images, test_crops, recipe())
+
+
+def test_a_class_without_a_usable_test_image_has_no_recall(crops, test_crops, tmp_path):
+    tests = shutil.copytree(test_crops, tmp_path / "tests")
+    for file in (tests / "coffee").iterdir():
+        file.write_bytes(b"no image")
+    metrics = open_run(tmp_path / "run").run(crops, tests, recipe())
+    for scores in metrics["classifiers"].values():
+        assert scores["recall"]["coffee"] is None
+        assert scores["recall"]["rocket"] == scores["confusion"][2][2] / 5
+    assert metrics["failures"] == {"not an image": 5}
+    rows = rows_of(tmp_path / "run" / "failures.csv")
+    assert {(row["split"], row["kind"]) for row in rows} == {("test", "not an image")}
+
+
+def test_images_in_both_splits_are_counted(crops, tmp_path):
+    metrics = open_run(tmp_path / "run").run(crops, crops, recipe())
+    assert metrics["images"]["in_train_and_test"] == 36
+
+
+def test_outputs_among_the_images_are_refused(crops, tmp_path):
+    images = shutil.copytree(crops, tmp_path / "images")
+    (tmp_path / "link").symlink_to(images)
+    for run, train in [
+        (open_run(images / "run"), images),
+        (open_run(images), tmp_path / "link"),
+        (open_run(tmp_path / "run", store=images / "deep/store"), images),
+    ]:
+        with pytest.raises(SourceError, match="choose a folder outside"):
+            run.extract(train, None, recipe())
+    with pytest.raises(SourceError, match="outside"):
+        open_run(images / "run").extract(crops, images, recipe())
+    assert {file.name for file in images.iterdir()} == {file.name for file in crops.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["images.parquet", "metrics.json", "failures.csv"])
+def test_files_of_no_run_are_not_overwritten(crops, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(SourceError, match=f"{name} is of no run and would be overwritten"):
+        open_run(tmp_path).extract(crops)
+    assert [file.name for file in tmp_path.iterdir()] == [name]
