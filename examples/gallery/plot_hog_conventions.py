@@ -14,7 +14,8 @@ from visualwords.features import hog, hog_image
 photograph = astronaut()[:192, 128:320]
 conventions = "dalal", "skimage", "opencv", "uoctti", "cs231n"
 
-figure, axes = plt.subplots(1, 6, figsize=(11, 2.3))
+figure, axes = plt.subplots(2, 3, figsize=(7, 5))
+axes = axes.ravel()
 axes[0].imshow(photograph)
 axes[0].set_title("192 x 192 pixels")
 for ax, convention in zip(axes[1:], conventions, strict=True):
