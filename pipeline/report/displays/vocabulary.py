@@ -15,7 +15,7 @@ from .base import axes_or_new, without_ticks
 __all__ = ["VocabularyDisplay"]
 
 SIDE = 20  # pixels of a patch in the display
-MOST_PATCHES = 64  # of a word, whose mean is shown
+MOST_PATCHES = 32  # of a word, whose mean is shown
 CONTRAST, FLAT = 55.0, 0.15  # grey levels; and the deviation of a mean that counts as flat
 
 Pixels = npt.NDArray[np.uint8]
