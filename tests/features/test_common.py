@@ -189,9 +189,9 @@ LAYOUTS = {
 def test_memory_layout_does_not_count_and_nothing_is_written(feature, layout, dtype):
     images = IMAGES[:6] if dtype == np.uint8 else (IMAGES[:6] / 255).astype(dtype)
     given = LAYOUTS[layout](images)
-    before = pickle.dumps(given)
     if layout == "read-only":
         given.setflags(write=False)
+    before = pickle.dumps(given)
     rows = feature.transform(given)
     assert_array_equal(rows, feature.transform(images.copy()))
     assert_array_equal([feature.describe(image) for image in given], rows)
