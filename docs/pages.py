@@ -12,8 +12,8 @@ and ``<!-- file: NAME -->`` for a block that is written to a file. The lines of 
 ``<!-- setup ... -->`` are Python that the reader does not need to see. A page with the comment
 ``<!-- needs: run -->`` finds a run in ``run/``.
 
-Seconds and numbers with four decimals differ between machines, so any others will do; lines about
-the start and about compiling are left out.
+Seconds and numbers with four decimals differ between machines, and keys of features between
+versions, so any others will do; lines about the start and about compiling are left out.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ PIECE = re.compile(
 )
 LONG = "visualwords run", "visualwords extract"
 SHELL = {"cat", "cp", "head", "ls", "mkdir", "mv", "python", "rm", "sort", "wc"}
-NUMBERS = re.compile(r"\d+\.\d+ s$|\d\.\d{4}", re.M)
+NUMBERS = re.compile(r"\d+\.\d+ s$|\d\.\d{4}|[0-9a-f]{32}", re.M)
 OF_THE_MACHINE = re.compile(r"^(start|compile|  of which compiling) .*\n", re.M)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
