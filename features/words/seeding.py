@@ -1,9 +1,10 @@
-"""First words for k-means: greedy k-means++ on a sample, then quick passes over larger samples."""
+"""First words for k-means: chosen from a sample, then moved by quick passes over larger samples."""
 
 import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import kernel
+from visualwords.features.checks import check_choice
 from visualwords.features.image import FloatArray
 from visualwords.threads import Map, row_blocks
 
@@ -11,31 +12,42 @@ from .blocks import DescriptorBlocks
 from .distances import DoubleArray, check_finite
 from .kmeans import add_rows, assign, means
 
-__all__ = ["draw_rows", "first_words", "kmeans_plusplus"]
+__all__ = ["INITS", "draw_rows", "first_words", "kmeans_plusplus"]
 
 IndexArray = npt.NDArray[np.int64]
+INITS = ("k-means++", "partition")
 ROWS_TO_CHOOSE_FROM = 7  # Rows a word of the sample that k-means++ chooses from,
 LEAST_ROWS = 7168  # but at least so many.
-STAGES = ((64, 5), (128, 3), (256, 3))  # Rows a word of a sample, and passes over it.
+# Rows a word of a sample, and passes over it.
+STAGES = {"k-means++": ((64, 5), (128, 3), (256, 3)), "partition": ((256, 10),)}
+MOST_ROWS = 256
+ROWS_OF_A_MEAN = 64
 MOMENTUM = 0.9
 STRIP = 64  # Rows that stay, with their distances to two trials, in the first caches.
 STRIPS_PER_TASK = 128
 
 
 def first_words(
-    data: DescriptorBlocks, n_words: int, generator: np.random.Generator, map_: Map
+    data: DescriptorBlocks, n_words: int, init: str, generator: np.random.Generator, map_: Map
 ) -> FloatArray:
     """Return words that are close to a local optimum of k-means.
 
-    Greedy k-means++ chooses the words from a sample of 7 descriptors a word, at least 7168
-    (:func:`draw_rows`, :func:`kmeans_plusplus`). Then 5 passes over 64 descriptors a word, 3 passes
-    over 128 and 3 passes over 256 move them. These samples are uniform, and a larger one contains
-    the smaller ones (Bradley & Fayyad, Refining initial points for k-means clustering, 1998).
+    "k-means++": greedy k-means++ chooses the words from a sample of 7 descriptors a word, at least
+    7168 (:func:`draw_rows`, :func:`kmeans_plusplus`). Then 5 passes over 64 descriptors a word, 3
+    passes over 128 and 3 passes over 256 move the words. These samples are uniform, and a larger
+    one contains the smaller ones (Bradley & Fayyad, Refining initial points for k-means clustering,
+    1998).
+
+    "partition": descriptors are dealt out at random, at most 64 to a word, and every word is the
+    mean of its own (Hamerly & Elkan, Alternatives to the k-means algorithm that find better
+    clusterings, 2002). Then 10 passes over 256 descriptors a word move the words. None of them
+    begins at an outlier, which would stay a word of its own.
 
     Parameters
     ----------
     data : DescriptorBlocks of at least n_words descriptors
     n_words : int
+    init : {"k-means++", "partition"}
     generator : numpy.random.Generator
     map_ : callable
         From :func:`visualwords.threads.worker_threads`.
@@ -44,18 +56,43 @@ def first_words(
     -------
     ndarray of shape (n_words, d), float32
     """
-    rows, weights = draw_rows(data, max(LEAST_ROWS, ROWS_TO_CHOOSE_FROM * n_words), generator)
-    candidates = data.take(rows)
-    check_finite(-1 if np.isfinite(candidates).all() else 0)
-    words = kmeans_plusplus(candidates, weights, n_words, generator, map_)
-    order = generator.permutation(data.n_rows)[: STAGES[-1][0] * n_words]
+    check_choice("init", init, INITS)
+    if init == "k-means++":
+        words = _spread_rows(data, n_words, generator, map_)
+    else:
+        words = _means_of_shares(data, n_words, generator)
+    order = generator.permutation(data.n_rows)[: MOST_ROWS * n_words]
     last: FloatArray | None = None
-    for rows_a_word, n_passes in STAGES:
+    for rows_a_word, n_passes in STAGES[init]:
         sample = data
         if rows_a_word * n_words < data.n_rows:
             sample = DescriptorBlocks(data.take(np.sort(order[: rows_a_word * n_words])))
         words, last = _accelerated(sample, words, last, n_passes, map_)
     return words if last is None else last
+
+
+def _spread_rows(
+    data: DescriptorBlocks, n_words: int, generator: np.random.Generator, map_: Map
+) -> FloatArray:
+    """Return descriptors that are far from each other, chosen by k-means++."""
+    rows, weights = draw_rows(data, max(LEAST_ROWS, ROWS_TO_CHOOSE_FROM * n_words), generator)
+    candidates = data.take(rows)
+    check_finite(-1 if np.isfinite(candidates).all() else 0)
+    return kmeans_plusplus(candidates, weights, n_words, generator, map_)
+
+
+def _means_of_shares(
+    data: DescriptorBlocks, n_words: int, generator: np.random.Generator
+) -> FloatArray:
+    """Return the means of equal shares of a random sample."""
+    share = min(ROWS_OF_A_MEAN, data.n_rows // n_words)
+    drawn = generator.permutation(data.n_rows)[: share * n_words]
+    order = np.argsort(drawn)
+    rows = data.take(drawn[order])
+    check_finite(-1 if np.isfinite(rows).all() else 0)
+    sums = np.zeros((n_words, data.n_columns))
+    add_rows(rows, (order // share).astype(np.int32), sums, np.zeros(n_words, np.int64))
+    return (sums / share).astype(np.float32)
 
 
 def draw_rows(

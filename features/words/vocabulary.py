@@ -42,9 +42,8 @@ class VisualVocabulary(
     word counts (:mod:`visualwords.features.words.search`). A word without descriptors moves to the
     descriptor that is farthest from its own word.
 
-    The first words come from greedy k-means++ on a sample and a few quick passes over samples of at
-    most 256 descriptors a word (:mod:`visualwords.features.words.seeding`). ``max_iter=0`` returns
-    them. Samples are held in memory; all other reading is block by block.
+    ``max_iter=0`` returns the first words (:mod:`visualwords.features.words.seeding`). Samples for
+    them are held in memory; all other reading is block by block.
 
     The words depend only on the descriptors, on their order and on ``random_state``. They have the
     same bits for any ``n_jobs`` and for any cut of the descriptors into blocks.
@@ -53,6 +52,8 @@ class VisualVocabulary(
     ----------
     n_words : int
         At least 1 and at most the number of descriptors.
+    init : {"k-means++", "partition"}
+        How k-means begins: "partition" makes no words of outliers, "k-means++" finds clusters.
     n_init : int
         How often :meth:`fit` runs, each time from other first words. The run of least ``inertia_``
         is kept; of equals the first.
@@ -98,6 +99,7 @@ class VisualVocabulary(
         self,
         n_words: int = 1000,
         *,
+        init: str = "k-means++",
         n_init: int = 1,
         random_state: int | np.random.RandomState | None = 0,
         max_iter: int = 100,
@@ -106,6 +108,7 @@ class VisualVocabulary(
         verbose: bool = False,
     ) -> None:
         self.n_words = n_words
+        self.init = init
         self.n_init = n_init
         self.random_state = random_state
         self.max_iter = max_iter
@@ -142,7 +145,7 @@ class VisualVocabulary(
         best: Clusters | None = None
         with worker_threads(self.n_jobs) as map_:
             for _ in range(int(self.n_init)):
-                words = first_words(data, int(self.n_words), generator, map_)
+                words = first_words(data, int(self.n_words), self.init, generator, map_)
                 found = lloyd(data, words, int(self.max_iter), self.tol, map_, self._report)
                 if best is None or found.history[-1] < best.history[-1]:
                     best = found
@@ -187,9 +190,8 @@ class VisualVocabulary(
         """Move the words by one batch: mini-batch k-means (Sculley, 2010).
 
         Every descriptor of the batch goes to its nearest word. Then every word becomes the mean of
-        all descriptors that it has received so far. If there are no words yet, the first batch also
-        gives the first words (``fit`` with ``max_iter=0`` and ``n_init=1`` chooses the same), so it
-        needs at least ``n_words`` descriptors. ``n_init``, ``max_iter`` and ``tol`` have no effect.
+        all descriptors that it has received so far. The first batch also gives the first words, so
+        it needs at least ``n_words`` descriptors. ``n_init``, ``max_iter`` and ``tol`` do nothing.
 
         Parameters
         ----------
@@ -215,7 +217,11 @@ class VisualVocabulary(
         distances = np.empty(data.n_rows, np.float64)
         generator = np.random.default_rng(check_seed("random_state", self.random_state))
         with worker_threads(self.n_jobs) as map_:
-            words = first_words(data, int(self.n_words), generator, map_) if first else self.words_
+            words = (
+                first_words(data, int(self.n_words), self.init, generator, map_)
+                if first
+                else self.words_
+            )
             sums, counts = assign(data, words, map_, labels, distances)
         before = np.zeros_like(counts) if first else self.counts_
         sums += before[:, np.newaxis] * words.astype(np.float64)
@@ -309,21 +315,15 @@ class VisualVocabulary(
         """Call ``function(number of the block's first row, block, rows)`` for all rows."""
         with worker_threads(self.n_jobs) as map_:
             for start, block in data:
-                for _ in map_(
-                    partial(function, start, block), row_blocks(len(block), ROWS_PER_TASK)
-                ):
+                rows = row_blocks(len(block), ROWS_PER_TASK)
+                for _ in map_(partial(function, start, block), rows):
                     pass
 
     def _descriptors(self, X: Descriptors, reset: bool) -> DescriptorBlocks:
         """Return the descriptors as blocks after a check of their shape."""
         if not is_sequence_of_blocks(X):
             X = validate_data(
-                self,
-                X,
-                reset=reset,
-                dtype="numeric",
-                ensure_all_finite=False,
-                ensure_min_samples=0,
+                self, X, reset=reset, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0
             )
             return DescriptorBlocks(X)
         data = DescriptorBlocks(X)

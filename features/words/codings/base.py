@@ -1,7 +1,7 @@
 """``Coding``: what the codings have in common."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -84,6 +84,9 @@ class Coding(ABC):
     word. So only the patches themselves are compared with the words.
     """
 
+    # How k-means begins.
+    init: ClassVar[str] = "k-means++"
+
     @abstractmethod
     def __init__(self, vocabulary: Vocabulary, options: CodingOptions) -> None: ...
 
@@ -96,7 +99,9 @@ class Coding(ABC):
         n_jobs: int | None,
     ) -> Vocabulary:
         """Learn the vocabulary that this coding needs."""
-        words = VisualVocabulary(n_words, random_state=random_state, n_jobs=n_jobs).fit(sample)
+        words = VisualVocabulary(
+            n_words, init=cls.init, random_state=random_state, n_jobs=n_jobs
+        ).fit(sample)
         del words.labels_  # They are as long as the sample, which is not kept.
         return words
 

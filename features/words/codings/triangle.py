@@ -31,7 +31,12 @@ class Triangle(Coding):
     If mirror images count, the inner product of x and c is the sum e + o of the products of their
     even and their odd components; that of x and the mirror image of c is e - o. So twice as many
     words cost no more multiplications.
+
+    K-means begins with a random partition. K-means++ would make words of single outliers: they
+    raise the mean distance, so that most words get a vote from every patch.
     """
+
+    init = "partition"
 
     def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None:
         words = vocabulary.words_

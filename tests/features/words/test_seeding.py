@@ -24,6 +24,34 @@ def test_clusters_far_apart_are_found():
     assert len(set(zip(labels, truth, strict=True))) == 25
 
 
+def test_a_partition_makes_no_words_of_outliers():
+    X = normal(4000, 8)
+    X[:12] *= 100
+    alone = {
+        init: np.count_nonzero(VisualVocabulary(40, init=init).fit(X).counts_ == 1)
+        for init in ("k-means++", "partition")
+    }
+    assert alone["k-means++"] > 8
+    assert alone["partition"] < alone["k-means++"] / 2
+
+
+def test_a_partition_of_one_share_begins_at_the_mean():
+    X = normal(64, 5)
+    words = VisualVocabulary(1, init="partition", max_iter=0).fit(X).words_
+    np.testing.assert_allclose(words[0], X.mean(axis=0), atol=1e-6)
+
+
+def test_a_partition_ends_near_the_objective_of_the_peer():
+    X = load_digits().data
+    peer = KMeans(50, n_init=1, random_state=0).fit(X).inertia_
+    assert VisualVocabulary(50, init="partition").fit(X).inertia_ < 1.05 * peer
+
+
+def test_another_beginning_is_refused_by_name():
+    with pytest.raises(ValueError, match="init must be"):
+        VisualVocabulary(2, init="random").fit(normal(9, 2))
+
+
 def test_kmeans_plusplus_keeps_the_trial_that_leaves_the_least_distance():
     # From 0, the rows 100, 101 and 102 are drawn with nearly equal chance. 101 is the best second
     # word; three trials miss it with a chance of 1/3 cubed or less.
