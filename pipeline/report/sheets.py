@@ -65,15 +65,6 @@ def picture_sheet(material: Material, row: int, pixels: Pixels) -> dict[str, Any
     y, predicted = int(test.y[row]), int(material.predicted[row])
     rivals = np.argsort(-material.probabilities[row], kind="stable")
     shown = list(dict.fromkeys([*rivals[:CLASSES_A_SHEET].tolist(), y]))
-    scores = [
-        {
-            "name": material.classes[k],
-            "parts": parts[:, k].tolist(),
-            "score": float(parts[:, k].sum()),
-            "probability": float(material.probabilities[row, k]),
-        }
-        for k in shown
-    ]
     # The picture speaks for what was predicted, against the true class or the next one.
     against = y if y != predicted else int(next(k for k in rivals if k != predicted))
     images = material.extraction.images.slice(int(test.images[row]), 1)
@@ -85,7 +76,7 @@ def picture_sheet(material: Material, row: int, pixels: Pixels) -> dict[str, Any
         "is_right": y == predicted,
         "picture": data_url(webp(fitted_into(pixels, SIDE), 80), "image/webp"),
         "features": [*material.features, USUAL],
-        "scores": scores,
+        "scores": [_class_score(material, row, parts[:, k], k) for k in shown],
         "hog": None,
         "hues": [],
         "evidence": None,
@@ -110,6 +101,18 @@ def picture_sheet(material: Material, row: int, pixels: Pixels) -> dict[str, Any
             sheet["words_add"] = float(display.evidence.sum())
             sheet["n_patches"] = len(display.evidence)
     return sheet
+
+
+def _class_score(
+    material: Material, row: int, parts: npt.NDArray[np.float64], k: int
+) -> dict[str, Any]:
+    """Return what the sheet of a test image says of class ``k``, whose score has these parts."""
+    return {
+        "name": material.classes[k],
+        "parts": parts.tolist(),
+        "score": float(parts.sum()),
+        "probability": float(material.probabilities[row, k]),
+    }
 
 
 def _weights(model: Any, k: int, columns: slice) -> npt.NDArray[np.float64]:

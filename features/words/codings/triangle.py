@@ -33,7 +33,7 @@ class Triangle(Coding):
     words cost no more multiplications.
 
     K-means begins with a random partition. K-means++ would make words of single outliers: they
-    raise the mean distance, so that most words get a vote from every patch.
+    raise the mean distance and with it the votes for all other words, which then tell less apart.
     """
 
     init = "partition"
