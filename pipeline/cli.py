@@ -1,5 +1,6 @@
 """The command line, ``visualwords``: one command for each stage, and ``run`` for all of them."""
 
+import gc
 import json
 import os
 import sys
@@ -45,6 +46,10 @@ from .interruption import Interrupted
 __all__ = ["main"]
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # of the click that typer brings
+
+# Objects made between two searches for garbage. A job of 300,000 images makes millions that live to
+# its end: a search at Python's 700 finds nothing each time, and takes a tenth of a cached run.
+GARBAGE_THRESHOLD = 100_000
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -284,6 +289,7 @@ def main(arguments: list[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be UTF-8
         sys.stdout.reconfigure(errors="surrogateescape")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    gc.set_threshold(GARBAGE_THRESHOLD)
     given = sys.argv[1:] if arguments is None else arguments
     try:
         with warnings.catch_warnings(), signals():
