@@ -3,6 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 COMMA := ,
+# Where the environment forbids Python to keep what it compiled, each process would compile all of
+# every dependency that it imports: 3 s for each command that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test docs lint types bench matrix release clean
 
