@@ -62,7 +62,9 @@ release:
 	.venv-release/bin/python -m pip check
 	cd / && $(abspath .venv-release)/bin/visualwords --version
 
-# Python compiles a module when it is first imported. pip would compile all of every dependency.
+# uv installs in a quarter of pip's time. It does not read pip's settings, of a mirror for instance:
+# where it fails, pip installs. Python compiles a module when it is first imported; pip would compile
+# all of every dependency.
 # An environment without a file "installed*" is half made, one of another Python is of no use: both
 # are made anew.
 CHECK := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -72,7 +74,8 @@ define install
 		echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12"; \
 		exit 1; }
 	ls $(@D)/installed* >/dev/null 2>&1 && $(@D)/bin/python $(CHECK) || $(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/python -m pip install --quiet --no-compile --editable "$(1)"
+	$(@D)/bin/python -m pip install --quiet uv && $(@D)/bin/python -m uv pip install --quiet --editable "$(1)" \
+		|| $(@D)/bin/python -m pip install --quiet --no-compile --editable "$(1)"
 	touch $@
 endef
 

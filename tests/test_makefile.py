@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # Stands for Python: `-c` checks the version, `-m venv` makes a folder with itself as bin/python,
-# and `-m pip install` does what $PIP says. Each call is written down.
+# `-m uv` does what $UV says and `-m pip install` what $PIP says. Each call is written down.
 FAKE = """#!/bin/sh
 echo "$VERSION $*" >> "$CALLS"
 case "$*" in
@@ -18,7 +18,8 @@ case "$*" in
     *venv*) for folder; do :; done
         case "$*" in *--clear*) rm -rf "$folder" ;; esac
         mkdir -p "$folder/bin" && cp "$0" "$folder/bin/python" ;;
-    *pip*) $PIP ;;
+    "-m uv "*) $UV ;;
+    "-m pip "*) $PIP ;;
 esac
 """
 
@@ -32,10 +33,10 @@ def make(tmp_path):
     (tmp_path / "python").write_text(FAKE)
     (tmp_path / "python").chmod(0o755)
 
-    def run(version="3.11", pip="true"):
+    def run(version="3.11", uv="true", pip="true"):
         calls = tmp_path / "calls"
         calls.write_text("")
-        variables = {"VERSION": version, "PIP": pip, "CALLS": str(calls)}
+        variables = {"VERSION": version, "UV": uv, "PIP": pip, "CALLS": str(calls)}
         done = subprocess.run(
             ["make", ".venv/installed", "PYTHON=./python"],
             cwd=tmp_path,
@@ -58,13 +59,21 @@ def test_an_old_python_is_refused_before_an_environment_is_made(make, tmp_path):
 
 
 def test_an_environment_is_made_anew_after_an_installation_that_failed(make, tmp_path):
-    done, _ = make(pip="false")
+    done, _ = make(uv="false", pip="false")
     assert done.returncode != 0
     left_over = tmp_path / ".venv" / "left_over"
     left_over.touch()
     done, made = make()
     assert (done.returncode, made) == (0, 1), done.stderr
     assert not left_over.exists()
+
+
+def test_pip_installs_where_uv_cannot(make, tmp_path):
+    done, _ = make(uv="false")
+    assert done.returncode == 0, done.stderr
+    *_, by_uv, by_pip = (tmp_path / "calls").read_text().splitlines()
+    assert by_uv == "3.11 -m uv pip install --quiet --editable ."
+    assert by_pip == "3.11 -m pip install --quiet --no-compile --editable ."
 
 
 def test_an_environment_that_is_whole_is_kept(make, tmp_path):
