@@ -94,6 +94,10 @@ class Extraction:
         self.refs: dict[str, FeatureRef] = {}
         self.work = work or Work(computed=dict.fromkeys(self.features, 0))
 
+    def __repr__(self) -> str:
+        of_each = "".join(f", {name} {rows.n_columns}" for name, rows in self._rows.items())
+        return f"Extraction({len(self.images)} images, {self.is_ok.sum()} ok{of_each})"
+
     def _repr_html_(self) -> str:
         widths = {name: rows.n_columns for name, rows in self._rows.items()}
         return extraction_html(len(self.images), int(self.is_ok.sum()), widths)
@@ -152,6 +156,14 @@ class Extraction:
         """Close the shards that are mapped, when their rows are held elsewhere."""
         for rows in self._rows.values():
             rows.let_go()
+
+    def paths(self, split: str | None = None) -> npt.NDArray[np.object_]:
+        """Return the paths of the images that are ok, in the order of the rows of a matrix.
+
+        Paths are as in ``images``, which has the failed images as well.
+        """
+        paths = self.images["path"].take(self.chosen(split))
+        return np.array(paths.to_pylist(), dtype=object)
 
     def labels(self, split: str | None = None) -> npt.NDArray[np.str_]:
         """Return the labels of the images that are ok, in the order of the rows of a matrix."""

@@ -124,7 +124,7 @@ class Run(RunView):
         record["images"] = seal_of(IMAGES, extraction.images)
         why = self._changes(record, extraction)
         if why == "":
-            self.metrics = self.metrics or self._metrics_before() or {}
+            self.metrics = self._metrics_before() or self.metrics
             is_same = self.record() == json.loads(json.dumps(record))
             if is_same and self._files.are_sealed(self.metrics, FAILURES, DUPLICATES):
                 self.metrics["images"]["decoded"] = extraction.work.decoded

@@ -39,7 +39,7 @@ class RunView:
     Attributes
     ----------
     metrics : dict
-        What ``metrics.json`` holds.
+        What ``metrics.json`` holds; empty before the first stage.
     """
 
     def __init__(
@@ -73,6 +73,8 @@ class RunView:
         """
         run = cls(folder, options=options, own=own)
         run.record()
+        with suppress(ValueError):  # a stage that needs them says what is wrong with them
+            run.metrics = run._files.metrics()
         return run
 
     def _repr_html_(self) -> str:
@@ -99,6 +101,10 @@ class RunView:
     ) -> RowMatrix | ColumnStack:
         """Return the rows of the images that are ok; see :meth:`.Extraction.matrix`."""
         return self._open_extraction().matrix(features, split=split)
+
+    def paths(self, split: str | None = None) -> npt.NDArray[np.object_]:
+        """Return the paths of the images that are ok, in the order of the rows of a matrix."""
+        return self._open_extraction().paths(split)
 
     def labels(self, split: str | None = None) -> npt.NDArray[np.str_]:
         """Return the labels of the images that are ok, in the order of the rows of a matrix."""
@@ -161,7 +167,7 @@ class RunView:
     def _continue(self) -> None:
         """Take over what earlier commands found, when this one is not part of a whole run."""
         self.metrics = (
-            self.metrics or self._metrics_before() or image_metrics(self._open_extraction())
+            self._metrics_before() or self.metrics or image_metrics(self._open_extraction())
         )
 
     def _metrics_before(self) -> dict[str, Any] | None:

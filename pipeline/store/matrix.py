@@ -44,7 +44,7 @@ class Places:
 
 
 class RowMatrix:
-    """A matrix of rows in a store: array-like, read by slices, never whole unless asked for.
+    """A matrix of rows in a store: array-like, never read whole unless asked for.
 
     Parameters
     ----------
@@ -76,12 +76,12 @@ class RowMatrix:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> FloatArray:
-        """Return rows ``start`` to ``stop``."""
-        start, stop, step = rows.indices(len(self))
-        if step != 1:
-            raise IndexError(f"rows are read by contiguous slices, got step {step}")
-        return self._gather(self._places[start : max(start, stop)])
+    def __getitem__(self, rows: slice | npt.ArrayLike) -> FloatArray:
+        """Return the rows of a slice, of numbers or of a mask; the row of a single number."""
+        if isinstance(rows, slice):
+            return self._gather(self._places[rows])
+        wanted = np.asarray(rows)
+        return self._gather(self._places[wanted]) if wanted.ndim else self[wanted[None]][0]
 
     def take(self, rows: npt.NDArray[np.intp]) -> "RowMatrix":
         """Return the matrix of some rows, by their numbers; nothing is read."""

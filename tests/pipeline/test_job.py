@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from visualwords.features import HOG, BagOfVisualWords, HueHistogram
 from visualwords.pipeline.extract import TooManyFailuresError
@@ -52,7 +52,7 @@ def test_rows_are_those_of_the_features_themselves(crops, extracted):
     pixels = [Reader().decode(read_bytes(crops / path)) for path in paths]
     assert len(paths) == 36
     for name, feature in zip(("hue", "hog"), CHEAP, strict=True):
-        expected = feature.set_params(**({"image_size": (32, 32)} if name == "hog" else {}))
+        expected = clone(feature).set_params(**({"image_size": (32, 32)} if name == "hog" else {}))
         np.testing.assert_array_equal(result.matrix(name)[:], expected.transform(pixels))
     in_order = sorted(range(36), key=lambda i: result.images["digest"][i].as_py())
     words = BagOfVisualWords(n_words=8).fit([pixels[i] for i in in_order])
@@ -242,10 +242,11 @@ def test_what_could_not_be_read_is_tried_again_and_what_is_damaged_is_not(images
     (images / "brick" / "02.jpg").rename(tmp_path / "away")
     (images / "brick" / "02.jpg").symlink_to(tmp_path / "nowhere")
     first = extract(images, store, CHEAP)
-    assert first.images.filter(pc.equal(first.images["status"], "failed"))["kind"].to_pylist() == [
-        "damaged",
-        "unreadable",
-    ]
+    is_failed = pc.equal(first.images["status"], "failed")
+    assert first.images.filter(is_failed)["kind"].to_pylist() == ["damaged", "unreadable"]
+    assert first.paths().tolist() == first.images.filter(pc.invert(is_failed))["path"].to_pylist()
+    assert len(first.paths()) == len(first.labels()) == len(first.matrix()) == 34
+    assert repr(first) == "Extraction(36 images, 34 ok, hue 10, hog 36)"
     (images / "brick" / "02.jpg").unlink()
     (tmp_path / "away").rename(images / "brick" / "02.jpg")
     assert extract(images, store, CHEAP).work.decoded == 1

@@ -44,8 +44,11 @@ def test_what_python_sees_of_a_run(original):
     X, y = run.matrix(["hue", "hog"], split="train"), run.labels("train")
     assert X.shape == (36, 3 + 36)
     assert sorted(set(y)) == ["brick", "coffee", "rocket"]
+    assert [path.split("/")[0] for path in run.paths("train")] == y.tolist()
     assert run.matrix("words", split="test").shape == (15, 3)
     assert run.images.num_rows == 51
+    written = json.loads((original / "metrics.json").read_text())
+    assert run.metrics["classifiers"] == written["classifiers"]
 
 
 def test_a_notebook_shows_the_scores_of_a_run(original):

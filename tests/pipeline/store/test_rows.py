@@ -64,6 +64,29 @@ def test_any_images_are_found_in_any_order(data):
     store.remove("")
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        slice(None, None, 3),
+        slice(9, 2),
+        [5, 0, -1, 5],
+        np.arange(10) % 4 == 1,
+        np.zeros(0, int),
+        np.zeros(10, bool),
+        4,
+        np.int64(-2),
+    ],
+    ids=str,
+)
+def test_a_matrix_is_indexed_like_an_array(tmp_path, wanted):
+    store, numbers = open_folder(tmp_path), [9, 3, 4, 5, 8, 0, 7, 1, 2, 6]
+    write(store, numbers[:4])
+    write(store, numbers[4:])
+    features = FeatureRows(store, "hog", KEY)
+    matrix = features.matrix(features.find(images(numbers)))
+    np.testing.assert_array_equal(matrix[wanted], rows_of(numbers)[wanted])
+
+
 def test_rows_in_order_are_a_view_of_the_file(tmp_path):
     store = open_folder(tmp_path)
     write(store, range(100))
