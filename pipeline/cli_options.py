@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from .cli_screen import console
-from .failures import KINDS
+from .failures import EVERY_KIND
 from .progress import Progress
 
 IMAGES = (
@@ -51,7 +51,6 @@ PartOption = Annotated[
     str | None,
     typer.Option("--part", metavar="I/N", help="The I-th of N parts; they meet in the store."),
 ]
-EVERY_KIND = "all"
 
 
 @dataclass
@@ -126,23 +125,21 @@ class WorkOptions:
         if self.jobs == 0:
             message = "expected a number of workers, or -1 for all cores"
             raise typer.BadParameter(message, param_hint="--jobs")
-        for kind in self.retry_failed or []:
-            if kind not in (*KINDS, EVERY_KIND):
-                raise typer.BadParameter(
-                    f"no kind of failure {kind!r}; there are {EVERY_KIND}, {', '.join(KINDS)}",
-                    param_hint="--retry-failed",
-                )
-        return Options(
-            n_jobs=self.jobs,
-            progress=Progress(None if self.json_ else console, self.log),
-            retry=self.retry_failed or (),
-            max_failures=self.max_failures,
-            time_limit=self.time_limit,
-            relearn=self.relearn,
-            engine=self.engine,
-            scheduler=self.scheduler,
-            part=part,
-        )
+        try:
+            return Options(
+                n_jobs=self.jobs,
+                progress=Progress(None if self.json_ else console, self.log),
+                retry_failed=self.retry_failed or (),
+                max_failures=self.max_failures,
+                time_limit=self.time_limit,
+                relearn=self.relearn,
+                engine=self.engine,
+                scheduler=self.scheduler,
+                part=part,
+            )
+        except ValueError as error:
+            message = str(error).removeprefix("retry_failed: ")
+            raise typer.BadParameter(message, param_hint="--retry-failed") from error
 
 
 @dataclass

@@ -29,14 +29,16 @@ def report_images(metrics: Any, folder: Path) -> None:
             soft_wrap=True,
         )
     where = f"; see {folder / 'duplicates.csv'}" if (folder / "duplicates.csv").exists() else ""
-    if images["duplicates"]:
+    if copies := images["duplicates"]:
         console.print(
-            f"note       {images['duplicates']} of the images are there more than once{where}",
+            f"note       {'1 image is a copy' if copies == 1 else f'{copies} images are copies'} "
+            f"of an earlier one{where}",
             soft_wrap=True,
         )
-    if images["near_duplicates"]:
+    if alike := images["near_duplicates"]:
         console.print(
-            f"note       {images['near_duplicates']} of the images look nearly like another{where}",
+            f"note       {'1 image looks' if alike == 1 else f'{alike} images look'} nearly like "
+            f"another one{where}",
             soft_wrap=True,
         )
     if shared := images["in_train_and_test"]:

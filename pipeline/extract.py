@@ -11,6 +11,7 @@ from .dispatch import compute_shards
 from .duplicates import HASH
 from .engine import Workers, engine_of
 from .extraction import Extraction, Work
+from .failures import EVERY_KIND, REFUSED, refused_by
 from .features import FeatureRef
 from .ledger import digests_of, ledger
 from .progress import Progress
@@ -97,7 +98,8 @@ def plan(
         again = np.zeros(len(lacks), bool)
         lacking = np.flatnonzero(lacks)
         for k, failure in rows.failures(digests[lacking]).items():
-            if failure.kind in retry or "all" in retry:
+            told = refused_by(name) if failure.kind == REFUSED else failure.kind
+            if not {EVERY_KIND, failure.kind, told}.isdisjoint(retry):
                 again[lacking[k]] = True
             else:
                 lacks[lacking[k]] = False

@@ -4,6 +4,7 @@ __all__ = [
     "CHANGED",
     "CRASHED",
     "DAMAGED",
+    "EVERY_KIND",
     "KINDS",
     "NEEDS_LIBRARY",
     "NOT_AN_IMAGE",
@@ -13,6 +14,8 @@ __all__ = [
     "TOO_LARGE",
     "UNREADABLE",
     "UNSUPPORTED",
+    "is_kind",
+    "refused_by",
 ]
 
 # Properties of the image: the same bytes fail again.
@@ -35,3 +38,26 @@ KINDS = (
     *(NOT_AN_IMAGE, DAMAGED, UNSUPPORTED, TOO_LARGE, REFUSED),
     *(UNREADABLE, CHANGED, NEEDS_LIBRARY, TIMEOUT, CRASHED),
 )
+EVERY_KIND = "all"  # what a user says for all of them
+
+
+def refused_by(feature: str) -> str:
+    """Return the kind of a failure as tables tell it, where a feature refuses an image.
+
+    Examples
+    --------
+    >>> refused_by("hog")
+    'refused by hog'
+    """
+    return f"{REFUSED} by {feature}"
+
+
+def is_kind(text: str) -> bool:
+    """Tell whether a text names a kind of failure, or all of them.
+
+    Examples
+    --------
+    >>> [is_kind(text) for text in ("damaged", "all", "refused", "refused by hog", "damagd")]
+    [True, True, True, True, False]
+    """
+    return text in (*KINDS, EVERY_KIND) or text.startswith(refused_by(""))

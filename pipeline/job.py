@@ -14,6 +14,7 @@ from .duplicates import HASH, make_hash
 from .engine import Workers
 from .extract import Plan, compute, plan
 from .extraction import Extraction
+from .failures import EVERY_KIND, KINDS, is_kind
 from .features import keep_features, reader_name
 from .learn import learn
 from .ledger import failures
@@ -44,8 +45,8 @@ class Options:
     n_jobs : int or None
         As in joblib; -1 is all cores.
     progress : Progress
-    retry : sequence of str
-        Kinds of failure to try again; "all" is all kinds.
+    retry_failed : sequence of str
+        Kinds of failure to try again, such as ["damaged"]; ["all"] is all kinds.
     max_failures : float or None
         The job ends when more images fail: below 1 a share of all images, else a number.
     time_limit : float or None
@@ -67,7 +68,7 @@ class Options:
 
     n_jobs: int | None = -1
     progress: Progress = field(default_factory=Progress)
-    retry: Sequence[str] = ()
+    retry_failed: Sequence[str] = ()
     max_failures: float | None = None
     time_limit: float | None = None
     relearn: bool = False
@@ -76,6 +77,15 @@ class Options:
     scheduler: str | None = None
     part: tuple[int, int] | None = None
     is_learned: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.retry_failed, str):
+            kinds = self.retry_failed
+            raise TypeError(f"retry_failed: expected a list, such as [{kinds!r}], got {kinds!r}")
+        for kind in self.retry_failed:
+            if not is_kind(kind):
+                known = ", ".join((EVERY_KIND, *KINDS))
+                raise ValueError(f"retry_failed: no kind of failure {kind!r}; there are {known}")
 
     @property
     def workers(self) -> Workers:
@@ -119,7 +129,7 @@ def plan_source(
         )
     images = part_of(images, options.part)
     with options.progress.stage("plan", images.num_rows) as stage:
-        todo = plan(source, images, refs, folder, options.retry)
+        todo = plan(source, images, refs, folder, options.retry_failed)
         stage.advance(images.num_rows)
         stage.summary = f"{todo.n_missing} images lack rows"
     return todo, decoded
@@ -268,7 +278,7 @@ def extract(
         As in joblib; -1 is all cores. ``joblib.parallel_config`` chooses the backend.
     progress : Progress, optional
     retry_failed : sequence of str
-        Kinds of failure to try again; "all" is all kinds.
+        Kinds of failure to try again, such as ["damaged"]; ["all"] is all kinds.
     max_failures : float, optional
         The job ends when more images fail: below 1 a share of all images, else a number.
     time_limit : float, optional

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .failures import CRASHED, REFUSED
+from .failures import CRASHED, REFUSED, refused_by
 from .store.matrix import Places
 from .store.rows import FeatureRows
 from .store.shards import DIGEST_BYTES, Digests, RowFailure
@@ -86,7 +86,7 @@ def _why(
         if failure is None:
             continue
         is_refused = failure.kind == REFUSED
-        kinds.append(f"{REFUSED} by {name}" if is_refused else failure.kind)
+        kinds.append(refused_by(name) if is_refused else failure.kind)
         reason = f"{name}: {failure.reason}" if is_refused else failure.reason
         reasons += [reason] if reason not in reasons else []
         attempts = max(attempts, failure.attempts)

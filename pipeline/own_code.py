@@ -78,12 +78,19 @@ def as_parts(
 
 def named(estimators: Sequence[BaseEstimator]) -> dict[str, BaseEstimator]:
     """Return features or classifiers by their usual names, or else those of their classes."""
+    if isinstance(estimators, BaseEstimator):
+        raise TypeError(f"expected a list of estimators, got one of them: [{estimators}] is a list")
     found: dict[str, BaseEstimator] = {}
     for estimator in estimators:
         if isinstance(estimator, str):
             raise TypeError(
                 f"expected an estimator such as HOG(), got the text {estimator!r}; a recipe takes "
                 "names: vw.Recipe().with_features(['hue', 'hog'])"
+            )
+        if not hasattr(estimator, "get_params"):
+            raise TypeError(
+                f"expected an estimator such as HOG(), got {estimator!r}; derive its class from "
+                "BaseEstimator of scikit-learn"
             )
         kind = type(estimator)
         name = kind.__name__

@@ -173,6 +173,7 @@ def find_class(kind: str, group: str, name: str = "") -> Any:
         if not inspect.isclass(found) or not issubclass(found, BaseEstimator):
             names = [n for n in package.__all__ if is_part(getattr(package, n), group)]
             message = f"no {group[:-1]} of the kind {kind!r}{nearest(str(kind), names)}"
+            message += "; a class of your own is named module:Class"
             raise RecipeError(message, *where)
         return found
     module, _, class_name = kind.partition(":")
@@ -187,7 +188,8 @@ def find_class(kind: str, group: str, name: str = "") -> Any:
         raise RecipeError(message, *where) from error
     method = METHODS[group]
     if not hasattr(found, method) or not hasattr(found, "get_params"):
-        message = f"{kind}: expected a scikit-learn estimator with {method} and get_params"
+        message = f"{kind}: expected a class with {method} that is derived from BaseEstimator"
+        message += " of scikit-learn, which has get_params"
         raise RecipeError(message, *where)
     return found
 

@@ -121,7 +121,7 @@ def _plan_feature(
     if ref is None:
         lacks, n_cached = is_sound, 0
     else:
-        todo = plan(source, images, {name: ref}, store, options.retry)
+        todo = plan(source, images, {name: ref}, store, options.retry_failed)
         lacks, n_cached = todo.missing[name], int(todo.places[name].found.sum())
         why = _why_missing(store, name, description, todo.features[name], int(lacks.sum()))
     n_failed = len(digests) - int(lacks.sum()) - n_cached

@@ -187,7 +187,7 @@ class Progress:
         """Print how long the process took to start; most of it is loading libraries."""
         seconds = time.time() - psutil.Process().create_time()
         self.seconds["start"] = seconds
-        self._print("start", "until the first stage", seconds)
+        self._print("start", "program and libraries loaded", seconds)
 
     def note(self, name: str, summary: str) -> None:
         """Print the line of a stage that had nothing to do."""

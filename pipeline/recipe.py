@@ -28,7 +28,7 @@ from .parts import (
 )
 from .reader import Reader
 
-__all__ = ["Recipe", "own_code_refused", "recipe_of", "settled"]
+__all__ = ["Recipe", "check_recipe", "own_code_refused", "recipe_of", "settled"]
 
 HOG_SIDES = (16, 64)
 DEFAULT_FEATURES = {
@@ -194,6 +194,16 @@ def recipe_of(record: Mapping[str, Any]) -> Recipe:
         parts = values[group].items()
         values[group] = {name: Part(part["kind"], part["parameters"]) for name, part in parts}
     return Recipe(**values)
+
+
+def check_recipe(recipe: Recipe) -> Recipe:
+    """Return a recipe; refuse the name of its file and anything else that is none."""
+    if not isinstance(recipe, Recipe):
+        raise TypeError(
+            f"expected a Recipe, got {recipe!r}; read_recipe({str(recipe)!r}) of "
+            "visualwords.pipeline.recipe_file reads a file"
+        )
+    return recipe
 
 
 def own_code_refused(recipe: Recipe, file: Path, own: Collection[type]) -> Recipe:

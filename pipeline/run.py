@@ -35,7 +35,7 @@ from .parts import Part
 from .persist import is_ours
 from .predict import Prediction, find_images, predict_images
 from .reader import Reader
-from .recipe import Recipe, own_code_refused, recipe_of
+from .recipe import Recipe, check_recipe, own_code_refused, recipe_of
 from .recipe_file import recipe_text
 from .remarks import changes, image_metrics, work_metrics
 from .run_folder import (
@@ -89,7 +89,7 @@ class Run(RunView):
         self, train: Any, test: Any = None, recipe: Recipe | None = None, **columns: str
     ) -> Extraction:
         """Compute the rows of all images; see :meth:`run`."""
-        recipe = self._asked = recipe or Recipe()
+        recipe = self._asked = Recipe() if recipe is None else check_recipe(recipe)
         self._models.own |= recipe.own_classes
         source, assign = labelled_source(train, test, recipe, columns)
         store = self.store
@@ -157,7 +157,7 @@ class Run(RunView):
             Names other classifiers than those of the run.
         """
         record = self.record()
-        recipe = recipe or self._asked
+        recipe = self._asked if recipe is None else check_recipe(recipe)
         if recipe is None:
             own = self._models.own
             recipe = own_code_refused(recipe_of(record), self.folder / RUN, own)

@@ -195,7 +195,10 @@ def test_a_feature_of_the_user_takes_part_and_its_refusals_are_named(tmp_path):
     assert result.images["reason"][1].as_py() == "bright: expected square images"
     np.testing.assert_array_equal(result.matrix("bright")[:], [[0, 0], [40, 0]])
     assert len(result.matrix("hue")) == 2
-    assert extract(pictures, tmp_path, {"bright": Brightness(2.0)}).work.decoded == 0
+    bright = {"bright": Brightness(2.0)}
+    assert extract(pictures, tmp_path, bright).work.decoded == 0
+    for kind, decoded in (("refused by bright", 2), ("refused", 2), ("refused by hue", 0)):
+        assert extract(pictures, tmp_path, bright, retry_failed=[kind]).work.decoded == decoded
     assert extract(pictures, tmp_path, {"bright": Brightness(1.0)}).work.decoded == 4
     assert len(extract(pictures, tmp_path, {"hue": HueHistogram()}).matrix("hue")) == 4
 
@@ -255,6 +258,10 @@ def test_what_could_not_be_read_is_tried_again_and_what_is_damaged_is_not(images
     failed = retried.images.filter(pc.equal(retried.images["status"], "failed"))
     assert failed["attempts"].to_pylist() == [2]
     assert extract(images, store, CHEAP, retry_failed=["time-out"]).work.decoded == 0
+    with pytest.raises(ValueError, match=r"retry_failed: no kind of failure 'damagd'; .*damaged"):
+        extract(images, store, CHEAP, retry_failed=["damagd"])
+    with pytest.raises(TypeError, match=r"expected a list, such as \['damaged'\]"):
+        extract(images, store, CHEAP, retry_failed="damaged")
     file.write_bytes(data)
     assert extract(images, store, CHEAP).is_ok.all()
 

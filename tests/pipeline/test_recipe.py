@@ -6,8 +6,10 @@ import pytest
 
 from visualwords.classifiers import SoftmaxCV
 from visualwords.features import HOG, BagOfVisualWords, HueHistogram
+from visualwords.pipeline.job import extract
 from visualwords.pipeline.parts import Part, RecipeError
 from visualwords.pipeline.recipe import Recipe
+from visualwords.pipeline.run import Run
 
 
 def sizes(*shapes):
@@ -45,6 +47,25 @@ def test_a_setting_changes_one_value():
     assert features["words"].random_state == 7
     assert recipe.make_classifiers()["LinearSVM"].alpha == 0.5
     assert Recipe().make_features(sizes((32, 32)))["hue"].n_bins == HueHistogram().n_bins
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (HueHistogram(), r"got one of them: \[HueHistogram\(\)\] is a list"),
+        ([len], r"got <built-in function len>; derive its class from BaseEstimator"),
+    ],
+)
+def test_what_is_no_list_of_estimators_is_refused(features, message):
+    with pytest.raises(TypeError, match=message):
+        Recipe(features=features)
+    with pytest.raises(TypeError, match=message):
+        extract(np.zeros((1, 32, 32), np.uint8), "memory://refused", features)
+
+
+def test_the_name_of_a_file_is_no_recipe(tmp_path):
+    with pytest.raises(TypeError, match=r"expected a Recipe, got 'a\.toml'; read_recipe\('a"):
+        Run(tmp_path / "run").run(tmp_path, recipe="a.toml")
 
 
 def test_features_are_chosen_by_name_and_in_order():

@@ -85,9 +85,9 @@ def test_a_run_names_leaks_duplicates_and_silent_features(crops, test_crops, tmp
     assert call(*command) == 0
     output = capsys.readouterr().out
     assert "note       hue says nothing" in output
-    assert "2 of the images are there more than once" in output
+    assert "note       2 images are copies of an earlier one; see" in output
     assert "1 image is both in the training and in the test set" in output
-    assert "1 of the images look nearly like another" in output
+    assert "note       1 image looks nearly like another one; see" in output
     assert "1 test image looks nearly like a training image" in output
     names = ("split", "path", "same_as_split", "same_as", "kind")
     with (tmp_path / "run" / "duplicates.csv").open() as text:
