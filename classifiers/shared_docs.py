@@ -16,7 +16,7 @@ standardize : bool, "parts" or "whiten"
     are scaled further, so that each part has the same total variance. Then the penalty does not
     favour 1,000 visual words over 10 hues because they are more. Any other X is one part. With
     "whiten", the standardised columns become uncorrelated too, by all rows, and the penalty acts on
-    the weights of these columns (:mod:`.whitening`). That serves thousands of strongly correlated
+    the weights of these columns (docs/recognition.md). That serves thousands of strongly correlated
     columns, such as triangle codes, where rows are several times as many. It keeps a copy of X.
 """,
     "fit_intercept": """\

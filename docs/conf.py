@@ -96,14 +96,25 @@ def leave_out(app: Any, what: str, name: str, member: Any, skip: bool, options: 
 def escape_names(
     app: Any, what: str, name: str, member: Any, options: Any, lines: list[str]
 ) -> None:
-    """Keep ``coef_`` and ``|w|`` from being read as links of reStructuredText."""
+    """Write for reStructuredText what docstrings write for people.
+
+    ``coef_`` and ``|w|`` are no links, the initial of "D. Lowe" begins no list, and the name of a
+    page, such as ``docs/words.md``, is a link to it.
+    """
+    literal: int | None = None  # the indent of the text above a literal block
     for number, line in enumerate(lines):
-        if not line.lstrip().startswith((">>>", "...")):
+        indent = len(line) - len(line.lstrip())
+        if literal is not None and line.strip() and indent <= literal:
+            literal = None
+        if literal is None and not line.lstrip().startswith((">>>", "...")):
+            line = re.sub(r"`{0,2}docs/([\w/-]+)\.md`{0,2}", r":doc:`/\1`", line)
+            line = re.sub(r"^(\s*(?:\.\. \[[\w-]+\] )?)(?=[A-Z]\. )", r"\1\\", line)
             parts = re.split(r"(``.*?``|`.*?`)", line)
             parts[::2] = [
                 re.sub(r"(?<=\w)_(?![\w{\\*])|\|", r"\\\g<0>", part) for part in parts[::2]
             ]
             lines[number] = "".join(parts)
+            literal = indent if line.rstrip().endswith("::") else None
 
 
 def setup(app: Any) -> None:

@@ -108,6 +108,28 @@ def test_the_reference_has_every_public_name():
     assert public - listed == set()
 
 
+def test_docstrings_are_rewritten_for_the_site():
+    from conf import escape_names
+
+    lines = [
+        "D. Lowe has ``coef_``, coef_ and |w|; see docs/words.md or ``docs/do/s3.md``.",
+        ".. [R1-2] E. Rosten",
+        "1. a list::",
+        "",
+        "    coef_",
+        "X is a matrix.",
+    ]
+    escape_names(None, "", "", None, None, lines)
+    assert lines == [
+        r"\D. Lowe has ``coef_``, coef\_ and \|w\|; see :doc:`/words` or :doc:`/do/s3`.",
+        r".. [R1-2] \E. Rosten",
+        "1. a list::",
+        "",
+        "    coef_",
+        "X is a matrix.",
+    ]
+
+
 def test_the_reference_has_every_command():
     sys.path.insert(0, str(DOCS / "_extensions"))
     from command_reference import commands

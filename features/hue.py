@@ -82,8 +82,8 @@ def hue_histogram(
 
     Hue is the angle around the hexagon of colours [1]_: red at 0 degrees, yellow 60, green 120,
     cyan 180, blue 240, magenta 300. Bin b of n holds the hues from b 360/n degrees up to, not
-    including, (b + 1) 360/n. A pixel whose three channels are equal has no hue, and a grey image
-    has no such pixel.
+    including, (b + 1) 360/n. A pixel whose three channels are equal has no hue, so a grey image has
+    no hue at all.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def plan(
     test_size: TestSize = None,
     part: PartOption = None,
 ) -> None:
-    """Say what extract would compute, or run with --out, and why. Nothing is decoded or learned."""
+    """Say what extract, or with --out run, would compute, and why. Nothing is decoded."""
     from .planning import plan_job
     from .run import Run
 

@@ -53,7 +53,7 @@ class Extraction:
     Parameters
     ----------
     images : pyarrow.Table
-        As :func:`.ledger.ledger` returns them.
+        A row for each image: what it is, and what became of it.
     rows : mapping of str to FeatureRows
     places : mapping of str to Places, optional
         Where the rows of the images lie, where that is known.
@@ -65,7 +65,7 @@ class Extraction:
     ----------
     features : list of str
     images : pyarrow.Table
-        A row for each image: what it is, and what became of it. For each feature there are
+        The same table; docs/reference/store.md has its columns. For each feature there are
         ``<feature>_shard`` and ``<feature>_row``, the file in the store and the row in it.
     refs : dict of str to FeatureRef
         The features in the store.
@@ -175,7 +175,10 @@ class Extraction:
         return np.array(labels.to_pylist(), dtype=str)
 
     def duplicates(self) -> pa.Table:
-        """Return the images that are there twice; see :func:`.duplicates.duplicates`."""
+        """Return the images that are there twice: the table of ``duplicates.csv``.
+
+        docs/commands.md has its columns.
+        """
         if self._duplicates is None:
             self._duplicates = duplicates(self.images, self.hashes, n_jobs=-1)
         return self._duplicates

@@ -45,6 +45,7 @@ class Options:
     n_jobs : int or None
         As in joblib; -1 is all cores.
     progress : Progress
+        What shows the stages of the job; by default a notebook shows them, and nothing else.
     retry_failed : sequence of str
         Kinds of failure to try again, such as ["damaged"]; ["all"] is all kinds.
     max_failures : float or None
@@ -277,6 +278,7 @@ def extract(
     n_jobs : int or None
         As in joblib; -1 is all cores. ``joblib.parallel_config`` chooses the backend.
     progress : Progress, optional
+        What shows the stages of the job; by default a notebook shows them, and nothing else.
     retry_failed : sequence of str
         Kinds of failure to try again, such as ["damaged"]; ["all"] is all kinds.
     max_failures : float, optional

@@ -33,11 +33,13 @@ class Prediction:
     Attributes
     ----------
     image : str
+        Its path, URL or number.
     labels : tuple of str
-        The best first.
+        The best first; empty for an image that cannot be used.
     probabilities : tuple of float
         Of these; empty where the classifier gives none.
     failure : str or None
+        Why there are no classes.
     """
 
     image: str

@@ -57,7 +57,25 @@ __all__ = ["Prediction", "Run"]
 
 
 class Run(RunView):
-    """A run's folder and the stages that fill it; see :class:`.RunView` for its parameters."""
+    """A run's folder and the stages that fill it.
+
+    Parameters
+    ----------
+    folder : Path or str
+    store : Path or str, optional
+        Path or URL of the feature store, when several runs share it; ``folder/store`` otherwise.
+    options : Options, optional
+        How a job works: the number of workers, what is tried again, and so on.
+    own : iterable of type
+        Classes of your own that the files of the run may hold; classes of a recipe that is given
+        here need not be named.
+
+    Attributes
+    ----------
+    metrics : dict
+        What ``metrics.json`` holds, such as ``metrics["classifiers"]["Softmax"]["test_accuracy"]``;
+        empty before the first stage.
+    """
 
     # Stages
 
@@ -74,7 +92,7 @@ class Run(RunView):
             Test images. Without them the manifest's column split, or ``recipe.test_size`` decides.
         recipe : Recipe, optional
         **columns : str
-            Names of the columns of a manifest; see :func:`.open_source`.
+            ``path_column``, ``label_column`` and ``split_column`` name the columns of a manifest.
 
         Returns
         -------
@@ -206,6 +224,7 @@ class Run(RunView):
         test : str, Path or Source, optional
             Other labelled images; their scores are added to ``metrics["other_tests"]``.
         **columns : str
+            As in :meth:`run`.
         """
         trained = self._models.record()
         models = self._load_models(trained)

@@ -24,23 +24,7 @@ __all__ = ["RunView"]
 
 
 class RunView:
-    """A run's folder and what it holds.
-
-    Parameters
-    ----------
-    folder : Path or str
-    store : Path or str, optional
-        Path or URL of the feature store, when several runs share it; ``folder/store`` otherwise.
-    options : Options, optional
-    own : iterable of type
-        Classes of your own that the files of the run may hold; classes of a recipe that is given
-        here need not be named.
-
-    Attributes
-    ----------
-    metrics : dict
-        What ``metrics.json`` holds; empty before the first stage.
-    """
+    """A run's folder and what it holds; :class:`.Run` has the parameters and attributes."""
 
     def __init__(
         self,

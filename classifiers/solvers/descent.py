@@ -66,15 +66,8 @@ class MinibatchSolver(Solver):
 
     Parameters
     ----------
-    learning_rate : float > 0
-    schedule : {"constant", "inverse", "cosine"}
-        Rate over time: constant, divided by 1 plus the number of epochs so far, or a quarter of a
-        cosine that ends at 0 after ``max_iter`` epochs.
-    batch_size : int
-    max_iter : int
-        Epochs.
-    random_state : int
-        Seed of the order of the rows.
+    learning_rate, schedule, batch_size, max_iter, random_state
+        As in :class:`SGD`.
     """
 
     minibatches = True
@@ -153,10 +146,21 @@ class SGD(MinibatchSolver):
 
     Parameters
     ----------
+    learning_rate : float > 0
+        Length of a step by the gradient's.
     momentum : float in [0, 1)
+        Share of the last velocity that is kept.
     nesterov : bool
-    learning_rate, schedule, batch_size, max_iter, random_state
-        As in :class:`MinibatchSolver`.
+        Take the gradient where the velocity leads.
+    schedule : {"constant", "inverse", "cosine"}
+        Rate over time: constant, divided by 1 plus the number of epochs so far, or a quarter of a
+        cosine that ends at 0 after ``max_iter`` epochs.
+    batch_size : int
+        Rows of a step.
+    max_iter : int
+        Epochs: passes over all rows.
+    random_state : int
+        Seed of the order of the rows.
 
     References
     ----------
@@ -215,8 +219,9 @@ class Adam(MinibatchSolver):
     beta1, beta2 : float in [0, 1)
         Decay of the running mean and of the running mean square.
     epsilon : float > 0
+        Added to the root of the mean square, by which a step is divided.
     learning_rate, schedule, batch_size, max_iter, random_state
-        As in :class:`MinibatchSolver`.
+        As in :class:`SGD`.
 
     References
     ----------

@@ -36,7 +36,7 @@ class CommandDirective(SphinxDirective):
         command = commands()[name]
         parameters = [parameter for parameter in command.params if parameter.name != "help"]
         arguments = [value_of(p) for p in parameters if p.param_type_name == "argument"]
-        lines = [command.help, "", "```text", usage(name, arguments), "```", ""]
+        lines = [escaped(command.help), "", "```text", usage(name, arguments), "```", ""]
         for parameter in parameters:
             lines += [term(parameter), f": {description(parameter)}", ""]
         return self.parse_text_to_nodes("\n".join(lines))
@@ -61,10 +61,14 @@ def value_of(parameter: typer.core.TyperOption) -> str:
     return parameter.metavar or parameter.name.strip("_").upper()
 
 
+def escaped(text: str) -> str:
+    """Return text as Markdown that shows it as it is; options are code, so ``--`` is no dash."""
+    return re.sub(r"--[\w-]+", r"`\g<0>`", re.sub(r"[\[\]<>*_]", r"\\\g<0>", text))
+
+
 def description(parameter: typer.core.TyperOption) -> str:
     """Return the help of a parameter with its default, where it has one that says something."""
-    text = " ".join((parameter.help or "The value.").split())
-    text = re.sub(r"[\[\]<>*_]", r"\\\g<0>", text)
+    text = escaped(" ".join((parameter.help or "The value.").split()))
     given = parameter.default
     if getattr(parameter, "is_flag", False) or callable(given):
         return text

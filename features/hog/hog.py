@@ -44,7 +44,7 @@ def hog(
     cells_per_block : (int, int)
         Rows and columns of cells in a block. Not for "uoctti" and "cs231n".
     convention : {"dalal", "skimage", "opencv", "uoctti", "cs231n"}
-        Whose definition; see Notes.
+        Whose definition of HOG; docs/learn/hog.md compares them.
     block_stride : (int, int) or None
         Rows and columns in pixels from one block to the next. None: one cell.
     block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}

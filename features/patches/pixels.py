@@ -22,10 +22,10 @@ IndexArray = npt.NDArray[np.int64]
 
 
 class PixelPatches(Patches):
-    """Colour patches on a dense grid, each described by its pixels of normalised contrast [1]_.
+    """Colour patches on a dense grid, each described by its pixels of normalised contrast.
 
     A descriptor has the red, green and blue values of patch_size x patch_size pixels, row by row,
-    less their mean and divided by sqrt(variance + contrast). Images are RGB, such as
+    less their mean and divided by sqrt(variance + contrast) [1]_. Images are RGB, such as
     :func:`visualwords.load_image` reads them, not OpenCV's BGR. The variance of n values has the
     divisor n - 1. Values are those of 8 bits, 0 to 255; those of float images are multiplied by
     255. The three values of a grey pixel are equal.

@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 class BagOfVisualWords(ImageFeature):
-    """Histogram of the visual words of an image's patches [1]_.
+    """Histogram of the visual words of an image's patches.
 
     Every patch is described by numbers and votes for the nearest of ``n_words`` words: k-means
     centres of descriptors of the training images.
@@ -54,7 +54,7 @@ class BagOfVisualWords(ImageFeature):
         ``patches.n_jobs`` has no effect. Descriptors that were computed before make no use of
         ``patches``; to fit on them and transform images, give the patches that computed them.
     coding : {"hard", "localized", "triangle", "vlad", "fisher"}
-        How a patch becomes numbers; :mod:`.codings` has the sources. "hard": one vote for the
+        How a patch becomes numbers; docs/words.md has the sources. "hard": one vote for the
         nearest word. "localized": a vote shared by the ``n_neighbors`` nearest words in proportion
         to exp(-beta d^2), d being the distance. "triangle": votes of max(0, m - d) for every word,
         m being the mean of the patch's distances to all words; it takes several times longer.
