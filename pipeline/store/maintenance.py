@@ -161,11 +161,15 @@ def export_feature(store: Folder, feature: str, file: Path) -> int:
         The number of rows.
     """
     found = [rows for rows in feature_rows(store) if feature in (rows.name, rows.folder)]
-    if len(found) != 1:
-        names = [rows.folder for rows in found] or [rows.folder for rows in feature_rows(store)]
+    if not found:
+        names = sorted({rows.name for rows in feature_rows(store)})
+        known = ", ".join(names) or "none"
+        raise ValueError(f"{store.url}: no feature is named {feature!r}; there are {known}")
+    if len(found) > 1:
         raise ValueError(
-            f"{store.url}: {len(found)} features are named {feature!r}; there are "
-            f"{', '.join(names) or 'none'}"
+            f"{store.url}: {len(found)} features are named {feature!r}; give the whole name of "
+            f"one, {' or '.join(rows.folder for rows in found)}: `visualwords why {store.url} "
+            f"{feature}` says how they differ"
         )
     rows = found[0]
     digests, places = rows.everything()

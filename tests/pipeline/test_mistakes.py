@@ -41,6 +41,11 @@ TRANSCRIPT = [
     ("predict extracted photo.jpg", 1, "no such file; `visualwords train` makes it"),
     ("predict extracted photo.jpg --out x.xlsx", 1, "expected a name that ends in .csv or .parq"),
     ("store ls nowhere", 1, "nowhere: no such store, or an empty one; `visualwords extract` fills"),
+    (
+        "store export extracted/store hug --to a.csv",
+        1,
+        "no feature is named 'hug'; there are hue, ",
+    ),
     ("store gc extracted/store", 2, "give --max-size or --older-than"),
     ("store gc extracted/store --max-size big", 2, "'big': expected a number and a unit of k, m"),
     ("why extracted/store hug", 1, "no feature 'hug'; there are hue"),

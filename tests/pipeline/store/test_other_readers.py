@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from visualwords.features import HueHistogram
-from visualwords.pipeline.job import Options, extract_to_store
+from visualwords.pipeline.job import Options, extract, extract_to_store
 from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.store.files import open_folder
 from visualwords.pipeline.store.maintenance import export_feature
@@ -93,3 +93,18 @@ def test_an_exported_feature_is_read_by_everybody(store, expected, tmp_path, rea
     images = pd.read_parquet(store / "images.parquet")
     order = [digests.index(digest.hex()) for digest in images[images.status == "ok"].digest]
     assert_array_equal(np.asarray(rows, np.float32)[order], expected[1])
+
+
+def test_two_versions_of_a_feature_are_exported_by_their_whole_names(tmp_path):
+    pictures = np.zeros((2, 8, 8, 3), np.uint8)
+    for n_bins in (3, 4):
+        extract(pictures, tmp_path, [HueHistogram(n_bins=n_bins)])
+    store, file = open_folder(str(tmp_path)), tmp_path / "hue.npz"
+    with pytest.raises(ValueError, match=r"2 features .* 'hue'; give the whole name of one, hue-"):
+        export_feature(store, "hue", file)
+    widths = set()
+    for folder in tmp_path.glob("hue-*"):
+        export_feature(store, folder.name, file)
+        with np.load(file) as arrays:
+            widths.add(arrays["rows"].shape[1])
+    assert widths == {3, 4}
