@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .class_scores import class_scores, has_scores
 from .engine import Crash, in_workers
 from .reader import Reader
 from .sources import ArraySource, FolderSource, NamedFiles, Source, open_source
@@ -153,10 +154,8 @@ def _predict_batch(
 ) -> list[Prediction]:
     has_probabilities = hasattr(model, "predict_proba")
     if len(rows):
-        scores = model.predict_proba(rows) if has_probabilities else model.decision_function(rows)
-        if scores.ndim == 1:  # of two classes, the second one's
-            scores = np.column_stack([-scores, scores])
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+        scores = model.predict_proba(rows) if has_probabilities else class_scores(model, rows)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : top if has_scores(model) else 1]
     predictions, row = [], 0
     for i, image in enumerate(batch.images):
         if i in failures:

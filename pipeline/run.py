@@ -21,8 +21,9 @@ that is of other matrices or models than the rest. One job at a time writes to a
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -313,6 +314,10 @@ class Run(RunView):
             raise ValueError(f"{self.folder}: a job replaces the models just now; predict again")
         found = find_images(images)
         yield from predict_images(found, reader, features, model, top, self.options.n_jobs)
+
+    def _write_page(self, write: Callable[..., None], file: Path | str) -> Path:
+        self._load_models(self._models.record())
+        return super()._write_page(write, file)
 
     def _finish(self) -> None:
         before = self.metrics.get("seconds", {})

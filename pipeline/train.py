@@ -126,13 +126,20 @@ def _fitted(
     name: str, classifier: BaseEstimator, X: ColumnStack, labels: npt.NDArray[np.str_]
 ) -> Any:
     """Fit a classifier; an exception of the user's own code is told by its name and line."""
+    fitted = clone(classifier)
     try:
-        return clone(classifier).fit(X, labels)
+        fitted.fit(X, labels)
     except Exception as error:
         if is_ours(classifier):
             raise
         message = f"{name}: {what_failed(error, classifier)}, in fit on {len(labels)} rows"
         raise OwnCodeError(f"{message}; mend {type(classifier).__name__}") from error
+    if not hasattr(fitted, "classes_"):
+        raise OwnCodeError(
+            f"{name}: fit of {type(classifier).__name__} sets no classes_; classifiers of "
+            "scikit-learn keep the labels there, such as self.classes_ = np.unique(y)"
+        )
+    return fitted
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from ...classifiers import ColumnStack, LinearSVM, Softmax
+from ..class_scores import class_scores
 from ..extraction import Extraction
 from ..job import TEST, TRAIN
 from ..store.matrix import RowMatrix
@@ -141,7 +142,7 @@ class Material:
         model = self.model(self.main)
         if hasattr(model, "predict_proba"):
             return np.asarray(model.predict_proba(self.test.X), np.float64)
-        scores = full_scores(model, self.test.X)
+        scores = class_scores(model, self.test.X)
         shares = np.exp(scores - scores.max(axis=1, keepdims=True))
         return shares / shares.sum(axis=1, keepdims=True)
 
@@ -154,12 +155,6 @@ class Material:
     def widths(self) -> list[int]:
         """Numbers of each feature."""
         return self.test.X.widths
-
-
-def full_scores(model: Any, X: Any) -> FloatArray:
-    """Return a score for each class, where ``decision_function`` gives one for two classes."""
-    scores = np.asarray(model.decision_function(X), np.float64)
-    return np.column_stack([-scores / 2, scores / 2]) if scores.ndim == 1 else scores
 
 
 def plain_classifier(model: Any) -> Any:

@@ -6,8 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.linear_model import RidgeClassifier
+from sklearn.tree import DecisionTreeClassifier
 
 from visualwords import load_image
 from visualwords.features import HueHistogram
@@ -166,6 +167,52 @@ def test_instances_take_part_in_a_run(crops, test_crops, tmp_path, monkeypatch):
     )
     again = Run(tmp_path, options=Options(n_jobs=1)).run(crops, test_crops, recipe)
     assert again["images"]["decoded"] == 0
+
+
+class Centroids(ClassifierMixin, BaseEstimator):
+    """What the documentation asks of a classifier, and no more: no scores."""
+
+    def fit(self, X, y):
+        X = np.asarray(X)
+        self.classes_ = np.unique(y)
+        self.means_ = np.stack([X[y == label].mean(axis=0) for label in self.classes_])
+
+    def predict(self, X):
+        distances = ((np.asarray(X)[:, None] - self.means_) ** 2).sum(axis=2)
+        return self.classes_[distances.argmin(axis=1)]
+
+
+class Forgetful(Centroids):
+    def fit(self, X, y):
+        super().fit(X, y)
+        del self.classes_
+
+
+def test_a_classifier_without_scores_predicts_and_is_reported(crops, test_crops, tmp_path):
+    recipe = Recipe(features=[HueHistogram()], classifiers={"mine": Centroids()})
+    Run(tmp_path, options=Options(n_jobs=1)).run(crops, test_crops, recipe)
+    run = Run.open(tmp_path, Options(n_jobs=1), own=[Centroids])
+    expected = classes_of(tmp_path, "mine")
+    found = list(run.predict([str(test_crops / path) for path in expected], top=3))
+    assert [prediction.labels for prediction in found] == [(name,) for name in expected.values()]
+    assert {prediction.probabilities for prediction in found} == {()}
+    assert "Confusion" in run.report().read_text()
+
+
+def test_a_classifier_that_no_file_can_hold_is_trained_again_for_a_report(
+    crops, test_crops, tmp_path
+):
+    tree = DecisionTreeClassifier(random_state=0)
+    recipe = Recipe(features=[HueHistogram()], classifiers={"tree": tree})
+    Run(tmp_path, options=Options(n_jobs=1)).run(crops, test_crops, recipe)
+    run = Run.open(tmp_path, Options(n_jobs=1), own=[DecisionTreeClassifier])
+    assert "Confusion" in run.report().read_text()
+
+
+def test_a_classifier_that_keeps_no_classes_is_refused(crops, test_crops, tmp_path):
+    recipe = Recipe(features=[HueHistogram()], classifiers={"mine": Forgetful()})
+    with pytest.raises(ValueError, match=r"mine: fit of Forgetful sets no classes_; .*np\.unique"):
+        Run(tmp_path, options=Options(n_jobs=1)).run(crops, test_crops, recipe)
 
 
 FAULTY = """

@@ -1,0 +1,33 @@
+"""Scores of the classes by any classifier, also by one of the user's own that has none."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["class_scores", "has_scores"]
+
+
+def has_scores(model: Any) -> bool:
+    """Tell whether a classifier says more than the class of a row."""
+    return hasattr(model, "predict_proba") or hasattr(model, "decision_function")
+
+
+def class_scores(model: Any, X: Any) -> npt.NDArray[np.float64]:
+    """Return a score for each class, of which the predicted class has the highest.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted. Without ``decision_function``, the class that it predicts has 1 and others have 0.
+    X : array-like of shape (n, columns)
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+        Of two classes, the second one's score less the first one's is the decision function.
+    """
+    if not hasattr(model, "decision_function"):
+        return (np.asarray(model.predict(X))[:, None] == model.classes_).astype(np.float64)
+    scores = np.asarray(model.decision_function(X), np.float64)
+    return np.column_stack([-scores / 2, scores / 2]) if scores.ndim == 1 else scores
