@@ -69,6 +69,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"visualwords {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(HERE / "_extensions" / "scorer.js")
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
