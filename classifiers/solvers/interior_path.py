@@ -7,23 +7,19 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from visualwords.classifiers.objective import Objective, Weights
-from visualwords.classifiers.scaling import Scaling, StandardisedRows
-from visualwords.classifiers.sources import Source
 from visualwords.threads import row_blocks
 
-from .dual_problem import centring, gradient_by_columns
-from .margins import Margins, shares
+from .interior_rows import BLOCK_ROWS, Rows
+from .margins import Margins
 
 __all__ = ["Path", "make_paths"]
 
-# Rows whose products are added to the Hessian at a time.
-BLOCK_ROWS = 1024
 # Classes that are problems of their own are solved in groups with so many slopes, and with so many
 # numbers of products of columns at a time, so that arrays stay in a core's cache.
-GROUP_SLOPES, PRODUCTS = 1 << 17, 1 << 17
+GROUP_SLOPES, PRODUCTS = 1 << 16, 1 << 17
 # Part of the way to the nearest bound that a step goes.
 MOST_OF_THE_WAY = 0.995
 # A shorter step is rounding, not progress.
@@ -45,27 +41,15 @@ class _Step:
     """Changes of the variables in one step."""
 
     V: Weights
-    S: Array
+    m: Array
     a: Array
     t: Array
     xi: Array
 
 
-@dataclass
-class Rows:
-    """Standardised rows, or their coordinates in a basis, as all groups of classes read them."""
-
-    objective: Objective
-    scaling: Scaling
-    basis: Array | None
-
-
 def make_paths(objective: Objective) -> list["Path"]:
     """Return the path of all classes, or one for each group of classes that are not coupled."""
-    n, n_classes = objective.n_samples, objective.n_classes
-    scaling = objective.scaling or centring(objective, shares(objective))
-    basis, X = _short(StandardisedRows(objective.X, scaling))
-    rows = Rows(objective.replaced(X=X, scaling=None, offset=None), scaling, basis)
+    n, n_classes, rows = objective.n_samples, objective.n_classes, Rows(objective)
     size = n_classes if objective.loss.coupled else max(1, GROUP_SLOPES // n)
     return [Path(objective, rows, group) for group in row_blocks(n_classes, size)]
 
@@ -77,27 +61,28 @@ class Path:
     ----------
     V : ndarray of shape (n_classes, n_columns + 1)
         Weights for standardised columns or a basis.
-    S, a, t, xi : ndarray of shape (n, n_classes)
-        Scores, slopes and multipliers; see :class:`InteriorPoint`.
+    m, a, t, xi : ndarray of shape (n, n_classes)
+        Margins, slopes and multipliers; see :class:`InteriorPoint`.
     value, gap : float
         The objective of these classes, and an upper bound on its distance to the minimum.
     """
 
     def __init__(self, objective: Objective, rows: Rows, classes: slice) -> None:
-        self.objective, self.margins = objective, Margins(objective, classes)
-        self.rows, self.scaling, self.basis = rows.objective, rows.scaling, rows.basis
-        n_classes, width = classes.stop - classes.start, self.rows.shape[1]
-        self.V, self.S = np.zeros((n_classes, width)), np.zeros((objective.n_samples, n_classes))
+        self.objective, self.margins, self.rows = objective, Margins(objective, classes), rows
+        shape = classes.stop - classes.start, objective.n_samples
+        # The numbers of a class lie side by side, so that sums over examples or classes are fast.
+        self.V, scores = np.zeros((shape[0], rows.width)), np.zeros(shape).T
         if objective.offset is not None:
-            self.S += objective.offset[:, classes]
-        m = self.margins.of(self.S)
+            scores += objective.offset[:, classes]
+        self.m = m = self.margins.of(scores)
         # All variables begin above 0, because ``above`` exceeds all margins.
-        above = np.repeat(1 + np.maximum(m.max(axis=1, keepdims=True), 0), m.shape[1], axis=1)
+        above = np.zeros_like(m)
+        above += 1 + np.maximum(m.max(axis=1, keepdims=True), 0)
         self.xi = above
         if self.margins.shared:
-            self.a = np.full(m.shape, self.margins.largest_sum / m.shape[1])
+            self.a = np.full_like(m, self.margins.largest_sum / m.shape[1])
         elif self.margins.bounded:
-            self.a = np.full(m.shape, self.margins.largest / 2)
+            self.a = np.full_like(m, self.margins.largest / 2)
         else:
             self.a, self.xi = above / self.margins.curvature, np.zeros_like(above)
         self.t = self.xi + self.margins.curvature * self.a - m
@@ -106,19 +91,20 @@ class Path:
     def weights(self) -> Weights:
         """Compute the weights for the columns of the objective."""
         W = self.V
-        if self.basis is not None:
-            W = np.column_stack([W[:, :-1] @ self.basis.T, W[:, -1]])
-        return W if self.objective.scaling is not None else self.scaling.raw(W)
+        if self.rows.basis is not None:
+            W = np.column_stack([W[:, :-1] @ self.rows.basis.T, W[:, -1]])
+        return W if self.objective.scaling is not None else self.rows.scaling.raw(W)
 
     def point(self) -> Array:
         """Give the derivatives of the mean loss by the scores at the slopes."""
-        return self.margins.by_scores(np.where(self.margins.there, self.a, 0.0))
+        return self.margins.by_scores(self.a)
 
     def measure(self) -> None:
         """Compute the objective and an upper bound on its distance to the minimum."""
-        mean = self._sum(self.margins.losses(self.S))
-        dual = self.a * self.margins.of(self.S) - self.margins.curvature / 2 * self.a**2
-        slack = mean - self._sum(np.where(self.margins.there, dual, 0.0).sum(axis=1))
+        dual = self.m - self.margins.curvature / 2 * self.a
+        dual *= self.a
+        mean = float(self.margins.losses(self.m) @ self.margins.share[:, 0])
+        slack = mean - float(self.margins.only_there(dual).sum(axis=1) @ self.margins.share[:, 0])
         gradient = self._gradient(self.a)
         distance = self.objective.penalty.gap(self.V, gradient)
         radius = max(1.0, float(np.abs(self.V[:, -1]).max()))
@@ -127,103 +113,114 @@ class Path:
 
     def advance(self) -> bool:
         """Make a step, and return False if there is none that makes progress."""
-        mu = self._complementarity()
+        room = self._room()
+        mu = self._complementarity(room)
         if not mu.max() > LEAST_MU:
             return False
-        w = np.where(self.margins.there, self._curvatures(), 0.0)
+        w = self._curvatures(room)
         solve = _solver_of(self._hessians(w))
         if solve is None:
             return False
-        zero = np.zeros_like(w)
-        trial = self._direction(solve, w, zero, zero)
-        after = self._complementarity(self._longest(trial), trial)
-        centre = mu * (after / np.maximum(mu, LEAST_MU)) ** 3
+        trial = self._direction(solve, w, self.xi - self.t if self.margins.bounded else -self.t)
+        centre = mu * self._left(trial, mu, self._longest(room, trial)) ** 3
         # Products of two changes, which the linear equations leave out, are those of the trial.
-        step = self._direction(solve, w, centre - trial.a * trial.t, centre + trial.a * trial.xi)
-        length = np.minimum(1.0, MOST_OF_THE_WAY * self._longest(step))
+        at = (centre - trial.a * trial.t) / self.a
+        pull = at - self.t
+        if self.margins.bounded:
+            pull += self.xi - (centre + trial.a * trial.xi) / room
+        step = self._direction(solve, w, pull, at)
+        length = np.minimum(1.0, MOST_OF_THE_WAY * self._longest(room, step))
         length[mu < AHEAD * mu.max()] = 0
         if not length.max() > SHORTEST_STEP:
             return False
-        self.V = self.V + length[:, None] * step.V
-        self.S = self.S + length * step.S
-        for name in ("a", "t", "xi"):
-            moved = getattr(self, name) + length * getattr(step, name)
-            setattr(self, name, np.maximum(moved, LEAST))
+        self.V += length[:, None] * step.V
+        for name in ("m", "a", "t", "xi"):
+            moved = getattr(self, name)
+            moved += length * getattr(step, name)
+            if name != "m":
+                np.maximum(moved, LEAST, out=moved)
         self.measure()
         return True
-
-    def _sum(self, of_examples: Array) -> float:
-        """Compute the mean over the examples."""
-        return float((of_examples * self.margins.share[:, 0]).sum())
 
     def _room(self) -> Array:
         """Compute ``largest - a``, above 0 also where rounding leaves nothing of it."""
         largest = self.margins.largest
         return np.maximum(largest - self.a, np.finfo(float).eps * largest)
 
-    def _curvatures(self) -> Array:
+    def _curvatures(self, room: Array) -> Array:
         """Compute the derivatives of the slopes by the margins, ignoring the limit on their sum."""
-        by_slope = self.t / self.a + self.margins.curvature
+        by_slope = self.t / self.a
+        by_slope += self.margins.curvature
         if self.margins.bounded:
-            by_slope += self.xi / self._room()
-        return 1 / by_slope
+            by_slope += self.xi / room
+        return self.margins.only_there(np.divide(1, by_slope, out=by_slope))
 
-    def _direction(self, solve: Callable[[Array], Array], w: Array, at: Array, uxi: Array) -> _Step:
+    def _direction(
+        self, solve: Callable[[Array], Array], w: Array, pull: Array, at: Array | float = 0.0
+    ) -> _Step:
         """Solve the linear equations of a step.
 
-        The step leads to ``a t = at`` and, if bounded, to ``(largest - a) xi = uxi``, up to
-        products of two changes. The weights are found first. The changes of the slopes are then
-        ``w`` times the sum of ``pull`` and the changes of the margins.
+        The step leads to ``a t = a at``, up to products of two changes. The weights are found
+        first. The changes of the slopes are then ``w`` times the sum of ``pull`` and the changes of
+        the margins.
 
         Parameters
         ----------
         solve : callable
             Solves the linear systems with the Hessians for the curvatures ``w``.
-        w, at, uxi : ndarray of shape (n, n_classes)
+        w, pull : ndarray of shape (n, n_classes)
+        at : ndarray of shape (n, n_classes) or 0
         """
-        pull = at / self.a - self.t
-        if self.margins.bounded:
-            pull += self.xi - uxi / self._room()
-        gradient = self._gradient(self.a + self.margins.changes(w, pull))
-        V = -solve(gradient)
-        S = np.ascontiguousarray(self.rows.scores(V))
-        m = self.margins.linear(S)
+        V = -solve(self._gradient(self.a + self.margins.changes(w, pull)))
+        m = self.margins.linear(self.rows.scores(V))
         a = self.margins.changes(w, pull + m)
-        t = np.where(self.margins.there, (at - self.t * a) / self.a - self.t, 0.0)
-        xi = np.where(self.margins.there, t + m - self.margins.curvature * a, 0.0)
-        return _Step(V, S, a, t, xi)
+        t = a / self.a
+        t += 1
+        t *= self.t
+        t = self.margins.only_there(at - t)
+        xi = t + m
+        xi -= self.margins.curvature * a
+        return _Step(V, m, a, t, self.margins.only_there(xi))
 
-    def _longest(self, step: _Step) -> Array:
+    def _longest(self, room: Array, step: _Step) -> Array:
         """Find the longest step, at most 1, that keeps all variables above 0, for each problem."""
-        changes = [(self.a, step.a), (self.t, step.t)]
+        changes = [(step.a, self.a), (step.t, self.t)]
         if self.margins.bounded:
-            changes += [(self._room(), -step.a), (self.xi, step.xi)]
-        largest = np.array([(-change / before).max(axis=0) for before, change in changes])
+            changes.append((step.xi, self.xi))
+        least = np.array([(change / before).min(axis=0) for change, before in changes])
+        largest = -least.min(axis=0)
+        if self.margins.bounded:
+            largest = np.maximum(largest, (step.a / room).max(axis=0))
         if self.margins.coupled:
-            largest = largest.max(axis=1, keepdims=True)
-        return np.asarray(1 / np.maximum(1.0, largest.max(axis=0)))
+            largest = largest.max(keepdims=True)
+        return np.asarray(1 / np.maximum(1.0, largest))
 
-    def _complementarity(self, length: Array | float = 0.0, step: _Step | None = None) -> Array:
-        """Compute the mean of ``a t`` and ``(largest - a) xi`` over each problem, after a step."""
-        a, t, xi = self.a, self.t, self.xi
-        if step is not None:
-            a, t, xi = a + length * step.a, t + length * step.t, xi + length * step.xi
-        products = a * t
+    def _complementarity(self, room: Array) -> Array:
+        """Compute the mean of ``a t`` and ``(largest - a) xi`` over each problem."""
+        products = self.a * self.t
         if self.margins.bounded:
-            products += (self.margins.largest - a) * xi
-        share = self.margins.share * self.margins.there
-        sums, counts = (share * products).sum(axis=0), share.sum(axis=0)
+            products += room * self.xi
+        return self._mean(products)
+
+    def _left(self, trial: _Step, mu: Array, length: Array) -> Array:
+        """Compute which part of ``mu`` a trial step leaves.
+
+        The linear equations of a trial step lead to 0, and the products of two changes stay.
+        """
+        changes = trial.t - trial.xi if self.margins.bounded else trial.t
+        products = self._mean(trial.a * changes) / np.maximum(mu, LEAST_MU)
+        return np.maximum(1 - length + length**2 * products, 0)
+
+    def _mean(self, products: Array) -> Array:
+        """Compute the mean over each problem of sums over its conditions."""
+        sums, counts = self.margins.sums(products), self.margins.counts
         if self.margins.coupled:
-            sums, counts = sums.sum(keepdims=True), counts.sum(keepdims=True)
+            sums = sums.sum(keepdims=True)
         return np.asarray(sums / (counts * (1 + self.margins.bounded)))
 
     def _gradient(self, slopes: Array) -> Weights:
         """Compute the gradient by the weights at given slopes."""
-        derivatives = self.margins.by_scores(np.where(self.margins.there, slopes, 0.0))
-        gradient = np.zeros_like(self.V)
-        gradient[:, :-1] = gradient_by_columns(self.objective, self.rows.X, derivatives)
-        if self.objective.fit_intercept:
-            gradient[:, -1] = derivatives.sum(axis=0)
+        gradient = self.rows.gradient(self.margins.by_scores(slopes))
         return gradient + self.objective.penalty.gradient(self.V)
 
     def _hessians(self, w: Array) -> Array:
@@ -238,7 +235,7 @@ class Path:
         blocks = np.zeros((n_classes, width, n_classes, width))
         targets = [blocks[k, :, m] for k, m in pairs]
         for rows in row_blocks(len(w), BLOCK_ROWS):
-            add = partial(self._add_products, w, rows, self._with_ones(rows))
+            add = partial(self._add_products, w, rows, self.rows.block(rows))
             for _ in self.objective.map(add, zip(targets, pairs, strict=True)):
                 pass
         return self._penalised(blocks)
@@ -246,16 +243,19 @@ class Path:
     def _hessians_of_classes(self, w: Array) -> Array:
         """Sum the products of all pairs of columns, by the curvatures of each class."""
         n_classes, width = self.V.shape
-        hessians, factors = np.zeros((n_classes, width**2)), self.margins.share * w
+        hessians, factors = np.zeros((n_classes, width, width)), self.margins.share * w
+        if n_classes <= width:
+            for rows in row_blocks(len(w), BLOCK_ROWS):
+                X = self.rows.block(rows)
+                for hessian, of_class in zip(hessians, factors[rows].T, strict=True):
+                    hessian += (X.T * of_class) @ X
+            return hessians
+        # With more classes than columns it is quicker to multiply pairs of columns only once.
+        flat = hessians.reshape(n_classes, -1)
         for rows in row_blocks(len(w), max(1, PRODUCTS // width**2)):
-            X = self._with_ones(rows)
-            hessians += factors[rows].T @ (X[:, :, None] * X[:, None]).reshape(len(X), -1)
-        return hessians.reshape(n_classes, width, width)
-
-    def _with_ones(self, rows: slice) -> Array:
-        """Return rows with a column for the intercept."""
-        X = self.rows.X[rows]
-        return np.column_stack([X, np.full(len(X), float(self.objective.fit_intercept))])
+            X = self.rows.block(rows)
+            flat += factors[rows].T @ (X[:, :, None] * X[:, None]).reshape(len(X), -1)
+        return hessians
 
     def _add_products(
         self, w: Array, rows: slice, X: Array, block: tuple[Array, tuple[int, int]]
@@ -308,11 +308,3 @@ def _factorised(hessians: Array) -> Callable[[Array], Array]:
     lower = np.linalg.cholesky(hessians)
     upper = lower.transpose(0, 2, 1)
     return lambda right: np.linalg.solve(upper, np.linalg.solve(lower, right[:, :, None]))[:, :, 0]
-
-
-def _short(X: StandardisedRows) -> tuple[Array | None, Source]:
-    """Return a basis of the rows and their coordinates, if there are fewer rows than columns."""
-    if len(X) >= X.shape[1]:
-        return None, X
-    basis, triangle = qr(X[0 : len(X)].T, mode="economic", overwrite_a=True, check_finite=False)
-    return basis, np.ascontiguousarray(triangle.T)

@@ -28,6 +28,8 @@ class Margins:
         Which margins exist: examples without weight have none.
     share : ndarray of shape (n, 1)
         Weight of each example in the mean.
+    counts : ndarray of shape (n_classes,), or (1,) if coupled
+        How many margins exist by the weights of the examples, for each problem.
     coupled : bool
         Whether margins are ``1 + s_k - s_y`` (and, if shared, 0 for the own class) instead of
         ``1 - t_k s_k``.
@@ -50,16 +52,32 @@ class Margins:
         self.shared = np.isfinite(loss.dual_sum)
         self.bounded = np.isfinite(loss.dual_box) and not self.shared
         self.share = shares(objective)[:, None]
-        self.there = np.repeat(self.share > 0, classes.stop - classes.start, axis=1)
+        self.there = np.empty((classes.stop - classes.start, len(self.y)), np.bool).T
+        self.there[:] = self.share > 0
         self.curvature: float | Array = loss.dual_curvature
         if self.shared:
-            self.curvature = np.full(self.there.shape, loss.dual_curvature)
+            self.curvature = np.full_like(self.there, loss.dual_curvature, np.float64)
             self.curvature[self.rows, self.y] = 0
         elif self.coupled:
             self.there[self.rows, self.y] = False
         else:
-            is_own = self.y[:, None] == np.arange(classes.start, classes.stop)
+            is_own = (np.arange(classes.start, classes.stop)[:, None] == self.y).T
             self.signs = np.where(is_own, -1.0, 1.0)
+            self._signed_shares = self.share * self.signs
+        self._all_there = bool(self.there.all())
+        self.counts = self.sums(np.ones(self.there.shape))
+        if self.coupled:
+            self.counts = self.counts.sum(keepdims=True)
+
+    def only_there(self, array: Array) -> Array:
+        """Set numbers of margins that do not exist to 0, in place, and return the array."""
+        if not self._all_there:
+            array[~self.there] = 0
+        return array
+
+    def sums(self, array: Array) -> Array:
+        """Sum over the margins of each class that exist, by the weights of the examples."""
+        return np.asarray(self.share[:, 0] @ self.only_there(array))
 
     def linear(self, scores: Array) -> Array:
         """Compute the margins minus the margins at scores of 0."""
@@ -72,21 +90,24 @@ class Margins:
             margins[self.rows, self.y] = 0
         return margins
 
-    def losses(self, scores: Array) -> Array:
+    def losses(self, margins: Array) -> Array:
         """Compute the loss of each example, summed over the classes of the group."""
         if self.coupled:
+            # The differences to the own score, which are all that the loss depends on.
+            scores = margins - 1
+            scores[self.rows, self.y] = 0
             return np.asarray(self._values(scores, self.y), np.float64)
-        margins = np.maximum(self.of(scores), 0)
-        slopes = np.full_like(margins, self.largest)
-        if self.curvature:
-            slopes = np.minimum(margins / self.curvature, self.largest)
+        margins = np.maximum(margins, 0)
+        if not self.curvature:
+            return self.largest * margins.sum(axis=1)
+        slopes = np.minimum(margins / self.curvature, self.largest)
         return (slopes * margins - self.curvature / 2 * slopes**2).sum(axis=1)
 
     def by_scores(self, slopes: Array) -> Array:
         """Compute the derivatives of the mean loss by the scores."""
         if self.coupled:
             return derivatives_by_scores(slopes * self.share, self.y, coupled=True)
-        return slopes * self.share * self.signs
+        return slopes * self._signed_shares
 
     def changes(self, w: Array, pull: Array) -> Array:
         """Compute the changes of slopes with curvatures ``w``; shared slopes keep their sum."""

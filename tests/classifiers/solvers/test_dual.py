@@ -12,6 +12,7 @@ from visualwords.classifiers import (
     InteriorPoint,
     LinearSVM,
     Objective,
+    OneVsRestHinge,
     PrimalDual,
 )
 from visualwords.tests.classifiers.losses import WITH_DUAL_FORM
@@ -247,6 +248,25 @@ def test_the_interior_point_gives_the_same_bits_for_any_number_of_threads(loss):
         solve(Objective(X, y, loss, 0.01, 5, n_jobs=n), 1e-4, InteriorPoint) for n in (1, 3)
     )
     assert_array_equal(one.W, three.W)
+
+
+def test_the_interior_point_for_rows_that_it_does_not_keep():
+    """A problem of which each row is there many times has the same optimum."""
+    once = problem(OneVsRestHinge(), n=40, d=63)
+    often = once.replaced(X=np.tile(once.X, (450, 1)), y=np.tile(once.y, 450))
+    assert often.X.size > 2**20
+    of_few, of_many = (solve(each, 1e-8, InteriorPoint) for each in (once, often))
+    assert_allclose(of_many.W, of_few.W, atol=1e-3)
+
+
+@pytest.mark.parametrize(("d", "k"), [(3, 9), (9, 3)])
+def test_the_interior_point_for_classes_alone_and_side_by_side(d, k):
+    """More classes than columns, and fewer: a class has the weights that it has alone."""
+    objective = problem(OneVsRestHinge(), n=90, d=d, k=k)
+    together = solve(objective, 1e-8, InteriorPoint).W
+    for c in range(k):
+        alone = objective.replaced(y=(objective.y == c).astype(np.intp), n_classes=2)
+        assert_allclose(solve(alone, 1e-8, InteriorPoint).W[1], together[c], atol=1e-3)
 
 
 @by_solver
