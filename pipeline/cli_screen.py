@@ -70,8 +70,8 @@ def report_scores(job: Any, classifiers: Any = None) -> None:
     console.print(table)
     known = {n: s["calibration_error"] for n, s in classifiers.items() if "calibration_error" in s}
     if known:
-        text = ", ".join(f"{name} to {error:.4f}" for name, error in known.items())
-        console.print(f"calibrated {text} (expected calibration error)", soft_wrap=True)
+        text = ", ".join(f"{name} {error:.4f}" for name, error in known.items())
+        console.print(f"calibration error of the probabilities: {text}", soft_wrap=True)
     console.print(f"metrics    {job.folder / 'metrics.json'}", soft_wrap=True)
     console.print(f"models     {job.folder / 'models'}", soft_wrap=True)
     console.print(f"matrices   {job.store}", soft_wrap=True)

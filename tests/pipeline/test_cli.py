@@ -246,7 +246,7 @@ def test_names_are_printed_as_they_are(crops, test_crops, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f"models     {folder}/models" in printed
     error = json.loads((folder / "metrics.json").read_bytes())["classifiers"]["Softmax"]
-    assert f"calibrated Softmax to {error['calibration_error']:.4f} (expected" in printed
+    assert f"error of the probabilities: Softmax {error['calibration_error']:.4f}\n" in printed
     assert call("predict", folder, folder / "none.jpg") == 1
     assert f"error: {folder}/none.jpg: cannot be read" in capsys.readouterr().err
 
