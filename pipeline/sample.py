@@ -92,4 +92,4 @@ def _crops(photograph: ByteImage, split: str) -> Iterator[ByteImage]:
 def _write(folder: Path, number: int, crop: ByteImage) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     suffix = (".jpg", ".png")[number % 2]
-    Image.fromarray(crop).save(folder / f"{number:02d}{suffix}", quality=92)
+    Image.fromarray(crop).save(folder / f"{number:02d}{suffix}", quality=92, compress_level=1)

@@ -213,7 +213,7 @@ def test_a_gap_above_the_tolerance_is_told():
 @pytest.mark.parametrize("alpha", [0.0, 1e-8, 1e-2])
 def test_float32_columns_that_are_hard_to_tell_apart_are_learned(estimator, kind, alpha):
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(3000, 60)), rng.integers(0, 3, 3000)
+    X, y = rng.normal(size=(1000, 60)), rng.integers(0, 3, 1000)
     X[:, 0] += 3 * y
     if kind == "far":
         X += 1000

@@ -132,7 +132,7 @@ def test_an_image_that_kills_its_worker_is_cut_out(images, expected, tmp_path):
     for i, colour in enumerate((10, 255)):
         Image.new("RGB", (16, 16), (colour,) * 3).save(folder / f"{i}.png")
     with pytest.warns(UserWarning, match="a worker process died"):
-        result = extract(folder, tmp_path / "store", {"k": Killer()}, n_jobs=2, engine="processes")
+        result = extract(folder, tmp_path / "store", {"k": Killer()}, n_jobs=1, engine="processes")
     assert result.images["kind"].to_pylist() == [None, "crashed"]
     assert result.matrix("k").shape == (1, 10)
     again = extract(folder, tmp_path / "store", {"k": Killer()}, n_jobs=1)

@@ -38,7 +38,8 @@ def test_training_and_test_crops_share_no_pixel():
     assert not seen["train"] & seen["test"]
 
 
-def test_what_a_kill_left_half_written_is_written_again(images, tmp_path):
+def test_what_a_kill_left_half_written_is_written_again(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(sample, "CROPS", {"train": 2, "test": 1})
     again = write_sample_images(tmp_path)
     crop = again / "train" / "cat" / "00.jpg"
     crop.unlink()

@@ -76,11 +76,17 @@ FORMS = [
 def test_the_optimum_of_a_loss_by_its_dual_form(form, weighted):
     weight = np.random.default_rng(0).uniform(0, 2, len(Y)) * (Y + 1) if weighted else None
     objective = Objective(X, Y, OfForm(**form), 0.1, 3, sample_weight=weight)
+
+    def value_and_grad(w):
+        value, gradient = objective(w.reshape(objective.shape))
+        return value, gradient.ravel()
+
     best = minimize(
-        lambda w: objective.value(w.reshape(objective.shape)),
+        value_and_grad,
         np.zeros(objective.shape).ravel(),
+        jac=True,
         method="L-BFGS-B",
-        options={"ftol": 1e-14, "maxfun": 10**6},
+        options={"ftol": 1e-14, "gtol": 1e-10, "maxfun": 10**6},
     ).fun
     for solver in (DualAscent, InteriorPoint):
         result = solver(1e-7, max_iter=1000).minimize(objective, np.zeros(objective.shape))
