@@ -1,5 +1,7 @@
 """Kinds of failures: whether an image or the circumstances are to blame."""
 
+from collections.abc import Sequence
+
 __all__ = [
     "CHANGED",
     "CRASHED",
@@ -14,7 +16,7 @@ __all__ = [
     "TOO_LARGE",
     "UNREADABLE",
     "UNSUPPORTED",
-    "is_kind",
+    "check_kinds",
     "refused_by",
 ]
 
@@ -52,12 +54,19 @@ def refused_by(feature: str) -> str:
     return f"{REFUSED} by {feature}"
 
 
-def is_kind(text: str) -> bool:
-    """Tell whether a text names a kind of failure, or all of them.
+def check_kinds(kinds: Sequence[str], name: str) -> None:
+    """Check that a list names kinds of failures, or all of them.
 
     Examples
     --------
-    >>> [is_kind(text) for text in ("damaged", "all", "refused", "refused by hog", "damagd")]
-    [True, True, True, True, False]
+    >>> check_kinds(["damaged", "all", "refused", "refused by hog"], "kinds")
+    >>> check_kinds("damaged", "kinds")
+    Traceback (most recent call last):
+    TypeError: kinds: expected a list, such as ['damaged'], got 'damaged'
     """
-    return text in (*KINDS, EVERY_KIND) or text.startswith(refused_by(""))
+    if isinstance(kinds, str):
+        raise TypeError(f"{name}: expected a list, such as [{kinds!r}], got {kinds!r}")
+    for kind in kinds:
+        if kind not in (*KINDS, EVERY_KIND) and not kind.startswith(refused_by("")):
+            known = ", ".join((EVERY_KIND, *KINDS))
+            raise ValueError(f"{name}: no kind of failure {kind!r}; there are {known}")

@@ -14,7 +14,7 @@ from .duplicates import HASH, make_hash
 from .engine import Workers
 from .extract import Plan, compute, plan
 from .extraction import Extraction
-from .failures import EVERY_KIND, KINDS, is_kind
+from .failures import check_kinds
 from .features import keep_features, reader_name
 from .learn import learn
 from .ledger import failures
@@ -23,7 +23,7 @@ from .progress import Progress
 from .reader import Reader
 from .recipe import Recipe, settled
 from .scan import scan
-from .sources import ArraySource, Source, open_source
+from .sources import Source, check_outside, open_source
 from .store.files import Folder, LocalFolder, open_folder
 from .store.index import ImageIndex
 from .store.tables import as_csv, write_table
@@ -80,13 +80,7 @@ class Options:
     is_learned: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.retry_failed, str):
-            kinds = self.retry_failed
-            raise TypeError(f"retry_failed: expected a list, such as [{kinds!r}], got {kinds!r}")
-        for kind in self.retry_failed:
-            if not is_kind(kind):
-                known = ", ".join((EVERY_KIND, *KINDS))
-                raise ValueError(f"retry_failed: no kind of failure {kind!r}; there are {known}")
+        check_kinds(self.retry_failed, "retry_failed")
 
     @property
     def workers(self) -> Workers:
@@ -222,8 +216,7 @@ def extract_to_store(
 ) -> Extraction:
     """Compute the features of a recipe for images, with labels or without."""
     source = open_source(images, **columns)
-    if isinstance(folder := open_folder(store), LocalFolder):
-        folder.remove_leftovers()
+    folder = _opened(store, source)
     extraction = extract_source(
         source, store, recipe.make_features, recipe.reader, replace(options, seed=recipe.seed)
     )
@@ -265,16 +258,16 @@ def extract(
 
     Parameters
     ----------
-    images : str, Path, sequence of ndarray or Source
+    images : str, Path, sequence of ndarray, of str and Path, or Source
         Path or URL of a folder of any depth, a list, a manifest, tar shards, a zip or the files of
-        CIFAR or MNIST; or images in memory. See docs/sources.md.
+        CIFAR or MNIST; or a list of images in memory or of paths. See docs/sources.md.
     store : str or Path
         Path or URL of the store; it is made if it is missing.
     features : sequence or mapping of str to estimator, optional
         Features of this package, or any transformers from images to a 2-D array. Hue, HOG and
         words where they are left out.
     labels : sequence, optional
-        Of images in memory.
+        Of a list of images, one for each.
     n_jobs : int or None
         As in joblib; -1 is all cores. ``joblib.parallel_config`` chooses the backend.
     progress : Progress, optional
@@ -314,7 +307,7 @@ def extract(
     >>> extract(pictures, "memory://example", [HueHistogram()]).work.decoded
     0
     """
-    source = ArraySource(images, labels) if labels is not None else open_source(images)
+    source = open_source(images, labels=labels)
     reader = Reader(max_pixels, max_side)
     options = Options(
         n_jobs,
@@ -329,9 +322,16 @@ def extract(
         part,
     )
     make = named_features(features, seed)
+    _opened(store, source)
+    return extract_source(source, store, make, reader, options)
+
+
+def _opened(store: Path | str, source: Source) -> Folder:
+    """Open a store that does not lie among the images; remove what a killed job left in it."""
+    check_outside(source, store)
     if isinstance(folder := open_folder(store), LocalFolder):
         folder.remove_leftovers()
-    return extract_source(source, store, make, reader, options)
+    return folder
 
 
 def named_features(

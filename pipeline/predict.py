@@ -181,6 +181,12 @@ def find_images(images: Any) -> list[Found]:
         images = [images]
     if len(images) and all(isinstance(image, np.ndarray) for image in images):
         images = [ArraySource(images)]
+    for image in images:
+        if not isinstance(image, str | Path | Source):
+            raise TypeError(
+                "expected paths or URLs of images, or arrays of pixels and nothing else, got "
+                f"{type(image).__name__}; vw.load_image makes an array of a file's bytes"
+            )
     found: list[Found] = []
     files: list[str] = []
     for image in images:

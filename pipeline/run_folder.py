@@ -18,7 +18,7 @@ from .features import FeatureRef
 from .ledger import failures
 from .recipe import recipe_of
 from .run_schema import IMAGES, LEDGER, METRICS, RUN, SHAPES
-from .sources import FolderSource, JoinedSource, Source, SourceError
+from .sources import Source, SourceError, check_outside
 from .store.files import DamagedError, LocalFolder, open_folder
 from .store.rows import FeatureRows
 from .store.tables import as_csv, read_table, write_table
@@ -64,14 +64,7 @@ class RunFolder:
                 f"{self.path / strangers[0]} is of no run and would be overwritten; choose a "
                 "folder of its own"
             )
-        sources = source.sources if isinstance(source, JoinedSource) else [source]
-        for part in sources:
-            for output in (self.path, Path(store)):
-                if isinstance(part, FolderSource) and _is_seen_in(Path(part.name), output):
-                    raise SourceError(
-                        f"{output} lies in {part.name}, where its files would be taken for images; "
-                        "choose a folder outside"
-                    )
+        check_outside(source, self.path, store)
 
     # Records
 
@@ -193,11 +186,3 @@ class RunFolder:
             return all(zlib.crc32(self.files.read(name)) == seals.get(name) for name in names)
         except (OSError, DamagedError):
             return False
-
-
-def _is_seen_in(folder: Path, path: Path) -> bool:
-    """Tell whether a path lies in a folder of images and is not hidden there."""
-    folder, path = folder.resolve(), path.resolve()
-    if not path.is_relative_to(folder):
-        return False
-    return not any(part.startswith(".") for part in path.relative_to(folder).parts)

@@ -3,6 +3,7 @@
 A new kind is one class in one file and its name in ``SOURCES`` below.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from .joined import JoinedSource
 from .list import ListSource
 from .manifest import ManifestSource
 from .named import NamedFiles
+from .outside import check_outside
 from .pets import PetsSource
 from .stl10 import Stl10Source
 from .tar import TarSource
@@ -39,6 +41,7 @@ __all__ = [
     "Stl10Source",
     "TarSource",
     "ZipSource",
+    "check_outside",
     "open_source",
 ]
 
@@ -57,19 +60,33 @@ SOURCES: tuple[type[Source], ...] = (
 )
 
 
-def open_source(images: Any, **columns: str) -> Source:
-    """Return the source that a path, a URL or a sequence of arrays stands for.
+def open_source(images: Any, *, labels: Sequence[Any] | None = None, **columns: str) -> Source:
+    """Return the source that a path, a URL or a sequence of images stands for.
 
     Parameters
     ----------
-    images : Source, Path, str or sequence of ndarray
+    images : Source, Path, str, or sequence of ndarray, or of str and Path
+    labels : sequence, optional
+        Of a sequence, one for each image.
     **columns : str
         Names of a manifest's columns: ``path_column``, ``label_column``, ``split_column``.
     """
+    is_one = isinstance(images, str | bytes | Path | Source)
+    if not is_one and hasattr(images, "__len__"):
+        names = len(images) and all(isinstance(image, str | Path) for image in images)
+        return NamedFiles(images, labels) if names else ArraySource(images, labels)
+    if labels is not None:
+        raise TypeError(
+            "labels are for a list of arrays or paths; a manifest has them in a column, a folder "
+            "of class folders in its names"
+        )
     if isinstance(images, Source):
         return images
     if not isinstance(images, str | Path):
-        return ArraySource(images)
+        raise TypeError(
+            "expected the path or URL of images, a list of arrays or paths, or a Source, got "
+            f"{type(images).__name__}"
+        )
     name = plain_name(images)
     kind: Any = next(kind for kind in SOURCES if kind.suits(name))
     if columns and kind is not ManifestSource:

@@ -38,6 +38,10 @@ class ArraySource(Source):
             raise SourceError(
                 f"{len(images)} images but {len(labels)} labels: expected one label per image"
             )
+        if isinstance(images, np.ndarray) and images.ndim == 3 and images.shape[2] in (3, 4):
+            raise SourceError(
+                f"an array of shape {images.shape} looks like one colour image; give [image]"
+            )
         for i, image in enumerate(images):
             _check(i, image)
         self._images: Sequence[npt.NDArray[Any]] | Mapping[int, npt.NDArray[Any]] = images

@@ -43,7 +43,7 @@ def test_hues_are_those_of_the_photograph_and_not_of_cv2_imread(photo, file):
 
 
 def test_pixels_are_those_that_a_job_reads(file, tmp_path):
-    extracted = vw.extract(str(file.parent), tmp_path / "store", [vw.HueHistogram()])
+    extracted = vw.extract([file], tmp_path / "store", [vw.HueHistogram()])
     expected = vw.hue_histogram(vw.load_image(file))
     np.testing.assert_array_equal(extracted.matrix()[0:1][0], expected)
 

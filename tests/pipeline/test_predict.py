@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from visualwords.pipeline.predict import find_images, write_predictions
 from visualwords.pipeline.run import Prediction
@@ -47,6 +48,18 @@ def test_any_place_of_images_is_meant_by_its_name(photographs):
     assert names_of(given) == ["a.png", "b.jpg", "a.png", "b.jpg", "class/a.png", "deep/er/c.jpg"]
     assert names_of("list.txt") == ["a.png", "b.jpg"]
     assert names_of([np.zeros((4, 4), np.uint8)]) == ["array[0]"]
+
+
+@pytest.mark.parametrize(
+    "image", [b"data", Image.new("RGB", (4, 4)), None], ids=["bytes", "PIL", "None"]
+)
+def test_what_is_no_name_of_an_image_is_refused(image):
+    with pytest.raises(
+        TypeError, match=r"expected paths or URLs of images, .* vw\.load_image makes"
+    ):
+        names_of([image])
+    with pytest.raises(TypeError, match="expected paths or URLs"):
+        names_of(["b.jpg", np.zeros((4, 4), np.uint8)])
 
 
 def test_a_file_is_meant_before_a_pattern(photographs):

@@ -4,6 +4,9 @@ import shutil
 
 import pytest
 
+from visualwords.features import HueHistogram
+from visualwords.pipeline.cli import main
+from visualwords.pipeline.job import extract
 from visualwords.pipeline.sources import SourceError
 from visualwords.tests.pipeline.runs.helpers import open_run, recipe, rows_of, write_manifest
 
@@ -78,6 +81,9 @@ def test_outputs_among_the_images_are_refused(crops, tmp_path):
             run.extract(train, None, recipe())
     with pytest.raises(SourceError, match="outside"):
         open_run(images / "run").extract(crops, images, recipe())
+    with pytest.raises(SourceError, match="outside"):
+        extract(images, images / "store", [HueHistogram()])
+    assert main(["extract", str(images), "--store", str(images / "deep" / "store")]) == 1
     assert {file.name for file in images.iterdir()} == {file.name for file in crops.iterdir()}
 
 

@@ -50,6 +50,11 @@ def test_what_is_no_image_is_refused_by_its_number(image, message):
         open_source([PICTURES[0], image])
 
 
+def test_one_colour_image_is_no_list_of_grey_ones():
+    with pytest.raises(SourceError, match=r"\(20, 24, 3\) looks like one colour image; give"):
+        open_source(PICTURES[0])
+
+
 def test_every_image_has_one_label_and_there_is_one():
     with pytest.raises(SourceError, match="2 images but 1 labels"):
         ArraySource(PICTURES[:2], ["a"])

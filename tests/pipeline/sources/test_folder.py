@@ -66,8 +66,9 @@ def test_what_is_no_folder_is_an_error_that_says_what_was_expected(tmp_path, nam
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
+    (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="no images"):
-        extract(tmp_path, tmp_path / "store", [HueHistogram()])
+        extract(tmp_path / "empty", tmp_path / "store", [HueHistogram()])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")

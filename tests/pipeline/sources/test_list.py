@@ -14,6 +14,30 @@ def test_a_list_gives_the_rows_of_the_folder(crops, crop_files, check_rows, tmp_
     check_rows(tmp_path / f"all{end}", labelled=False)
 
 
+def test_paths_in_python_give_the_rows_of_the_folder(crops, crop_files, check_rows, monkeypatch):
+    check_rows([crops / name for name in crop_files], labelled=False)
+    monkeypatch.chdir(crops)
+    check_rows(list(crop_files), labelled=False)
+
+
+def test_paths_have_the_labels_that_are_given(crops, crop_files, tmp_path):
+    names = [crops / name for name in list(crop_files)[:3]]
+    found = extract(names, tmp_path, [HueHistogram()], labels=["a", 2, "c"])
+    assert found.paths().tolist() == [str(name) for name in names]
+    assert found.labels().tolist() == ["a", "2", "c"]
+    assert extract(names, tmp_path, [HueHistogram()]).work.decoded == 0
+    with pytest.raises(SourceError, match="3 files but 1 labels"):
+        extract(names, tmp_path, [HueHistogram()], labels=["a"])
+    with pytest.raises(TypeError, match="labels are for a list of arrays or paths"):
+        extract(crops, tmp_path, [HueHistogram()], labels=["a"])
+
+
+@pytest.mark.parametrize("images", [3, b"data", iter(["a.jpg"])])
+def test_what_is_no_place_of_images_is_refused(images):
+    with pytest.raises(TypeError, match="expected the path or URL of images, a list of arrays"):
+        open_source(images)
+
+
 def test_a_file_of_a_folder_and_of_a_list_is_the_same_file_to_the_index(
     crops, crop_files, tmp_path
 ):

@@ -35,10 +35,11 @@ def samples(crop_files, end=".cls"):
 
 @pytest.fixture
 def shards(crop_files, tmp_path):
-    members = list(samples(crop_files))
+    members, folder = list(samples(crop_files)), tmp_path / "shards"
+    folder.mkdir()
     for number in range(4):
-        write_tar(tmp_path / f"shard-{number:03d}.tar", members[number * 27 : number * 27 + 27])
-    return tmp_path
+        write_tar(folder / f"shard-{number:03d}.tar", members[number * 27 : number * 27 + 27])
+    return folder
 
 
 @pytest.mark.parametrize("name", ["shard-{000..003}.tar", "shard-*.tar", "."])
