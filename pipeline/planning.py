@@ -62,8 +62,8 @@ class FeaturePlan:
 def plan_job(
     images: Any,
     store: Path | str,
-    recipe: Recipe,
-    options: Options,
+    recipe: Recipe | None = None,
+    options: Options | None = None,
     *,
     test: Any = None,
     is_run: bool = False,
@@ -73,17 +73,26 @@ def plan_job(
 
     Parameters
     ----------
-    images : str, Path or Source
+    images : str, Path, Source or sequence
+        As in :func:`~visualwords.extract`.
     store : Path or str
-    recipe : Recipe
-    options : Options
+        Path or URL of the store.
+    recipe : Recipe, optional
+    options : Options, optional
     test : str, Path or Source, optional
         Test images of a run.
     is_run : bool
         Whether the images are those of a :class:`.Run`, which learns from its training images.
     **columns : str
-        Names of the columns of a manifest.
+        ``path_column``, ``label_column`` and ``split_column`` name the columns of a manifest.
+
+    Returns
+    -------
+    list of FeaturePlan
+        For each feature its name ``feature``, the numbers of ``images``, of ``cached`` and
+        ``failed`` ones and of ``missing`` rows, whether it ``learns`` first, and ``why``.
     """
+    recipe, options = recipe or Recipe(), options or Options()
     folder, reader = open_folder(store), recipe.reader
     if is_run:
         source, assign_splits = labelled_source(images, test, recipe, columns)
@@ -146,7 +155,15 @@ def _why_missing(
 
 
 def differences(store: Path | str, feature: str) -> list[str]:
-    """Return lines that say how each cached version of a feature differs from the newest one."""
+    """Return lines that say how each cached version of a feature differs from the newest one.
+
+    Parameters
+    ----------
+    store : Path or str
+        Path or URL of the store.
+    feature : str
+        Such as "hog".
+    """
     folder = open_folder(store)
     known = _descriptions(folder, feature)
     if not known:

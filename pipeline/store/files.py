@@ -308,8 +308,8 @@ class RemoteFolder(Folder):
         yield True
 
 
-def open_folder(url: Path | str) -> Folder:
-    """Return the folder at a path or URL. It need not exist.
+def open_folder(url: Path | str | Folder) -> Folder:
+    """Return the folder at a path or URL, or an open one. It need not exist.
 
     Examples
     --------
@@ -318,6 +318,8 @@ def open_folder(url: Path | str) -> Folder:
     >>> folder.names(), folder.read("a.txt")
     (['a.txt'], b'text')
     """
+    if isinstance(url, Folder):
+        return url
     text = str(url)
     if text.startswith("file://"):
         text = text.removeprefix("file://")

@@ -13,7 +13,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from .descriptions import DESCRIPTION, FILES, damaged_files
-from .files import DamagedError, Folder, LocalFolder
+from .files import DamagedError, Folder, LocalFolder, open_folder
 from .rows import FeatureRows
 from .tables import read_table
 
@@ -51,8 +51,15 @@ def feature_rows(store: Folder) -> Iterator[FeatureRows]:
             yield FeatureRows(store, match["name"], match["key"])
 
 
-def summaries(store: Folder) -> list[FeatureSummary]:
-    """Return what a store holds, by feature."""
+def summaries(store: Path | str | Folder) -> list[FeatureSummary]:
+    """Return what a store holds, by feature: folder, rows, columns, shards, bytes, modified.
+
+    Parameters
+    ----------
+    store : Path or str
+        Path or URL of the store.
+    """
+    store = open_folder(store)
     found = []
     for rows in feature_rows(store):
         files = store.names(rows.folder)
@@ -66,8 +73,15 @@ def summaries(store: Folder) -> list[FeatureSummary]:
     return found
 
 
-def verify(store: Folder) -> list[str]:
-    """Return the files that do not hold what was written there."""
+def verify(store: Path | str | Folder) -> list[str]:
+    """Return the files that do not hold what was written there.
+
+    Parameters
+    ----------
+    store : Path or str
+        Path or URL of the store.
+    """
+    store = open_folder(store)
     damaged: list[str] = []
     for rows in feature_rows(store):
         rows.check_all()
@@ -92,8 +106,15 @@ def _is_sound_table(store: Folder, name: str) -> bool:
     return True
 
 
-def repair(store: Folder) -> list[str]:
-    """Remove what is damaged, so that the next job computes it again; return the names."""
+def repair(store: Path | str | Folder) -> list[str]:
+    """Remove what is damaged, so that the next job computes it again; return the names.
+
+    Parameters
+    ----------
+    store : Path or str
+        Path or URL of the store.
+    """
+    store = open_folder(store)
     damaged = verify(store)
     for name in damaged:
         for file in _removed_with(name):
@@ -113,18 +134,20 @@ def _removed_with(name: str) -> list[str]:
 
 
 def collect_garbage(
-    store: Folder, *, max_bytes: int | None = None, older_than: float | None = None
+    store: Path | str | Folder, *, max_bytes: int | None = None, older_than: float | None = None
 ) -> list[FeatureSummary]:
     """Remove versions of features, the longest unchanged first, and return them.
 
     Parameters
     ----------
-    store : Folder
+    store : Path or str
+        Path or URL of the store.
     max_bytes : int, optional
         Remove until the store is no larger.
     older_than : float, optional
         Remove what was not changed for so many seconds.
     """
+    store = open_folder(store)
     found = sorted(summaries(store), key=lambda summary: summary.modified)
     total, removed = sum(summary.bytes for summary in found), []
     for summary in found:
@@ -145,21 +168,23 @@ def _remove_feature(store: Folder, folder: str) -> None:
     store.remove(folder)
 
 
-def export_feature(store: Folder, feature: str, file: Path) -> int:
+def export_feature(store: Path | str | Folder, feature: str, file: Path | str) -> int:
     """Write all rows of a feature to a ``.parquet``, ``.npz`` or ``.csv`` file.
 
     Parameters
     ----------
-    store : Folder
+    store : Path or str
+        Path or URL of the store.
     feature : str
         Its name, where the store has one version of it, or the name of its folder.
-    file : Path
+    file : Path or str
 
     Returns
     -------
     int
         The number of rows.
     """
+    store, file = open_folder(store), Path(file)
     found = [rows for rows in feature_rows(store) if feature in (rows.name, rows.folder)]
     if not found:
         names = sorted({rows.name for rows in feature_rows(store)})

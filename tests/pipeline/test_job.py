@@ -348,7 +348,7 @@ def test_damaged_shards_are_named_removed_and_computed_again(images, tmp_path, d
     again = extract(images, store, CHEAP)
     assert again.work.computed == {"hue": 0, "hog": 36}
     np.testing.assert_array_equal(again.matrix("hog")[:], expected)
-    assert verify(open_folder(store)) == []
+    assert verify(store) == []
     assert repair(open_folder(store)) == []
 
 

@@ -14,8 +14,13 @@ from PIL import Image
 from visualwords.features import HueHistogram
 from visualwords.pipeline.job import Options, extract, extract_to_store
 from visualwords.pipeline.recipe import Recipe
-from visualwords.pipeline.store.files import open_folder
-from visualwords.pipeline.store.maintenance import export_feature
+from visualwords.pipeline.store.maintenance import (
+    collect_garbage,
+    export_feature,
+    repair,
+    summaries,
+    verify,
+)
 
 N_IMAGES = 400  # of one digest in 256 the last byte is 0, which some text types drop
 
@@ -76,7 +81,7 @@ def test_duckdb_reads_the_table_and_numpy_the_rows(store, expected):
 @pytest.mark.parametrize("reader", ["numpy", "pandas", "polars", "duckdb", "csv"])
 def test_an_exported_feature_is_read_by_everybody(store, expected, tmp_path, reader):
     file = tmp_path / {"numpy": "hue.npz", "csv": "hue.csv"}.get(reader, "hue.parquet")
-    assert export_feature(open_folder(str(store)), "hue", file) == N_IMAGES - 1
+    assert export_feature(store, "hue", file) == N_IMAGES - 1
     if reader == "numpy":
         with np.load(file) as arrays:
             digests, rows = arrays["digests"].tolist(), arrays["rows"]
@@ -99,9 +104,11 @@ def test_two_versions_of_a_feature_are_exported_by_their_whole_names(tmp_path):
     pictures = np.zeros((2, 8, 8, 3), np.uint8)
     for n_bins in (3, 4):
         extract(pictures, tmp_path, [HueHistogram(n_bins=n_bins)])
-    store, file = open_folder(str(tmp_path)), tmp_path / "hue.npz"
+    store, file = str(tmp_path), str(tmp_path / "hue.npz")
     with pytest.raises(ValueError, match=r"2 features .* 'hue'; give the whole name of one, hue-"):
         export_feature(store, "hue", file)
+    assert sorted(found.columns for found in summaries(store) if "hue" in found.folder) == [3, 4]
+    assert (verify(store), repair(store), collect_garbage(store)) == ([], [], [])
     widths = set()
     for folder in tmp_path.glob("hue-*"):
         export_feature(store, folder.name, file)
