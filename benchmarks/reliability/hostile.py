@@ -174,7 +174,7 @@ CASES: dict[str, tuple[str, Change]] = {
     "another module": ("predict", said_of(**{"class": "os.system"})),
     "a feature for a classifier": ("predict", said_of(**{"class": "features.HueHistogram"})),
     "a parameter of none": ("predict", said_of(parameters={"evil": 1})),
-    "a compressed archive": ("predict", replace_model(compressed(1 << 28))),
+    "a compressed archive": ("predict", lambda bed: replace_model(compressed(1 << 28))(bed)),
     "a pickle": ("predict", replace_model(pickled())),
     "nested JSON in a model": ("predict", replace_model(DEEP)),
     "nested JSON": ("predict", put(MODELS, DEEP)),
@@ -198,7 +198,7 @@ CASES: dict[str, tuple[str, Change]] = {
     "a share above 1": ("train", change_record(RUN, set_in("recipe", test_size=7.5))),
     "no recipe": ("train", change_record(RUN, lambda r: r.pop("recipe"))),
     "a folder elsewhere": ("evaluate", change_record(RUN, set_in("features", hue="../../etc"))),
-    "a record of 100 MB": ("evaluate", put(RUN, b" " * 100_000_000)),
+    "a record of 100 MB": ("evaluate", lambda bed: put(RUN, b" " * 100_000_000)(bed)),
     "a pipe for run.json": ("evaluate", put(RUN, "pipe")),
     "a loop for run.json": ("evaluate", put(RUN, "loop")),
     "a folder for run.json": ("evaluate", put(RUN, "folder")),
@@ -228,7 +228,10 @@ CASES: dict[str, tuple[str, Change]] = {
     "a pipe for a shard": ("extract", put(f"{SHARD}.json", "pipe")),
     "a pipe for a feature": ("extract", put("store/words-*/feature.json", "pipe")),
     "nested JSON for a feature": ("extract", put("store/words-*/feature.json", DEEP)),
-    "a compressed vocabulary": ("extract", put("store/words-*/learned.npz", compressed(1 << 28))),
+    "a compressed vocabulary": (
+        "extract",
+        lambda bed: put("store/words-*/learned.npz", compressed(1 << 28))(bed),
+    ),
     "a pipe for the index": ("extract", put("store/index/*/*.parquet", "pipe")),
 }
 RECIPES: dict[str, bytes | str] = {
