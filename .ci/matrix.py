@@ -47,6 +47,8 @@ TESTS = [
     "tests/features/test_hue.py",
     "tests/features/test_image.py",
     "tests/features/words/test_bag.py",
+    "tests/features/words/test_bag_mirror.py",
+    "tests/features/words/test_bag_use.py",
     "tests/features/words/test_search.py",
     "tests/classifiers/test_estimators.py",
     "tests/classifiers/test_linear.py",
