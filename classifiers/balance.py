@@ -44,9 +44,8 @@ def balanced(derivatives: Array, y: Labels, coupled: bool) -> Array:
     [[-0.5, 0.5], [0.5, -0.5]]
     """
     rows, n_classes = np.arange(len(y)), derivatives.shape[1]
-    pairs = y[:, None] * n_classes + np.arange(n_classes)
-    flat = np.bincount(pairs.ravel(), np.abs(derivatives).ravel(), n_classes**2)
-    sums = flat.reshape(n_classes, n_classes).astype(np.float64, copy=False)
+    by_scores = np.abs(derivatives).T
+    sums = np.column_stack([np.bincount(y, sizes, n_classes) for sizes in by_scores])
     if coupled:
         np.fill_diagonal(sums, 0)
         factors = _circulation(sums)
@@ -56,7 +55,8 @@ def balanced(derivatives: Array, y: Labels, coupled: bool) -> Array:
         less = np.minimum(own, others)
         factors = np.ones((n_classes, 1)) * _quotient(less, others)
         np.fill_diagonal(factors, _quotient(less, own))
-    lowered = derivatives * factors[y]
+    lowered = derivatives.copy(order="K")
+    lowered *= factors.T[:, y].T
     if coupled:
         lowered[rows, y] = 0
         lowered[rows, y] = -lowered.sum(axis=1)

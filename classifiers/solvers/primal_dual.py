@@ -22,6 +22,8 @@ __all__ = ["PrimalDual"]
 ROWS_PER_COLUMN, COARSER = 16, 8
 # The solver stops after so many fresh starts of L-BFGS in a row that find no lower value.
 PATIENCE = 4
+# About so much of what the intercepts add to a gap stays in a proof with settled intercepts.
+STAYS = 0.25
 # Part of the expected decrease that a search in a plane has to reach, or it is the last one.
 KEPT = 0.5
 
@@ -275,6 +277,8 @@ def _bounded(state: State, tol: float) -> _Reviewed:
     if room < 0:
         return found
     if progress.objective.fit_intercept and room < certificate.intercepts:
+        if _is_proved_here(state) and not state.stop and room < STAYS * certificate.intercepts:
+            return found
         found = _with_settled_intercepts(state, found.certificate, tol, room / 4)
     if found.proof or progress.coarse or not found.is_within(tol):
         return found
@@ -293,11 +297,10 @@ def _with_settled_intercepts(
     progress: _Progress = state.memory
     objective = progress.objective
     W = settle_intercepts(objective, state.W, progress.curvature.c, room, state.gradient)
-    if not (progress.coarse or _is_smooth(state)):
+    if _is_proved_here(state):
         proof = certify(objective.smoothed(0.0), W, objective.loss)
         found = _Reviewed(W, certificate, proof)
-        if found.is_within(tol):
-            return found
+        return found if found.is_within(tol) else found._replace(proof=None)
     return _Reviewed(W, allowing_for_rounding(objective.certify(W), objective, progress.error))
 
 
@@ -320,6 +323,11 @@ def _certify(state: State) -> Certificate:
     else:
         certificate = objective.certify(state.W)
     return allowing_for_rounding(certificate, objective, state.memory.error)
+
+
+def _is_proved_here(state: State) -> bool:
+    """Whether the proof itself says if settled intercepts suffice: a loss with kinks, all rows."""
+    return not (state.memory.coarse or _is_smooth(state))
 
 
 def _is_smooth(state: State) -> bool:
