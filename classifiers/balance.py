@@ -44,8 +44,9 @@ def balanced(derivatives: Array, y: Labels, coupled: bool) -> Array:
     [[-0.5, 0.5], [0.5, -0.5]]
     """
     rows, n_classes = np.arange(len(y)), derivatives.shape[1]
-    by_scores = np.abs(derivatives).T
-    sums = np.column_stack([np.bincount(y, sizes, n_classes) for sizes in by_scores])
+    sums = np.empty((n_classes, n_classes))
+    for k, sizes in enumerate(np.abs(derivatives).T):
+        sums[:, k] = np.bincount(y, sizes, n_classes)
     if coupled:
         np.fill_diagonal(sums, 0)
         factors = _circulation(sums)
