@@ -1,11 +1,13 @@
 """Classes of the user's own: named by ``"module:Class"``, and started only by the user."""
 
+import json
 import os
 import sys
 import traceback
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from .. import classifiers as classifier_classes
@@ -110,12 +112,24 @@ def _described(estimator: BaseEstimator) -> dict[str, Any]:
         "kind": kind.__name__
         if is_ours(estimator) and is_public
         else f"{kind.__module__}:{kind.__qualname__}",
-        "parameters": {name: _plain(given[name]) for name in parameters_of(kind)},
+        "parameters": {
+            name: _plain(given[name], f"{kind.__name__}: {name}") for name in parameters_of(kind)
+        },
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, name: str) -> Any:
+    """Return the value of a parameter as a file of a run keeps it."""
     if isinstance(value, BaseEstimator):
         described = _described(value)
         return {"kind": described["kind"], **described["parameters"]}
+    if isinstance(value, np.generic):
+        return value.item()
+    try:
+        json.dumps(value)
+    except TypeError as error:
+        raise TypeError(
+            f"{name}: expected numbers, texts, lists of them or an estimator, which a run "
+            f"keeps in files, got {value!r}; write a class of your own that makes the rest itself"
+        ) from error
     return NOTHING if value is None else value

@@ -199,8 +199,7 @@ def _write(
     kept = {i: f for i, f in failures.items() if i not in receipt.failures}
     for ref in task.features:
         found = rows[ref.name]
-        blocks = [block for block in found.blocks if len(block)]
-        matrix = np.concatenate(blocks) if blocks else np.empty((0, 0), np.float32)
+        matrix = _stacked(found.blocks, ref.name)
         raw = b"".join(task.digests[i] for i in found.numbers)
         digests = np.frombuffer(raw, f"V{DIGEST_BYTES}")
         failed = {task.digests[i]: f for i, f in (kept | found.refused).items()}
@@ -259,7 +258,19 @@ def describe_images(
             f"{name}: {what_failed(fault, feature)}, on {named[0]} and each of the {len(images)} "
             f"images tried with it; mend {type(feature).__name__} and run the job again"
         ) from fault
-    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32), refused
+    return _stacked(parts, name), refused
+
+
+def _stacked(blocks: Sequence[npt.NDArray[np.float32]], name: str) -> npt.NDArray[np.float32]:
+    """Return the rows of a feature under one another; their lengths must be the same."""
+    blocks = [block for block in blocks if len(block)]
+    widths = sorted({block.shape[1] for block in blocks})
+    if len(widths) > 1:
+        raise OwnCodeError(
+            f"{name}: some rows have {widths[0]} numbers and some {widths[-1]}; expected the same "
+            "length for all images"
+        )
+    return np.concatenate(blocks) if blocks else np.empty((0, 0), np.float32)
 
 
 def _transform(feature: Any, images: Sequence[Image]) -> npt.NDArray[np.float32]:

@@ -7,13 +7,16 @@ import sys
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
 from visualwords import load_image
 from visualwords.features import HueHistogram
 from visualwords.pipeline.cli import main
-from visualwords.pipeline.job import Options
+from visualwords.pipeline.job import Options, extract
 from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.run import Run
 
@@ -213,6 +216,35 @@ def test_a_classifier_that_keeps_no_classes_is_refused(crops, test_crops, tmp_pa
     recipe = Recipe(features=[HueHistogram()], classifiers={"mine": Forgetful()})
     with pytest.raises(ValueError, match=r"mine: fit of Forgetful sets no classes_; .*np\.unique"):
         Run(tmp_path, options=Options(n_jobs=1)).run(crops, test_crops, recipe)
+
+
+@pytest.mark.parametrize(
+    ("feature", "message"),
+    [
+        (make_pipeline(HueHistogram(), PCA(2)), "Pipeline: steps: expected numbers, texts, lists"),
+        (FunctionTransformer(np.mean), "FunctionTransformer: func: expected numbers, texts, lists"),
+    ],
+    ids=["pipeline", "function"],
+)
+def test_parameters_that_no_file_can_hold_are_refused_at_once(feature, message):
+    with pytest.raises(TypeError, match=message):
+        Recipe(features={"mine": feature})
+
+
+def test_numbers_of_numpy_are_parameters():
+    recipe = Recipe(features=[HueHistogram(n_bins=np.int64(7))])
+    assert json.dumps(recipe.features["hue"].parameters["n_bins"]) == "7"
+
+
+class Ragged(Brightness):
+    def transform(self, images):
+        return [[1.0] * (1 + int(image.mean()) % 2) for image in images]
+
+
+def test_rows_of_several_lengths_are_told_of_by_the_feature(tmp_path):
+    pictures = [np.full((8, 8), k, np.uint8) for k in range(4)]
+    with pytest.raises(ValueError, match="ragged: some rows have 1 numbers and some 2"):
+        extract(pictures, tmp_path, [Ragged()])
 
 
 FAULTY = """
