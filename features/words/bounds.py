@@ -184,8 +184,7 @@ def scratch(prepared: Prepared) -> Scratch:
 @inner
 def fill_bounds(rows: FloatArray, start: int, n: int, known: Prepared, made: Scratch) -> None:
     """Compute the bounds of the ``n`` rows from row ``start`` on, at most STEP."""
-    for r in range(n):
-        _measure(rows, start + r, known, made, r)
+    _measure(rows, start, n, known, made)
     multiply(made.coordinates, n, known.axes, made.projected)
     for r in range(n):
         if made.margins[r] < np.inf:
@@ -194,18 +193,21 @@ def fill_bounds(rows: FloatArray, start: int, n: int, known: Prepared, made: Scr
 
 
 @inlined
-def _measure(rows: FloatArray, row: int, known: Prepared, made: Scratch, r: int) -> None:
-    """Write ``|x|^2``, ``|x|``, the coordinates and the margin of a row as number ``r``.
+def _measure(rows: FloatArray, start: int, n: int, known: Prepared, made: Scratch) -> None:
+    """Write ``|x|^2``, ``|x|``, the coordinates and the margin of each row.
 
     The length is rounded up. The coordinates are those of ``x``, in units of ``|x| / UNITS``. The
     margin begins with the error of ``|x|^2``, and is infinite if the row has no bounds.
+
+    The loop is in here because numba counts references to all arrays of a tuple at a call.
     """
-    squared = np.float64(_centre(rows, row, known.mean, made.centred))
-    length = np.sqrt(squared * (1 + 2 * known.rounding) + SMALL)
-    made.squares[r], made.lengths[r], made.margins[r] = squared, length, np.inf
-    if squared < LARGE and known.radius < np.inf:
-        made.margins[r] = known.rounding * length**2 + SMALL
-        _cut_off(made.centred, np.float32(UNITS / length), made.coordinates, r)
+    for r in range(n):
+        squared = np.float64(_centre(rows, start + r, known.mean, made.centred))
+        length = np.sqrt(squared * (1 + 2 * known.rounding) + SMALL)
+        made.squares[r], made.lengths[r], made.margins[r] = squared, length, np.inf
+        if squared < LARGE and known.radius < np.inf:
+            made.margins[r] = known.rounding * length**2 + SMALL
+            _cut_off(made.centred, np.float32(UNITS / length), made.coordinates, r)
 
 
 @inlined
