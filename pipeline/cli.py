@@ -8,6 +8,7 @@ import warnings
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -301,6 +302,9 @@ def main(arguments: list[str] | None = None) -> int:
             return int(code or 0)
     except UsageError as error:
         if message := error.format_message():  # without one, the help was printed
+            if "unexpected extra argument" in message:  # often the names that a pattern stands for
+                message = f"{shorten(message, 100, placeholder=' ...)')}; "
+                message += "a folder, or a .txt list of files, names many images"
             path = error.ctx.command_path if error.ctx else "visualwords"
             complain(f"{message.rstrip('.')}; see `{path} --help`")
         return 2

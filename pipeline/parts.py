@@ -18,6 +18,7 @@ from sklearn.utils import get_tags
 from .. import classifiers as classifier_classes
 from .. import features as feature_classes
 from ..features import ImageFeature
+from ..features.checks import check_pair
 from .persist import NOT_PART_OF_THE_RESULT, is_ours
 
 __all__ = [
@@ -118,6 +119,7 @@ def check_values(name: str, estimator: BaseEstimator, group: str) -> None:
                 getattr(estimator, check)()
         if group == "features" and is_ours(estimator) and not get_tags(estimator).requires_fit:
             size = getattr(estimator, "image_size", None) or (64, 64)
+            size = check_pair("image_size", size)
             if math.prod(size) > MAX_PIXELS:
                 raise ValueError(f"image_size: expected at most {MAX_PIXELS} pixels, got {size}")
             estimator.transform([np.zeros((*size, 3), np.uint8)])

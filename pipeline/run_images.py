@@ -75,7 +75,7 @@ def _checked(images: pa.Table, name: str) -> pa.Table:
         found = ", ".join(repr(split) for split in splits)
         raise SourceError(
             f"{name}: expected images of the splits 'train' and 'test', got {found}; name others "
-            "in the manifest, or hold out more images (test_size)"
+            "in the manifest, or hold out another share of the images (test_size)"
         )
     unseen = sorted(of_split[TEST] - of_split[TRAIN])
     if unseen:

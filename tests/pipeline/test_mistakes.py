@@ -34,6 +34,13 @@ TRANSCRIPT = [
         "none.toml: no such file; `visualwords init",
     ),
     ("run train --out o --retry-failed damagd", 2, "no kind of failure 'damagd'; there are all, "),
+    (
+        "extract photo.jpg train/brick/00.jpg",
+        2,
+        "unexpected extra argument(s) (train/brick/00.jpg); a",
+    ),
+    ("run train --out o --set hog.image_size=64", 1, "hog: image_size must be two whole numbers"),
+    ("run train --out o --set hog.image_size=6,6", 1, "of at least 1, got '6,6'"),
     ("extract train", 2, "give --store STORE, or --out RUN"),
     ("train nowhere", 1, "nowhere/run.json: no such file; `visualwords run` or `extract` makes it"),
     ("train extracted --set Softmx.alpha=1", 1, "'Softmx'; did you mean 'Softmax'?"),
