@@ -11,8 +11,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # 700 new ones takes a seventh of the time of both.
 gc.set_threshold(100_000)
 
-# These tests compile the kernels anew in processes of their own.
-SLOWEST = "test_environments.py", "test_simd.py"
+# These tests compile the kernels anew in processes of their own. The last one then compares with the
+# kernels that the first worker has compiled meanwhile.
+SLOWEST = "test_simd.py", "test_environments.py"
 
 
 def pytest_collection_modifyitems(items):
@@ -22,7 +23,7 @@ def pytest_collection_modifyitems(items):
     finds them on disk later. If both began with tests that need kernels, both would compile the
     same ones.
     """
-    slowest = [item for item in items if item.path.name in SLOWEST]
+    slowest = [item for name in SLOWEST for item in items if item.path.name == name]
     others = [item for item in items if item.path.name not in SLOWEST]
     others.sort(key=lambda item: "features" not in item.path.parts)
     middle = len(items) // 2

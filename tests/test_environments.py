@@ -43,6 +43,11 @@ def run(environment, *arguments):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_these_tests_pass_too(environment, file):
+    run(environment, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(TESTS / file))
+
+
 def test_every_kernel_gives_the_same_results(environment, tmp_path):
     file = tmp_path / "results.npz"
     run(environment, str(PROGRAM), str(file))
@@ -51,8 +56,3 @@ def test_every_kernel_gives_the_same_results(environment, tmp_path):
     for key, value in expected.items():
         assert np.isfinite(value).all(), key
         np.testing.assert_allclose(found[key], value, rtol=1e-3, atol=1e-3, err_msg=key)
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_these_tests_pass_too(environment, file):
-    run(environment, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(TESTS / file))

@@ -47,9 +47,9 @@ def report_run(tmp_path_factory, crops, test_crops):
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory):
-    """Images of the demo: 16 classes of photographs, 9 training and 5 test images each."""
+    """Images of the demo: 16 classes of photographs, 6 training and 4 test images each."""
     folder = write_sample_images(tmp_path_factory.mktemp("demo"))
-    for split, n_kept in (("train", 9), ("test", 5)):
+    for split, n_kept in (("train", 6), ("test", 4)):
         for label in (folder / split).iterdir():
             for file in sorted(label.iterdir())[n_kept:]:
                 file.unlink()
