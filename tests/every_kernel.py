@@ -129,7 +129,7 @@ def classifiers(rng):
         "hinge, double": (LinearSVM(0.1, standardize=True), X.astype(np.float64), y),
         "hinge of parts": (LinearSVM(0.1), stack, y),
         "hinge, few rows": (LinearSVM(0.1), wide, y[25:65]),
-        "hinge, primal and dual": (LinearSVM(0.1, solver=PrimalDual(1e-8)), X, y),
+        "hinge, primal and dual": (LinearSVM(0.1, solver=PrimalDual(1e-6)), X, y),
         "hinge, interior point": (LinearSVM(0.1, solver=InteriorPoint()), X, y),
         "hinge by folds": (LinearSVMCV(cv=3), X, y),
     }
