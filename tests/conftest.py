@@ -11,8 +11,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # 700 new ones takes a seventh of the time of both.
 gc.set_threshold(100_000)
 
-# These tests compile the kernels anew in processes of their own. The last one then compares with the
-# kernels that the first worker has compiled meanwhile.
+# These tests compile the kernels anew in processes of their own. The last one then compares with
+# the kernels that the first worker has compiled meanwhile.
 SLOWEST = "test_simd.py", "test_environments.py"
 
 
