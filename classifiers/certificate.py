@@ -230,11 +230,13 @@ def _products(objective: Objective, W: Weights, A: Array) -> _Products:
 
     n_columns = objective.X.shape[1]
     columns, size = np.zeros((A.shape[1], n_columns)), np.zeros(n_columns)
-    squares = np.empty(len(A))
+    squares, of_scores = np.empty(len(A)), np.empty(len(A))
+    largest = np.abs(raw).max(axis=0)
+    coef = largest[:-1] * scaling.scale
 
     def product(block: slice) -> tuple[Array, Array]:
-        rows, of_block, squares[block] = scaled_block(
-            objective.X[block], scaling.mean, scaling.scale, sizes[block]
+        rows, of_block, squares[block], of_scores[block] = scaled_block(
+            objective.X[block], scaling.mean, scaling.scale, sizes[block], coef
         )
         return block_gradient(rows, A[block]), of_block
 
@@ -243,16 +245,14 @@ def _products(objective: Objective, W: Weights, A: Array) -> _Products:
         columns += of_block
         size += its_size
     terms = min(len(A), BLOCK_ROWS) + len(blocks) + 5
-    lengths, largest = np.sqrt(squares), np.abs(raw).max(axis=0)
-    origin_score = float(largest[:-1] @ np.abs(scaling.mean) + largest[-1])
-    of_scores = lengths * float(np.linalg.norm(largest[:-1] * scaling.scale)) + origin_score
+    of_scores += float(largest[:-1] @ np.abs(scaling.mean) + largest[-1])
     origin = scaling.mean if objective.scaling is None else np.zeros_like(scaling.mean)
     return _Products(
         columns,
         origin,
         ROUNDING * terms * size,
         ROUNDING * (n_columns + 4) * of_scores,
-        float(lengths.max()),
+        float(np.sqrt(squares.max())),
     )
 
 

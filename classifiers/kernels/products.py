@@ -133,8 +133,12 @@ def block_moments(
 
 
 def scaled_block(
-    X: DoubleMatrix, mean: DoubleMatrix, scale: DoubleMatrix, weights: DoubleMatrix
-) -> tuple[DoubleMatrix, DoubleMatrix, DoubleMatrix]:
+    X: DoubleMatrix,
+    mean: DoubleMatrix,
+    scale: DoubleMatrix,
+    weights: DoubleMatrix,
+    coef: DoubleMatrix,
+) -> tuple[DoubleMatrix, DoubleMatrix, DoubleMatrix, DoubleMatrix]:
     """Scale rows and measure their sizes in one pass.
 
     Parameters
@@ -142,6 +146,7 @@ def scaled_block(
     X : ndarray of shape (n, n_features), float64
     mean, scale : ndarray of shape (n_features,), float64
     weights : ndarray of shape (n,), float64
+    coef : ndarray of shape (n_features,), float64
 
     Returns
     -------
@@ -151,18 +156,22 @@ def scaled_block(
         ``weights @ abs(rows)``.
     squares : ndarray of shape (n,)
         The squared norm of each row.
+    terms : ndarray of shape (n,)
+        ``abs(rows) @ coef``.
 
     Examples
     --------
-    >>> rows, sizes, squares = scaled_block(
-    ...     np.array([[3.0, -2.0]]), np.ones(2), np.array([1.0, 2.0]), np.array([0.5])
+    >>> X, weights, coef = np.array([[3.0, -2.0]]), np.array([0.5]), np.array([1.0, 4.0])
+    >>> rows, sizes, squares, terms = scaled_block(
+    ...     X, np.ones(2), np.array([1.0, 2.0]), weights, coef
     ... )
-    >>> rows.tolist(), sizes.tolist(), squares.tolist()
-    ([[2.0, -1.5]], [1.0, 0.75], [6.25])
+    >>> rows.tolist(), sizes.tolist(), squares.tolist(), terms.tolist()
+    ([[2.0, -1.5]], [1.0, 0.75], [6.25], [8.0])
     """
-    rows, sizes, squares = np.empty(X.shape), np.zeros(X.shape[1]), np.empty(len(X))
-    _scale_rows(_read_only(X), mean, 1 / scale, weights, rows, sizes, squares)
-    return rows, sizes, squares
+    rows, sizes = np.empty(X.shape), np.zeros(X.shape[1])
+    squares, terms = np.empty(len(X)), np.empty(len(X))
+    _scale_rows(_read_only(X), mean, 1 / scale, weights, coef, rows, sizes, squares, terms)
+    return rows, sizes, squares, terms
 
 
 def _read_only(array: FloatMatrix) -> FloatMatrix:
@@ -244,16 +253,19 @@ def _scale_rows(
     mean: FloatMatrix,
     inverse: FloatMatrix,
     weights: FloatMatrix,
+    coef: FloatMatrix,
     rows: FloatMatrix,
     sizes: FloatMatrix,
     squares: FloatMatrix,
+    terms: FloatMatrix,
 ) -> None:
-    """Write the scaled rows and their squared norms, and add to the sizes."""
+    """Write the scaled rows, their squared norms and terms, and add to the sizes."""
     for i in range(len(X)):
-        x, row, weight, square = X[i], rows[i], weights[i], 0.0
+        x, row, weight, square, term = X[i], rows[i], weights[i], 0.0, 0.0
         for j in range(len(x)):
             value = (x[j] - mean[j]) * inverse[j]
             row[j] = value
             sizes[j] += weight * abs(value)
             square += value * value
-        squares[i] = square
+            term += abs(value) * coef[j]
+        squares[i], terms[i] = square, term

@@ -105,7 +105,7 @@ class Path:
         dual *= self.a
         mean = float(self.margins.losses(self.m) @ self.margins.share[:, 0])
         slack = mean - float(self.margins.only_there(dual).sum(axis=1) @ self.margins.share[:, 0])
-        gradient = self._gradient(self.a)
+        gradient = self._gradient(self.a, self.V)
         distance = self.objective.penalty.gap(self.V, gradient)
         radius = max(1.0, float(np.abs(self.V[:, -1]).max()))
         gap = slack + distance + radius * float(np.abs(gradient[:, -1]).sum())
@@ -171,9 +171,14 @@ class Path:
         w, pull : ndarray of shape (n, n_classes)
         at : ndarray of shape (n, n_classes) or 0
         """
-        V = -solve(self._gradient(self.a + self.margins.changes(w, pull)))
+        V = -solve(self._gradient(self.a + self.margins.changes(w, pull), self.V))
         m = self.margins.linear(self.rows.scores(V))
         a = self.margins.changes(w, pull + m)
+        if self.margins.coupled:
+            # Once more for what rounding left of the gradient. Beside the Hessian it takes no time.
+            V -= solve(self._gradient(self.a + a, self.V + V))
+            m = self.margins.linear(self.rows.scores(V))
+            a = self.margins.changes(w, pull + m)
         t = a / self.a
         t += 1
         t *= self.t
@@ -218,10 +223,10 @@ class Path:
             sums = sums.sum(keepdims=True)
         return np.asarray(sums / (counts * (1 + self.margins.bounded)))
 
-    def _gradient(self, slopes: Array) -> Weights:
-        """Compute the gradient by the weights at given slopes."""
+    def _gradient(self, slopes: Array, V: Weights) -> Weights:
+        """Compute the gradient by the weights at given slopes and weights."""
         gradient = self.rows.gradient(self.margins.by_scores(slopes))
-        return gradient + self.objective.penalty.gradient(self.V)
+        return gradient + self.objective.penalty.gradient(V)
 
     def _hessians(self, w: Array) -> Array:
         """Compute the Hessian of each problem: one by all weights, or one for each class.

@@ -38,7 +38,9 @@ class InteriorPoint(Solver):
     number of weights, and its memory is 8 bytes times that square. All arithmetic is float64, on
     rows that are standardised or centred block by block. With fewer rows than columns the best
     weights are combinations of the rows. The coordinates of the rows in an orthonormal basis (a QR
-    decomposition of a copy of X) then replace the columns.
+    decomposition of a copy of X) then replace the columns. Without intercepts columns cannot be
+    centred. They are then turned so that the first one points to the mean of the rows, and only
+    that one is far from 0.
 
     A loss that is not coupled is one problem for each class, with a linear system, a step length
     and a ``mu`` of its own. Groups of such classes make steps until the gap of the group is within

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from scipy.linalg import qr
 
 from visualwords.classifiers.objective import Objective, Weights
-from visualwords.classifiers.scaling import StandardisedRows
+from visualwords.classifiers.scaling import Scaling, StandardisedRows, column_scaling
 from visualwords.classifiers.sources import Source
 from visualwords.threads import row_blocks
 
@@ -34,7 +34,7 @@ class Rows:
     Attributes
     ----------
     scaling : Scaling
-    basis : ndarray of shape (n_features, n), or None where rows are not fewer than columns
+    basis : ndarray of shape (n_features, n_coordinates), or None where rows keep their columns
     width : int
         Numbers of a row.
     """
@@ -42,7 +42,13 @@ class Rows:
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         self.scaling = objective.scaling or centring(objective, shares(objective))
-        self.basis, self._X = _short(StandardisedRows(objective.X, self.scaling))
+        self.basis: Array | None = None
+        self._X: Source = StandardisedRows(objective.X, self.scaling)
+        if objective.n_samples < self._X.shape[1]:
+            self.basis, self._X = _short(self._X)
+        elif not objective.fit_intercept:
+            self._X = _Turned(objective, self.scaling)
+            self.basis = self._X.basis
         self._blocks = row_blocks(objective.n_samples, BLOCK_ROWS)
         self.width = self._X.shape[1] + 1
         self._kept: Array | None = None
@@ -79,9 +85,39 @@ class Rows:
         return gradient
 
 
-def _short(X: StandardisedRows) -> tuple[Array | None, Source]:
-    """Return a basis of the rows and their coordinates, if there are fewer rows than columns."""
-    if len(X) >= X.shape[1]:
-        return None, X
+def _short(X: Source) -> tuple[Array, Source]:
+    """Return a basis of the rows, which are fewer than the columns, and their coordinates."""
     basis, triangle = qr(X[0 : len(X)].T, mode="economic", overwrite_a=True, check_finite=False)
     return basis, np.ascontiguousarray(triangle.T)
+
+
+class _Turned:
+    """Coordinates of rows in a basis whose first vector points to the mean of the rows.
+
+    Without intercepts the columns cannot be centred. A mean far from 0 makes all columns alike, so
+    that scores are small differences of large numbers. In this basis the first coordinate alone
+    is large, and the others are computed from centred rows.
+
+    Attributes
+    ----------
+    basis : ndarray of shape (n_features, n_features)
+        A Householder reflection.
+    """
+
+    def __init__(self, objective: Objective, scaling: Scaling) -> None:
+        mean = column_scaling(objective.X, shares(objective), objective.n_jobs).mean
+        self._centred = StandardisedRows(objective.X, Scaling(mean, scaling.scale))
+        self.shape, self.dtype = self._centred.shape, self._centred.dtype
+        away = (mean - scaling.mean) / scaling.scale
+        normal = away.copy()
+        normal[0] += np.copysign(np.linalg.norm(away), away[0])
+        square = float(normal @ normal)
+        self.basis = np.eye(len(away)) - np.outer(normal, normal) * (2 / square if square else 0)
+        self._mean = away @ self.basis
+        self._mean[1:] = 0
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> Array:
+        return np.asarray(self._centred[rows] @ self.basis + self._mean)

@@ -44,12 +44,13 @@ def test_scaled_rows_and_their_sizes_are_those_of_the_definition(shape):
     rng = np.random.default_rng(3)
     X, weights = rng.normal(size=shape) + 5, rng.random(shape[0])
     mean, scale = rng.normal(size=shape[1]) + 5, rng.random(shape[1]) + 0.1
-    before = X.copy()
-    rows, sizes, squares = scaled_block(X, mean, scale, weights)
+    before, coef = X.copy(), rng.random(shape[1])
+    rows, sizes, squares, terms = scaled_block(X, mean, scale, weights, coef)
     exact = (X - mean) / scale
     assert_allclose(rows, exact, rtol=1e-15)
     assert_allclose(sizes, weights @ np.abs(exact), rtol=1e-13)
     assert_allclose(squares, (exact**2).sum(axis=1), rtol=1e-13)
+    assert_allclose(terms, np.abs(exact) @ coef, rtol=1e-13)
     assert_array_equal(X, before)
 
 

@@ -71,6 +71,20 @@ def test_more_columns_than_rows_of_very_different_scale(loss):
     )
 
 
+@pytest.mark.parametrize("alpha", [1e-5, 0.1])
+@pytest.mark.parametrize("loss", LinearSVM.losses)
+def test_columns_far_from_zero_without_intercepts(loss, alpha):
+    """Weights along the common offset cost next to nothing: they are intercepts for the others."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 6)), np.arange(60) % 3
+    far = fit_within_tolerance(
+        LinearSVM(alpha, loss=loss, fit_intercept=False), X + 1e6, y, tol=1e-3
+    )
+    without_offset = X - X.mean(axis=1, keepdims=True)
+    near = fit_within_tolerance(LinearSVM(alpha, loss=loss), without_offset, y, tol=1e-3)
+    assert far == pytest.approx(near, rel=2e-3)
+
+
 @pytest.mark.parametrize("alpha", [1e-4, 0.1, 10.0])
 @pytest.mark.parametrize("loss", ["hinge", "crammer_singer"])
 def test_two_classes_beside_libsvm(loss, alpha):
