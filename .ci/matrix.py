@@ -34,7 +34,14 @@ ROWS = [
     Row("3.13", "3.13"),
     Row("3.14", "3.14"),
 ]
-TEST_PACKAGES = ["pytest", "pytest-xdist", "hypothesis", "pandas", "playwright"]
+TEST_PACKAGES = [
+    "pytest",
+    "pytest-xdist",
+    "hypothesis",
+    "pandas",
+    "playwright",
+    "axe-playwright-python",
+]
 # What dependencies and Pythons can change: numerics, kernels, estimators, decoders, tables, charts,
 # the command line. Left out are clusters, S3, browsers, signals and long searches.
 TESTS = [
