@@ -288,7 +288,7 @@ def test_penalties_in_terms_of_linear_svc(blobs, loss, n_classes, factor, option
     peer = LinearSVC(
         C=factor / (weight.sum() * alpha),
         fit_intercept=False,
-        tol=1e-8,
+        tol=1e-7,
         max_iter=10**6,
         random_state=0,
         **options,
