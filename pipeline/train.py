@@ -24,7 +24,7 @@ from .progress import Progress
 __all__ = ["evaluate", "feature_sets", "model_name", "train"]
 
 # A training matrix up to this size is put together in memory; a larger one is streamed.
-IN_MEMORY_BYTES = 1 << 28
+IN_MEMORY_BYTES = 1 << 29
 
 Labels = npt.NDArray[np.str_]
 
