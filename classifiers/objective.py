@@ -9,10 +9,11 @@ have the dtype of ``X``. Sums over blocks are float64 and in the order of the bl
 does not depend on ``n_jobs``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -20,10 +21,10 @@ import numpy.typing as npt
 
 from visualwords.threads import row_blocks, worker_threads
 
-from .kernels.products import block_gradient, block_scores
+from .kernels.products import block_scores
 from .losses import Labels, Loss
 from .penalties import Penalty, as_penalty
-from .placed import block_rows, sums_over_blocks
+from .placed import block_rows, block_sums, block_values, sums_over_blocks
 from .scaling import Scaling, StandardisedRows, Weights
 from .sources import Source, take_rows
 
@@ -160,8 +161,20 @@ class Objective:
         value : float
         gradient : ndarray of the shape of W, float64
         """
-        (value,), gradient = self._pass(W, [])
-        return value + self.penalty.value(W), gradient
+        self._check_weights(W, self.n_classes)
+        total, by_intercept = 0.0, np.zeros(self.n_classes)
+        by_coef = np.zeros((self.n_classes, self.X.shape[1]))
+        for losses, columns, intercepts in sums_over_blocks(self, block_sums, W):
+            total += losses
+            by_coef += columns
+            by_intercept += intercepts
+        gradient = np.column_stack([by_coef, by_intercept]) / self._total
+        if self.scaling is not None:
+            gradient = self.scaling.gradient(gradient)
+        if not self.fit_intercept:
+            gradient[:, -1] = 0
+        gradient += self.penalty.gradient(W)
+        return total / self._total + self.penalty.value(W), gradient
 
     def value(self, W: Weights) -> float:
         """Compute the value alone, in one pass over X."""
@@ -202,8 +215,8 @@ class Objective:
         values = list(self.blocks(W, lambda s, y, X, rows: self.loss.values(s, y)))
         return np.concatenate(values).astype(np.float64)
 
-    def certify(self, W: Weights) -> Certificate:
-        """Bound how far the objective at ``W`` is above its minimum, in one pass over X.
+    def certify(self, W: Weights, gradient: Weights | None = None) -> Certificate:
+        """Bound how far the objective at ``W`` is above its minimum.
 
         The (sub)gradients ``a_i`` of the examples by their scores are a feasible point of
         Fenchel's dual problem. Its duality gap is
@@ -214,11 +227,20 @@ class Objective:
         intercepts. The bound holds for all W and all intercepts within ``radius = max(1, max |b|)``
         of the given ones. For a loss with kinks the bound is better if the objective is
         :meth:`smoothed`. Value and gap are those of the loss without smoothing in any case.
+
+        Parameters
+        ----------
+        W : ndarray of shape (n_classes, n_features + 1)
+        gradient : ndarray of the shape of W, optional
+            The gradient at ``W``, if it is known. A loss with kinks then needs the scores alone.
         """
         itself = self.loss.smoothed(0.0)
         if itself.smooth:
             return self.certificate(W, *self(W))
-        (_, slack, value), gradient = self._pass(W, [self.loss.slack, itself.values])
+        gradient = self(W)[1] if gradient is None else gradient
+        functions = [itself.values, self.loss.slack]
+        sums = sum(sums_over_blocks(self, partial(block_values, functions), W))
+        value, slack = (sums / self._total).tolist()
         return self.certificate(W, value + self.penalty.value(W), gradient, slack)
 
     def certificate(
@@ -262,44 +284,6 @@ class Objective:
         vars(other).update(changes, _threads=ExitStack())
         other._total = self._total * len(other.y) / len(self.y)
         return other
-
-    def _pass(
-        self, W: Weights, functions: Sequence[Callable[[Any, Labels], Any]]
-    ) -> tuple[list[float], Weights]:
-        """Compute means of the losses and of other functions of (scores, y), and the gradient."""
-        self._check_weights(W, self.n_classes)
-        sums, by_intercept = np.zeros(1 + len(functions)), np.zeros(self.n_classes)
-        by_coef = np.zeros((self.n_classes, self.X.shape[1]))
-        for values, columns, intercepts in sums_over_blocks(self, functions, W):
-            sums += values
-            by_coef += columns
-            by_intercept += intercepts
-        gradient = np.column_stack([by_coef, by_intercept]) / self._total
-        if self.scaling is not None:
-            gradient = self.scaling.gradient(gradient)
-        if not self.fit_intercept:
-            gradient[:, -1] = 0
-        gradient += self.penalty.gradient(W)
-        return (sums / self._total).tolist(), gradient
-
-    def block_sums(
-        self,
-        functions: Sequence[Callable[[Any, Labels], Any]],
-        scores: npt.NDArray[Any],
-        y: Labels,
-        X: npt.NDArray[Any],
-        rows: slice,
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any], npt.NDArray[np.float64]]:
-        """Compute a block's weighted sums of losses and functions, and its gradient by W and b."""
-        further = [function(scores, y) for function in functions]
-        values, gradients = self.loss.values_and_grad(scores, y)
-        sums = np.array([values, *further])
-        if self.sample_weight is not None:
-            weight = self.sample_weight[rows].astype(X.dtype, copy=False)
-            sums *= weight
-            gradients *= weight[:, None]
-        intercepts = gradients.sum(axis=0, dtype=np.float64)
-        return sums.sum(axis=1, dtype=np.float64), block_gradient(X, gradients), intercepts
 
     def _check_weights(self, W: Weights, n_rows: int) -> None:
         """Refuse weights of a wrong shape: kernels do not check it."""

@@ -321,7 +321,7 @@ def _certify(state: State) -> Certificate:
     if _is_smooth(state) and state.gradient is not None:
         certificate = objective.certificate(state.W, state.value, state.gradient)
     else:
-        certificate = objective.certify(state.W)
+        certificate = objective.certify(state.W, state.gradient)
     return allowing_for_rounding(certificate, objective, state.memory.error)
 
 
