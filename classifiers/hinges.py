@@ -21,6 +21,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from .kernels.ramps import Maximum, sum_of_ramps
 from .losses import Labels, Loss, Scores
 
 __all__ = ["CrammerSinger", "Hinge", "OneVsRestHinge", "PiecewiseLinear", "SquaredHinge"]
@@ -68,57 +69,20 @@ class PiecewiseLinear(Loss):
 
     def values_and_grad(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
         """Compute values and subgradients; see :class:`Loss`."""
-        values, slopes = self._maximum(scores, y)
-        return values, self._by_scores(slopes, y)
+        found = self._maximum(scores, y)
+        return found.values, found.gradients
 
     def values(self, scores: Scores, y: Labels) -> Scores:
         """Compute values; see :class:`Loss`."""
-        return self._maximum(scores, y)[0]
+        return self._maximum(scores, y).values
 
     def slack(self, scores: Scores, y: Labels) -> Scores:
         """Compute the loss without smoothing minus ``a . m``; see :class:`Loss`."""
-        if self.width:
-            return np.zeros(len(y), scores.dtype)
-        values, slopes = self._maximum(scores, y)
-        linear = values - self.smoothing / 2 * self._roundness(slopes)
-        return np.maximum(self.smoothed(0.0).values(scores, y) - linear, 0)
-
-    def _maximum(self, scores: Scores, y: Labels) -> tuple[Scores, Scores]:
-        """Compute the maximum over ``a``, shape (n,), and the maximiser, shape (n, K)."""
-        own = scores[np.arange(len(y)), y]
-        with np.errstate(invalid="ignore"):
-            values, slopes = self._maximum_of(self._margins(scores, own, y))
-        if not np.isfinite(values).all():
-            own, infinite = _finite_own_scores(scores, own, self._rounded)
-            # Lower margins have slope 0, like margins of -1 - width.
-            margins = np.maximum(self._margins(scores, own, y), -1 - self._rounded)
-            values, slopes = self._maximum_of(margins)
-            values[infinite] = np.inf
-        return values, slopes
-
-    def _maximum_of(self, margins: Scores) -> tuple[Scores, Scores]:
-        """Compute the maximum over ``a`` and the maximiser for given margins."""
-        slopes = self._slopes(margins)
-        values = (slopes * margins).sum(axis=1)
-        if self._rounded:
-            values += self._rounded / 2 * self._roundness(slopes)
-        return values, slopes
+        return np.zeros(len(y), scores.dtype) if self.width else self._maximum(scores, y).slacks
 
     @abstractmethod
-    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
-        """Compute the margins, shape (n, K), with ``own`` as the scores of the own classes."""
-
-    @abstractmethod
-    def _slopes(self, margins: Scores) -> Scores:
-        """Compute the maximiser ``a``, shape (n, K)."""
-
-    @abstractmethod
-    def _roundness(self, slopes: Scores) -> Scores:
-        """Compute the concave function ``2 d(a)``, which is 0 at the corners, shape (n,)."""
-
-    @abstractmethod
-    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
-        """Turn derivatives by margins into derivatives by scores. May overwrite ``slopes``."""
+    def _maximum(self, scores: Scores, y: Labels) -> Maximum:
+        """Compute the maximum over ``a``, the slack there and the derivatives by the scores."""
 
 
 class Hinge(PiecewiseLinear):
@@ -141,18 +105,8 @@ class Hinge(PiecewiseLinear):
 
     name = "hinge"
 
-    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
-        return _multiclass_margins(scores, own, y, of_own=-1 - self._rounded)
-
-    def _slopes(self, margins: Scores) -> Scores:
-        return _ramp(margins, self._rounded)
-
-    def _roundness(self, slopes: Scores) -> Scores:
-        return (slopes * (1 - slopes)).sum(axis=1)
-
-    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
-        slopes[np.arange(len(y)), y] = -slopes.sum(axis=1)
-        return slopes
+    def _maximum(self, scores: Scores, y: Labels) -> Maximum:
+        return sum_of_ramps(scores, y, self._rounded, coupled=True)
 
 
 class OneVsRestHinge(PiecewiseLinear):
@@ -171,20 +125,8 @@ class OneVsRestHinge(PiecewiseLinear):
     name = "one_vs_rest"
     coupled = False
 
-    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
-        margins = scores + 1
-        margins[np.arange(len(y)), y] = 1 - own
-        return margins
-
-    def _slopes(self, margins: Scores) -> Scores:
-        return _ramp(margins, self._rounded)
-
-    def _roundness(self, slopes: Scores) -> Scores:
-        return (slopes * (1 - slopes)).sum(axis=1)
-
-    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
-        slopes[np.arange(len(y)), y] *= -1
-        return slopes
+    def _maximum(self, scores: Scores, y: Labels) -> Maximum:
+        return sum_of_ramps(scores, y, self._rounded, coupled=False)
 
 
 class CrammerSinger(PiecewiseLinear):
@@ -199,25 +141,29 @@ class CrammerSinger(PiecewiseLinear):
     name = "crammer_singer"
     dual_sum = 1.0
 
-    def _margins(self, scores: Scores, own: Scores, y: Labels) -> Scores:
-        return _multiclass_margins(scores, own, y, of_own=0)
+    def _maximum(self, scores: Scores, y: Labels) -> Maximum:
+        rows = np.arange(len(y))
+        own, infinite = _finite_own_scores(scores, scores[rows, y], self._rounded)
+        margins = _multiclass_margins(scores, own, y, of_own=0)
+        # Margins that are lower have slope 0, too.
+        margins = np.maximum(margins, -1 - self._rounded, out=margins)
+        slopes = self._slopes(margins)
+        linear = (slopes * margins).sum(axis=1)
+        values = linear + self._rounded / 2 * (1 - (slopes**2).sum(axis=1))
+        values[infinite] = np.inf
+        slacks = np.maximum(margins.max(axis=1) - linear, 0)
+        slopes[rows, y] = 0
+        slopes[rows, y] = -slopes.sum(axis=1)
+        return Maximum(values, slacks, slopes)
 
     def _slopes(self, margins: Scores) -> Scores:
+        """Compute the maximiser ``a``, shape (n, K)."""
         if self._rounded:
             return _project_on_simplex(margins / self._rounded)
         # Equal highest margins share the slope. A highest margin of 0 has slope 0.
         highest = margins.max(axis=1)[:, None]
         slopes = (margins == highest) & (highest > 0)
         return (slopes / np.maximum(slopes.sum(axis=1), 1)[:, None]).astype(margins.dtype)
-
-    def _roundness(self, slopes: Scores) -> Scores:
-        return 1 - (slopes**2).sum(axis=1)
-
-    def _by_scores(self, slopes: Scores, y: Labels) -> Scores:
-        rows = np.arange(len(y))
-        slopes[rows, y] = 0
-        slopes[rows, y] = -slopes.sum(axis=1)
-        return slopes
 
 
 class SquaredHinge(Loss):
@@ -269,15 +215,6 @@ def _multiclass_margins(scores: Scores, own: Scores, y: Labels, of_own: float) -
     margins = scores - (own - 1)[:, None]
     margins[np.arange(len(y)), y] = of_own
     return margins
-
-
-def _ramp(margins: Scores, width: float) -> Scores:
-    """Compute the slope of ``max(0, m)``, which rises from 0 to 1 over ``width`` around 0."""
-    if not width:
-        return (margins > 0).astype(margins.dtype)
-    slopes = margins / width
-    slopes += 0.5
-    return np.clip(slopes, 0, 1, out=slopes)
 
 
 def _project_on_simplex(points: Scores) -> Scores:
