@@ -15,6 +15,7 @@ __all__ = ["drop_far", "farthest_of_tried", "highest_product", "list_all", "list
 LAST = np.int32(FOLD - 1)  # The bits of a product that say which of its lane's words it is of.
 NO_WORD = np.int32(2**31 - FOLD)  # Products of words are less.
 HIGHEST = 2.0**31 - 1 - 2 * FOLD
+FLAGS = 64  # Lanes that are looked through at a time, a bit each
 BITS = 32  # A key holds a product and, in its lowest bits, a lane.
 NO_KEY, LANE = np.int64(2**63 - 1), np.int64(2**BITS - 1)
 
@@ -76,8 +77,10 @@ def list_near(ceiling: float, made: Scratch, r: int, n_words: int, near: IntArra
     n_lanes = made.least.shape[1]
     highest = np.int32(min(ceiling + 1, HIGHEST))
     end, n = np.int32((highest | LAST) + 1), 0
-    for first in range(0, n_lanes, LANES):
-        found = flags_below(made.least, r * n_lanes + first, end)
+    for first in range(0, n_lanes, FLAGS):
+        found = np.uint64(0)
+        for lane in range(first, min(first + FLAGS, n_lanes), LANES):
+            found |= flags_below(made.least, r * n_lanes + lane, end) << np.uint64(lane - first)
         while found > 0:
             lane = first + lowest_bit(found)
             found &= found - np.uint64(1)
