@@ -47,7 +47,7 @@ from .run_folder import (
     RESULTS,
 )
 from .run_images import check_labels, labelled_source, name_of
-from .run_models import fingerprint
+from .run_models import fingerprints
 from .run_schema import IMAGES, METRICS, MODELS, RUN, identity_of
 from .run_view import RunView
 from .sources import SourceError, open_source
@@ -168,7 +168,7 @@ class Run(RunView):
         return changes(before, record, is_same)
 
     def train(self, recipe: Recipe | None = None) -> dict[str, Any]:
-        """Train the classifiers, unless they were trained on the same rows before.
+        """Train the classifiers, but those that were trained on the same rows before.
 
         Parameters
         ----------
@@ -185,20 +185,19 @@ class Run(RunView):
             extraction = self._open_extraction()
             self._continue()
             check_labels(extraction)
-            made_from = fingerprint(recipe, extraction, record["features"])
-            if self._models.are_of(made_from):
+            made_from = fingerprints(recipe, extraction, record["features"])
+            kept = self._models.made_from(made_from)
+            before = self._models.record()["report"] if kept else {}
+            new = {n: c for n, c in recipe.make_classifiers().items() if n not in kept}
+            if not new and set(before) == set(kept):
                 self.options.progress.note("train", "nothing new")
                 if "classifiers" not in self.metrics:
-                    self.metrics["classifiers"] = self._models.record()["report"]
+                    self.metrics["classifiers"] = before
                     self._finish()
                 return self.metrics
-            classifiers = recipe.make_classifiers()
-            for classifier in classifiers.values():
-                if is_ours(classifier) and "n_jobs" in classifier.get_params():
-                    classifier.set_params(n_jobs=self.options.n_jobs)
-            models, report = train(
-                extraction, classifiers, self.options.progress, self.options.workers
-            )
+            models, report = self._trained(new, extraction)
+            models |= {name: model for of_one in kept.values() for name, model in of_one.items()}
+            report = {name: report.get(name) or before[name] for name in recipe.classifiers}
             self._files.remove(*RESULTS, MODELS)
             self._models.write(
                 models,
@@ -206,7 +205,7 @@ class Run(RunView):
                     "made_from": made_from,
                     "report": report,
                     "classes": np.unique(extraction.labels(TRAIN)).tolist(),
-                    "classifiers": list(classifiers),
+                    "classifiers": list(recipe.classifiers),
                     "parts": {name: asdict(part) for name, part in recipe.classifiers.items()},
                     "features": record["features"],
                     "columns": {n: extraction.matrix(n).shape[1] for n in extraction.features},
@@ -216,6 +215,17 @@ class Run(RunView):
             self.metrics["classifiers"] = report
             self._finish()
         return self.metrics
+
+    def _trained(
+        self, classifiers: dict[str, Any], extraction: Extraction
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return classifiers trained on each set of features, and what to report of them."""
+        if not classifiers:
+            return {}, {}
+        for classifier in classifiers.values():
+            if is_ours(classifier) and "n_jobs" in classifier.get_params():
+                classifier.set_params(n_jobs=self.options.n_jobs)
+        return train(extraction, classifiers, self.options.progress, self.options.workers)
 
     def evaluate(self, test: Any = None, **columns: str) -> dict[str, Any]:
         """Score the trained classifiers on the test images of the run, or on others beside them.

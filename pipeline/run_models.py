@@ -21,11 +21,13 @@ from .store.descriptions import key_of
 from .store.files import DamagedError, checksum, open_folder
 from .train import feature_sets, model_name
 
-__all__ = ["RunModels", "fingerprint"]
+__all__ = ["RunModels", "fingerprints"]
 
 
-def fingerprint(recipe: Recipe, extraction: Extraction, features: Mapping[str, str]) -> str:
-    """Return a digest of all that decides the trained classifiers.
+def fingerprints(
+    recipe: Recipe, extraction: Extraction, features: Mapping[str, str]
+) -> dict[str, str]:
+    """Return, for each classifier, a digest of all that decides what it learns.
 
     Parameters
     ----------
@@ -34,17 +36,16 @@ def fingerprint(recipe: Recipe, extraction: Extraction, features: Mapping[str, s
     features : mapping of str to str
         Name to folder in the store.
     """
-    digest = hashlib.blake2b(digest_size=16)
     chosen = extraction.chosen(TRAIN)
-    said = {
-        "version": __version__,
-        "classifiers": {n: describe_estimator(c) for n, c in recipe.make_classifiers().items()},
-        "features": features,
-        "labels": extraction.images["label"].take(chosen).to_pylist(),
-    }
-    digest.update(json.dumps(said, sort_keys=True).encode())
-    digest.update(digests_of(extraction.images.take(chosen))[0].tobytes())
-    return digest.hexdigest()
+    labels = extraction.images["label"].take(chosen).to_pylist()
+    of_rows = hashlib.blake2b(json.dumps([__version__, features, labels]).encode())
+    of_rows.update(digests_of(extraction.images.take(chosen))[0].tobytes())
+    found = {}
+    for name, classifier in recipe.make_classifiers().items():
+        digest = of_rows.copy()
+        digest.update(json.dumps(describe_estimator(classifier), sort_keys=True).encode())
+        found[name] = digest.hexdigest()[:32]
+    return found
 
 
 def _saved(estimator: Any) -> bytes | None:
@@ -92,6 +93,8 @@ class RunModels:
             trained = self._folder.files.read_record(MODELS, SHAPES[MODELS], run["identity"])
             names = {model_name(c, f) for c in trained["classifiers"] for f in _sets(trained)}
             is_whole = names == set(trained["files"]) | set(trained["unsaved"])
+            of_classifiers = [set(trained[k]) for k in ("made_from", "report", "parts")]
+            is_whole &= of_classifiers == [set(trained["classifiers"])] * 3
             is_ordered = trained["classes"] == sorted(set(trained["classes"]))
             if trained["features"] != run["features"] or not is_whole or not is_ordered:
                 raise DamagedError("not of the features and classifiers of this run")
@@ -117,14 +120,30 @@ class RunModels:
         sealed = {**record, "files": seals, "unsaved": list(self.unsaved)}
         self._folder.files.write_record(MODELS, sealed, self._folder.record()["identity"])
 
-    def are_of(self, made_from: str) -> bool:
-        """Tell whether the classifiers are there and sound, and were trained on just this."""
+    def made_from(self, wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+        """Return the models that need no training: they are there and sound, and of just this.
+
+        Parameters
+        ----------
+        wanted : mapping of str to str
+            Classifiers and their :func:`fingerprints`.
+
+        Returns
+        -------
+        dict
+            Classifier to its models by their names.
+        """
         try:
-            trained = self.record()
-            is_lost = set(trained["unsaved"]) - set(self.unsaved)
-            return trained["made_from"] == made_from and not is_lost and bool(self.load())
+            trained, models = self.record(), self.load()
         except ValueError:
-            return False
+            return {}
+        found = {}
+        for classifier in trained["classifiers"]:
+            names = [model_name(classifier, names) for names in _sets(trained)]
+            is_same = trained["made_from"][classifier] == wanted.get(classifier)
+            if is_same and set(names) <= set(models):
+                found[classifier] = {name: models[name] for name in names}
+        return found
 
     def load(self) -> dict[str, Any]:
         """Return the trained classifiers by their names."""

@@ -63,7 +63,7 @@ SHAPES: dict[str, Any] = {
         },
     },
     MODELS: {
-        "made_from": str,
+        "made_from": {str: str},
         "report": {str: dict},
         "classes": [str],
         "classifiers": [str],

@@ -1,9 +1,8 @@
 """From rows in a store to trained classifiers and their scores."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import product
 from time import perf_counter
 from typing import Any
 
@@ -49,24 +48,35 @@ def model_name(classifier: str, features: Sequence[str]) -> str:
 @contextmanager
 def opened_columns(
     extraction: Extraction, split: str | None, workers: Workers | int | None
-) -> Iterator[ColumnStack]:
-    """Open all matrices side by side: in memory where they fit, else streamed from the store.
+) -> Iterator[Callable[[Sequence[str]], ColumnStack]]:
+    """Yield a function that returns the matrix of some features.
 
-    Threads stream them here. Other workers read the rows in the store themselves; the result has
-    the same bits.
+    A matrix that fits is put together in memory. A larger one is streamed from the store: threads
+    stream it here, other workers read the rows in the store themselves. All have the same bits.
     """
-    parts = {name: extraction.matrix(name, split=split) for name in extraction.features}
-    stack = ColumnStack(parts)
-    n_rows, n_columns = stack.shape
-    if n_rows * n_columns * 4 <= IN_MEMORY_BYTES:
-        whole = stack.in_memory()
+    stack = ColumnStack(
+        {name: extraction.matrix(name, split=split) for name in extraction.features}
+    )
+
+    def columns(names: Sequence[str]) -> ColumnStack:
+        of_names = stack.only(names)
+        if not _fits(of_names):
+            return of_names
+        whole = of_names.in_memory()
         extraction.let_go()
-        yield whole
-    elif engine_of(workers) == "threads":
-        yield stack
+        return whole
+
+    if _fits(stack) or engine_of(workers) == "threads":
+        yield columns
     else:
         with ordered_map(workers) as map_:
-            yield stack.placed(map_)
+            stack = stack.placed(map_)
+            yield columns
+
+
+def _fits(stack: ColumnStack) -> bool:
+    n_rows, n_columns = stack.shape
+    return n_rows * n_columns * stack.dtype.itemsize <= IN_MEMORY_BYTES
 
 
 def train(
@@ -100,26 +110,36 @@ def train(
     report: dict[str, Any] = {}
     with (
         progress.stage("train", len(sets) * len(classifiers)) as stage,
-        opened_columns(extraction, "train", workers) as whole,
+        opened_columns(extraction, "train", workers) as columns,
     ):
         for names in sets:
-            X = whole.only(names)
-            for name, classifier in classifiers.items():
-                start = perf_counter()
-                with _naming(model_name(name, names)):
-                    model = _fitted(name, classifier, X, labels)
-                n_iter = getattr(model, "n_iter_", None)
-                report[name] = {
-                    "alpha": getattr(model, "alpha_", getattr(model, "alpha", None)),
-                    "n_features": X.shape[1],
-                    "n_iter": 0 if n_iter is None else int(np.max(n_iter)),
-                    "fit_seconds": round(perf_counter() - start, 3),
-                    "train_accuracy": float(accuracy_score(labels, model.predict(X))),
-                }
-                models[model_name(name, names)] = model
+            for name, model, said in _models_on(columns(names), labels, classifiers):
+                models[model_name(name, names)], report[name] = model, said
                 stage.advance(1)
         stage.summary = f"{len(models)} models on {len(labels)} images"
     return models, report
+
+
+def _models_on(
+    X: ColumnStack, labels: Labels, classifiers: Mapping[str, BaseEstimator]
+) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Yield each classifier's name, the classifier fitted to a matrix, and what to report of it."""
+    for name, classifier in classifiers.items():
+        start = perf_counter()
+        with _naming(model_name(name, [str(part) for part in X.names])):
+            model = _fitted(name, classifier, X, labels)
+        n_iter = getattr(model, "n_iter_", None)
+        yield (
+            name,
+            model,
+            {
+                "alpha": getattr(model, "alpha_", getattr(model, "alpha", None)),
+                "n_features": X.shape[1],
+                "n_iter": 0 if n_iter is None else int(np.max(n_iter)),
+                "fit_seconds": round(perf_counter() - start, 3),
+                "train_accuracy": float(accuracy_score(labels, model.predict(X))),
+            },
+        )
 
 
 def _fitted(
@@ -190,18 +210,21 @@ def evaluate(
     predictions: dict[str, Labels] = {}
     with (
         progress.stage("evaluate", len(labels)) as stage,
-        opened_columns(extraction, split, workers) as whole,
+        opened_columns(extraction, split, workers) as columns,
     ):
-        for names, name in product(feature_sets(extraction.features), classifiers):
-            model, X = models[model_name(name, names)], whole.only(names)
-            predicted = model.predict(X)
-            accuracy = float(accuracy_score(labels, predicted))
-            scores[name]["by_features"]["+".join(names)] = accuracy
-            scores[name]["test_accuracy"] = accuracy
-            predictions[name] = predicted
-            if len(names) == len(extraction.features) and hasattr(model, "predict_proba"):
-                error = expected_calibration_error(labels, model.predict_proba(X), model.classes_)
-                scores[name]["calibration_error"] = error
+        for names in feature_sets(extraction.features):
+            X = columns(names)
+            for name in classifiers:
+                model = models[model_name(name, names)]
+                predictions[name] = predicted = model.predict(X)
+                accuracy = float(accuracy_score(labels, predicted))
+                scores[name]["by_features"]["+".join(names)] = accuracy
+                scores[name]["test_accuracy"] = accuracy
+                if len(names) == len(extraction.features) and hasattr(model, "predict_proba"):
+                    shares = model.predict_proba(X)
+                    error = expected_calibration_error(labels, shares, model.classes_)
+                    scores[name]["calibration_error"] = error
+            del X  # before the next one is put together
         for name, predicted in predictions.items():
             scores[name] |= _per_class(labels, predicted, classes)
         stage.advance(len(labels))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,35 @@ def test_training_with_another_penalty_leaves_no_old_scores(folder):
     assert scores_of(folder) == {}
     assert not (folder / "predictions.csv").exists()
     assert run.evaluate()["classifiers"]["Softmax"]["alpha"] == 0.5
+
+
+def test_only_a_classifier_that_changed_is_trained(folder):
+    before, models = scores_of(folder), models_of(folder)
+    seconds = Run.open(folder).metrics["classifiers"]["LinearSVM"]["fit_seconds"]
+    run = open_run(folder)
+    run.train(recipe("Softmax.alpha=0.5"))
+    changed = {name for name, data in models_of(folder).items() if data != models[name]}
+    assert changed == {name for name in models if name.startswith("Softmax-")}
+    metrics = run.evaluate()["classifiers"]
+    assert metrics["LinearSVM"]["fit_seconds"] == seconds
+    assert metrics["LinearSVM"]["confusion"] == before["LinearSVM"]
+    assert metrics["Softmax"]["alpha"] == 0.5
+
+
+def test_a_classifier_that_is_left_out_leaves_the_models_of_the_others(folder):
+    run, models = open_run(folder), models_of(folder)
+    one = replace(recipe(), classifiers={"LinearSVM": recipe().classifiers["LinearSVM"]})
+    run.train(one)
+    assert list(run.evaluate()["classifiers"]) == ["LinearSVM"]
+    assert models_of(folder).items() <= models.items()
+
+
+def test_a_damaged_model_is_trained_again_beside_one_that_changed(folder):
+    sound = models_of(folder)
+    file = folder / "models/LinearSVM-hue.npz"
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    open_run(folder).train(recipe("Softmax.alpha=0.5"))
+    assert file.read_bytes() == sound[file.name]
 
 
 def test_a_penalty_for_each_feature_serves_all_sets_of_features(folder):
