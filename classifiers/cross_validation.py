@@ -18,7 +18,7 @@ from .parts import Alpha, with_factors
 from .scaling import Scaling, Weights, scalings_outside
 from .solvers.base import Solver
 from .solvers.curvature import Spectrum, column_gram, sample, sample_size
-from .solvers.held_out import accuracies, held_out_accuracies, held_out_scores
+from .solvers.held_out import accuracies, held_out_scores, score_held_out
 from .solvers.path import Models
 from .solvers.path_model import Model
 from .sources import ColumnStack, Source
@@ -154,19 +154,20 @@ class CrossValidated(LinearClassifier):
             everything.measure(models, seed)
             models = [model.again() for model in models]
         scalings = self._scalings(X, objective, folds)
-        self.scores_ = held_out_accuracies(everything, models, scalings, self.tol, seed)
-        found = models[self._best()]
+        scored = score_held_out(everything, models, scalings, self.tol, seed)
+        self.scores_ = np.stack([one.accuracies for one in scored])
+        best = scored[self._best()]
         if self.per_part and isinstance(X, ColumnStack) and len(X.parts) > 1:
             parts = PartSearch(everything, scalings, gram, X.widths, self.tol, seed)
-            common, found = found.alpha, parts.run(found, self.scores_[self._best()])
+            common, best = best.model.alpha, parts.run(best)
             of_parts = parts.alphas(common)[1:].tolist()  # the first is known
             self.tried_ += [dict(zip(X.names, alphas, strict=True)) for alphas in of_parts]
             self.scores_ = np.concatenate([self.scores_, list(parts.tried.values())[1:]])
         self.__dict__.pop("temperature_", None)
         if self.calibrate:
-            scores = held_out_scores(everything, found, scalings, self.tol)
+            scores = held_out_scores(everything, best.without)
             self.temperature_ = find_temperature(scores, objective.y, objective.sample_weight)
-        return found
+        return best.model
 
     def _score_split(
         self,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .parts import divided
 from .scaling import Scaling, Weights
 from .solvers.curvature import Spectrum
-from .solvers.held_out import held_out_accuracies
+from .solvers.held_out import Scored, score_held_out
 from .solvers.path import Models
 from .solvers.path_model import Columns, Model
 
@@ -56,31 +56,24 @@ class PartSearch:
     seed: int
     tried: dict[Exponents, Weights] = field(default_factory=dict)
 
-    def run(self, common: Model, scores: Weights) -> Model:
-        """Search from the best common penalty on; return the model of the best penalties.
-
-        Parameters
-        ----------
-        common : Model
-            Learned from all rows.
-        scores : ndarray of shape (n_folds,)
-        """
+    def run(self, common: Scored) -> Scored:
+        """Search from the best common penalty on; return the best penalties."""
         best: Exponents = (0,) * len(self.widths)
-        self.tried, found = {best: scores}, common
+        self.tried, found = {best: common.accuracies}, common
         rounds = 0
         for step in STEPS:
             while rounds < MAX_ROUNDS:
                 rounds += 1
                 new = [place for place in _neighbours(best, step) if place not in self.tried]
-                models = [self._model(common.alpha, place, found) for place in new]
-                of_folds = held_out_accuracies(
-                    self.models, models, self.scalings, self.tol, self.seed
-                )
+                models = [self._model(common.model.alpha, place, found.model) for place in new]
+                scored = score_held_out(self.models, models, self.scalings, self.tol, self.seed)
+                of_folds = [one.accuracies for one in scored]
                 self.tried |= dict(zip(new, of_folds, strict=True))
-                first = int(of_folds.mean(axis=1).argmax())
-                if of_folds[first].mean() <= self.tried[best].mean():
+                means = np.mean(of_folds, axis=1)
+                first = int(means.argmax())
+                if means[first] <= self.tried[best].mean():
                     break
-                best, found = new[first], models[first]
+                best, found = new[first], scored[first]
         return found
 
     def alphas(self, common: float) -> npt.NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """Score rows by models that never saw them, after :class:`.Models` minimised over the others."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,30 @@ from visualwords.classifiers.scaling import Scaling
 from .path import Models
 from .path_model import Model
 
-__all__ = ["accuracies", "held_out_accuracies", "held_out_scores"]
-
-Scalings = list[Scaling | None]
+__all__ = ["Scored", "accuracies", "held_out_scores", "score_held_out"]
 
 
-def held_out_accuracies(
-    rows: Models, models: list[Model], scalings: Scalings, tol: float, seed: int
-) -> npt.NDArray[np.float64]:
+class Scored(NamedTuple):
+    """A model of all rows, and how the same penalty scores on rows that were held out.
+
+    Attributes
+    ----------
+    model : Model
+        Learned from all rows.
+    without : list of Model
+        Learned without each fold.
+    accuracies : ndarray of shape (n_folds,)
+        Of each of them, on the fold that it did not see.
+    """
+
+    model: Model
+    without: list[Model]
+    accuracies: npt.NDArray[np.float64]
+
+
+def score_held_out(
+    rows: Models, models: list[Model], scalings: list[Scaling | None], tol: float, seed: int
+) -> list[Scored]:
     """Minimise models over all rows, then without each fold, and score them on the folds.
 
     Parameters
@@ -34,35 +50,33 @@ def held_out_accuracies(
 
     Returns
     -------
-    ndarray of shape (n_models, n_folds)
+    list of Scored
+        One for each model.
     """
     rows.minimize(models, 0.3 * tol)
     rows.measure(models, seed)
-    held_out = _without_folds(rows, models, scalings, tol)
-    return np.array(accuracies(rows, held_out)).reshape(-1, len(models)).T.copy()
+    held_out = rows.leave_out(models, scalings)
+    rows.minimize_alike(held_out, 0.1 * tol)
+    found, n = np.array(accuracies(rows, held_out)), len(models)
+    return [Scored(model, held_out[i::n], found[i::n]) for i, model in enumerate(models)]
 
 
-def held_out_scores(
-    rows: Models, model: Model, scalings: Scalings, tol: float
-) -> npt.NDArray[np.floating]:
-    """Compute the scores of each row by a model that was learned without the row's fold.
+def held_out_scores(rows: Models, without: list[Model]) -> npt.NDArray[np.floating]:
+    """Compute the scores of each row by the model that was learned without the row's fold.
 
     Parameters
     ----------
     rows : Models
-    model : Model
-        Learned from all rows.
-    scalings, tol
-        As in :func:`held_out_accuracies`.
+    without : list of Model
+        Learned without each fold.
 
     Returns
     -------
     ndarray of shape (n, n_classes)
     """
-    held_out = _without_folds(rows, [model], scalings, tol)
     scores = np.empty((len(rows.folds), rows.objective.n_classes), rows.objective.X.dtype)
-    groups = {fold: np.array([fold]) for fold in range(len(held_out))}
-    stacks = rows.stacks(held_out, groups)
+    groups = {fold: np.array([fold]) for fold in range(len(without))}
+    stacks = rows.stacks(without, groups)
 
     def keep(block: slice) -> list[npt.NDArray[Any]]:
         for fold, of_fold, _, _ in _scores_of_folds(rows, block, groups, stacks):
@@ -90,15 +104,6 @@ def accuracies(rows: Models, models: list[Model]) -> list[float]:
     for (fold, places), right in zip(groups.items(), rows.total(count, stacks), strict=True):
         found[places] = right / rows.weight[fold]
     return list(found.tolist())
-
-
-def _without_folds(
-    rows: Models, models: list[Model], scalings: Scalings, tol: float
-) -> list[Model]:
-    """Return models that hold out each fold, minimised."""
-    held_out = rows.leave_out(models, scalings)
-    rows.minimize_alike(held_out, 0.1 * tol)
-    return held_out
 
 
 def _scores_of_folds(

@@ -20,6 +20,8 @@ __all__ = ["PrimalDual"]
 # The first steps are made on so many rows per column, if that is at most 1 / COARSER of all rows.
 # The optimum of these rows lies near the optimum of all rows.
 ROWS_PER_COLUMN, COARSER = 16, 8
+# The first width, and that from a caller's weights on, which are near the minimum; first target.
+WIDTH, NEAR_WIDTH, TARGET = 1.0, 0.1, 0.02
 # The solver stops after so many fresh starts of L-BFGS in a row that find no lower value.
 PATIENCE = 4
 # About so much of what the intercepts add to a gap stays in a proof with settled intercepts.
@@ -94,7 +96,7 @@ class PrimalDual(Solver):
     def start(self, objective: Objective, W: Weights) -> State:
         """Begin with a solution for a sample of the rows; see :class:`Solver`."""
         gram = column_gram(objective, self.random_state)
-        progress = _Progress(objective.smoothed(1.0), Curvature(gram, objective.penalty))
+        progress = _Progress(objective.smoothed(WIDTH), Curvature(gram, objective.penalty))
         if objective.loss.smooth:
             progress.target = self.tol / 3
             progress.rows = plane_rows(objective, self.random_state + 1)
@@ -102,6 +104,8 @@ class PrimalDual(Solver):
         n_coarse = max(ROWS_PER_COLUMN * objective.X.shape[1], 2048)
         if not W.any() and COARSER * n_coarse <= objective.n_samples:
             W = self._coarse(objective, W, n_coarse, progress)
+        elif W.any() and not objective.loss.smooth:
+            progress.smooth(NEAR_WIDTH, max(self.tol / 3, TARGET * NEAR_WIDTH**2))
         return _evaluate(progress, W)
 
     def _coarse(
@@ -109,7 +113,7 @@ class PrimalDual(Solver):
     ) -> Weights:
         """Return a rough solution for a sample of rows, whose optimum is off by some per cent."""
         rows = objective.subset(sample(objective, n_rows, self.random_state))
-        part = _Progress(rows.smoothed(1.0), progress.curvature, coarse=True)
+        part = _Progress(rows.smoothed(WIDTH), progress.curvature, coarse=True)
         if objective.loss.smooth:
             part.rows = plane_rows(rows, self.random_state + 1)
         state = _evaluate(part, W)
@@ -117,12 +121,12 @@ class PrimalDual(Solver):
             state = self._step(state, max(self.tol, 0.02))
             if state.stop:
                 break
-        progress.objective = objective.smoothed(part.width)
         if objective.loss.smooth:
             # The differences on the sample are a worse model of the Hessian than the columns.
             progress.curvature.measure(part.pairs)
         else:
-            progress.width, progress.target, progress.pairs = part.width, part.target, part.pairs
+            progress.pairs = part.pairs
+            progress.smooth(part.width, part.target)
         return state.W
 
     def step(self, objective: Objective, state: State) -> State:
@@ -130,20 +134,15 @@ class PrimalDual(Solver):
         return self._step(state, self.tol)
 
     def _step(self, state: State, tol: float) -> State:
-        progress: _Progress = state.memory
+        now: _Progress = state.memory
         after = quasi_newton_step(
-            progress.objective,
-            state,
-            progress.pairs,
-            self.memory,
-            progress.curvature.inverse,
-            progress.search,
+            now.objective, state, now.pairs, self.memory, now.curvature.inverse, now.search
         )
-        progress.pairs, after.memory = after.memory, progress
-        if after.stop and progress.objective.X.dtype != np.float64:
-            progress.use_double()
-            return _evaluate(progress, after.W)
-        if after.stop or _distance(progress.objective, after) <= progress.target * after.value:
+        now.pairs, after.memory = after.memory, now
+        if after.stop and now.objective.X.dtype != np.float64:
+            now.use_double()
+            return _evaluate(now, after.W)
+        if after.stop or _distance(now.objective, after) <= now.target * after.value:
             return _review(after, tol)
         return after
 
@@ -174,13 +173,17 @@ class _Progress:
 
     objective: Objective
     curvature: Curvature
-    width: float = 1.0
-    target: float = 0.02
+    width: float = WIDTH
+    target: float = TARGET
     pairs: Pairs = field(default_factory=list)
     rows: Objective | None = None
     stuck: int = 0
     error: float = 0.0
     coarse: bool = False
+
+    def smooth(self, width: float, target: float) -> None:
+        """Go on with another width and target."""
+        self.objective, self.width, self.target = self.objective.smoothed(width), width, target
 
     def use_double(self) -> None:
         """Go on with sums in float64, and forget differences of float32 gradients."""
@@ -342,7 +345,6 @@ def _aim(progress: _Progress, certificate: Certificate, tol: float) -> None:
         progress.target /= 4
         return
     shrink = float(np.clip(np.sqrt(0.9 * wanted / certificate.slack), 0.3, 0.8))
-    progress.width *= shrink
-    progress.objective = progress.objective.smoothed(progress.width)
-    progress.target = max(tol / 3, certificate.slack * shrink**2 / certificate.value / 2)
+    target = max(tol / 3, certificate.slack * shrink**2 / certificate.value / 2)
+    progress.smooth(progress.width * shrink, target)
     progress.curvature.measure(progress.pairs)
