@@ -122,7 +122,8 @@ def run(
         raise typer.BadParameter("give either --test or --test-size", param_hint="--test-size")
     job = Run(out, store=store, options=work.make())
     job.options.progress.tell_start()
-    job.run(train, test, asked.make(test_size), **columns.names())
+    recipe = asked.make(train, columns.names(), job.options.progress, test_size)
+    job.run(train, test, recipe, **columns.names())
     if report and job.has_report:
         job.options.progress.note("report", "nothing new")
     elif report:
@@ -154,7 +155,8 @@ def extract(
     from .remarks import image_metrics
     from .run import Run
 
-    recipe, options = asked.make(test_size), work.make(as_part(part))
+    options = work.make(as_part(part))
+    recipe = asked.make(images, columns.names(), options.progress, test_size)
     options.progress.tell_start()
     if out is None and (test is not None or test_size is not None):
         raise typer.BadParameter("only a run has test images: give --out RUN", param_hint="--out")

@@ -45,11 +45,13 @@ def plan(
         raise typer.BadParameter("give --store STORE, or --out RUN", param_hint="--store")
     if out is None and (test is not None or test_size is not None):
         raise typer.BadParameter("only a run has test images: give --out RUN", param_hint="--out")
+    options = work.make(as_part(part))
+    recipe = asked.make(images, columns.names(), options.progress, test_size)
     lines = plan_job(
         images,
         Run(out, store=store).store if out else str(store),
-        asked.make(test_size),
-        work.make(as_part(part)),
+        recipe,
+        options,
         test=test,
         is_run=out is not None,
         **columns.names(),

@@ -67,10 +67,10 @@ def read_recipe(file: Path | str) -> Recipe:
         text = LocalFolder(Path(file).parent).read(Path(file).name).decode()
         document = tomllib.loads(text)
     except FileNotFoundError as error:
-        shipped_names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
+        *names, last = sorted(path.stem for path in SHIPPED.glob("*.toml"))
         raise RecipeError(
-            f"{file}: no such file; `visualwords init` writes a recipe, and {shipped_names} ships "
-            "with the package"
+            f"{file}: no such file; `visualwords init` writes a recipe, and {', '.join(names)} and "
+            f"{last} ship with the package; best stands for one of the last two in run and extract"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"{file}: not a TOML file: {error}") from error
