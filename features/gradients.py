@@ -1,4 +1,4 @@
-"""Compiled loops that HOG and the descriptor of patches share: gradients, votes and norms.
+"""Compiled loops that HOG and the descriptor of patches share: votes and norms.
 
 A vote is for a place in an array of numbers: that of a bin in one of many histograms.
 """
@@ -18,7 +18,6 @@ __all__ = [
     "Places",
     "add_votes",
     "multiply_and_clip",
-    "row_gradients",
     "row_votes",
     "sum_of_squares",
 ]
@@ -38,29 +37,8 @@ CLIP = np.float32(0.2)
 
 
 @inlined
-def row_gradients(planes: FloatArray, y: int, gx: FloatArray, gy: FloatArray) -> None:
-    """Compute ``gx = p[y, x + 1] - p[y, x - 1]`` and ``gy = p[y + 1, x] - p[y - 1, x]`` of a row.
-
-    Of several channels that with the largest ``gx**2 + gy**2`` counts, the first of equal ones.
-    ``planes`` are the pixels p, with a border, as :func:`load` writes them; gx and gy have the
-    shape (columns,).
-    """
-    for x in range(len(gx)):
-        gx[x] = planes[0, y + 1, x + 2] - planes[0, y + 1, x]
-        gy[x] = planes[0, y + 2, x + 1] - planes[0, y, x + 1]
-    for c in range(1, len(planes)):
-        for x in range(len(gx)):
-            across = planes[c, y + 1, x + 2] - planes[c, y + 1, x]
-            down = planes[c, y + 2, x + 1] - planes[c, y, x + 1]
-            longer = across * across + down * down > gx[x] * gx[x] + gy[x] * gy[x]
-            gx[x] = across if longer else gx[x]
-            gy[x] = down if longer else gy[x]
-
-
-@inlined
 def row_votes(
-    gx: FloatArray,
-    gy: FloatArray,
+    gradients: FloatArray,
     n_bins: int,
     signed: bool,
     arctangent: FloatArray,
@@ -75,8 +53,10 @@ def row_votes(
     ``(b + 1/2 + s) * turn / n_bins`` gives ``(1 - s) * g`` to bin b and ``s * g`` to bin b + 1.
     ``arctangent`` are the coefficients of ``t, t**3, t**5 ...`` in arctan(t) * n_bins / turn for t
     in 0..1. The histogram of column x begins at the place ``starts[x]``. The votes are written to
-    ``places`` and ``votes``, of shape (2, columns).
+    ``places`` and ``votes``, of shape (2, columns). The rows of ``gradients`` are gx and gy. The
+    row may be several rows of an image.
     """
+    gx, gy = gradients[0], gradients[1]
     a0, a1, a2, a3 = arctangent[0], arctangent[1], arctangent[2], arctangent[3]
     a4, a5, a6 = arctangent[4], arctangent[5], arctangent[6]
     last = np.int32(n_bins - 1)
@@ -106,9 +86,13 @@ def row_votes(
 @inlined
 def add_votes(places: Places, votes: FloatArray, numbers: FloatArray) -> None:
     """Add votes, of shape (votes of a pixel, columns), to the numbers at their places."""
-    for v in range(places.shape[0]):
+    if len(places) == 2:
         for x in range(places.shape[1]):
-            numbers[places[v, x]] += votes[v, x]
+            numbers[places[0, x]] += votes[0, x]
+            numbers[places[1, x]] += votes[1, x]
+    else:
+        for x in range(places.shape[1]):
+            numbers[places[0, x]] += votes[0, x]
 
 
 # The compiler may choose the order of the two sums, once and for all calls.

@@ -250,17 +250,16 @@ def as_stack(image: Image) -> Image:
 
     It is C-contiguous and may be written to; a view where possible.
     """
-    rows, columns = image.shape[:2]
-    return for_kernels(image).reshape(1, rows, columns, -1)
+    image = for_kernels(image)
+    return image[np.newaxis] if image.ndim == 3 else image[np.newaxis, :, :, np.newaxis]
 
 
 def for_kernels(array: Image) -> Image:
-    """Give a C-contiguous array, which is copied if it is read-only.
+    """Give a C-contiguous array that may be written to: the array itself or a copy.
 
     numba would compile each kernel again for read-only arrays, which takes seconds.
     """
-    array = np.ascontiguousarray(array)
-    return array if array.flags.writeable else array.copy()
+    return array if array.flags.carray else array.copy()
 
 
 def stacks(images: Images, first: int, *, float64: bool = False) -> Iterator[tuple[slice, Image]]:

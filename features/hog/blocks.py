@@ -5,16 +5,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import inlined, kernel
+from visualwords.compiling import inlined
 from visualwords.features.gradients import CLIP, multiply_and_clip, sum_of_squares
 from visualwords.features.image import FloatArray
 
-__all__ = ["NORMS", "Blocks", "Runs", "uoctti_numbers", "write_blocks"]
+__all__ = ["NORMS", "UOCTTI", "Blocks", "Runs", "write_blocks", "write_uoctti"]
 
 Runs = npt.NDArray[np.uint64]
 
-NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys", "opencv", "none")
-L1, L1_SQRT, L2, L2_HYS, OPENCV, NONE = range(len(NORMS))
+NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys", "opencv", "none", "uoctti")
+L1, L1_SQRT, L2, L2_HYS, OPENCV, NONE, UOCTTI = range(len(NORMS))
 
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 OPENCV_EPSILON = np.float32(0.1)  # of the first norm, for each number of a block
@@ -33,26 +33,28 @@ class Blocks(NamedTuple):
 def write_blocks(
     cells: FloatArray, blocks: Blocks, room: FloatArray, factors: FloatArray, out: FloatArray
 ) -> None:
-    """Write the normalised blocks of an image, whose cells are ``cells``, to the rows of ``out``.
+    """Write the normalised blocks of an image to ``out``, one after the other.
 
-    ``room`` has the shape of ``out``, ``factors`` a number for each block. All steps but the last
-    take place there, for the processor waits for memory that it has not written to for long.
+    ``room`` has the shape (blocks, numbers of a block), ``factors`` a number for each block. All
+    steps but the last take place there, for the processor waits for memory that it has not written
+    to for long.
     """
     n_blocks, n_runs = blocks.sources.shape
+    numbers, rows = cells.reshape(cells.size), out.reshape(room.shape)
     length = np.uint64(room.shape[1] // n_runs)
     for m in range(n_blocks):
         for r in range(n_runs):
             source = blocks.sources[m, r]
             for i in range(length):
-                room[m, r * length + i] = cells[source + i]
+                room[m, r * length + i] = numbers[source + i]
     normalize(room, factors, blocks.norm, blocks.epsilon)
     for m in range(n_blocks):
         factor = factors[m]
         for i in range(room.shape[1]):
-            out[m, i] = room[m, i] * factor
+            rows[m, i] = room[m, i] * factor
         if blocks.norm == L1_SQRT:
             for i in range(room.shape[1]):
-                out[m, i] = np.sqrt(out[m, i])
+                rows[m, i] = np.sqrt(rows[m, i])
 
 
 @inlined
@@ -94,35 +96,35 @@ def normalize(blocks: FloatArray, factors: FloatArray, norm: int, epsilon: float
                 factors[m] = ONE / (np.sqrt(total) + OPENCV_EPSILON_AGAIN)
 
 
-@kernel
-def uoctti_numbers(cells: FloatArray, out: FloatArray) -> None:
+@inlined
+def write_uoctti(cells: FloatArray, n: int, out: FloatArray) -> None:
     """Write 3 n + 4 numbers a cell: Felzenszwalb et al. 2010, section 6.2, without the PCA.
 
     A cell is normalised by the length of each of the four blocks of 2x2 cells around it, of the n
     unsigned bins; its own row or column stands in for one beyond the border. Each time it is
     clipped at 0.2. The 2 n signed and n unsigned bins are half the sum of the four; the last
-    numbers are for each block the sum of the unsigned bins over sqrt(18). ``cells`` has the shape
-    (images, rows, columns, 2 n), ``out`` the shape (images, rows, columns, 3 n + 4).
+    numbers are for each block the sum of the unsigned bins over sqrt(18). ``cells[i, 0]`` has the
+    2 n signed bins of the cells in row i, one cell after the other.
     """
-    images, rows, columns, directions = cells.shape
-    n = directions // 2
-    energy = np.empty((rows, columns), np.float32)
-    for k in range(images):
-        for i in range(rows):
-            for j in range(columns):
-                energy[i, j] = ZERO
-                for o in range(n):
-                    both = cells[k, i, j, o] + cells[k, i, j, o + n]
-                    energy[i, j] += both * both
-        out[k] = ZERO
-        for i in range(rows):
-            for j in range(columns):
-                for corner in range(4):
-                    y = min(max(i + corner // 2 * 2 - 1, 0), rows - 1)
-                    x = min(max(j + corner % 2 * 2 - 1, 0), columns - 1)
-                    total = (energy[i, j] + energy[y, j]) + (energy[i, x] + energy[y, x])
-                    factor = ONE / np.sqrt(total + np.float32(1e-4))
-                    add_normalized(cells[k, i, j], factor, corner, out[k, i, j])
+    rows, columns = len(cells), len(out) // (len(cells) * (3 * n + 4))
+    numbers = out.reshape(rows, columns, 3 * n + 4)
+    numbers[:] = ZERO
+    energy = np.zeros((rows, columns), np.float32)
+    for i in range(rows):
+        for j in range(columns):
+            cell = cells[i, 0, 2 * n * j :]
+            for o in range(n):
+                both = cell[o] + cell[o + n]
+                energy[i, j] += both * both
+    for i in range(rows):
+        for j in range(columns):
+            for corner in range(4):
+                y = min(max(i + corner // 2 * 2 - 1, 0), rows - 1)
+                x = min(max(j + corner % 2 * 2 - 1, 0), columns - 1)
+                total = (energy[i, j] + energy[y, j]) + (energy[i, x] + energy[y, x])
+                factor = ONE / np.sqrt(total + np.float32(1e-4))
+                cell = cells[i, 0, 2 * n * j : 2 * n * (j + 1)]
+                add_normalized(cell, factor, corner, numbers[i, j])
 
 
 @inlined

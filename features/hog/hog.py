@@ -2,13 +2,10 @@
 
 from typing import Never
 
-import numpy as np
-
 from visualwords.features.hints import FEATURE_HINTS
-from visualwords.features.image import FloatArray, Image, as_stack, check_image
+from visualwords.features.image import FloatArray, Image, check_image
 from visualwords.hints import hint_at
 
-from .conventions import Parameters
 from .plan import find_plan
 
 __all__ = ["hog", "hog_cells"]
@@ -114,17 +111,10 @@ def hog(
     """
     if unknown:
         hint_at("hog", unknown, FEATURE_HINTS)
-    p = Parameters(
-        orientations,
-        pixels_per_cell,
-        cells_per_block,
-        convention,
-        block_stride,
-        block_norm,
-        signed,
-        transform_sqrt,
-    )
-    return _describe(image, p, only_cells=False).ravel()
+    image = check_image(image, float64=True)
+    shape = orientations, pixels_per_cell, cells_per_block
+    values = *shape, convention, block_stride, block_norm, signed, transform_sqrt, False
+    return find_plan(values, image.shape, image.dtype).describe_one(image)
 
 
 def hog_cells(
@@ -157,15 +147,8 @@ def hog_cells(
     """
     if unknown:
         hint_at("hog_cells", unknown, FEATURE_HINTS)
-    p = Parameters(
-        orientations, pixels_per_cell, (2, 2), convention, None, "L2-Hys", signed, transform_sqrt
-    )
-    return _describe(image, p, only_cells=True)
-
-
-def _describe(image: Image, p: Parameters, only_cells: bool) -> FloatArray:
     image = check_image(image, float64=True)
-    plan = find_plan(p, image.shape, image.dtype, only_cells)
-    out = np.empty((1, plan.length), np.float32)
-    plan.describe(as_stack(image), out)
-    return out.reshape(plan.shape)
+    shape = orientations, pixels_per_cell, (2, 2)
+    values = *shape, convention, None, "L2-Hys", signed, transform_sqrt
+    plan = find_plan(values, image.shape, image.dtype, only_cells=True)
+    return plan.describe_one(image).reshape(plan.shape)

@@ -1,19 +1,24 @@
-"""Kernels of HOG: from the pixels, or the votes, of images to their blocks of cells."""
+"""Kernels of HOG: from the pixels, or the votes, of images to their blocks of cells.
 
-from typing import NamedTuple
+Python gives a kernel the fields of :class:`Cells` and :class:`Blocks` as plain tuples, which numba
+takes in a fifth of the time that named tuples take.
+"""
+
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from visualwords.compiling import inlined, kernel
-from visualwords.features.gradients import Places, add_votes, row_gradients, row_votes
+from visualwords.features.gradients import Places, add_votes, row_votes
 from visualwords.features.image import FloatArray, Image
 
-from .blocks import Blocks, Runs, write_blocks
-from .votes import load, row_directions, vote_by_table
+from .blocks import UOCTTI, Blocks, Runs, write_blocks, write_uoctti
+from .votes import load, longest_gradients, vote_by_table, vote_for_directions
 
-__all__ = ["Cells", "describe", "describe_by_table", "describe_votes"]
+__all__ = ["BAND", "Cells", "describe", "describe_by_table", "describe_votes"]
 
+BAND = 4  # rows of pixels that vote and are added to the cells at once
 ZERO = np.float32(0)
 
 
@@ -26,7 +31,7 @@ class Cells(NamedTuple):
     place in the cells of all blocks are a run of numbers.
     """
 
-    starts: Places  # (columns,): first bin of the histogram of each column in a line
+    starts: Places  # (pixels of a band,): first bin of the histogram of each pixel in the lines
     line_size: int  # numbers of a line
     first: npt.NDArray[np.int64]  # (cell rows,): number of the first line of a row of cells
     line_weights: FloatArray  # (cell rows, lines of a cell)
@@ -36,21 +41,28 @@ class Cells(NamedTuple):
 
 
 @inlined
-def room_for_cells(layout: Cells) -> tuple[FloatArray, FloatArray]:
-    """Return arrays for the weighted sums of lines and for the cells."""
+def room_for(layout: Cells, blocks: Blocks, length: int) -> Any:
+    """Return arrays for the sums of lines, the cells, the blocks and the factors of blocks."""
+    n = len(blocks.sources)
     sums = np.empty((len(layout.first), layout.line_size), np.float32)
-    return sums, np.empty((len(sums), len(layout.runs), layout.run), np.float32)
+    cells = np.empty((len(sums), len(layout.runs), layout.run), np.float32)
+    return sums, cells, np.empty((n, length // n), np.float32), np.empty(n, np.float32)
 
 
 @inlined(fastmath={"contract"})
-def add_line(line: FloatArray, y: int, layout: Cells, sums: FloatArray) -> None:
-    """Add the line of pixel row y, times its weight, to each row of cells that it is part of."""
+def add_lines(lines: FloatArray, y: int, layout: Cells, sums: FloatArray) -> None:
+    """Add the lines of a band, from pixel row y on, times their weights, to each row of cells.
+
+    To read and write a sum takes longer than to add, so it is done once for the band.
+    """
     for i in range(len(sums)):
         t = y - layout.first[i]
         if 0 <= t < layout.line_weights.shape[1]:
-            weight = layout.line_weights[i, t]
-            for x in range(len(line)):
-                sums[i, x] += weight * line[x]
+            weights = layout.line_weights[i, t:]
+            a, b, c, d = weights[0], weights[1], weights[2], weights[3]
+            for x in range(sums.shape[1]):
+                total = sums[i, x] + a * lines[0, x] + b * lines[1, x]
+                sums[i, x] = total + c * lines[2, x] + d * lines[3, x]
 
 
 @inlined(fastmath={"contract"})
@@ -88,79 +100,79 @@ def sum_votes(
 
 @kernel
 def describe(
-    images: Image,
-    scale: np.float32,
-    takes_roots: bool,
+    scale: float,
+    takes_roots: int,
     n_bins: int,
-    signed: bool,
+    signed: int,
     arctangent: FloatArray,
     directions: FloatArray,
-    layout: Cells,
-    blocks: Blocks,
+    of_cells: Cells,
+    of_blocks: Blocks,
+    images: Image,
     out: FloatArray,
 ) -> None:
-    """Write the blocks of images to the rows of ``out``, those of one after those of another.
+    """Write the blocks of each image to a row of ``out``.
 
-    Pixels vote by :func:`row_votes`, or by :func:`row_directions` if ``directions``, of shape
-    (2, n), has columns.
+    Pixels vote by :func:`row_votes`, or by :func:`vote_for_directions` if ``directions``, of shape
+    (2, n), has columns. The votes of BAND rows are computed in one loop, for rows may be short.
     """
+    layout, blocks = Cells(*of_cells), Blocks(*of_blocks)
     rows, columns, channels = images.shape[1:]
-    planes = np.empty((channels, rows + 2, columns + 2), np.float32)
-    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
-    n_votes = 1 if directions.shape[1] else 2
-    places = np.empty((n_votes, columns), np.uint32)
-    votes = np.empty((n_votes, columns), np.float32)
-    line = np.empty(layout.line_size, np.float32)
-    sums, cells = room_for_cells(layout)
-    n_blocks = len(blocks.sources)
-    room, factors = np.empty((n_blocks, out.shape[1]), np.float32), np.empty(n_blocks, np.float32)
+    pixels, height = len(layout.starts), (rows + BAND - 1) // BAND * BAND + 2
+    planes = np.zeros((channels, height * columns), np.float32)
+    found, other = np.empty((2, pixels), np.float32), np.empty((2, pixels), np.float32)
+    shape = (1 if directions.shape[1] else 2, pixels)
+    places, votes = np.empty(shape, np.uint32), np.empty(shape, np.float32)
+    lines = np.empty((BAND, layout.line_size), np.float32)
+    sums, cells, room, factors = room_for(layout, blocks, out.shape[1])
     for k in range(len(images)):
-        load(images, k, scale, takes_roots, planes)
+        load(images[k], scale, takes_roots, planes)
         sums[:] = ZERO
-        for y in range(rows):
-            row_gradients(planes, y, gx, gy)
+        for y in range(0, rows, BAND):
+            longest_gradients(planes, columns, y * columns, found, other)
             if directions.shape[1]:
-                row_directions(gx, gy, directions, layout.starts, places, votes)
+                vote_for_directions(found, directions, layout.starts, places[0], votes[0])
             else:
-                row_votes(gx, gy, n_bins, signed, arctangent, layout.starts, places, votes)
-            line[:] = ZERO
-            add_votes(places, votes, line)
-            add_line(line, y, layout, sums)
+                row_votes(found, n_bins, signed, arctangent, layout.starts, places, votes)
+            lines[:] = ZERO
+            add_votes(places, votes, lines.reshape(lines.size))
+            add_lines(lines, y, layout, sums)
         sum_runs(sums, layout, cells)
-        of_image = out[k * n_blocks : (k + 1) * n_blocks]
-        write_blocks(cells.reshape(cells.size), blocks, room, factors, of_image)
+        if blocks.norm == UOCTTI:
+            write_uoctti(cells, directions.shape[1], out[k])
+        else:
+            write_blocks(cells, blocks, room, factors, out[k])
 
 
 @kernel
 def describe_by_table(
-    images: npt.NDArray[np.uint8],
     bins: npt.NDArray[np.uint8],
     lengths: npt.NDArray[np.float64],
-    layout: Cells,
-    blocks: Blocks,
+    of_cells: Cells,
+    of_blocks: Blocks,
+    images: npt.NDArray[np.uint8],
     out: FloatArray,
 ) -> None:
     """Describe 8-bit images whose pixels vote by :func:`vote_by_table`."""
-    size = images.shape[1] * images.shape[2]
-    pixels, gx = np.empty(size, np.float32), np.empty(size, np.float32)
-    gy, votes = np.zeros(size, np.float32), np.empty(size, np.float32)
-    places = np.empty(size, np.uint32)
-    sums, cells = room_for_cells(layout)
-    n_blocks = len(blocks.sources)
-    room, factors = np.empty((n_blocks, out.shape[1]), np.float32), np.empty(n_blocks, np.float32)
+    layout, blocks = Cells(*of_cells), Blocks(*of_blocks)
+    rows, columns, channels = images.shape[1:]
+    planes, size = np.empty((channels, (rows + 2) * columns), np.float32), rows * columns
+    found = np.empty((2, size), np.float32)
+    places, votes = np.empty(size, np.uint32), np.empty(size, np.float32)
+    sums, cells, room, factors = room_for(layout, blocks, out.shape[1])
     for k in range(len(images)):
-        vote_by_table(images[k], bins, lengths, pixels, gx, gy, places, votes)
+        load(images[k], 1.0, 0, planes)
+        vote_by_table(planes, columns, bins, lengths, found, places, votes)
         sum_votes(places, votes, layout, sums, cells)
-        of_image = out[k * n_blocks : (k + 1) * n_blocks]
-        write_blocks(cells.reshape(cells.size), blocks, room, factors, of_image)
+        write_blocks(cells, blocks, room, factors, out[k])
 
 
 @kernel
 def describe_votes(
-    places: Places, votes: FloatArray, layout: Cells, blocks: Blocks, out: FloatArray
+    of_cells: Cells, of_blocks: Blocks, places: Places, votes: FloatArray, out: FloatArray
 ) -> None:
-    """Describe an image by the bins, in ``places``, and the votes of its rows of pixels."""
-    sums, cells = room_for_cells(layout)
+    """Describe an image by the bins, in ``places``, and the votes of its pixels."""
+    layout, blocks = Cells(*of_cells), Blocks(*of_blocks)
+    sums, cells, room, factors = room_for(layout, blocks, len(out))
     sum_votes(places.reshape(places.size), votes.reshape(votes.size), layout, sums, cells)
-    room, factors = np.empty(out.shape, np.float32), np.empty(len(out), np.float32)
-    write_blocks(cells.reshape(cells.size), blocks, room, factors, out)
+    write_blocks(cells, blocks, room, factors, out)

@@ -3,15 +3,16 @@
 import math
 from collections.abc import Callable
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from visualwords.features.gradients import ARCTANGENT
-from visualwords.features.image import FloatArray, Image
+from visualwords.features.image import FloatArray, Image, as_stack
 
-from .blocks import NORMS, Blocks, uoctti_numbers
+from .blocks import NORMS, Blocks
 from .conventions import (
     CONVENTIONS_OF_CELLS,
     WHOLE_CELLS,
@@ -22,16 +23,18 @@ from .conventions import (
     windows_along,
 )
 from .exact import cs231n_votes, skimage_tables, skimage_votes
-from .kernels import Cells, describe, describe_by_table, describe_votes
+from .kernels import BAND, Cells, describe, describe_by_table, describe_votes
 from .mirror import kept_numbers
 
-__all__ = ["Dtype", "Plan", "find_plan"]
+__all__ = ["Dtype", "Plan", "Values", "find_plan"]
 
-# uint8, float32 or float64
-Dtype = np.dtype[np.generic]
+Dtype = np.dtype[np.generic]  # uint8, float32 or float64
+Size = tuple[int, ...]  # rows, columns and maybe channels
 IntArray = npt.NDArray[np.int64]
-# Writes the blocks of images of shape (n, rows, columns, channels) to the rows of an array.
-WriteBlocks = Callable[[Image, FloatArray], None]
+# The values of Parameters, in their order; a plain tuple is made in a tenth of the time.
+Values = tuple[Any, ...]
+# Writes a row of numbers for each of some images of shape (n, rows, columns, channels).
+Write = Callable[[Image, FloatArray], None]
 
 # Of degree 7; OpenCV's is good to 2e-4 radian, which is part of its convention.
 OPENCV_ARCTANGENT = (
@@ -51,34 +54,31 @@ class Plan:
     "cs231n" columns come before rows.
     """
 
-    def __init__(
-        self, p: Parameters, size: tuple[int, ...], dtype: Dtype, only_cells: bool = False
-    ) -> None:
-        p = check_parameters(p)
+    def __init__(self, values: Values, size: Size, dtype: Dtype, only_cells: bool) -> None:
+        p = check_parameters(Parameters(*values))
         has_blocks = not only_cells and p.convention not in CONVENTIONS_OF_CELLS
         check_size(size[:2], p.cell, p.block if has_blocks else (1, 1))
         self._needs_roots = bool(p.root) and dtype != np.uint8
         n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
-        cells, places = lay_out(p, size, has_blocks)
+        cells, places = lay_out(p, size, n_bins, has_blocks)
 
         sources = blocks_of_cells(p, places, has_blocks)
         if p.convention in ("opencv", "cs231n") and not only_cells:
             sources = sources.transpose(1, 0, 3, 2)
         self.shape: tuple[int, ...] = (*sources.shape, n_bins)
-        self._block_size = math.prod(self.shape[2:])
         if not has_blocks:
             self.shape = (*self.shape[:2], n_bins)
-        self._cells = self.shape
-        self._has_corners = p.convention == "uoctti" and not only_cells
-        if self._has_corners:
+        norm = "none" if not has_blocks else "opencv" if p.convention == "opencv" else p.norm
+        if p.convention == "uoctti" and not only_cells:
+            norm = "uoctti"
             self.shape = (*self.shape[:2], 3 * p.orientations + 4)
         # With mirror, numbers that say what others say are left out.
+        self._mirrors = p.mirror
         self.kept = kept_numbers(p, self.shape) if p.mirror else slice(None)
         self.length = len(np.arange(math.prod(self.shape))[self.kept])
 
         if p.convention in WHOLE_CELLS:  # The cells in a row of a block are one run of numbers.
             sources = sources[..., :1]
-        norm = "none" if not has_blocks else "opencv" if p.convention == "opencv" else p.norm
         blocks = Blocks(
             sources.reshape(math.prod(sources.shape[:2]), -1).astype(np.uint64),
             NORMS.index(norm),
@@ -86,46 +86,43 @@ class Plan:
         )
         self._write = way_to_blocks(p, dtype, cells, blocks)
 
+    def describe_one(self, image: Image) -> FloatArray:
+        """Return the descriptor, of shape (length,), of an image that is checked."""
+        out = np.empty((1, self.length), np.float32)
+        self.describe(as_stack(image), out)
+        return out[0]
+
     def describe(self, images: Image, out: FloatArray) -> None:
         """Write the descriptors of images of shape (n, rows, columns, channels).
 
         ``out`` has the shape (n, length); both arrays are C-contiguous.
         """
-        if isinstance(self.kept, slice):
-            self._describe(images, out)
-            return
-        both = np.empty((2, len(images), math.prod(self.shape)), np.float32)
-        self._describe(images, both[0])
-        self._describe(np.ascontiguousarray(images[:, :, ::-1]), both[1])
-        out[:] = both.mean(axis=0)[:, self.kept]
-
-    def _describe(self, images: Image, out: FloatArray) -> None:
         if self._needs_roots and images.min() < 0:
             raise ValueError("transform_sqrt needs pixels that are not negative")
-        if not self._has_corners:
-            self._write(images, out.reshape(-1, self._block_size))
+        if not self._mirrors:
+            self._write(images, out)
             return
-        cells = np.empty((len(images), *self._cells), np.float32)
-        self._write(images, cells.reshape(-1, self._block_size))
-        uoctti_numbers(cells, out.reshape(-1, *self.shape))
+        both = np.empty((2, len(images), math.prod(self.shape)), np.float32)
+        self._write(images, both[0])
+        self._write(np.ascontiguousarray(images[:, :, ::-1]), both[1])
+        out[:] = both.mean(axis=0)[:, self.kept]
 
 
 make_plan = lru_cache(maxsize=256)(Plan)
 
 
-def find_plan(p: Parameters, size: tuple[int, ...], dtype: Dtype, only_cells: bool = False) -> Plan:
+def find_plan(values: Values, size: Size, dtype: Dtype, only_cells: bool = False) -> Plan:
     """Return the plan, made once, of parameters that may be lists or arrays, which have no hash."""
     try:
-        return make_plan(p, size, dtype, only_cells)
+        return make_plan(values, size, dtype, only_cells)
     except TypeError:
-        values = (tuple(v) if isinstance(v, list | np.ndarray) else v for v in p)
-        return make_plan(Parameters(*values), size, dtype, only_cells)  # type: ignore[arg-type]
+        values = tuple(tuple(v) if isinstance(v, list | np.ndarray) else v for v in values)
+        return make_plan(values, size, dtype, only_cells)
 
 
-def lay_out(p: Parameters, size: tuple[int, ...], has_blocks: bool) -> tuple[Cells, IntArray]:
+def lay_out(p: Parameters, size: Size, n_bins: int, has_blocks: bool) -> tuple[Cells, IntArray]:
     """Return how cells are sums of pixels, and where a cell starts in all numbers."""
     rows, columns = (windows_along(p, axis, size[axis], has_blocks) for axis in (0, 1))
-    n_bins = p.orientations * (2 if p.convention == "uoctti" else 1)
 
     # Columns that lie one period apart are neighbours in a line.
     pixels = columns.first[:, np.newaxis] + np.arange(columns.weights.shape[1])
@@ -139,8 +136,8 @@ def lay_out(p: Parameters, size: tuple[int, ...], has_blocks: bool) -> tuple[Cel
     nowhere = columns.period * together * n_bins  # where columns vote that are in no cell
     x = np.arange(size[1])
     starts = np.where((x >= columns.start) & (x < columns.end), place(x), nowhere)
-    run = in_eights(columns.number * n_bins)
-    line_size = in_eights(max(nowhere + n_bins, place(pixels).max() + run))
+    run = multiple(columns.number * n_bins, 8)
+    line_size = multiple(max(nowhere + n_bins, place(pixels).max() + run), 16)
 
     first = np.add.outer(rows.period * np.arange(rows.number), rows.first).ravel()
     lines = first[:, np.newaxis] + np.arange(rows.weights.shape[1])
@@ -150,11 +147,17 @@ def lay_out(p: Parameters, size: tuple[int, ...], has_blocks: bool) -> tuple[Cel
     n_cells = len(columns.first)
     cells = np.arange(len(first) * n_cells).reshape(-1, n_cells) * run
     cells = np.add.outer(cells, n_bins * np.arange(columns.number)).swapaxes(1, 2)
+
+    # Bands of rows begin at multiples of BAND. Weights of 0 fill cells up to whole bands.
+    band = 1 if p.convention in WHOLE_CELLS else BAND
+    within = first % band
+    down = np.zeros((len(first), multiple(within.max() + lines.shape[1], band)))
+    np.put_along_axis(down, lines - (first - within)[:, np.newaxis], line_weights, axis=1)
     layout = Cells(
-        starts.astype(np.uint32),
+        np.add.outer(line_size * np.arange(band), starts).ravel().astype(np.uint32),
         line_size,
-        first,
-        line_weights.astype(np.float32),
+        first - within,
+        down.astype(np.float32),
         run,
         place(pixels).astype(np.uint64),
         columns.weights.astype(np.float32),
@@ -162,9 +165,9 @@ def lay_out(p: Parameters, size: tuple[int, ...], has_blocks: bool) -> tuple[Cel
     return layout, cells.reshape(len(first), -1)
 
 
-def in_eights(n: int) -> int:
-    """Return the least multiple of eight that is not below n."""
-    return int(-(-n // 8) * 8)
+def multiple(n: int, of: int) -> int:
+    """Return the least multiple of a number that is not below n."""
+    return int(-(-n // of) * of)
 
 
 def blocks_of_cells(p: Parameters, cells: IntArray, has_blocks: bool) -> IntArray:
@@ -182,23 +185,22 @@ def blocks_of_cells(p: Parameters, cells: IntArray, has_blocks: bool) -> IntArra
     return sliding_window_view(cells, p.block)[::down, ::across]
 
 
-def way_to_blocks(p: Parameters, dtype: Dtype, cells: Cells, blocks: Blocks) -> WriteBlocks:
+def way_to_blocks(p: Parameters, dtype: Dtype, cells: Cells, blocks: Blocks) -> Write:
     """Return the function that writes the blocks of images: a kernel and its arguments."""
     n, root = p.orientations, bool(p.root)
+    layout = tuple(cells), tuple(blocks)
     if p.convention == "skimage" and dtype == np.uint8 and not root:
-        tables = skimage_tables(n)
-        return lambda images, out: describe_by_table(images, *tables, cells, blocks, out)
+        return partial(describe_by_table, *skimage_tables(n), *layout)
     if p.convention in WHOLE_CELLS:
         is_course = p.convention == "cs231n"
         votes_of = cs231n_votes if is_course else partial(skimage_votes, takes_roots=root)
 
-        def write(images: Image, out: FloatArray) -> None:
-            of_images = out.reshape(len(images), -1, out.shape[1])
-            for image, numbers in zip(images, of_images, strict=True):
+        def write_one_by_one(images: Image, out: FloatArray) -> None:
+            for image, numbers in zip(images, out, strict=True):
                 bins, votes = votes_of(image, n)
-                describe_votes(bins.astype(np.uint32), votes, cells, blocks, numbers)
+                describe_votes(*layout, bins.astype(np.uint32), votes, numbers)
 
-        return write
+        return write_one_by_one
     directions = np.empty((2, 0), np.float32)
     if p.convention == "uoctti":
         angles = bin_angles("uoctti", n, False, 2 * np.pi)[:n]
@@ -206,7 +208,7 @@ def way_to_blocks(p: Parameters, dtype: Dtype, cells: Cells, blocks: Blocks) -> 
     arctangent = OPENCV_ARCTANGENT if p.convention == "opencv" else ARCTANGENT
     bins_a_radian = n / (2 * np.pi if p.signed else np.pi)
     coefficients = (np.array(arctangent) * bins_a_radian).astype(np.float32)
-    scale = np.float32(1 if dtype == np.uint8 else 255)
-    kind = np.uint8 if dtype == np.uint8 else np.float32
-    votes = scale, root, n, p.signed, coefficients, directions
-    return lambda images, out: describe(images.astype(kind, copy=False), *votes, cells, blocks, out)
+    scale = 1.0 if dtype == np.uint8 else 255.0
+    votes = scale, int(root), n, int(p.signed), coefficients, directions
+    write = partial(describe, *votes, *layout)
+    return write if dtype != np.float64 else lambda images, out: write(images.astype("f4"), out)

@@ -21,7 +21,7 @@ from visualwords.features.image import (
 )
 
 from .conventions import Parameters, bin_angles
-from .plan import Plan, find_plan
+from .plan import Plan, Values, find_plan
 
 __all__ = ["HOG"]
 
@@ -123,11 +123,8 @@ class HOG(StatelessFeature):
 
     def describe(self, image: Image) -> FloatArray:
         """Describe one image by a float32 vector, as :func:`hog` does."""
-        stack = self._resized(as_stack(check_image(image, float64=True)))
-        plan = find_plan(self._parameters(), stack.shape[1:], stack.dtype)
-        out = np.empty((1, plan.length), np.float32)
-        plan.describe(stack, out)
-        return out[0]
+        image = self._resized(as_stack(check_image(image, float64=True)))[0]
+        return find_plan(self._parameters(), image.shape, image.dtype).describe_one(image)
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
         for rows, stack in stacks(images, first, float64=True):
@@ -160,17 +157,10 @@ class HOG(StatelessFeature):
         return resize_stack(stack, size)
 
     def _parameters(self) -> Parameters:
-        return Parameters(
-            self.orientations,
-            self.pixels_per_cell,
-            self.cells_per_block,
-            self.convention,
-            self.block_stride,
-            self.block_norm,
-            self.signed,
-            self.transform_sqrt,
-            self.mirror,
-        )
+        shape = self.orientations, self.pixels_per_cell, self.cells_per_block
+        norm = self.block_stride, self.block_norm, self.signed, self.transform_sqrt
+        values: Values = (*shape, self.convention, *norm, self.mirror)
+        return Parameters(*values)
 
     def _plan_of_size(self) -> Plan:
         """Return the plan for 8-bit images of the known size; other kinds have as many numbers."""

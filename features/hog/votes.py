@@ -7,7 +7,7 @@ from visualwords.compiling import inlined
 from visualwords.features.gradients import Places
 from visualwords.features.image import FloatArray, Image
 
-__all__ = ["load", "row_directions", "vote_by_table"]
+__all__ = ["load", "longest_gradients", "vote_by_table", "vote_for_directions"]
 
 ZERO = np.float32(0)
 FACTOR, OFFSET = np.float32(511), np.float32(255 * 512)  # of indices in the table of gradients
@@ -15,66 +15,99 @@ ROUNDING = np.float32(768)  # The last bit of float32 numbers from 512 to 1024 i
 
 
 @inlined
-def load(images: Image, k: int, scale: np.float32, takes_roots: bool, planes: FloatArray) -> None:
-    """Copy image k, times ``scale``, into planes with a border of one pixel, or its square roots.
+def load(image: Image, scale: float, takes_roots: int, planes: FloatArray) -> None:
+    """Copy an image, times ``scale``, into planes with a row above and below, or its square roots.
 
     The pixels, 0..255 when scaled, are rounded to multiples of 2**-14, or as float32 is beyond 256.
     So an 8-bit image divided by 255 becomes the same whole numbers again, and ties are decided
-    alike. The border mirrors the image at its outermost pixels: ``planes[c, 0] = planes[c, 2]``. So
-    the difference of two neighbours is 0 where one of them lies outside the image. ``planes`` has
-    the shape (channels, rows + 2, columns + 2).
+    alike. The row above is a copy of the second row, and the row below of the last but one. So the
+    difference of two neighbours in a column is 0 where one of them lies outside the image.
+    ``planes`` has the shape (channels, pixels), of ``rows + 2`` rows or more.
     """
-    rows, columns, channels = images.shape[1:]
+    rows, columns, channels = image.shape
+    size, factor = rows * columns, np.float32(scale)
+    values = image.reshape(size, channels)
+    second, last_but_one = min(1, rows - 1) * columns, max(rows - 2, 0) * columns
     for c in range(channels):
-        for y in range(rows):
-            for x in range(columns):
-                scaled = np.float32(images[k, y, x, c]) * scale
-                planes[c, y + 1, x + 1] = (scaled + ROUNDING) - ROUNDING
-            if takes_roots:
-                for x in range(1, columns + 1):
-                    planes[c, y + 1, x] = np.sqrt(planes[c, y + 1, x])
-            planes[c, y + 1, 0] = planes[c, y + 1, min(2, columns)]
-            planes[c, y + 1, columns + 1] = planes[c, y + 1, max(columns - 1, 1)]
-        for x in range(columns + 2):
-            planes[c, 0, x] = planes[c, min(2, rows), x]
-            planes[c, rows + 1, x] = planes[c, max(rows - 1, 1), x]
+        above, pixels = planes[c], planes[c, columns:]
+        for i in range(size):
+            pixels[i] = (np.float32(values[i, c]) * factor + ROUNDING) - ROUNDING
+        if takes_roots:
+            for i in range(size):
+                pixels[i] = np.sqrt(pixels[i])
+        for x in range(columns):
+            above[x], pixels[size + x] = pixels[second + x], pixels[last_but_one + x]
 
 
 @inlined
-def row_directions(
-    gx: FloatArray,
-    gy: FloatArray,
-    directions: FloatArray,
-    starts: Places,
-    places: Places,
-    votes: FloatArray,
+def gradients(plane: FloatArray, columns: int, first: int, found: FloatArray) -> None:
+    """Compute gx and gy, the rows of ``found``, of whole rows of pixels from pixel ``first`` on.
+
+    gx is the right neighbour less the left one, and 0 in the first and the last column; gy is the
+    one below less the one above. One loop runs over all rows, for rows may be short.
+    """
+    gx, gy = found[0], found[1]
+    above, here = plane[first:], plane[first + columns :]
+    left, right, below = plane[first + columns - 1 :], here[1:], here[columns:]
+    for i in range(len(gx)):
+        gx[i] = right[i] - left[i]
+        gy[i] = below[i] - above[i]
+    for i in range(0, len(gx), columns):
+        gx[i] = gx[i + columns - 1] = ZERO
+
+
+@inlined
+def longest_gradients(
+    planes: FloatArray, columns: int, first: int, found: FloatArray, other: FloatArray
 ) -> None:
-    """Let each gradient of a row vote for the direction that it points along most: "uoctti".
+    """Compute the gradients of the channel in which they are longest, the first of equal ones.
+
+    ``other`` has room for the gradients of another channel.
+    """
+    gradients(planes[0], columns, first, found)
+    for c in range(1, len(planes)):
+        gradients(planes[c], columns, first, other)
+        for i in range(found.shape[1]):
+            length = other[0, i] * other[0, i] + other[1, i] * other[1, i]
+            longer = length > found[0, i] * found[0, i] + found[1, i] * found[1, i]
+            found[0, i] = other[0, i] if longer else found[0, i]
+            found[1, i] = other[1, i] if longer else found[1, i]
+
+
+@inlined
+def vote_for_directions(
+    found: FloatArray, directions: FloatArray, starts: Places, places: Places, votes: FloatArray
+) -> None:
+    """Let each gradient vote for the direction that it points along most: "uoctti".
 
     The n directions are ``directions[:, b]``, and their opposites are the bins n + b. The
     first with the largest product with the gradient counts, in float32 as in VLFeat. The vote is
-    the gradient's length, or 0 where all products are 0.
+    the gradient's length, or 0 where all products are 0. Places and votes have the shape (pixels,).
     """
-    n = directions.shape[1]
+    gx, gy, n = found[0], found[1], directions.shape[1]
+    votes[:] = ZERO
+    places[:] = np.uint32(0)
+    for b in range(n):
+        across, down = directions[0, b], directions[1, b]
+        forth, back = np.uint32(b), np.uint32(n + b)
+        for x in range(len(gx)):
+            product = gx[x] * across + gy[x] * down
+            larger = abs(product) > votes[x]
+            votes[x] = abs(product) if larger else votes[x]
+            places[x] = (back if product < ZERO else forth) if larger else places[x]
     for x in range(len(gx)):
-        largest, nearest = ZERO, 0
-        for b in range(n):
-            product = gx[x] * directions[0, b] + gy[x] * directions[1, b]
-            if abs(product) > largest:
-                largest, nearest = abs(product), n + b if product < ZERO else b
+        places[x] += starts[x]
         length = np.sqrt(gx[x] * gx[x] + gy[x] * gy[x])
-        places[0, x] = starts[x] + np.uint32(nearest)
-        votes[0, x] = length if largest > ZERO else ZERO
+        votes[x] = length if votes[x] > ZERO else ZERO
 
 
 @inlined
 def vote_by_table(
-    image: npt.NDArray[np.uint8],
+    planes: FloatArray,
+    columns: int,
     bins: npt.NDArray[np.uint8],
     lengths: npt.NDArray[np.float64],
-    pixels: FloatArray,
-    gx: FloatArray,
-    gy: FloatArray,
+    found: FloatArray,
     places: Places,
     votes: FloatArray,
 ) -> None:
@@ -82,10 +115,11 @@ def vote_by_table(
 
     The bin, written to ``places``, is ``bins[511 * (255 + gy) + 255 + gx]`` and the vote is
     ``sqrt(gx**2 + gy**2)``. Of several channels the first with the largest of the ``lengths`` at
-    that place counts. The last five arrays have a number for each pixel; ``gy`` begins as zeros.
+    that place counts. Places and votes have the shape (pixels,), and ``found`` is room.
     """
-    for c in range(image.shape[2]):
-        image_gradients(image, c, pixels, gx, gy)
+    gx, gy = found[0], found[1]
+    for c in range(len(planes)):
+        gradients(planes[c], columns, 0, found)
         if c == 0:
             for i in range(len(votes)):
                 votes[i] = np.sqrt(gx[i] * gx[i] + gy[i] * gy[i])
@@ -97,25 +131,3 @@ def vote_by_table(
                     votes[i], places[i] = np.sqrt(gx[i] * gx[i] + gy[i] * gy[i]), here
     for i in range(len(votes)):
         places[i] = bins[places[i]]
-
-
-@inlined
-def image_gradients(
-    image: Image, c: int, pixels: FloatArray, gx: FloatArray, gy: FloatArray
-) -> None:
-    """Compute the gradients of channel c in loops over the whole image, for its rows may be short.
-
-    ``gx`` is 0 in the first and the last column, and ``gy`` is 0 in the first and the last row.
-    The pixels and the gradients of row y and column x are number ``y * columns + x``.
-    """
-    rows, columns, channels = image.shape
-    values = image.reshape(rows * columns, channels)
-    for i in range(len(pixels)):
-        pixels[i] = values[i, c]
-    for i in range(len(pixels) - 2):
-        gx[i + 1] = pixels[i + 2] - pixels[i]
-    for y in range(rows):
-        gx[y * columns] = gx[(y + 1) * columns - 1] = ZERO
-    below, inner = pixels[2 * columns :], gy[columns:]
-    for i in range(len(below)):
-        inner[i] = below[i] - pixels[i]

@@ -1,7 +1,7 @@
 """Kernels of the patch descriptor: samples -> votes -> small cells -> cells -> 144 numbers.
 
 Dense grids and single windows run through the same steps, so that a patch has one descriptor,
-however it was found. Gradients, votes and the norm are those of HOG.
+however it was found. Votes and the norm are those of HOG.
 """
 
 import math
@@ -14,7 +14,6 @@ from visualwords.features.gradients import (
     ARCTANGENT,
     add_votes,
     multiply_and_clip,
-    row_gradients,
     row_votes,
     sum_of_squares,
 )
@@ -80,9 +79,9 @@ def _describe_grid(
     """Describe the windows of a :class:`.Grid` in each image: ``out[k, first:]``."""
     height, width = len(down), len(across)
     wide = np.empty((images.shape[1], width), np.float32)
-    samples = np.empty((1, height, width), np.float32)
+    samples = np.empty((height, width), np.float32)
     for k in range(len(images)):
-        resample(images[k], rows, down, columns, across, wide, samples[0])
+        resample(images[k], rows, down, columns, across, wide, samples)
         sum_windows(samples, arctangent, side, apart, n_down, n_across, out[k, first:])
 
 
@@ -91,9 +90,9 @@ def _describe_windows(
     image: FloatArray, places: npt.NDArray[np.float64], arctangent: FloatArray, out: FloatArray
 ) -> None:
     """Describe one window after the other."""
-    samples = np.empty((1, SAMPLES, SAMPLES), np.float32)
+    samples = np.empty((SAMPLES, SAMPLES), np.float32)
     for k in range(len(places)):
-        sample_window(image, places[k], samples[0])
+        sample_window(image, places[k], samples)
         sum_windows(samples, arctangent, MARGIN, 1, 1, 1, out[k : k + 1])
 
 
@@ -162,7 +161,7 @@ def sum_windows(
 
     Parameters
     ----------
-    samples : ndarray of shape (1, rows, columns), float32
+    samples : ndarray of shape (rows, columns), float32
         With one sample around those that vote.
     arctangent
         Of :func:`visualwords.features.gradients.row_votes`.
@@ -174,12 +173,12 @@ def sum_windows(
         Windows.
     out : ndarray of shape (windows, 144), float32
     """
-    rows, columns = samples.shape[1] - 2, samples.shape[2] - 2
+    rows, columns = samples.shape[0] - 2, samples.shape[1] - 2
     half = MARGIN // side  # small cells of a half cell
     n_lines, n_small = rows // side, columns // side
     small = np.empty(n_small * ORIENTATIONS, np.float32)
     lines = np.empty((n_lines, (n_small - 4 * half + 1) * ORIENTATIONS), np.float32)
-    gx, gy = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    gradients = np.empty((2, columns), np.float32)
     places, votes = np.empty((2, columns), np.uint32), np.empty((2, columns), np.float32)
     starts = np.empty(columns, np.uint32)
     for x in range(columns):
@@ -187,8 +186,11 @@ def sum_windows(
     for i in range(n_lines):
         small[:] = ZERO
         for y in range(i * side, (i + 1) * side):
-            row_gradients(samples, y, gx, gy)
-            row_votes(gx, gy, ORIENTATIONS, False, arctangent, starts, places, votes)
+            above, here, below = samples[y], samples[y + 1], samples[y + 2]
+            for x in range(columns):
+                gradients[0, x] = here[x + 2] - here[x]
+                gradients[1, x] = below[x + 1] - above[x + 1]
+            row_votes(gradients, ORIENTATIONS, False, arctangent, starts, places, votes)
             add_votes(places, votes, small)
         sum_halves(small, ORIENTATIONS, half, lines[i])
     write_windows(lines, half, apart, n_down, n_across, out)
