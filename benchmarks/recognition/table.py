@@ -28,8 +28,9 @@ kind = "benchmarks.recognition.pixels:Pixels"
 
 [classifiers.LinearSVM]
 kind = "LinearSVMCV"
+loss = "crammer_singer"
 standardize = true
-alphas = [0.1, 1.0, 3.0, 10.0]
+alphas = [1.0, 2.0, 4.0]
 calibrate = true
 
 [classifiers.Softmax]

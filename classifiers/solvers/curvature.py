@@ -7,7 +7,6 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from visualwords.classifiers.losses import Labels, Loss, Scores
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.penalties import Penalty
-from visualwords.classifiers.sources import take_rows
 from visualwords.threads import row_blocks
 
 from .lbfgs import Pairs
@@ -24,6 +23,9 @@ LEAST_VARIANCE = 0.5
 # Relative increases of the diagonal that are tried until the model is positive definite. Rounding
 # can make it indefinite if there are fewer rows than columns and no penalty.
 MORE_DIAGONAL = (1e-12, 1e-9, 1e-6, 1e-3, 1.0)
+# Half the distance of scores between which differences of derivatives are taken, and the smallest
+# curvature of a row as a part of the mean.
+STEP, LEAST_CURVATURE = 1e-3, 0.01
 # Smallest curvature by the scores. A hinge has none where no margin is near a kink.
 FLAT = 1e-4
 
@@ -190,9 +192,12 @@ def mean_score_hessian(
 
 
 def column_gram(
-    objective: Objective, seed: int, n_rows: int | None = None
+    objective: Objective, seed: int, n_rows: int | None = None, W: Weights | None = None
 ) -> npt.NDArray[np.float64] | None:
     """Mean of the outer products of some rows, with the intercept's 1 as their last column.
+
+    With ``W``, rows count as much as a smooth loss is curved there: where a row is known for sure,
+    softmax is nearly flat, and the row takes no part in the Hessian.
 
     The products are of rows less their mean, which is added in float64: columns far from zero would
     leave nothing of float32. What its rounding may have taken is added to the diagonal, so that the
@@ -203,13 +208,16 @@ def column_gram(
     if objective.X.shape[1] > MAX_COLUMNS:
         return None
     index = sample(objective, n_rows or sample_size(objective), seed)
-    rows = take_rows(objective.X, index)
+    part = objective.subset(index)
+    weight = np.ones(len(index))
+    if part.sample_weight is not None:
+        weight = part.sample_weight.astype(np.float64)
+    if W is not None and W.any() and part.loss.smooth:
+        weight *= _row_curvatures(part.loss, part.scores(W), part.y)
+    rows = part.X
     if objective.scaling is not None:
         rows -= objective.scaling.mean.astype(rows.dtype)
         rows /= objective.scaling.scale.astype(rows.dtype)
-    weight = np.ones(len(index))
-    if objective.sample_weight is not None:
-        weight = objective.sample_weight[index].astype(np.float64)
     weight /= max(float(weight.sum()), 1e-300)
     mean = np.zeros(rows.shape[1])
     if objective.fit_intercept:
@@ -231,6 +239,16 @@ def column_gram(
     mean = np.append(mean, 1.0)
     gram += np.outer(mean, mean)
     return gram
+
+
+def _row_curvatures(loss: Loss, scores: Scores, y: Labels) -> npt.NDArray[np.float64]:
+    """Compute the trace of the second derivatives by the scores of each row, above 0."""
+    scores = scores.astype(np.float64)
+    total = np.zeros(len(y))
+    for k, shift in enumerate(STEP * np.eye(scores.shape[1])):
+        above, below = (loss.values_and_grad(scores + s, y)[1][:, k] for s in (shift, -shift))
+        total += (above - below) / (2 * STEP)
+    return np.maximum(total, LEAST_CURVATURE * max(total.mean(), 1e-300))
 
 
 def _squared_correlations(

@@ -39,13 +39,12 @@ class PrimalDual(Solver):
        ``value - bound <= tol * value``. The error of the rounding falls with the square of the
        width, so a wide one is enough.
     2. *Preconditioning*. Features are strongly correlated, and L-BFGS alone needs many steps to
-       learn the correlations. Here it starts from the Hessian ``c * X^T X / n + alpha``. The first
-       term is estimated on a sample of rows, and ``c`` is measured along the last step.
+       learn the correlations. Here it starts from the Hessian ``c * X^T D X / n + alpha``. ``D`` is
+       the curvature of a smooth loss at each of a sample of rows (1 for a hinge and at weights of
+       0), and ``c`` is measured along the last step.
     3. *Coarse to fine*. The first steps are made on a sample of the rows.
     4. *Plane search*. If X is large and the loss smooth, a step ends at the minimum in the plane of
-       the weights and the direction of L-BFGS. A sample of rows gives that minimum
-       (:mod:`.plane_search`). The solver does so while the value over all rows falls by at least
-       half of the decrease on the sample.
+       the weights and the direction of L-BFGS, as a sample of rows gives it (:mod:`.plane_search`).
     5. *Precision*. When float32 sums show no lower value any more, the solver goes on with float64
        sums. A proof in float64 (:func:`.certify`) is the last act; a large X with a smooth loss
        needs none (:mod:`.rounding`).
@@ -95,8 +94,7 @@ class PrimalDual(Solver):
 
     def start(self, objective: Objective, W: Weights) -> State:
         """Begin with a solution for a sample of the rows; see :class:`Solver`."""
-        gram = column_gram(objective, self.random_state)
-        progress = _Progress(objective.smoothed(WIDTH), Curvature(gram, objective.penalty))
+        progress = _Progress(objective.smoothed(WIDTH), self._curvature(objective, W))
         if objective.loss.smooth:
             progress.target = self.tol / 3
             progress.rows = plane_rows(objective, self.random_state + 1)
@@ -108,6 +106,9 @@ class PrimalDual(Solver):
             progress.smooth(NEAR_WIDTH, max(self.tol / 3, TARGET * NEAR_WIDTH**2))
         return _evaluate(progress, W)
 
+    def _curvature(self, objective: Objective, W: Weights) -> Curvature:
+        return Curvature(column_gram(objective, self.random_state, W=W), objective.penalty)
+
     def _coarse(
         self, objective: Objective, W: Weights, n_rows: int, progress: "_Progress"
     ) -> Weights:
@@ -116,13 +117,11 @@ class PrimalDual(Solver):
         part = _Progress(rows.smoothed(WIDTH), progress.curvature, coarse=True)
         if objective.loss.smooth:
             part.rows = plane_rows(rows, self.random_state + 1)
-        state = _evaluate(part, W)
-        for _ in range(self.max_iter):
-            state = self._step(state, max(self.tol, 0.02))
-            if state.stop:
-                break
-        if objective.loss.smooth:
-            # The differences on the sample are a worse model of the Hessian than the columns.
+        state, steps = _evaluate(part, W), 0
+        while not state.stop and steps < self.max_iter:
+            state, steps = self._step(state, max(self.tol, 0.02)), steps + 1
+        if objective.loss.smooth:  # differences on a sample are a worse model than the columns
+            progress.curvature = self._curvature(objective, state.W)
             progress.curvature.measure(part.pairs)
         else:
             progress.pairs = part.pairs

@@ -73,6 +73,18 @@ def covariance_seen(X):
     return gram[:-1, :-1] - np.outer(mean, mean)
 
 
+def test_rows_count_as_much_as_the_softmax_is_curved_there(blobs):
+    X, y = blobs(n=200, d=5)
+    weight = np.random.default_rng(1).uniform(0.1, 2, 200)
+    objective = Objective(X, y, CrossEntropy(), 0.1, 4, sample_weight=weight)
+    W = np.random.default_rng(2).normal(scale=0.3, size=objective.shape)
+    p = softmax(X @ W[:, :-1].T + W[:, -1], axis=1)
+    curved = weight * (1 - (p**2).sum(axis=1))
+    rows = np.column_stack([X, np.ones(200)])
+    expected = rows.T @ (curved[:, None] * rows) / curved.sum()
+    assert_allclose(column_gram(objective, 0, 200, W), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_correlations_that_are_noise_are_left_out():
     rng = np.random.default_rng(4)
     X = rng.normal(3, np.arange(1, 41), size=(20000, 40))
