@@ -142,6 +142,7 @@ def hog_cells(
 
     Examples
     --------
+    >>> import numpy as np
     >>> hog_cells(np.eye(32, dtype=np.float32)).shape
     (4, 4, 9)
     """
