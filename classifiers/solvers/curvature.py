@@ -214,7 +214,7 @@ def column_gram(
         weight = part.sample_weight.astype(np.float64)
     if W is not None and W.any() and part.loss.smooth:
         weight *= _row_curvatures(part.loss, part.scores(W), part.y)
-    rows = part.X
+    rows = np.asarray(part.X)
     if objective.scaling is not None:
         rows -= objective.scaling.mean.astype(rows.dtype)
         rows /= objective.scaling.scale.astype(rows.dtype)

@@ -132,8 +132,7 @@ def hog_cells(
     Parameters
     ----------
     image, orientations, pixels_per_cell, convention, signed, transform_sqrt
-        As in :func:`hog`. For "dalal" and "opencv" a pixel's vote is shared between the 2x2 nearest
-        cells; there is no Gaussian, which belongs to blocks.
+        As in :func:`hog`. "dalal" and "opencv" share a vote between 2x2 cells, without a Gaussian.
 
     Returns
     -------
