@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import kernel
+from visualwords.compiling import inlined, kernel
 from visualwords.features.checks import check_choice
 from visualwords.features.image import FloatArray
 from visualwords.threads import Map, row_blocks
@@ -23,8 +23,9 @@ STAGES = {"k-means++": ((64, 5), (128, 3), (256, 3)), "partition": ((256, 10),)}
 MOST_ROWS = 256
 ROWS_OF_A_MEAN = 64
 MOMENTUM = 0.9
-STRIP = 64  # Rows that stay, with their distances to two trials, in the first caches.
+STRIP = 64  # Rows that stay, with their distances to four trials, in the first caches.
 STRIPS_PER_TASK = 128
+AT_ONCE = 4  # Trials whose distances are computed together.
 
 
 def first_words(
@@ -63,10 +64,12 @@ def first_words(
         words = _means_of_shares(data, n_words, generator)
     order = generator.permutation(data.n_rows)[: MOST_ROWS * n_words]
     last: FloatArray | None = None
+    drawn: list[FloatArray] = []
     for rows_a_word, n_passes in STAGES[init]:
-        sample = data
-        if rows_a_word * n_words < data.n_rows:
-            sample = DescriptorBlocks(data.take(np.sort(order[: rows_a_word * n_words])))
+        sample, n_rows = data, rows_a_word * n_words
+        if n_rows < data.n_rows:
+            drawn.append(data.take(np.sort(order[sum(map(len, drawn)) : n_rows])))
+            sample = DescriptorBlocks(drawn)
         words, last = _accelerated(sample, words, last, n_passes, map_)
     return words if last is None else last
 
@@ -215,6 +218,7 @@ def kmeans_plusplus(
            [5., 5.]], dtype=float32)
     """
     n, n_trials = len(rows), 2 + int(np.log(n_words))
+    n_slots = -(-n_trials // AT_ONCE) * AT_ONCE  # Trials are repeated to fill them.
     centred = _centred(rows)
     strips = np.zeros((-(-n // STRIP), rows.shape[1], STRIP), np.float32)
     for strip, block in zip(strips, row_blocks(n, STRIP), strict=True):
@@ -222,15 +226,13 @@ def kmeans_plusplus(
     # Rows that fill up the last strip have the weight 0.
     padded = np.zeros((len(strips), STRIP))
     padded.reshape(-1)[:n] = weights
-    least = np.full(padded.shape, np.inf, np.float32)
-    squared = np.empty((len(strips), n_trials + n_trials % 2, STRIP), np.float32)
+    least, cumulative = np.full(padded.shape, np.inf, np.float32), np.empty(padded.shape)
+    squared = np.empty((len(strips), n_slots, STRIP), np.float32)
     tasks = row_blocks(len(strips), STRIPS_PER_TASK)
     chosen: list[int] = []
     trials = _draw(np.cumsum(weights), generator.random(1))
     for _ in range(n_words):
-        if len(trials) % 2:
-            trials = np.append(trials, trials[-1])  # The kernel takes pairs.
-        rows_tried = centred[trials]
+        rows_tried = centred[np.resize(trials, n_slots)]
 
         def attempt(task: slice, tried: FloatArray = rows_tried) -> DoubleArray:
             sums = np.zeros((len(tried), STRIP))
@@ -239,10 +241,9 @@ def kmeans_plusplus(
 
         potentials = np.sum(list(map_(attempt, tasks)), axis=(0, 2))
         best = int(potentials.argmin())
-        chosen.append(int(trials[best]))
-        np.minimum(least, squared[:, best], out=least)
-        cumulative = np.cumsum((padded * least).reshape(-1)[:n])
-        trials = _draw(cumulative, generator.random(n_trials))
+        chosen.append(int(trials[best % len(trials)]))
+        _keep(best, squared, padded, least, cumulative)
+        trials = _draw(cumulative.reshape(-1)[:n], generator.random(n_trials))
     return rows[chosen]
 
 
@@ -274,7 +275,7 @@ def _try(
     strips : ndarray of shape (n_strips, d, STRIP)
         Rows, transposed strip by strip.
     trials : ndarray of shape (n_trials, d)
-        Candidates for the new word, an even number.
+        Candidates for the new word, a multiple of AT_ONCE.
     weights, least : ndarray of shape (n_strips, STRIP)
         Of every row: its weight and its squared distance to the nearest word so far.
     squared : ndarray of shape (n_strips, n_trials, STRIP)
@@ -286,28 +287,59 @@ def _try(
     fours = d // 4 * 4
     for s in range(n_strips):
         x, weight, nearest = strips[s], weights[s], least[s]
-        for t in range(0, len(trials), 2):
-            one, two, to_one, to_two = trials[t], trials[t + 1], squared[s, t], squared[s, t + 1]
-            to_one[:] = 0
-            to_two[:] = 0
-            # Two trials and four columns at a time: a number is loaded once for two differences, a
-            # sum is loaded and stored once for four.
+        for t in range(0, len(trials), AT_ONCE):
+            a, b, c, e = trials[t], trials[t + 1], trials[t + 2], trials[t + 3]
+            to_a, to_b = squared[s, t], squared[s, t + 1]
+            to_c, to_e = squared[s, t + 2], squared[s, t + 3]
+            squared[s, t : t + AT_ONCE] = 0
+            # Four trials and four columns at a time: a number is loaded once for four differences,
+            # a sum is loaded and stored once for four.
             for i in range(0, fours, 4):
-                u0, u1, u2, u3 = one[i], one[i + 1], one[i + 2], one[i + 3]
-                v0, v1, v2, v3 = two[i], two[i + 1], two[i + 2], two[i + 3]
+                a0, a1, a2, a3 = a[i], a[i + 1], a[i + 2], a[i + 3]
+                b0, b1, b2, b3 = b[i], b[i + 1], b[i + 2], b[i + 3]
+                c0, c1, c2, c3 = c[i], c[i + 1], c[i + 2], c[i + 3]
+                e0, e1, e2, e3 = e[i], e[i + 1], e[i + 2], e[i + 3]
                 for r in range(size):
                     x0, x1, x2, x3 = x[i, r], x[i + 1, r], x[i + 2, r], x[i + 3, r]
-                    a, b, c, e = x0 - u0, x1 - u1, x2 - u2, x3 - u3
-                    to_one[r] += (a * a + b * b) + (c * c + e * e)
-                    a, b, c, e = x0 - v0, x1 - v1, x2 - v2, x3 - v3
-                    to_two[r] += (a * a + b * b) + (c * c + e * e)
+                    to_a[r] = _add_squares(to_a[r], x0 - a0, x1 - a1, x2 - a2, x3 - a3)
+                    to_b[r] = _add_squares(to_b[r], x0 - b0, x1 - b1, x2 - b2, x3 - b3)
+                    to_c[r] = _add_squares(to_c[r], x0 - c0, x1 - c1, x2 - c2, x3 - c3)
+                    to_e[r] = _add_squares(to_e[r], x0 - e0, x1 - e1, x2 - e2, x3 - e3)
             for i in range(fours, d):
-                u, v = one[i], two[i]
                 for r in range(size):
-                    a, b = x[i, r] - u, x[i, r] - v
-                    to_one[r] += a * a
-                    to_two[r] += b * b
+                    to_a[r] += (x[i, r] - a[i]) ** 2
+                    to_b[r] += (x[i, r] - b[i]) ** 2
+                    to_c[r] += (x[i, r] - c[i]) ** 2
+                    to_e[r] += (x[i, r] - e[i]) ** 2
         for t in range(len(trials)):
             total, left = squared[s, t], sums[t]
             for r in range(size):
                 left[r] += weight[r] * min(total[r], nearest[r])
+
+
+@inlined(fastmath={"contract"})
+def _add_squares(
+    total: np.float32, a: np.float32, b: np.float32, c: np.float32, e: np.float32
+) -> np.float32:
+    """Add four squares to a total, one after the other."""
+    return total + a * a + b * b + c * c + e * e
+
+
+@kernel
+def _keep(
+    trial: int,
+    squared: FloatArray,
+    weights: DoubleArray,
+    least: FloatArray,
+    cumulative: DoubleArray,
+) -> None:
+    """Make a trial a word: lower the least distances, and sum them, weighted, row by row.
+
+    ``cumulative``, of the shape of ``weights``, is filled; the others are as in :func:`_try`.
+    """
+    total = 0.0
+    for s in range(len(least)):
+        for r in range(least.shape[1]):
+            least[s, r] = min(least[s, r], squared[s, trial, r])
+            total += weights[s, r] * least[s, r]
+            cumulative[s, r] = total
