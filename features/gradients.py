@@ -59,6 +59,7 @@ def row_votes(
     gx, gy = gradients[0], gradients[1]
     a0, a1, a2, a3 = arctangent[0], arctangent[1], arctangent[2], arctangent[3]
     a4, a5, a6 = arctangent[4], arctangent[5], arctangent[6]
+    has_higher = a4 != ZERO
     last = np.int32(n_bins - 1)
     turn = np.float32(n_bins)
     half_turn = turn * HALF if signed else turn
@@ -68,7 +69,8 @@ def row_votes(
         steep = down > across
         t = min(across, down) / (max(across, down) + TINY)
         s = t * t
-        angle = t * (a0 + s * (a1 + s * (a2 + s * (a3 + s * (a4 + s * (a5 + s * a6))))))
+        higher = a3 + s * (a4 + s * (a5 + s * a6)) if has_higher else a3
+        angle = t * (a0 + s * (a1 + s * (a2 + s * higher)))
         angle = quarter_turn - angle if steep else angle
         leftwards, upwards = gx[x] < ZERO, gy[x] < ZERO
         mirrored = leftwards if signed else leftwards != upwards

@@ -251,7 +251,7 @@ def as_stack(image: Image) -> Image:
     It is C-contiguous and may be written to; a view where possible.
     """
     image = for_kernels(image)
-    return image[np.newaxis] if image.ndim == 3 else image[np.newaxis, :, :, np.newaxis]
+    return image[None] if image.ndim == 3 else image[None, :, :, None]
 
 
 def for_kernels(array: Image) -> Image:

@@ -112,9 +112,8 @@ def write_uoctti(cells: FloatArray, n: int, out: FloatArray) -> None:
     energy = np.zeros((rows, columns), np.float32)
     for i in range(rows):
         for j in range(columns):
-            cell = cells[i, 0, 2 * n * j :]
-            for o in range(n):
-                both = cell[o] + cell[o + n]
+            for o in range(2 * n * j, 2 * n * j + n):
+                both = cells[i, 0, o] + cells[i, 0, o + n]
                 energy[i, j] += both * both
     for i in range(rows):
         for j in range(columns):

@@ -6,7 +6,7 @@ from visualwords.features.hints import FEATURE_HINTS
 from visualwords.features.image import FloatArray, Image, check_image
 from visualwords.hints import hint_at
 
-from .plan import find_plan
+from .plan import Values, find_plan
 
 __all__ = ["hog", "hog_cells"]
 
@@ -112,8 +112,8 @@ def hog(
     if unknown:
         hint_at("hog", unknown, FEATURE_HINTS)
     image = check_image(image, float64=True)
-    shape = orientations, pixels_per_cell, cells_per_block
-    values = *shape, convention, block_stride, block_norm, signed, transform_sqrt, False
+    values: Values = (orientations, pixels_per_cell, cells_per_block, convention)
+    values += (block_stride, block_norm, signed, transform_sqrt, False)
     return find_plan(values, image.shape, image.dtype).describe_one(image)
 
 

@@ -85,16 +85,14 @@ def sum_votes(
 
     ``places`` is changed. Pixels beyond the last row of cells are left out.
     """
-    columns, height = len(layout.starts), layout.line_weights.shape[1]
-    rows = min(len(places) // columns, len(sums) * height)
-    for y in range(rows):
-        line = np.uint32(y // height * layout.line_size)
-        for x in range(columns):
-            places[y * columns + x] += layout.starts[x] + line
     sums[:] = ZERO
-    numbers = sums.reshape(sums.size)
-    for i in range(rows * columns):
-        numbers[places[i]] += votes[i]
+    band = len(layout.starts)
+    for i in range(len(sums)):
+        of_row, weights, line = places[i * band :], votes[i * band :], sums[i]
+        for k in range(band):
+            of_row[k] += layout.starts[k]
+        for k in range(band):
+            line[of_row[k]] += weights[k]
     sum_runs(sums, layout, cells)
 
 

@@ -73,7 +73,6 @@ class Plan:
             norm = "uoctti"
             self.shape = (*self.shape[:2], 3 * p.orientations + 4)
         # With mirror, numbers that say what others say are left out.
-        self._mirrors = p.mirror
         self.kept = kept_numbers(p, self.shape) if p.mirror else slice(None)
         self.length = len(np.arange(math.prod(self.shape))[self.kept])
 
@@ -99,7 +98,7 @@ class Plan:
         """
         if self._needs_roots and images.min() < 0:
             raise ValueError("transform_sqrt needs pixels that are not negative")
-        if not self._mirrors:
+        if isinstance(self.kept, slice):
             self._write(images, out)
             return
         both = np.empty((2, len(images), math.prod(self.shape)), np.float32)
@@ -148,13 +147,14 @@ def lay_out(p: Parameters, size: Size, n_bins: int, has_blocks: bool) -> tuple[C
     cells = np.arange(len(first) * n_cells).reshape(-1, n_cells) * run
     cells = np.add.outer(cells, n_bins * np.arange(columns.number)).swapaxes(1, 2)
 
-    # Bands of rows begin at multiples of BAND. Weights of 0 fill cells up to whole bands.
-    band = 1 if p.convention in WHOLE_CELLS else BAND
+    # A band is the rows of a cell where cells share no pixels; all of them share a line. Otherwise
+    # it is BAND rows, of a line each. Weights of 0 fill cells up to whole bands.
+    band, apart = (p.cell[0], 0) if p.convention in WHOLE_CELLS else (BAND, line_size)
     within = first % band
     down = np.zeros((len(first), multiple(within.max() + lines.shape[1], band)))
     np.put_along_axis(down, lines - (first - within)[:, np.newaxis], line_weights, axis=1)
     layout = Cells(
-        np.add.outer(line_size * np.arange(band), starts).ravel().astype(np.uint32),
+        np.add.outer(apart * np.arange(band), starts).ravel().astype(np.uint32),
         line_size,
         first - within,
         down.astype(np.float32),

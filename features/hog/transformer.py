@@ -157,9 +157,9 @@ class HOG(StatelessFeature):
         return resize_stack(stack, size)
 
     def _parameters(self) -> Parameters:
-        shape = self.orientations, self.pixels_per_cell, self.cells_per_block
-        norm = self.block_stride, self.block_norm, self.signed, self.transform_sqrt
-        values: Values = (*shape, self.convention, *norm, self.mirror)
+        values: Values = (self.orientations, self.pixels_per_cell, self.cells_per_block)
+        values += (self.convention, self.block_stride, self.block_norm, self.signed)
+        values += (self.transform_sqrt, self.mirror)
         return Parameters(*values)
 
     def _plan_of_size(self) -> Plan:

@@ -20,21 +20,24 @@ def load(image: Image, scale: float, takes_roots: int, planes: FloatArray) -> No
 
     The pixels, 0..255 when scaled, are rounded to multiples of 2**-14, or as float32 is beyond 256.
     So an 8-bit image divided by 255 becomes the same whole numbers again, and ties are decided
-    alike. The row above is a copy of the second row, and the row below of the last but one. So the
-    difference of two neighbours in a column is 0 where one of them lies outside the image.
-    ``planes`` has the shape (channels, pixels), of ``rows + 2`` rows or more.
+    alike. The row above is a copy of the second row, and the row below of the last but one, so that
+    differences across a border are 0. A plane has ``rows + 2`` rows or more, one after the other.
     """
     rows, columns, channels = image.shape
-    size, factor = rows * columns, np.float32(scale)
-    values = image.reshape(size, channels)
+    numbers, factor = image.reshape(image.size), np.float32(scale)
+    scaled = planes[0, columns:] if channels == 1 else np.empty(image.size, np.float32)
+    for i in range(image.size):
+        scaled[i] = (np.float32(numbers[i]) * factor + ROUNDING) - ROUNDING
+    if takes_roots:
+        for i in range(image.size):
+            scaled[i] = np.sqrt(scaled[i])
+    size = rows * columns
     second, last_but_one = min(1, rows - 1) * columns, max(rows - 2, 0) * columns
     for c in range(channels):
         above, pixels = planes[c], planes[c, columns:]
-        for i in range(size):
-            pixels[i] = (np.float32(values[i, c]) * factor + ROUNDING) - ROUNDING
-        if takes_roots:
+        if channels > 1:
             for i in range(size):
-                pixels[i] = np.sqrt(pixels[i])
+                pixels[i] = scaled[i * channels + c]
         for x in range(columns):
             above[x], pixels[size + x] = pixels[second + x], pixels[last_but_one + x]
 
