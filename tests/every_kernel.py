@@ -1,7 +1,8 @@
 """Runs every compiled kernel on small inputs and saves what comes out.
 
-``test_environments.py`` runs this file as a program, in environments in which numba compiles
-otherwise, and compares the results with those of its own process.
+``test_environments.py`` runs this file as a program, in an environment in which numba compiles
+otherwise, and compares the results with those of its own process. The program then runs the tests
+that its further arguments name.
 """
 
 import gc
@@ -10,6 +11,7 @@ import pkgutil
 import sys
 
 import numpy as np
+import pytest
 from numba.core.dispatcher import Dispatcher
 from sklearn.utils import get_tags
 
@@ -156,3 +158,4 @@ if __name__ == "__main__":
     idle = [name for name, kernel in kernels().items() if not kernel.signatures]
     if idle:
         sys.exit(f"{visualwords.__name__}: these kernels did not run: {', '.join(sorted(idle))}")
+    sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *sys.argv[2:]]))
