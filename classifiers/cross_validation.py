@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from numbers import Real
 from typing import Self
 
@@ -154,7 +155,8 @@ class CrossValidated(LinearClassifier):
             everything.measure(models, seed)
             models = [model.again() for model in models]
         scalings = self._scalings(X, objective, folds)
-        scored = score_held_out(everything, models, scalings, self.tol, seed)
+        leave_out = partial(everything.leave_out, models, scalings)
+        scored = score_held_out(everything, models, leave_out, self.tol, seed)
         self.scores_ = np.stack([one.accuracies for one in scored])
         best = scored[self._best()]
         if self.per_part and isinstance(X, ColumnStack) and len(X.parts) > 1:

@@ -65,8 +65,7 @@ class PartSearch:
             while rounds < MAX_ROUNDS:
                 rounds += 1
                 new = [place for place in _neighbours(best, step) if place not in self.tried]
-                models = [self._model(common.model.alpha, place, found.model) for place in new]
-                scored = score_held_out(self.models, models, self.scalings, self.tol, self.seed)
+                scored = self._scored(new, common.model.alpha, found)
                 of_folds = [one.accuracies for one in scored]
                 self.tried |= dict(zip(new, of_folds, strict=True))
                 means = np.mean(of_folds, axis=1)
@@ -80,17 +79,43 @@ class PartSearch:
         """Return the penalties that were tried: (n_tried, n_parts)."""
         return common * 2.0 ** np.array(list(self.tried))
 
-    def _model(self, common: float, place: Exponents, start: Model) -> Model:
-        """Make a model for all rows that begins at the weights of another."""
+    def _scored(self, places: list[Exponents], common: float, found: Scored) -> list[Scored]:
+        """Score penalties with models that begin at those of the best penalties so far.
+
+        A model without a fold begins at one without it, so that it knows nothing of the fold.
+        """
+        everything = self.models.objective.scaling
+        models = [self._model(common, place, found.model, everything) for place in places]
+
+        def leave_out() -> list[Model]:
+            held_out = []
+            for start, scaling in zip(found.without, self.scalings, strict=True):
+                for place, model in zip(places, models, strict=True):
+                    made = self._model(common, place, start, scaling, model.columns)
+                    made.by_scores, made.few_rows = model.by_scores, model.few_rows
+                    held_out.append(made)
+            self.models.evaluate(held_out)
+            return held_out
+
+        return score_held_out(self.models, models, leave_out, self.tol, self.seed)
+
+    def _model(
+        self,
+        common: float,
+        place: Exponents,
+        start: Model,
+        scaling: Scaling | None,
+        columns: Columns | None = None,
+    ) -> Model:
+        """Make a model of other penalties that begins at the weights of another."""
         exponents = np.array(place, np.float64)
         alpha = common * 2.0 ** exponents.mean()
         factors = np.repeat(2.0 ** ((exponents - exponents.mean()) / 2), self.widths)
-        columns = Columns(_spectrum(self.gram, factors), factors)
-        scaling = divided(self.models.objective.scaling, factors)
+        columns = columns or Columns(_spectrum(self.gram, factors), factors)
+        scaling = divided(scaling, factors)
         raw = start.W if start.scaling is None else start.scaling.raw(start.W)
         W = raw if scaling is None else scaling.standardised(raw)
-        held_out, by_scores = start.held_out, start.by_scores
-        return Model(alpha, held_out, scaling, W, by_scores, columns, start.few_rows)
+        return Model(alpha, start.held_out, scaling, W, start.by_scores, columns, start.few_rows)
 
 
 def _neighbours(place: Exponents, step: int) -> list[Exponents]:

@@ -1,13 +1,12 @@
 """Score rows by models that never saw them, after :class:`.Models` minimised over the others."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from visualwords.classifiers.kernels.products import block_scores
-from visualwords.classifiers.scaling import Scaling
 
 from .path import Models
 from .path_model import Model
@@ -34,7 +33,11 @@ class Scored(NamedTuple):
 
 
 def score_held_out(
-    rows: Models, models: list[Model], scalings: list[Scaling | None], tol: float, seed: int
+    rows: Models,
+    models: list[Model],
+    leave_out: Callable[[], list[Model]],
+    tol: float,
+    seed: int,
 ) -> list[Scored]:
     """Minimise models over all rows, then without each fold, and score them on the folds.
 
@@ -43,8 +46,9 @@ def score_held_out(
     rows : Models
     models : list of Model
         For all rows; they are changed.
-    scalings : list of Scaling or None
-        Of the columns by the rows outside each fold.
+    leave_out : callable
+        Returns the models without each fold, once those of all rows are known, in the order of
+        :meth:`.Models.leave_out`.
     tol : float
     seed : int
 
@@ -55,7 +59,7 @@ def score_held_out(
     """
     rows.minimize(models, 0.3 * tol)
     rows.measure(models, seed)
-    held_out = rows.leave_out(models, scalings)
+    held_out = leave_out()
     rows.minimize_alike(held_out, 0.1 * tol)
     found, n = np.array(accuracies(rows, held_out)), len(models)
     return [Scored(model, held_out[i::n], found[i::n]) for i, model in enumerate(models)]

@@ -138,6 +138,11 @@ class Models:
             model.few_rows = bent < n_weights or not model.columns.spectrum.known
             model.by_scores = hessian
 
+    def evaluate(self, models: list[Model]) -> None:
+        """Compute value and gradient of new models at their weights, in one pass."""
+        for model, value, gradient in self._evaluated(models, self._sums_outside(models)):
+            model.accept(value, gradient)
+
     def leave_out(self, models: list[Model], scalings: list[Scaling | None]) -> list[Model]:
         """Return models that hold out each fold, from the models that learned from all rows.
 

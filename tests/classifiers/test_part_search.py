@@ -65,6 +65,17 @@ def test_a_part_of_noise_is_penalised_more(kind):
     assert_array_equal(each.scores_[: len(one.scores_)], one.scores_)
 
 
+@pytest.mark.parametrize("alpha", [0.1, 1.0])
+def test_models_without_a_fold_never_begin_at_weights_that_saw_it(alpha):
+    """With a loose tolerance a model stays near its first weights, which must know no label."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(500, 2100)).astype(np.float32), rng.integers(0, 2, 500)
+    stack = ColumnStack([X[:, :100], X[:, 100:]])
+    search = SoftmaxCV([alpha], per_part=True, cv=3, tol=0.5, standardize="parts").fit(stack, y)
+    common, *of_parts = search.scores_.mean(axis=1)
+    assert max(of_parts) <= common + 0.02
+
+
 def test_same_bits_for_any_number_of_threads():
     X, y = noisy_stack(dtype=np.float32)
     one, two = (SoftmaxCV([0.1], per_part=True, n_jobs=n).fit(X, y) for n in (1, 2))
