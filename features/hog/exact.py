@@ -30,7 +30,7 @@ def skimage_tables(orientations: int) -> tuple[npt.NDArray[np.uint8], Doubles]:
 
 
 def skimage_votes(
-    image: Image, orientations: int, takes_roots: bool
+    image: Image, orientations: int, roots: bool
 ) -> tuple[npt.NDArray[np.int64], FloatArray]:
     """Return for which bin each pixel votes, and its vote, as ``skimage.feature.hog`` does.
 
@@ -39,7 +39,7 @@ def skimage_votes(
     the shape (rows, columns, channels); bins and votes have the shape (rows, columns).
     """
     pixels = image.astype(np.float64) if image.dtype == np.uint8 else image
-    if takes_roots:
+    if roots:
         pixels = np.sqrt(pixels)
     gy, gx = np.zeros((2, image.shape[2], *image.shape[:2]), pixels.dtype)
     for c in range(image.shape[2]):

@@ -1,7 +1,6 @@
 """Kernels of HOG: from the pixels, or the votes, of images to their blocks of cells.
 
-Python gives a kernel the fields of :class:`Cells` and :class:`Blocks` as plain tuples, which numba
-takes in a fifth of the time that named tuples take.
+They are given :class:`Cells` and :class:`.Blocks` as plain tuples, which numba reads faster.
 """
 
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from .votes import load, longest_gradients, vote_by_table, vote_for_directions
 __all__ = ["BAND", "Cells", "describe", "describe_by_table", "describe_votes"]
 
 BAND = 4  # rows of pixels that vote and are added to the cells at once
+CHUNK = np.uint64(1200)  # numbers of each line of a band that fit into the fastest cache
 ZERO = np.float32(0)
 
 
@@ -53,16 +53,19 @@ def room_for(layout: Cells, blocks: Blocks, length: int) -> Any:
 def add_lines(lines: FloatArray, y: int, layout: Cells, sums: FloatArray) -> None:
     """Add the lines of a band, from pixel row y on, times their weights, to each row of cells.
 
-    To read and write a sum takes longer than to add, so it is done once for the band.
+    To read and write a sum takes longer than to add, so it is done once for the band. A chunk of
+    the lines is added to all rows of cells while the processor's cache has it.
     """
-    for i in range(len(sums)):
-        t = y - layout.first[i]
-        if 0 <= t < layout.line_weights.shape[1]:
-            weights = layout.line_weights[i, t:]
-            a, b, c, d = weights[0], weights[1], weights[2], weights[3]
-            for x in range(sums.shape[1]):
-                total = sums[i, x] + a * lines[0, x] + b * lines[1, x]
-                sums[i, x] = total + c * lines[2, x] + d * lines[3, x]
+    size = np.uint64(sums.shape[1])
+    for start in range(np.uint64(0), size, CHUNK):
+        for i in range(len(sums)):
+            t = y - layout.first[i]
+            if 0 <= t < layout.line_weights.shape[1]:
+                weights = layout.line_weights[i, t:]
+                a, b, c, d = weights[0], weights[1], weights[2], weights[3]
+                for x in range(start, min(size, start + CHUNK)):
+                    total = sums[i, x] + a * lines[0, x] + b * lines[1, x]
+                    sums[i, x] = total + c * lines[2, x] + d * lines[3, x]
 
 
 @inlined(fastmath={"contract"})

@@ -78,11 +78,8 @@ class Plan:
 
         if p.convention in WHOLE_CELLS:  # The cells in a row of a block are one run of numbers.
             sources = sources[..., :1]
-        blocks = Blocks(
-            sources.reshape(math.prod(sources.shape[:2]), -1).astype(np.uint64),
-            NORMS.index(norm),
-            EPSILON.get(p.convention, 0.0),
-        )
+        starts = sources.reshape(math.prod(sources.shape[:2]), -1).astype(np.uint64)
+        blocks = Blocks(starts, NORMS.index(norm), EPSILON.get(p.convention, 0.0))
         self._write = way_to_blocks(p, dtype, cells, blocks)
 
     def describe_one(self, image: Image) -> FloatArray:
@@ -192,8 +189,7 @@ def way_to_blocks(p: Parameters, dtype: Dtype, cells: Cells, blocks: Blocks) -> 
     if p.convention == "skimage" and dtype == np.uint8 and not root:
         return partial(describe_by_table, *skimage_tables(n), *layout)
     if p.convention in WHOLE_CELLS:
-        is_course = p.convention == "cs231n"
-        votes_of = cs231n_votes if is_course else partial(skimage_votes, takes_roots=root)
+        votes_of = partial(skimage_votes, roots=root) if p.convention == "skimage" else cs231n_votes
 
         def write_one_by_one(images: Image, out: FloatArray) -> None:
             for image, numbers in zip(images, out, strict=True):
