@@ -16,7 +16,7 @@ def double(x):
 print(double(21))
 """
 # All kernels of the package are declared before.
-CODE_OF_ALL = "import visualwords.features, visualwords.classifiers" + CODE
+IMPORT_ALL = "import visualwords.features, visualwords.classifiers\n"
 
 
 def install_without_a_cache(folder):
@@ -65,14 +65,15 @@ def kept_in(folder):
 
 def test_kernels_are_kept_among_temporary_files_and_one_line_says_so(installed):
     temporary = installed / "temporary"
-    first = run_a_kernel(installed, CODE_OF_ALL, TMPDIR=str(temporary))
+    (installed / "small.py").write_text(CODE)
+    first = run_a_kernel(installed, IMPORT_ALL + "import small", TMPDIR=str(temporary))
     assert first.stdout == "42\n", first.stderr
     assert first.stderr.count("Warning") == 1
     assert f"keeps them in {temporary}" in first.stderr
     assert "set NUMBA_CACHE_DIR to a folder" in first.stderr
     (kept,) = kept_in(temporary)
     written = kept.stat().st_mtime_ns
-    again = run_a_kernel(installed, CODE_OF_ALL, TMPDIR=str(temporary))
+    again = run_a_kernel(installed, "import small", TMPDIR=str(temporary))
     assert again.stdout == "42\n"
     assert [file.stat().st_mtime_ns for file in kept_in(temporary)] == [written]
 

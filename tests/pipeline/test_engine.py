@@ -12,7 +12,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from visualwords.features import HOG, HueHistogram
+from visualwords.features import HOG, BagOfVisualWords, HueHistogram
 from visualwords.pipeline import extract as extraction
 from visualwords.pipeline import interruption, pools
 from visualwords.pipeline.engine import Crash, Workers, in_workers
@@ -20,7 +20,7 @@ from visualwords.pipeline.interruption import Interrupted
 from visualwords.pipeline.job import extract
 from visualwords.pipeline.sources import FolderSource
 
-FEATURES = [HueHistogram(), HOG(image_size=(16, 16))]
+FEATURES = [HueHistogram(), HOG(image_size=(16, 16)), BagOfVisualWords(n_words=8)]
 PROCESSES = Workers(2, "processes")
 
 
@@ -63,7 +63,7 @@ def expected(images, tmp_path_factory) -> dict[str, bytes]:
 @pytest.mark.parametrize("engine", ["threads", "processes"])
 def test_every_engine_writes_the_same_bytes(images, expected, tmp_path, engine):
     extract(images, tmp_path, FEATURES, n_jobs=2, engine=engine)
-    assert len(expected) == 3 * 2 + 3 * 2 * 8  # hue, HOG and the perceptual hash
+    assert len(expected) == 4 * 2 + 4 * 2 * 8 + 1  # of the three, the perceptual hash; the words
     assert files_of(tmp_path) == expected
 
 
@@ -86,9 +86,13 @@ def test_parts_meet_in_the_store(images, tmp_path):
         extract(images, tmp_path, FEATURES, part=(4, 3))
 
 
-def test_arrays_are_sent_to_processes(tmp_path):
-    pixels = np.random.default_rng(1).integers(0, 256, (20, 16, 16, 3), np.uint8)
+@pytest.mark.parametrize("sizes", [[16] * 20, range(16, 28)])
+def test_arrays_are_sent_to_processes(tmp_path, sizes):
+    rng = np.random.default_rng(1)
+    images = [rng.integers(0, 256, (size, 16, 3), np.uint8) for size in sizes]
+    pixels = images if len(set(sizes)) > 1 else np.stack(images)
     result = extract(pixels, tmp_path, [HueHistogram()], n_jobs=2, engine="processes")
+    assert result.work.decoded == len(sizes)
     np.testing.assert_array_equal(result.matrix("hue")[:], HueHistogram().transform(pixels))
 
 

@@ -47,7 +47,8 @@ def images(tmp_path):
 
 
 def arguments(images, store, engine):
-    command = ["extract", str(images), "--store", str(store), "--json", "--jobs", "2"]
+    n_jobs = {"threads": "2", "processes": "1"}[engine]  # each process imports the package
+    command = ["extract", str(images), "--store", str(store), "--json", "--jobs", n_jobs]
     command += ["--engine", engine, "--features", "slow"]
     return [*command, "--set", "slow.kind=slow_feature:Slow"]
 

@@ -1,11 +1,10 @@
 import pickle
 
-import joblib
 import numpy as np
 import pytest
 from PIL import Image
 
-from visualwords.features import HOG, HueHistogram
+from visualwords.features import HOG
 from visualwords.pipeline.job import extract
 from visualwords.pipeline.sources import ArraySource, JoinedSource, SourceError, open_source
 
@@ -68,11 +67,3 @@ def test_a_worker_is_sent_its_own_images_alone():
     np.testing.assert_array_equal(part.read("train:3"), PICTURES[3])
     np.testing.assert_array_equal(part.read("test:0"), PICTURES[-1])
     assert len(pickle.dumps(part)) < 2 * PICTURES[-1].nbytes + 1000 < len(pickle.dumps(source)) / 3
-
-
-def test_processes_give_the_rows_of_threads(tmp_path):
-    threads = extract(PICTURES, tmp_path / "a", [HueHistogram()], n_jobs=1)
-    with joblib.parallel_config("loky", n_jobs=2):
-        processes = extract(PICTURES, tmp_path / "b", [HueHistogram()], n_jobs=2)
-    assert processes.work.decoded == 12
-    np.testing.assert_array_equal(processes.matrix()[:], threads.matrix()[:])
