@@ -1,5 +1,6 @@
 """A small folder of real photographs' crops: three classes, JPEG and PNG, grey and colour."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +36,15 @@ def crops(tmp_path_factory) -> Path:
 def test_crops(tmp_path_factory) -> Path:
     """Read-only: 3 classes x 5 other crops."""
     return write_crops(tmp_path_factory.mktemp("crops") / "test", per_class=5, seed=1)
+
+
+@pytest.fixture
+def dask_cluster():
+    """Return a function that starts Dask's workers: forks of one process that imports for all."""
+    distributed = pytest.importorskip("distributed")
+    import dask
+    from distributed.utils import get_mp_context
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context().set_forkserver_preload(["distributed", "visualwords.pipeline.job"])
+        yield partial(distributed.LocalCluster, dashboard_address=None)

@@ -191,9 +191,7 @@ def test_the_job_ends_at_once_where_nothing_runs():
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_dask_worker_is_killed_in_the_middle(images, expected, tmp_path):
-    distributed = pytest.importorskip("distributed")
-
+def test_a_dask_worker_is_killed_in_the_middle(images, expected, tmp_path, dask_cluster):
     class Slow(FolderSource):
         def read(self, location: str) -> bytes:
             time.sleep(0.02)
@@ -207,9 +205,7 @@ def test_a_dask_worker_is_killed_in_the_middle(images, expected, tmp_path):
         killed.append(len(list(tmp_path.glob("hue-*/*.npy"))))
         psutil.Process(pid).kill()
 
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None
-    ) as cluster:
+    with dask_cluster(n_workers=2, threads_per_worker=1) as cluster:
         with cluster.get_client() as client:
             pids = client.run(os.getpid)
         killer = threading.Thread(target=kill, args=[min(pids.values())])
@@ -223,17 +219,14 @@ def test_a_dask_worker_is_killed_in_the_middle(images, expected, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_dask_job_whose_workers_are_all_gone_says_so(monkeypatch):
-    distributed = pytest.importorskip("distributed")
+def test_a_dask_job_whose_workers_are_all_gone_says_so(monkeypatch, dask_cluster):
     monkeypatch.setattr(pools, "DASK_SECONDS", 1.0)
 
     def square(number: int) -> int:
         time.sleep(0.05)
         return number * number
 
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
-    ) as cluster:
+    with dask_cluster(n_workers=1, threads_per_worker=1, processes=False) as cluster:
         results = in_workers(square, range(99), Workers(None, "dask", cluster.scheduler_address))
         assert next(results) == (0, 0)
         cluster.scale(0)

@@ -37,15 +37,12 @@ def labelled_images(n: int) -> ArraySource:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_every_engine_trains_the_same_models(tmp_path, monkeypatch):
-    distributed = pytest.importorskip("distributed")
+def test_every_engine_trains_the_same_models(tmp_path, monkeypatch, dask_cluster):
     monkeypatch.setattr(placed, "BLOCKS_OF_A_TASK", 1)
     monkeypatch.setattr(train, "IN_MEMORY_BYTES", 0)
     images, models = labelled_images(1400), {}
     Run(tmp_path / "first", store=tmp_path / "store").extract(images, None, RECIPE)
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, dashboard_address=None
-    ) as cluster:
+    with dask_cluster(n_workers=1, threads_per_worker=2) as cluster:
         for engine, scheduler in {
             "threads": None,
             "processes": None,

@@ -39,9 +39,8 @@ def test_report_of_a_run_without_scores_is_refused(report_run, tmp_path):
         Run.open(tmp_path / "run").report()
 
 
-def test_commands_write_the_pages(cifar_run, tmp_path, capsys):
-    folder = tmp_path / "run"
-    shutil.copytree(cifar_run.folder, folder)
+def test_commands_write_the_pages(report_run, tmp_path, capsys):
+    folder = shutil.copytree(report_run.run.folder, tmp_path / "run")
     assert (folder / "report.html").stat().st_size > 10_000
     assert main(["report", str(folder), "--out", str(tmp_path / "page.html")]) == 0
     assert "report" in capsys.readouterr().out
