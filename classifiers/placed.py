@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["block_rows", "block_sums", "block_values", "sums_over_blocks"]
 
-# Large enough to hide the cost of a call from Python, small enough for the third cache.
-BLOCK_BYTES = 3 << 19
+# Large enough to hide the cost of calls from Python. A block that is hardly larger than the second
+# cache is read from there the second time, for the gradient.
+BLOCK_BYTES = 7 << 18
 BLOCKS_OF_A_TASK = 8
 
 FloatArray = npt.NDArray[np.floating]
