@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -184,6 +185,7 @@ def test_a_killed_job_goes_on_where_it_stopped(crops, test_crops, original, tmp_
         if any((tmp_path / "run" / "store").glob("hue-*/*.npy")):
             job.send_signal(signal.SIGKILL)
             break
+        time.sleep(0.002)
     job.wait()
     open_run(tmp_path / "run").run(crops, test_crops, recipe())
     assert scores_of(tmp_path / "run") == scores_of(original)
