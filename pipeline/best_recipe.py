@@ -1,5 +1,6 @@
-"""The recipe ``best``: that for small pictures or that for photographs, as the images are."""
+"""The recipe ``best``: ``small`` or ``photographs``, whichever suits the size of the images."""
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -16,7 +17,7 @@ __all__ = ["BEST", "best_recipe"]
 
 BEST = "best"
 SMALL, LARGE = "small", "photographs"
-SMALL_SIDE = 64  # pixels on the shorter side of the largest pictures that are small
+SMALL_SIDE = 64  # pixels; where the median of the shorter sides is larger, they are photographs
 LOOKED_AT = 32  # images whose size is read
 
 
@@ -43,20 +44,23 @@ def best_recipe(images: Any, **columns: str) -> tuple[Recipe, str]:
     """
     source = open_source(images, **columns)
     sides = list(islice(_shorter_sides(source), LOOKED_AT))
-    side = int(np.median(sides)) if sides else 0  # what cannot be read is told by the job itself
+    if not sides:  # the job itself says what is wrong with the images
+        return read_recipe(SMALL), f"{SMALL}, as the size of no image can be read"
+    side = int(np.median(sides))
     name = SMALL if side <= SMALL_SIDE else LARGE
     return read_recipe(name), f"{name}, for images of {side} pixels on their shorter side"
 
 
 def _shorter_sides(source: Source) -> Iterator[int]:
-    """Yield the shorter side of images that can be read, from all over the first of the listing."""
+    """Yield the shorter sides of images that can be read, of some from each part of the listing."""
+    reader = Reader(max_pixels=sys.maxsize)  # a size is not refused: no pixel is decoded
     for listed in source.images():
-        step = max(1, len(listed) // LOOKED_AT)
+        step = -(-len(listed) // LOOKED_AT)  # rounded up, so that the steps reach the last class
         for location in listed["location"][::step].to_pylist():
             try:
                 image = source.read(location)
                 if isinstance(image, bytes):
-                    header = Reader().header(image)
+                    header = reader.header(image)
                     yield min(header.rows, header.columns)
                 else:
                     yield min(image.shape[:2])

@@ -85,7 +85,7 @@ class RecipeOptions:
 
         if self.recipe is None:
             recipe = Recipe()
-        elif str(self.recipe) == BEST and not self.recipe.exists():
+        elif str(self.recipe) == BEST and not self.recipe.is_file():
             recipe, why = best_recipe(images, **columns)
             progress.say("recipe", why)
         else:

@@ -61,16 +61,17 @@ def read_recipe(file: Path | str) -> Recipe:
         If a key or a value is not valid; the message names file and line.
     """
     shipped = SHIPPED / f"{file}.toml"
-    if Path(file).name == str(file) and shipped.exists() and not Path(file).exists():
+    if Path(file).name == str(file) and shipped.exists() and not Path(file).is_file():
         file = shipped
     try:
         text = LocalFolder(Path(file).parent).read(Path(file).name).decode()
         document = tomllib.loads(text)
     except FileNotFoundError as error:
-        *names, last = sorted(path.stem for path in SHIPPED.glob("*.toml"))
+        names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
         raise RecipeError(
-            f"{file}: no such file; `visualwords init` writes a recipe, and {', '.join(names)} and "
-            f"{last} ship with the package; best stands for one of the last two in run and extract"
+            f"{file}: no such file; `visualwords init` writes a recipe, and these ship with the "
+            f"package: {names}; run, extract and plan also take best, which is small or "
+            "photographs by the size of the images"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"{file}: not a TOML file: {error}") from error

@@ -1,4 +1,4 @@
-"""The recipe ``best`` is that of small pictures or that of photographs, as the images are."""
+"""The recipe ``best`` is ``small`` or ``photographs``, whichever suits the size of the images."""
 
 import json
 
@@ -49,7 +49,21 @@ def test_files_that_are_no_images_are_left_to_the_job(tmp_path):
     assert best_recipe(folder)[1].startswith("photographs, for images of 100 pixels")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad/0.png").write_bytes(b"no image")
-    assert best_recipe(tmp_path / "bad")[0] == read_recipe("small")
+    recipe, why = best_recipe(tmp_path / "bad")
+    assert recipe == read_recipe("small")
+    assert why == "small, as the size of no image can be read"
+
+
+def test_images_beyond_the_limit_of_pixels_have_a_size_too(tmp_path):
+    header = b"P5 9000 8000 255\n"
+    (tmp_path / "0.pgm").write_bytes(header + bytes(9000 * 8000))
+    assert best_recipe(tmp_path)[1].startswith("photographs, for images of 8000 pixels")
+
+
+def test_all_classes_of_a_small_folder_are_looked_at(tmp_path):
+    write_images(tmp_path / "a", *[(20, 20)] * 30)
+    write_images(tmp_path / "b", *[(80, 80)] * 33)
+    assert best_recipe(tmp_path)[1].startswith("photographs")
 
 
 def test_the_command_line_names_the_recipe_that_it_took(tmp_path, capsys):
@@ -69,3 +83,11 @@ def test_a_file_of_that_name_is_read(tmp_path, monkeypatch, capsys):
     (tmp_path / "best").write_text('[features.hue]\nkind = "HueHistogram"\n')
     assert main(["plan", str(images), "--store", "store", "--recipe", "best"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("hue ")
+
+
+@pytest.mark.parametrize("name", ["best", "lecture"])
+def test_a_folder_of_that_name_is_no_recipe(tmp_path, monkeypatch, name):
+    images = write_images(tmp_path / "images", (30, 30))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    assert main(["plan", str(images), "--store", name, "--recipe", name]) == 0
