@@ -119,5 +119,6 @@ def _scores_of_folds(
     """
     of_groups = zip(groups, rows.groups_of(block, groups), stacks, strict=True)
     for fold, (X, y, weight), stack in of_groups:
-        scores = block_scores(X, *stack).T.reshape(rows.objective.n_classes, -1, len(X))
+        n_classes = rows.objective.n_classes
+        scores = block_scores(X, *stack).T.reshape(n_classes, len(stack[1]) // n_classes, len(X))
         yield fold, scores, y, weight

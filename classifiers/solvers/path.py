@@ -198,10 +198,11 @@ class Models:
         def sums(rows: slice) -> list[npt.NDArray[Any]]:
             arrays = []
             for (X, y, weight), stack in zip(self.groups_of(rows, groups), stacks, strict=True):
-                scores = block_scores(X, *stack).T.reshape(n_classes, -1).T
-                y_of_all = np.tile(y, len(scores) // max(1, len(y)))
-                values, slopes = self.objective.loss.values_and_grad(scores, y_of_all)
-                values, slopes = values.reshape(-1, len(X)), slopes.T.reshape(-1, len(X))
+                n_models = len(stack[1]) // n_classes  # a block may have no rows of a fold
+                scores = block_scores(X, *stack).T.reshape(n_classes, n_models * len(X)).T
+                values, slopes = self.objective.loss.values_and_grad(scores, np.tile(y, n_models))
+                values = values.reshape(n_models, len(X))
+                slopes = slopes.T.reshape(n_classes * n_models, len(X))
                 if weight is not None:
                     values, slopes = values * weight, slopes * weight
                 arrays.append(values.sum(axis=1, dtype=np.float64))

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import (
     GroupKFold,
+    KFold,
     PredefinedSplit,
     RepeatedStratifiedKFold,
     ShuffleSplit,
@@ -57,6 +58,18 @@ def test_scores_are_those_of_single_fits(blobs, search, single, standardize):
     whole = single.set_params(alpha=search.alpha_).fit(X, y)
     assert search.gap_ <= 1e-3 * search.loss_curve_[-1]
     assert np.mean(search.predict(X) == whole.predict(X)) > 0.99
+
+
+@pytest.mark.parametrize(("search", "single"), PAIRS[:2], ids=["softmax", "svm"])
+def test_folds_may_follow_each_other(blobs, search, single):
+    """Then a block of rows has none of some folds."""
+    X, y = blobs(n=12_000, d=4)
+    search = clone(search).set_params(alphas=[0.1], cv=KFold(3), calibrate=True).fit(X, y)
+    single = clone(single).set_params(alpha=0.1, solver=PrimalDual(tol=1e-4))
+    for (train, test), score in zip(KFold(3).split(X), search.scores_[0], strict=True):
+        alone = single.fit(X[train], y[train])
+        assert score == pytest.approx(alone.score(X[test], y[test]), abs=0.002)
+    assert 0.01 < search.temperature_ < 100
 
 
 def test_same_bits_for_any_number_of_threads_and_weights_count(blobs):
