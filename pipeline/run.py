@@ -52,7 +52,7 @@ from .run_schema import IMAGES, METRICS, MODELS, RUN, identity_of
 from .run_view import RunView
 from .sources import SourceError, open_source
 from .store.tables import seal_of
-from .train import evaluate, train
+from .train import evaluate, feature_sets, model_name, train
 
 __all__ = ["Prediction", "Run"]
 
@@ -144,7 +144,7 @@ class Run(RunView):
         why = self._changes(record, extraction)
         if why == "":
             self.metrics = self._metrics_before() or self.metrics
-            is_same = self.record() == json.loads(json.dumps(record))
+            is_same = json.dumps(self.record()) == json.dumps(record)  # the order counts
             if is_same and self._files.are_sealed(self.metrics, FAILURES, DUPLICATES):
                 self.metrics["images"]["decoded"] = extraction.work.decoded
                 self.metrics |= work_metrics(extraction)
@@ -168,12 +168,12 @@ class Run(RunView):
         return changes(before, record, is_same)
 
     def train(self, recipe: Recipe | None = None) -> dict[str, Any]:
-        """Train the classifiers, but those that were trained on the same rows before.
+        """Train the classifiers, except those that were trained on the same rows before.
 
         Parameters
         ----------
         recipe : Recipe, optional
-            Names other classifiers than those of the run.
+            Names other classifiers than those of the run; the rest of it is not used.
         """
         record = self.record()
         recipe = self._asked if recipe is None else check_recipe(recipe)
@@ -189,7 +189,7 @@ class Run(RunView):
             kept = self._models.made_from(made_from)
             before = self._models.record()["report"] if kept else {}
             new = {n: c for n, c in recipe.make_classifiers().items() if n not in kept}
-            if not new and set(before) == set(kept):
+            if not new and list(before) == list(recipe.classifiers):
                 self.options.progress.note("train", "nothing new")
                 if "classifiers" not in self.metrics:
                     self.metrics["classifiers"] = before
@@ -209,7 +209,7 @@ class Run(RunView):
                     "parts": {name: asdict(part) for name, part in recipe.classifiers.items()},
                     "features": record["features"],
                     "columns": {n: extraction.matrix(n).shape[1] for n in extraction.features},
-                    "reader": [recipe.max_pixels, recipe.max_side],
+                    "reader": [record["recipe"]["max_pixels"], record["recipe"]["max_side"]],
                 },
             )
             self.metrics["classifiers"] = report
@@ -276,12 +276,14 @@ class Run(RunView):
         lost = set(trained["unsaved"]) - set(models)
         if lost:
             parts = trained["parts"].items()
-            mine = {n: Part(**part) for n, part in parts if any(m.startswith(n) for m in lost)}
+            sets = feature_sets(list(trained["features"]))
+            mine = {n: Part(**p) for n, p in parts if any(model_name(n, s) in lost for s in sets)}
             self.options.progress.note("train", f"{', '.join(mine)} again, which no file can hold")
             made = Recipe(classifiers=mine).make_classifiers()
             again, _ = train(self._open_extraction(), made, self.options.progress)
-            self._models.unsaved |= again
-        return models | self._models.unsaved
+            models |= {name: again[name] for name in lost}
+            self._models.hold({n: models[n] for n in trained["unsaved"]}, trained["made_from"])
+        return models
 
     def _extract_other(
         self, test: Any, columns: Mapping[str, str], trained: Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .. import __version__
@@ -38,13 +38,14 @@ def fingerprints(
     """
     chosen = extraction.chosen(TRAIN)
     labels = extraction.images["label"].take(chosen).to_pylist()
-    of_rows = hashlib.blake2b(json.dumps([__version__, features, labels]).encode())
+    of_rows = hashlib.blake2b(digest_size=16)
+    of_rows.update(json.dumps([__version__, features, labels]).encode())
     of_rows.update(digests_of(extraction.images.take(chosen))[0].tobytes())
     found = {}
     for name, classifier in recipe.make_classifiers().items():
         digest = of_rows.copy()
         digest.update(json.dumps(describe_estimator(classifier), sort_keys=True).encode())
-        found[name] = digest.hexdigest()[:32]
+        found[name] = digest.hexdigest()
     return found
 
 
@@ -74,16 +75,15 @@ class RunModels:
 
     Attributes
     ----------
-    unsaved : dict of str to estimator
-        Trained classifiers of the user's own, which are in no file.
     own : set of type
         Classes that the user named, so that files may hold estimators of them.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
-        self.unsaved: dict[str, Any] = {}
         self.own: set[type] = set()
+        self._unsaved: dict[str, Any] = {}  # those that no file can hold
+        self._unsaved_from: Mapping[str, str] = {}  # what they were made from
         self._features: dict[str, Any] = {}  # of the user's own, as they were computed here
 
     def record(self) -> dict[str, Any]:
@@ -109,16 +109,28 @@ class RunModels:
             if ref.estimator is not None:
                 self._features[name] = feature
 
+    def hold(self, unsaved: Mapping[str, Any], made_from: Mapping[str, str]) -> None:
+        """Keep in memory the models that no file can hold, as long as the record is theirs."""
+        self._unsaved, self._unsaved_from = dict(unsaved), made_from
+
     def write(self, models: Mapping[str, Any], record: Mapping[str, Any]) -> None:
         """Write the trained classifiers as far as they can be kept, then the record of them."""
         saved = {name: _saved(model) for name, model in models.items()}
         files = {name: data for name, data in saved.items() if data is not None}
-        self.unsaved = {name: model for name, model in models.items() if name not in files}
+        unsaved = {name: model for name, model in models.items() if name not in files}
+        self._remove_others({*files, *record["features"]})
         for name, data in files.items():
             self._folder.files.write(f"models/{name}.npz", data)
         seals = {name: checksum(name, data) for name, data in files.items()}
-        sealed = {**record, "files": seals, "unsaved": list(self.unsaved)}
+        sealed = {**record, "files": seals, "unsaved": list(unsaved)}
         self._folder.files.write_record(MODELS, sealed, self._folder.record()["identity"])
+        self.hold(unsaved, record["made_from"])
+
+    def _remove_others(self, names: Collection[str]) -> None:
+        """Remove the files of models and features that the run no longer has."""
+        for file in self._folder.files.names("models"):
+            if file.endswith(".npz") and file.removesuffix(".npz") not in names:
+                self._folder.files.remove(f"models/{file}")
 
     def made_from(self, wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         """Return the models that need no training: they are there and sound, and of just this.
@@ -163,7 +175,7 @@ class RunModels:
                     models[name] = decode_estimator(data, self.own)
                     if is_ours(models[name]):
                         check_classifier(models[name], trained["classes"], n_columns)
-        return models | self.unsaved
+        return models | (self._unsaved if self._unsaved_from == trained["made_from"] else {})
 
     def load_features(
         self, trained: Mapping[str, Any], names: Sequence[str] | None = None

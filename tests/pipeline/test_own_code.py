@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from rich.console import Console
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeClassifier
@@ -17,6 +18,7 @@ from visualwords import load_image
 from visualwords.features import HueHistogram
 from visualwords.pipeline.cli import main
 from visualwords.pipeline.job import Options, extract
+from visualwords.pipeline.progress import Progress
 from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.run import Run
 
@@ -210,6 +212,30 @@ def test_a_classifier_that_no_file_can_hold_is_trained_again_for_a_report(
     Run(tmp_path, options=Options(n_jobs=1)).run(crops, test_crops, recipe)
     run = Run.open(tmp_path, Options(n_jobs=1), own=[DecisionTreeClassifier])
     assert "Confusion" in run.report().read_text()
+
+
+def test_models_in_memory_are_left_where_another_job_trained_since(crops, test_crops, tmp_path):
+    def of_depth(depth):
+        tree = DecisionTreeClassifier(max_depth=depth, random_state=0)
+        return Recipe(features=[HueHistogram()], classifiers={"tree": tree})
+
+    run = Run(tmp_path, options=Options(n_jobs=1))
+    run.run(crops, test_crops, of_depth(1))
+    other = Run.open(tmp_path, Options(n_jobs=1))
+    other.train(of_depth(9))
+    expected = other.evaluate()["classifiers"]["tree"]["confusion"]
+    run.train(of_depth(9))
+    assert run.evaluate(test_crops)["other_tests"][str(test_crops)]["tree"]["confusion"] == expected
+
+
+def test_only_what_no_file_can_hold_is_trained_again(crops, test_crops, tmp_path, capsys):
+    trees = {"tree": DecisionTreeClassifier(random_state=0), "tree-like": RidgeClassifier()}
+    recipe = Recipe(features=[HueHistogram()], classifiers=trees)
+    Run(tmp_path, options=Options(n_jobs=1)).run(crops, test_crops, recipe)
+    options = Options(n_jobs=1, progress=Progress(Console()))
+    own = [DecisionTreeClassifier, RidgeClassifier]
+    Run.open(tmp_path, options, own=own).evaluate(test_crops)
+    assert "train      tree again, which no file can hold" in capsys.readouterr().out
 
 
 def test_a_classifier_that_keeps_no_classes_is_refused(crops, test_crops, tmp_path):

@@ -207,7 +207,26 @@ def test_a_classifier_that_is_left_out_leaves_the_models_of_the_others(folder):
     one = replace(recipe(), classifiers={"LinearSVM": recipe().classifiers["LinearSVM"]})
     run.train(one)
     assert list(run.evaluate()["classifiers"]) == ["LinearSVM"]
-    assert models_of(folder).items() <= models.items()
+    others = {name for name in models if name.startswith("Softmax-")}
+    assert models_of(folder) == {n: data for n, data in models.items() if n not in others}
+
+
+def test_another_order_of_the_classifiers_trains_none_and_is_kept(folder, crops, test_crops):
+    models, parts = models_of(folder), recipe().classifiers
+    other = replace(recipe(), classifiers=dict(reversed(parts.items())))
+    run = open_run(folder)
+    run.run(crops, test_crops, other)
+    assert models_of(folder) == models
+    assert "train" not in run.options.progress.seconds
+    assert list(run.metrics["classifiers"]) == list(Run.open(folder).train()["classifiers"])
+    assert list(run.metrics["classifiers"]) == ["Softmax", "LinearSVM"]
+
+
+def test_training_leaves_the_limits_of_the_images_as_they_are(folder, test_crops):
+    image = next(test_crops.rglob("*.*"))
+    (before,) = open_run(folder).predict([image])
+    open_run(folder).train(replace(recipe("LinearSVM.alpha=0.7"), max_side=20))
+    assert list(open_run(folder).predict([image])) == [before]
 
 
 def test_a_damaged_model_is_trained_again_beside_one_that_changed(folder):
