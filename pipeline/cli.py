@@ -16,6 +16,7 @@ import typer
 from .. import __version__
 from .cli_options import (
     IMAGES,
+    ClassifiersFile,
     ColumnOptions,
     Images,
     Jobs,
@@ -23,7 +24,6 @@ from .cli_options import (
     Log,
     OwnCode,
     PartOption,
-    RecipeFile,
     RecipeOptions,
     RunFolder,
     Sets,
@@ -186,7 +186,7 @@ app.command()(explore)
 @app.command("train")
 def train_command(
     folder: RunFolder,
-    recipe: RecipeFile = None,
+    recipe: ClassifiersFile = None,
     set_: Sets = None,
     jobs: Jobs = -1,
     json_: Json = False,
@@ -198,13 +198,16 @@ def train_command(
     from .run import Run
 
     run = Run.open(folder, WorkOptions(jobs=jobs, json_=json_, log=log).make())
-    asked = recipe_of(run.record())
+    before = asked = recipe_of(run.record())
     if recipe is None:
         asked = own_code_refused(asked, folder / "run.json", ())
     else:
         asked = replace(asked, classifiers=read_recipe(recipe).classifiers)
     for setting in set_ or []:
         asked = asked.with_setting(setting)
+    if replace(asked, classifiers=before.classifiers) != before:
+        message = "train takes the options of classifiers alone; `visualwords run` takes all"
+        raise typer.BadParameter(message, param_hint="--set")
     metrics = run.train(asked)
     if json_:
         typer.echo(json.dumps(metrics))

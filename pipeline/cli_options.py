@@ -35,6 +35,13 @@ RecipeFile = Annotated[
         help="A file of `visualwords init`; lecture; or best, which is small or photographs.",
     ),
 ]
+ClassifiersFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--recipe",
+        help="A recipe whose classifiers are taken: a file, lecture, small or photographs.",
+    ),
+]
 OwnCode = Annotated[
     Path | None,
     typer.Option("--recipe", help="A recipe whose module:Class may be used, like RUN/recipe.toml."),
