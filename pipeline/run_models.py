@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from .. import __version__
@@ -146,36 +147,48 @@ class RunModels:
             Classifier to its models by their names.
         """
         try:
-            trained, models = self.record(), self.load()
+            trained = self.record()
         except ValueError:
             return {}
         found = {}
         for classifier in trained["classifiers"]:
-            names = [model_name(classifier, names) for names in _sets(trained)]
-            is_same = trained["made_from"][classifier] == wanted.get(classifier)
-            if is_same and set(names) <= set(models):
-                found[classifier] = {name: models[name] for name in names}
+            if trained["made_from"][classifier] != wanted.get(classifier):
+                continue
+            with suppress(ValueError):  # a damaged model is trained again
+                models = self._load_of(classifier, trained)
+                if len(models) == len(_sets(trained)):
+                    found[classifier] = models
         return found
 
     def load(self) -> dict[str, Any]:
         """Return the trained classifiers by their names."""
-        trained, models = self.record(), {}
-        parts = {name: Part(**part) for name, part in trained["parts"].items()}
-        check_allowed(parts, self.own, str(self._folder.path / MODELS))
+        trained = self.record()
+        models: dict[str, Any] = {}
+        for classifier in trained["classifiers"]:
+            models |= self._load_of(classifier, trained)
+        return models
+
+    def _load_of(self, classifier: str, trained: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the models of one classifier by their names, as far as they are kept."""
+        part = Part(**trained["parts"][classifier])
+        check_allowed({classifier: part}, self.own, str(self._folder.path / MODELS))
+        unsaved = self._unsaved if self._unsaved_from == trained["made_from"] else {}
+        models: dict[str, Any] = {}
         for names in _sets(trained):
-            n_columns = sum(trained["columns"].get(name, 0) for name in names)
-            for classifier in trained["classifiers"]:
-                name = model_name(classifier, names)
-                if name not in trained["files"]:
-                    continue
-                with self._folder.naming(f"models/{name}.npz", "train"):
-                    data = self._folder.files.read(f"models/{name}.npz")
-                    if checksum(name, data) != trained["files"][name]:
-                        raise DamagedError("the checksum is wrong")
-                    models[name] = decode_estimator(data, self.own)
-                    if is_ours(models[name]):
-                        check_classifier(models[name], trained["classes"], n_columns)
-        return models | (self._unsaved if self._unsaved_from == trained["made_from"] else {})
+            name = model_name(classifier, names)
+            if name in unsaved:
+                models[name] = unsaved[name]
+            if name not in trained["files"]:
+                continue
+            with self._folder.naming(f"models/{name}.npz", "train"):
+                data = self._folder.files.read(f"models/{name}.npz")
+                if checksum(name, data) != trained["files"][name]:
+                    raise DamagedError("the checksum is wrong")
+                models[name] = decode_estimator(data, self.own)
+                if is_ours(models[name]):
+                    n_columns = sum(trained["columns"].get(feature, 0) for feature in names)
+                    check_classifier(models[name], trained["classes"], n_columns)
+        return models
 
     def load_features(
         self, trained: Mapping[str, Any], names: Sequence[str] | None = None

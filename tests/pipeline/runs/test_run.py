@@ -11,6 +11,7 @@ import pytest
 from visualwords.classifiers import expected_calibration_error
 from visualwords.pipeline.job import Options
 from visualwords.pipeline.persist import load_estimator
+from visualwords.pipeline.progress import Progress
 from visualwords.pipeline.run import Run
 from visualwords.pipeline.sources import SourceError
 from visualwords.tests.pipeline.runs.helpers import (
@@ -227,6 +228,17 @@ def test_training_leaves_the_limits_of_the_images_as_they_are(folder, test_crops
     (before,) = open_run(folder).predict([image])
     open_run(folder).train(replace(recipe("LinearSVM.alpha=0.7"), max_side=20))
     assert list(open_run(folder).predict([image])) == [before]
+
+
+def test_a_damaged_model_leaves_those_of_other_classifiers(folder, tmp_path):
+    sound, log = models_of(folder), tmp_path / "log"
+    (folder / "models/LinearSVM-hue.npz").unlink()
+    Run.open(folder, Options(n_jobs=1, progress=Progress(log=log))).train()
+    assert models_of(folder) == sound
+    lines = map(json.loads, log.read_text().splitlines())
+    (ended,) = (line for line in lines if line["ended"])
+    assert ended["stage"] == "train"
+    assert ended["done"] == len([name for name in sound if name.startswith("LinearSVM-")])
 
 
 def test_a_damaged_model_is_trained_again_beside_one_that_changed(folder):
