@@ -28,9 +28,8 @@ kind = "benchmarks.recognition.pixels:Pixels"
 
 [classifiers.LinearSVM]
 kind = "LinearSVMCV"
-loss = "crammer_singer"
 standardize = true
-alphas = [1.0, 2.0, 4.0]
+alphas = [0.1, 1.0, 3.0, 10.0]
 calibrate = true
 
 [classifiers.Softmax]

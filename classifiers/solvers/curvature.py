@@ -23,9 +23,9 @@ LEAST_VARIANCE = 0.5
 # Relative increases of the diagonal that are tried until the model is positive definite. Rounding
 # can make it indefinite if there are fewer rows than columns and no penalty.
 MORE_DIAGONAL = (1e-12, 1e-9, 1e-6, 1e-3, 1.0)
-# Half the distance of scores between which differences of derivatives are taken, and the smallest
-# curvature of a row as a part of the mean.
-STEP, LEAST_CURVATURE = 1e-3, 0.01
+# Distance of scores between which differences of derivatives are taken, and the smallest curvature
+# of a row as a part of the mean.
+STEP, LEAST_CURVATURE = 1e-5, 0.01
 # Smallest curvature by the scores. A hinge has none where no margin is near a kink.
 FLAT = 1e-4
 
@@ -244,10 +244,9 @@ def column_gram(
 def _row_curvatures(loss: Loss, scores: Scores, y: Labels) -> npt.NDArray[np.float64]:
     """Compute the trace of the second derivatives by the scores of each row, above 0."""
     scores = scores.astype(np.float64)
-    total = np.zeros(len(y))
-    for k, shift in enumerate(STEP * np.eye(scores.shape[1])):
-        above, below = (loss.values_and_grad(scores + s, y)[1][:, k] for s in (shift, -shift))
-        total += (above - below) / (2 * STEP)
+    slopes, total = loss.values_and_grad(scores, y)[1], np.zeros(len(y))
+    for k, step in enumerate(STEP * np.eye(scores.shape[1])):
+        total += (loss.values_and_grad(scores + step, y)[1][:, k] - slopes[:, k]) / STEP
     return np.maximum(total, LEAST_CURVATURE * max(total.mean(), 1e-300))
 
 
