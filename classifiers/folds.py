@@ -49,7 +49,8 @@ def make_splits(
     Raises
     ------
     ValueError
-        If ``cv`` is none of these or gives no split, or a split has no training or no test rows.
+        If ``cv`` is none of these or gives no split, or a split has no training or no test rows, or
+        no class has as many rows as there are stratified folds.
 
     Warns
     -----
@@ -57,7 +58,13 @@ def make_splits(
         If a class has fewer rows than there are stratified folds.
     """
     if cv is None or isinstance(cv, Integral):
-        splitter = StratifiedKFold(5 if cv is None else cv, shuffle=True, random_state=seed)
+        n_folds, most = 5 if cv is None else cv, np.unique_counts(y).counts.max()
+        if n_folds > most:
+            raise ValueError(
+                f"cv={cv!r}: {n_folds} folds need a class of {n_folds} rows, the largest class has "
+                f"{most}; take fewer folds or more rows"
+            )
+        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
     else:
         splitter = check_cv(cv)
     rows = np.arange(len(y))

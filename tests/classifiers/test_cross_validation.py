@@ -120,7 +120,7 @@ def test_folds_without_any_weight_are_refused(blobs):
         ({"alphas": [np.nan]}, "alphas must be numbers above 0"),
         ({"alphas": [0.1, np.inf]}, "alphas must be numbers above 0"),
         ({"cv": 1}, "at least one train/test split .* got n_splits=1"),
-        ({"cv": 1000}, "Cannot have number of splits n_splits=1000 greater than"),
+        ({"cv": 1000}, "cv=1000: 1000 folds need a class of 1000 rows, the largest class has"),
         ({"cv": 2.5}, "Expected `?cv`? as an integer"),
         ({"cv": "5"}, "Expected `?cv`? as an integer"),
         ({"cv": []}, "cv must give at least one split into train and test"),
