@@ -20,7 +20,8 @@ __all__ = ["PrimalDual"]
 # The first steps are made on so many rows per column, if that is at most 1 / COARSER of all rows.
 # The optimum of these rows lies near the optimum of all rows.
 ROWS_PER_COLUMN, COARSER = 16, 8
-# The first width, and that from a caller's weights on, which are near the minimum; first target.
+# The first width from weights of 0, and from weights of the caller, which are near the minimum; the
+# first target, for WIDTH.
 WIDTH, NEAR_WIDTH, TARGET = 1.0, 0.1, 0.02
 # The solver stops after so many fresh starts of L-BFGS in a row that find no lower value.
 PATIENCE = 4

@@ -148,7 +148,7 @@ def hog_cells(
     if unknown:
         hint_at("hog_cells", unknown, FEATURE_HINTS)
     image = check_image(image, float64=True)
-    shape = orientations, pixels_per_cell, (2, 2)
-    values = *shape, convention, None, "L2-Hys", signed, transform_sqrt
+    values: Values = (orientations, pixels_per_cell, (2, 2), convention)
+    values += (None, "L2-Hys", signed, transform_sqrt)
     plan = find_plan(values, image.shape, image.dtype, only_cells=True)
     return plan.describe_one(image).reshape(plan.shape)

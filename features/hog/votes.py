@@ -16,7 +16,7 @@ ROUNDING = np.float32(768)  # The last bit of float32 numbers from 512 to 1024 i
 
 @inlined
 def load(image: Image, scale: float, takes_roots: int, planes: FloatArray) -> None:
-    """Copy an image, times ``scale``, into planes with a row above and below, or its square roots.
+    """Copy an image times ``scale``, or its square roots, into planes with a row above and below.
 
     The pixels, 0..255 when scaled, are rounded to multiples of 2**-14, or as float32 is beyond 256.
     So an 8-bit image divided by 255 becomes the same whole numbers again, and ties are decided

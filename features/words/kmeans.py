@@ -140,8 +140,8 @@ def fill_distances(
 ) -> None:
     """Fill the squared distances of rows to their words, in float64.
 
-    Those of the search differ in the last bits, because they are summed in a fixed order, which
-    takes three times as long.
+    The distances that the search gives differ in the last bits: the search sums in a fixed order,
+    which takes three times as long.
     """
     for r in range(len(rows)):
         word, total = labels[r], 0.0

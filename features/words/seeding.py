@@ -288,6 +288,7 @@ def _try(
     for s in range(n_strips):
         x, weight, nearest = strips[s], weights[s], least[s]
         for t in range(0, len(trials), AT_ONCE):
+            # The trials are a, b, c and e; d is the number of columns.
             a, b, c, e = trials[t], trials[t + 1], trials[t + 2], trials[t + 3]
             to_a, to_b = squared[s, t], squared[s, t + 1]
             to_c, to_e = squared[s, t + 2], squared[s, t + 3]
