@@ -12,7 +12,6 @@ C. Guo, G. Pleiss, Y. Sun, K. Weinberger, On calibration of modern neural networ
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
 
 from .losses import Labels, Scores
 
@@ -46,11 +45,12 @@ def find_temperature(
     1.82
     """
     scores = scores.astype(np.float64)
+    scores -= scores.max(axis=1, keepdims=True)  # no exponential is above 1
     own = scores[np.arange(len(y)), y]
 
     def loss(logarithm: float) -> float:
         inverse = np.exp(-logarithm)
-        losses = logsumexp(inverse * scores, axis=1) - inverse * own
+        losses = np.log(np.exp(inverse * scores).sum(axis=1)) - inverse * own
         return float(np.average(losses, weights=sample_weight))
 
     found = minimize_scalar(loss, bounds=LIMITS, method="bounded", options={"xatol": 1e-4})

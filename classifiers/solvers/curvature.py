@@ -214,19 +214,29 @@ def column_gram(
         weight = part.sample_weight.astype(np.float64)
     if W is not None and W.any() and part.loss.smooth:
         weight *= _row_curvatures(part.loss, part.scores(W), part.y)
-    rows = np.asarray(part.X)
-    if objective.scaling is not None:
-        rows -= objective.scaling.mean.astype(rows.dtype)
-        rows /= objective.scaling.scale.astype(rows.dtype)
     weight /= max(float(weight.sum()), 1e-300)
-    mean = np.zeros(rows.shape[1])
-    if objective.fit_intercept:
-        mean = weight @ rows
-        rows -= mean.astype(rows.dtype)
-    rows *= np.sqrt(weight * len(rows))[:, None].astype(rows.dtype)
-    gram = np.zeros((rows.shape[1] + 1, rows.shape[1] + 1))
-    blocks = [rows[block] for block in row_blocks(len(rows), GRAM_BLOCK)]
-    for product in objective.map(lambda block: block.T @ block, blocks):
+    rows, blocks = np.asarray(part.X), list(row_blocks(len(index), GRAM_BLOCK))
+
+    def sums(block: slice) -> npt.NDArray[np.float64]:
+        """Standardise the columns of a block in place; return their weighted sums."""
+        if objective.scaling is not None:
+            rows[block] -= objective.scaling.mean.astype(rows.dtype)
+            rows[block] /= objective.scaling.scale.astype(rows.dtype)
+        return np.asarray(weight[block] @ rows[block])
+
+    mean = sum(objective.map(sums, blocks), np.zeros(rows.shape[1]))
+    if not objective.fit_intercept:
+        mean[:] = 0
+    root = np.sqrt(weight * len(rows))[:, None].astype(rows.dtype)
+
+    def products(block: slice) -> npt.NDArray[np.floating]:
+        """Centre and weigh the rows of a block in place; return the products of the columns."""
+        rows[block] -= mean.astype(rows.dtype)
+        rows[block] *= root[block]
+        return rows[block].T @ rows[block]
+
+    gram = np.zeros((len(mean) + 1, len(mean) + 1))
+    for product in objective.map(products, blocks):
         gram[:-1, :-1] += product
     gram /= len(rows)
     covariance = gram[:-1, :-1]
