@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
+from visualwords.threads import row_blocks, worker_threads
+
 __all__ = ["ColumnStack", "MapParts", "Source", "is_source", "take_rows"]
 
 # Yields function(task) for each task, in order, computed by workers.
 MapParts = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
-COPIED_ROWS = 4096  # at a time
+COPIED_ROWS = 2048  # at a time
 
 
 class Source(Protocol):
@@ -154,8 +156,13 @@ class ColumnStack:
         stack.names = self.names
         return stack
 
-    def in_memory(self) -> "ColumnStack":
+    def in_memory(self, n_jobs: int | None = None) -> "ColumnStack":
         """Copy the parts into one array, so that a block of rows is a view.
+
+        Parameters
+        ----------
+        n_jobs : int or None
+            Threads that read; None is one, -1 is all cores.
 
         Returns
         -------
@@ -165,9 +172,14 @@ class ColumnStack:
         whole = np.empty(self.shape, self.dtype)
         ends = np.cumsum(self.widths)
         views = [whole[:, end - width : end] for end, width in zip(ends, self.widths, strict=True)]
-        for view, part in zip(views, self.parts, strict=True):
-            for start in range(0, len(self), COPIED_ROWS):  # a whole part may be a copy
-                view[start : start + COPIED_ROWS] = part[start : start + COPIED_ROWS]
+
+        def copy(rows: slice) -> None:  # a whole part may be a copy
+            for view, part in zip(views, self.parts, strict=True):
+                view[rows] = part[rows]
+
+        with worker_threads(n_jobs) as map_:
+            for _ in map_(copy, row_blocks(len(self), COPIED_ROWS)):
+                pass
         stack = ColumnStack(views)
         stack.names, stack._whole = self.names, whole
         return stack

@@ -62,7 +62,7 @@ def opened_columns(
         of_names = stack.only(names)
         if not _fits(of_names):
             return of_names
-        whole = of_names.in_memory()
+        whole = of_names.in_memory(workers.n_jobs if isinstance(workers, Workers) else workers)
         extraction.let_go()
         return whole
 
