@@ -18,7 +18,7 @@ from typing import Any
 import joblib
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["even_blocks", "row_blocks", "worker_threads"]
+__all__ = ["Map", "even_blocks", "row_blocks", "worker_threads"]
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 

@@ -7,7 +7,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from visualwords.classifiers.losses import Labels, Loss, Scores
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.penalties import Penalty
-from visualwords.threads import row_blocks
+from visualwords.threads import Map, row_blocks
 
 from .lbfgs import Pairs
 
@@ -240,7 +240,7 @@ def column_gram(
         gram[:-1, :-1] += product
     gram /= len(rows)
     covariance = gram[:-1, :-1]
-    if _squared_correlations(covariance, rows) <= UNCORRELATED:
+    if _squared_correlations(covariance, rows, objective.map) <= UNCORRELATED:
         covariance[:] = np.diag(covariance.diagonal())
     diagonal = np.einsum("ii->i", covariance)
     diagonal *= 1 + 8 * float(np.finfo(rows.dtype).eps)
@@ -261,7 +261,7 @@ def _row_curvatures(loss: Loss, scores: Scores, y: Labels) -> npt.NDArray[np.flo
 
 
 def _squared_correlations(
-    covariance: npt.NDArray[np.float64], rows: npt.NDArray[np.floating]
+    covariance: npt.NDArray[np.float64], rows: npt.NDArray[np.floating], map_: Map
 ) -> float:
     """Compute the sum of a column's squared correlations to the others, the mean of all columns.
 
@@ -273,6 +273,10 @@ def _squared_correlations(
     variances = covariance.diagonal()
     scale = np.divide(1, np.sqrt(variances), out=np.zeros_like(variances), where=variances > 0)
     squares = ((covariance * scale[:, None] * scale) ** 2).sum() - np.count_nonzero(scale)
-    lengths = rows**2 @ (scale**2).astype(rows.dtype)
-    noise = (lengths @ lengths) / len(rows) ** 2
+
+    def fourth_powers(block: slice) -> float:
+        lengths = rows[block] ** 2 @ (scale**2).astype(rows.dtype)
+        return float(lengths @ lengths)
+
+    noise = sum(map_(fourth_powers, row_blocks(len(rows), GRAM_BLOCK))) / len(rows) ** 2
     return float(squares - noise) / max(1, len(variances))
