@@ -1,6 +1,5 @@
 """Features in a job: by name, by what decides their rows, and as the store keeps them."""
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
+from .own_code import source_of
 from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
 from .reader import READER_VERSION, Reader
 from .store.descriptions import FILES, key_of, read_description, write_description
@@ -63,15 +63,8 @@ def describe_feature(feature: BaseEstimator, reader: Reader) -> dict[str, Any]:
         "feature": describe_estimator(feature),
     }
     if not is_ours(feature):  # its code has no version
-        description["code"] = _source_of(type(feature))
+        description["code"] = source_of(type(feature))
     return description
-
-
-def _source_of(kind: type) -> str:
-    try:
-        return inspect.getsource(kind)
-    except (OSError, TypeError):  # defined in an interactive session
-        return ""
 
 
 def keep_feature(

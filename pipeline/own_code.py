@@ -1,5 +1,6 @@
 """Classes of the user's own: named by ``"module:Class"``, and started only by the user."""
 
+import inspect
 import json
 import os
 import sys
@@ -15,7 +16,15 @@ from .. import features as feature_classes
 from .parts import NOTHING, Part, find_class, parameters_of
 from .persist import is_ours
 
-__all__ = ["OwnCodeError", "as_parts", "check_allowed", "named", "own_classes", "what_failed"]
+__all__ = [
+    "OwnCodeError",
+    "as_parts",
+    "check_allowed",
+    "named",
+    "own_classes",
+    "source_of",
+    "what_failed",
+]
 
 NAMES = {"HueHistogram": "hue", "HOG": "hog", "BagOfVisualWords": "words"}
 
@@ -38,6 +47,14 @@ def what_failed(error: BaseException, estimator: BaseEstimator) -> str:
     lines = [frame.lineno for frame in frames if frame.filename == file]
     where = f" ({os.path.basename(file)}, line {lines[-1]})" if lines else ""
     return f"{type(error).__name__}: {error}{where}"
+
+
+def source_of(kind: type) -> str:
+    """Return the source code of a class; "" where it was defined in an interactive session."""
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):
+        return ""
 
 
 def own_classes(parts: Mapping[str, Part], group: str) -> set[type]:

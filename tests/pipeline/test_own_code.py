@@ -1,6 +1,7 @@
 """Features and classifiers of the user's own: in a run, in its files, and in later commands."""
 
 import csv
+import importlib
 import json
 import sys
 
@@ -364,3 +365,36 @@ def test_pages_show_own_features_and_name_own_classes(folder, capsys, tmp_path):
     assert "hues for" in shown
     assert call("explore", folder, "--recipe", folder / "recipe.toml", "--out", page) == 0
     assert "By hand" in page.read_text()
+
+
+GUESS = """
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+class Guess(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.guess_ = self.classes_[{place}]
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.guess_)
+"""
+
+
+def test_a_classifier_whose_code_changed_is_trained_anew(crops, test_crops, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    recipe = '[features.hue]\n[classifiers.guess]\nkind = "my_guess:Guess"\n'
+    (tmp_path / "recipe.toml").write_text(recipe)
+    command = ("run", crops, "--test", test_crops, "--out", "run", "--recipe", "recipe.toml")
+    predicted = []
+    for place in ("0", "-1"):
+        (tmp_path / "my_guess.py").write_text(GUESS.format(place=place))
+        monkeypatch.delitem(sys.modules, "my_guess", raising=False)
+        importlib.invalidate_caches()
+        assert call(*command, "--no-report", "--jobs", 1) == 0
+        with open("run/predictions.csv") as file:
+            predicted.append({row["guess"] for row in csv.DictReader(file)})
+    classes = sorted(path.name for path in crops.iterdir())
+    assert predicted == [{classes[0]}, {classes[-1]}]
