@@ -42,6 +42,7 @@ from .cli_report import Report, explore, report_command
 from .cli_screen import complain, console, prediction_line, report_images, report_scores, warn
 from .cli_signals import signals
 from .cli_store import app as store_app
+from .counts import counted
 from .interruption import Interrupted
 
 __all__ = ["main"]
@@ -267,7 +268,7 @@ def predict(
         elif json_ or out is None:
             typer.echo(prediction_line(prediction, json_))
     if out is not None:
-        console.print(f"{out}: {len(found)} images, {n_failed} failed", soft_wrap=True)
+        console.print(f"{out}: {counted(len(found), 'image')}, {n_failed} failed", soft_wrap=True)
     if n_failed:
         raise typer.Exit(1)
 

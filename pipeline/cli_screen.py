@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from .counts import counted
+
 # What is printed are names of files, whatever is in them: "[red]", ":cat:".
 PLAIN: Any = {"markup": False, "emoji": False, "highlight": False}
 console = Console(**PLAIN)
@@ -31,27 +33,27 @@ def report_images(metrics: Any, folder: Path) -> None:
     where = f"; see {folder / 'duplicates.csv'}" if (folder / "duplicates.csv").exists() else ""
     if copies := images["duplicates"]:
         console.print(
-            f"note       {'1 image is a copy' if copies == 1 else f'{copies} images are copies'} "
-            f"of an earlier one{where}",
+            f"note       {counted(copies, 'image is a copy', 'images are copies')} of an earlier "
+            f"one{where}",
             soft_wrap=True,
         )
     if alike := images["near_duplicates"]:
         console.print(
-            f"note       {'1 image looks' if alike == 1 else f'{alike} images look'} nearly like "
-            f"another one{where}",
+            f"note       {counted(alike, 'image looks', 'images look')} nearly like another "
+            f"one{where}",
             soft_wrap=True,
         )
     if shared := images["in_train_and_test"]:
         console.print(
-            f"warning    {'1 image is' if shared == 1 else f'{shared} images are'} both in the "
-            "training and in the test set: their test accuracy says nothing",
+            f"warning    {counted(shared, 'image is', 'images are')} both in the training and in "
+            f"the test set: {'its' if shared == 1 else 'their'} test accuracy says nothing",
             style="yellow",
             soft_wrap=True,
         )
     if near := images["near_in_train_and_test"]:
         console.print(
-            f"warning    {'1 test image looks' if near == 1 else f'{near} test images look'} "
-            f"nearly like a training image{where}",
+            f"warning    {counted(near, 'test image looks', 'test images look')} nearly like a "
+            f"training image{where}",
             style="yellow",
             soft_wrap=True,
         )

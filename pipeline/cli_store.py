@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .cli_options import Json
+from .counts import counted
 
 __all__ = ["app"]
 
@@ -105,7 +106,7 @@ def export(
 
     n_rows = export_feature(_open(store), feature, to)
     said = {"file": str(to), "rows": n_rows}
-    typer.echo(json.dumps(said) if json_ else f"{to}: {n_rows} rows")
+    typer.echo(json.dumps(said) if json_ else f"{to}: {counted(n_rows, 'row')}")
 
 
 def _open(store: str) -> Any:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from . import interruption
+from .counts import counted
 from .pools import Pool, engine_name, open_pool
 
 __all__ = ["ENGINES", "Crash", "Workers", "engine_of", "in_workers", "ordered_map"]
@@ -104,7 +105,8 @@ def in_workers(
         interruption.check()
         if lost and not alone:
             warnings.warn(
-                f"a worker process died; {len(lost)} tasks are tried again, one at a time",
+                f"a worker process died; {counted(len(lost), 'task is', 'tasks are')} tried again, "
+                "one at a time",
                 stacklevel=2,
             )
         for task in lost:

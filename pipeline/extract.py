@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from .counts import counted
 from .dispatch import compute_shards
 from .duplicates import HASH
 from .engine import Workers, engine_of
@@ -159,7 +160,7 @@ def compute(
             count(len(task.locations), [task.digests[i] for i in receipt.failed])
         work.computed.pop(HASH, None)
         computed = ", ".join(name for name, n_rows in work.computed.items() if n_rows)
-        stage.summary = f"{computed or 'nothing new'}: {work.decoded} images decoded"
+        stage.summary = f"{computed or 'nothing new'}: {counted(work.decoded, 'image')} decoded"
     places = {
         name: rows.find(digests) if rows.refresh() else plan.places[name]
         for name, rows in plan.features.items()

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..classifiers import ColumnStack
+from .counts import counted
 from .duplicates import duplicates
 from .features import FeatureRef
 from .ledger import digests_of
@@ -96,7 +97,7 @@ class Extraction:
 
     def __repr__(self) -> str:
         of_each = "".join(f", {name} {rows.n_columns}" for name, rows in self._rows.items())
-        return f"Extraction({len(self.images)} images, {self.is_ok.sum()} ok{of_each})"
+        return f"Extraction({counted(len(self.images), 'image')}, {self.is_ok.sum()} ok{of_each})"
 
     def _repr_html_(self) -> str:
         widths = {name: rows.n_columns for name, rows in self._rows.items()}
@@ -171,7 +172,8 @@ class Extraction:
         labels = self.images["label"].take(chosen)
         if labels.null_count:
             first = self.images["path"].take(chosen).filter(pc.is_null(labels))[0].as_py()
-            raise ValueError(f"{labels.null_count} images have no label, such as {first}")
+            lacking = counted(labels.null_count, "image has", "images have")
+            raise ValueError(f"{lacking} no label, such as {first}")
         return np.array(labels.to_pylist(), dtype=str)
 
     def duplicates(self) -> pa.Table:

@@ -171,7 +171,8 @@ def find_learned(
         at = np.minimum(np.searchsorted(known, sample), len(known) - 1)
         gone = int((known[at] != sample).sum())
         if gone:
-            why = f"{gone} of the {len(sample)} images that it was learned from no longer train"
+            train = "trains" if gone == 1 else "train"
+            why = f"{gone} of the {len(sample)} images that it was learned from no longer {train}"
         else:
             best = max(best or (0, ""), (len(sample), folder))
     return (None, why) if best is None else (FeatureRef(name, best[1]), "")

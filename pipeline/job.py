@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.base import BaseEstimator
 
+from .counts import counted
 from .duplicates import HASH, make_hash
 from .engine import Workers
 from .extract import Plan, compute, plan
@@ -126,7 +127,7 @@ def plan_source(
     with options.progress.stage("plan", images.num_rows) as stage:
         todo = plan(source, images, refs, folder, options.retry_failed)
         stage.advance(images.num_rows)
-        stage.summary = f"{todo.n_missing} images lack rows"
+        stage.summary = counted(todo.n_missing, "image lacks rows", "images lack rows")
     return todo, decoded
 
 

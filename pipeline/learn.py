@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from sklearn.base import BaseEstimator, clone
 
+from .counts import counted
 from .failures import CHANGED, UNREADABLE
 from .features import (
     FeatureRef,
@@ -134,7 +135,7 @@ def learn(
                 stage.advance(1)
             decoded = sample.decoded
             whys = "; ".join(f"{name}: {why}" for name, why in reasons.items())
-            stage.summary = f"{len(sample)} images ({whys})"
+            stage.summary = f"{counted(len(sample), 'image')} ({whys})"
         give_back()
     return {name: refs[name] for name in features}, decoded
 
@@ -146,7 +147,9 @@ def _fit(name: str, feature: BaseEstimator, sample: Sequence[Image]) -> None:
     except Exception as error:
         if is_ours(feature) or isinstance(error, SourceError):
             raise
-        message = f"{name}: {what_failed(error, feature)}, in fit on {len(sample)} images"
+        message = (
+            f"{name}: {what_failed(error, feature)}, in fit on {counted(len(sample), 'image')}"
+        )
         raise OwnCodeError(f"{message}; mend {type(feature).__name__}") from error
 
 

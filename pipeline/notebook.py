@@ -5,6 +5,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from .counts import counted
+
 __all__ = ["extraction_html", "run_html", "table_html"]
 
 SIDE = 140  # pixels of the picture of a confusion matrix
@@ -36,7 +38,7 @@ def extraction_html(n_images: int, n_ok: int, widths: Mapping[str, int]) -> str:
     widths : mapping of str to int
         Columns of each feature.
     """
-    title = f"{n_images} images, {n_ok} ok"
+    title = f"{counted(n_images, 'image')}, {n_ok} ok"
     return table_html(
         title, ["feature", "rows", "columns"], ([n, n_ok, w] for n, w in widths.items())
     )

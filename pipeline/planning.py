@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.base import BaseEstimator
 
+from .counts import counted
 from .duplicates import HASH, make_hash
 from .extract import plan
 from .features import FeatureRef, describe_feature, find_learned, learns
@@ -144,7 +145,8 @@ def _why_missing(
     if not n_missing:
         return ""
     if rows.damaged:
-        return f"{len(rows.damaged)} shards are damaged, such as {min(rows.damaged.values())}"
+        damaged = counted(len(rows.damaged), "shard is", "shards are")
+        return f"{damaged} damaged, such as {min(rows.damaged.values())}"
     if rows.n_rows:
         return "new images"
     known = _descriptions(store, name)

@@ -24,6 +24,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from .counts import counted
 from .interruption import Interrupted
 
 __all__ = ["Progress", "Stage"]
@@ -162,8 +163,7 @@ class Progress:
         self._append(stage, ended=True)
         self._print(name, stage.summary, stage.seconds)
         if compiler.n_kernels:
-            kernels = "1 kernel" if compiler.n_kernels == 1 else f"{compiler.n_kernels} kernels"
-            what = f"  of which compiling {kernels}, once"
+            what = f"  of which compiling {counted(compiler.n_kernels, 'kernel')}, once"
             self._console.print(f"{what:<69} {compiler.seconds:8.2f} s", highlight=False)
 
     def _announce_compilation(self) -> None:

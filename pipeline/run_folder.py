@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from .. import __version__
+from .counts import counted
 from .duplicates import HASH
 from .extraction import Extraction
 from .features import FeatureRef
@@ -141,8 +142,8 @@ class RunFolder:
         if lost:
             damaged = [folder.path(f) for r in rows.values() for f in r.damaged.values()]
             raise DamagedError(
-                f"{', '.join(damaged) or folder.url}: rows of {lost} images are missing or "
-                "damaged; `visualwords run` computes them again"
+                f"{', '.join(damaged) or folder.url}: rows of {counted(lost, 'image')} are "
+                "missing or damaged; `visualwords run` computes them again"
             )
         extraction.refs = {name: FeatureRef(name, f) for name, f in features.items()}
         return extraction

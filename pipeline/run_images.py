@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .counts import counted
 from .extraction import Extraction
 from .job import TEST, TRAIN
 from .learn import draws
@@ -100,9 +101,10 @@ def check_labels(extraction: Extraction) -> None:
     labels = images["label"].filter(pc.equal(images["split"], TRAIN))
     if labels.null_count:
         path = images["path"].filter(pc.is_null(images["label"]))[0].as_py()
+        lacking = counted(labels.null_count, "has", "have")
         raise SourceError(
-            f"training needs a label for each image, and {labels.null_count} have none, such "
-            f"as {path}; put images into class folders, or use a manifest with a column label"
+            f"training needs a label for each image, and {lacking} none, such as {path}; put "
+            "images into class folders, or use a manifest with a column label"
         )
     usable = extraction.images["label"].take(extraction.chosen(TRAIN))
     lost = sorted(set(_labels(labels)) - set(_labels(usable)))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from .counts import counted
 from .engine import Crash, Workers, engine_of, in_workers
 from .progress import Progress
 from .reader import ImageError, Reader
@@ -75,7 +76,7 @@ def scan(
         n_failed = len(table) - table["kind"].null_count
         empty = source.empty_folders()
         nothing = f"; nothing in {', '.join(empty)}" if empty else ""
-        stage.summary = f"{len(table)} images, {n_new} read, {n_failed} refused{nothing}"
+        stage.summary = f"{counted(len(table), 'image')}, {n_new} read, {n_failed} refused{nothing}"
     return table
 
 

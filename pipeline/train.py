@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from ..classifiers import ColumnStack, expected_calibration_error
+from .counts import counted
 from .engine import Workers, engine_of, ordered_map
 from .extraction import Extraction
 from .memory import give_back
@@ -116,7 +117,7 @@ def train(
             for name, model, said in _models_on(columns(names), labels, classifiers):
                 models[model_name(name, names)], report[name] = model, said
                 stage.advance(1)
-        stage.summary = f"{len(models)} models on {len(labels)} images"
+        stage.summary = f"{counted(len(models), 'model')} on {counted(len(labels), 'image')}"
     return models, report
 
 
@@ -152,7 +153,9 @@ def _fitted(
     except Exception as error:
         if is_ours(classifier):
             raise
-        message = f"{name}: {what_failed(error, classifier)}, in fit on {len(labels)} rows"
+        message = (
+            f"{name}: {what_failed(error, classifier)}, in fit on {counted(len(labels), 'row')}"
+        )
         raise OwnCodeError(f"{message}; mend {type(classifier).__name__}") from error
     if not hasattr(fitted, "classes_"):
         raise OwnCodeError(
@@ -228,7 +231,7 @@ def evaluate(
         for name, predicted in predictions.items():
             scores[name] |= _per_class(labels, predicted, classes)
         stage.advance(len(labels))
-        stage.summary = f"{len(labels)} images"
+        stage.summary = counted(len(labels), "image")
     return scores, predictions
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .counts import counted
 from .failures import CHANGED, CRASHED, REFUSED, TIMEOUT, UNREADABLE
 from .features import FeatureRef, load_feature
 from .own_code import OwnCodeError, what_failed
@@ -267,8 +268,8 @@ def _stacked(blocks: Sequence[npt.NDArray[np.float32]], name: str) -> npt.NDArra
     widths = sorted({block.shape[1] for block in blocks})
     if len(widths) > 1:
         raise OwnCodeError(
-            f"{name}: some rows have {widths[0]} numbers and some {widths[-1]}; expected the same "
-            "length for all images"
+            f"{name}: its rows have lengths {widths[0]} and {widths[-1]}; expected the same for "
+            "all images"
         )
     return np.concatenate(blocks) if blocks else np.empty((0, 0), np.float32)
 
@@ -280,8 +281,8 @@ def _transform(feature: Any, images: Sequence[Image]) -> npt.NDArray[np.float32]
         rows = np.asarray(feature.transform(images), np.float32)
     if rows.ndim != 2 or len(rows) != len(images):
         raise TypeError(
-            f"{type(feature).__name__}.transform returned shape {rows.shape} for {len(images)} "
-            "images; expected one row for each"
+            f"{type(feature).__name__}.transform returned shape {rows.shape} for "
+            f"{counted(len(images), 'image')}; expected one row for each"
         )
     if not np.isfinite(rows).all():
         raise ValueError("a number of the row is infinite or NaN")

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import PngImagePlugin
 
+from ..counts import counted
 from .base import Header, ImageError, OpenedImage, Samples, orientation_of_exif, seen_size
 
 __all__ = ["SIGNATURE", "open_png"]
@@ -104,7 +105,7 @@ def _take_header(png: _Png, body: bytes) -> None:
         raise ImageError("damaged PNG: the header is not 13 bytes long")
     png.columns, png.rows, png.depth, png.kind = struct.unpack_from(">IIBB", body)
     if png.depth not in DEPTHS.get(png.kind, ()):
-        raise ImageError(f"damaged PNG: colour type {png.kind} of {png.depth} bits")
+        raise ImageError(f"damaged PNG: colour type {png.kind} of {counted(png.depth, 'bit')}")
     if not png.columns or not png.rows:
         raise ImageError(f"damaged PNG: {png.columns} x {png.rows} pixels")
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from ..counts import counted
 from .base import (
     ORIENTATION,
     Header,
@@ -109,7 +110,8 @@ def _check_layout(page: Any) -> None:
         )
     if not COLOURS[page.photometric] <= page.samplesperpixel <= MAX_SAMPLES:
         raise unsupported(
-            f"a TIFF of {page.samplesperpixel} samples a pixel for {_name(page.photometric)}"
+            f"a TIFF of {counted(page.samplesperpixel, 'sample')} a pixel for "
+            f"{_name(page.photometric)}"
         )
     if page.imagedepth != 1 or not page.imagelength or not page.imagewidth:
         raise unsupported(

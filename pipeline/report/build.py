@@ -9,6 +9,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ..counts import counted
 from .accuracy import accuracy_section
 from .atlas import map_section
 from .calibration import calibration_section
@@ -90,12 +91,14 @@ def report_page(
 
 def environment() -> Environment:
     """Return the environment of the templates; all text is escaped."""
-    return Environment(
+    made = Environment(
         loader=PackageLoader("visualwords.pipeline.report", "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    made.filters["counted"] = counted
+    return made
 
 
 def page_file(name: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from ..counts import counted
 from .material import Material
 
 __all__ = ["overview_section"]
@@ -21,7 +22,8 @@ def overview_section(material: Material, record: Mapping[str, Any], recipe: str)
         for name in metrics.get("silent_features", [])
     ]
     if images["in_train_and_test"]:
-        text = f"{images['in_train_and_test']} images are in the training and in the test set"
+        text = counted(images["in_train_and_test"], "image is", "images are")
+        text += " in the training and in the test set"
         notes.insert(0, {"kind": "Warning", "text": text})
     of_workers = metrics.get("worker_seconds", {})
     decoding = ""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..counts import counted
 from .base import Source, SourceError, listing
 
 __all__ = ["ArraySource"]
@@ -31,13 +32,12 @@ class ArraySource(Source):
     def __init__(
         self, images: Sequence[npt.NDArray[Any]], labels: Sequence[Any] | None = None
     ) -> None:
-        self.name = f"{len(images)} arrays"
+        self.name = counted(len(images), "array")
         if not len(images):
             raise SourceError("expected at least one image, got none")
         if labels is not None and len(labels) != len(images):
-            raise SourceError(
-                f"{len(images)} images but {len(labels)} labels: expected one label per image"
-            )
+            found = counted(len(labels), "label")
+            raise SourceError(f"{self.name} but {found}: expected one label per image")
         if isinstance(images, np.ndarray) and images.ndim == 3 and images.shape[2] in (3, 4):
             raise SourceError(
                 f"an array of shape {images.shape} looks like one colour image; give [image]"

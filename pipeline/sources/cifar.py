@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ..counts import counted
 from ..failures import DAMAGED, UNREADABLE
 from ..reader import ImageError
 from .base import Source, SourceError, listing
@@ -113,7 +114,7 @@ class CifarSource(Source):
         if not 0 <= label < len(self._classes):
             raise SourceError(
                 f"{self.name}, image {path}: label {label}, but {self._layout.names} has "
-                f"{len(self._classes)} names"
+                f"{counted(len(self._classes), 'name')}"
             )
         return self._classes[label]
 

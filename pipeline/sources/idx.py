@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ..counts import counted
 from ..failures import UNREADABLE
 from ..reader import ImageError
 from .base import Source, SourceError, listing
@@ -53,15 +54,16 @@ class IdxSource(Source):
             changed = signature(join(self.name, file))
             images = _array(join(self.name, file), changed)
             if images.ndim != 3:
-                raise SourceError(f"{self.name}/{file}: {images.ndim} axes, expected 3 of images")
+                axes = counted(images.ndim, "axis", "axes")
+                raise SourceError(f"{self.name}/{file}: {axes}, expected 3 of images")
             labels: list[str | None] = [None] * len(images)
             if (beside := _file(self.name, start, "labels", 1)) is not None:
                 where = join(self.name, beside)
                 labels = [str(label) for label in _array(where, signature(where)).tolist()]
             if len(labels) != len(images):
                 raise SourceError(
-                    f"{self.name}: {len(images)} images in {file} but {len(labels)} labels in "
-                    f"{beside}"
+                    f"{self.name}: {counted(len(images), 'image')} in {file} but "
+                    f"{counted(len(labels), 'label')} in {beside}"
                 )
             for number, label in enumerate(labels):
                 yield f"{start}/{number:05d}", f"{number}|{changed}|{file}", changed, label, split

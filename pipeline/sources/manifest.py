@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..counts import counted
 from .base import Source, SourceError, listing
 from .files import ReadError, Signatures, join, open_binary, parent, plain_name, read_file
 from .text import open_text
@@ -135,7 +136,7 @@ class ManifestSource(Source):
                 values.pop()
             if len(values) != len(columns):
                 raise SourceError(
-                    f"{self.name}, line {line}: {len(values)} values for the columns "
+                    f"{self.name}, line {line}: {counted(len(values), 'value')} for the columns "
                     f"{','.join(columns)}; a value with a comma in it belongs in quotes "
                     '("a, b.jpg")'
                 )

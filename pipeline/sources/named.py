@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..counts import counted
 from .base import Source, SourceError, listing
 from .files import Signatures, join, plain_name, read_file
 
@@ -24,14 +25,13 @@ class NamedFiles(Source):
     """
 
     def __init__(self, names: Sequence[str | Path], labels: Sequence[Any] | None = None) -> None:
-        self.name = f"{len(names)} files"
+        self.name = counted(len(names), "file")
         self.root = os.getcwd()
         self._names = [plain_name(name) for name in names]
         self._labels = [None] * len(names) if labels is None else labels
         if len(self._labels) != len(names):
-            raise SourceError(
-                f"{len(names)} files but {len(self._labels)} labels: expected one label per file"
-            )
+            found = counted(len(self._labels), "label")
+            raise SourceError(f"{self.name} but {found}: expected one label per file")
 
     def images(self) -> Iterator[pa.Table]:
         """List the files in their order; see :class:`Source`."""

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ..counts import counted
 from ..failures import DAMAGED, UNREADABLE
 from ..reader import ImageError
 from .base import Source, SourceError, listing
@@ -67,7 +68,8 @@ class Stl10Source(Source):
                 labels = [classes[number - 1] for number in numbers]
             if len(labels) != n_images:
                 raise SourceError(
-                    f"{self.name}: {n_images} images in {file} but {len(labels)} labels in {beside}"
+                    f"{self.name}: {counted(n_images, 'image')} in {file} but "
+                    f"{counted(len(labels), 'label')} in {beside}"
                 )
             for number, label in enumerate(labels):
                 yield f"{file}/{number:05d}", f"{number}:{file}", changed, label, split

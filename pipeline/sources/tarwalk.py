@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from ..counts import counted
+
 __all__ = ["Damage", "Member", "walk"]
 
 BLOCK = tarfile.BLOCKSIZE
@@ -125,7 +127,9 @@ def _member(
     elif not header.isreg():
         problem = "not a regular file"
     elif start + size > end:
-        problem = f"the archive ends {start + size - end} bytes before the end of this file"
+        problem = (
+            f"the archive ends {counted(start + size - end, 'byte')} before the end of this file"
+        )
     return Member(name, start, size, problem)
 
 

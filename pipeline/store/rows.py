@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..counts import counted
 from .descriptions import DESCRIPTION
 from .files import DamagedError, Folder, open_folder
 from .matrix import FloatArray, IntArray, Places, RowMatrix
@@ -97,7 +98,9 @@ class FeatureRows:
         """Numbers a row; 0 where no shard has a row."""
         shards = {shard.n_columns: shard.name for shard in self._shards if shard.n_rows}
         if len(shards) > 1:
-            rows = ", ".join(f"{n} columns in {name}.json" for n, name in sorted(shards.items()))
+            rows = ", ".join(
+                f"{counted(n, 'column')} in {name}.json" for n, name in sorted(shards.items())
+            )
             raise DamagedError(
                 f"{self.store.path(self.folder)}: its rows differ in length ({rows}); remove the "
                 "folder, and `visualwords extract` computes them again"

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..counts import counted
+
 __all__ = ["is_count", "is_digests", "mismatch"]
 
 HEXADECIMAL = b"0123456789abcdef"
@@ -45,7 +47,7 @@ def _mismatch_of_list(value: Any, shape: list[Any], where: str) -> str:
     if not isinstance(value, list):
         return f"{where} is {_short(value)}"
     if len(shape) > 1 and len(value) != len(shape):
-        return f"{where} has {len(value)} items"
+        return f"{where} has {counted(len(value), 'item')}"
     shapes = shape * len(value) if len(shape) == 1 else shape
     found = (mismatch(v, s, where) for v, s in zip(value, shapes, strict=True))
     return next(filter(None, found), "")

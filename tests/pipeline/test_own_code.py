@@ -270,7 +270,7 @@ class Ragged(Brightness):
 
 def test_rows_of_several_lengths_are_told_of_by_the_feature(tmp_path):
     pictures = [np.full((8, 8), k, np.uint8) for k in range(4)]
-    with pytest.raises(ValueError, match="ragged: some rows have 1 numbers and some 2"):
+    with pytest.raises(ValueError, match="ragged: its rows have lengths 1 and 2"):
         extract(pictures, tmp_path, [Ragged()])
 
 
@@ -307,7 +307,7 @@ EVERY = "on brick/00.jpg and each of the 36 images tried with it; mend Faulty an
         ("FITTED", "raise ValueError('odd')", "faulty: ValueError: odd (my_fault.py, line 11)"),
         ("DESCRIBED", "image.no", "faulty: AttributeError: 'numpy.ndarray' object has no"),
         ("DESCRIBED", "image.no", f"(my_fault.py, line 17), {EVERY}"),
-        ("DESCRIBED", "return 3", f"returned shape () for 1 images; expected {EACH}, {EVERY}"),
+        ("DESCRIBED", "return 3", f"returned shape () for 1 image; expected {EACH}, {EVERY}"),
     ],
 )  # fmt: skip
 def test_an_exception_of_own_code_ends_the_job_with_one_sentence(

@@ -55,7 +55,7 @@ def test_one_colour_image_is_no_list_of_grey_ones():
 
 
 def test_every_image_has_one_label_and_there_is_one():
-    with pytest.raises(SourceError, match="2 images but 1 labels"):
+    with pytest.raises(SourceError, match="2 arrays but 1 label:"):
         ArraySource(PICTURES[:2], ["a"])
     with pytest.raises(SourceError, match="at least one image"):
         open_source([])

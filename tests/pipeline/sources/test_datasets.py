@@ -150,7 +150,7 @@ def test_an_image_that_is_cut_off_fails_alone(tmp_path):
     ("write", "file", "data", "message"),
     [
         (write_stl10, "test_y.bin", b"\x00\x01\x02\x01", "labels from 0 to 2, expected 1 to 2"),
-        (write_stl10, "test_y.bin", b"\x01", "4 images in test_X.bin but 1 labels in test_y.bin"),
+        (write_stl10, "test_y.bin", b"\x01", "4 images in test_X.bin but 1 label in test_y.bin"),
         (
             write_gtsrb,
             "GT-final_test.csv",

@@ -26,7 +26,7 @@ def test_paths_have_the_labels_that_are_given(crops, crop_files, tmp_path):
     assert found.paths().tolist() == [str(name) for name in names]
     assert found.labels().tolist() == ["a", "2", "c"]
     assert extract(names, tmp_path, [HueHistogram()]).work.decoded == 0
-    with pytest.raises(SourceError, match="3 files but 1 labels"):
+    with pytest.raises(SourceError, match="3 files but 1 label"):
         extract(names, tmp_path, [HueHistogram()], labels=["a"])
     with pytest.raises(TypeError, match="labels are for a list of arrays or paths"):
         extract(crops, tmp_path, [HueHistogram()], labels=["a"])

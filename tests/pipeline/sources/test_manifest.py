@@ -76,7 +76,7 @@ def test_a_manifest_may_name_an_image_twice(listed, tmp_path):
         ("path,label\n", "no rows"),
         ("path,label\n\na.png,cat\n ,cat\n", "line 4: the path is missing"),
         ("path,label\nb, c.png,cat\n", r"line 2: 3 values .* belongs in quotes"),
-        ("path,label\na.png,cat\nb.png\n", r"line 3: 1 values for the columns path,label"),
+        ("path,label\na.png,cat\nb.png\n", r"line 3: 1 value for the columns path,label"),
         ('path,label\nb.png,cat\na.png,"cat\nc.png,dog\n', "the row of line 3: unexpected end"),
         ('path,label\n"b\nc.png",cat\na.png,cat,x\n', "line 4: 3 values"),
         ("path,label\na.png,cat\nb.png,cat\na.png,dog", "line 4: a.png is dog here and cat before"),

@@ -27,7 +27,7 @@ def test_what_has_the_shape_passes(changes):
         ({"rows": True}, "rows is True"),
         ({"share": False}, "share is False"),
         ({"share": None}, "share is None"),
-        ({"pair": ["a"]}, "pair has 1 items"),
+        ({"pair": ["a"]}, "pair has 1 item"),
         ({"pair": ["a", "b"]}, "pair is 'b'"),
         ({"names": "ab"}, "names is 'ab'"),
         ({"names": ["a", 1]}, "names is 1"),
