@@ -153,7 +153,7 @@ def find_learned(
     known = np.sort(training.view(f"S{DIGEST_BYTES}"))
     best: tuple[int, str] | None = None
     for folder in store.names():
-        if not folder.startswith(f"{name}-"):
+        if folder.rpartition("-")[0] != name:
             continue
         try:
             record = read_description(store, folder)

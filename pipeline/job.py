@@ -19,6 +19,7 @@ from .failures import check_kinds
 from .features import keep_features, reader_name
 from .learn import learn
 from .ledger import failures
+from .names import check_feature_names
 from .own_code import named
 from .progress import Progress
 from .reader import Reader
@@ -322,9 +323,8 @@ def extract(
         scheduler,
         part,
     )
-    make = named_features(features, seed)
     _opened(store, source)
-    return extract_source(source, store, make, reader, options)
+    return extract_source(source, store, named_features(features, seed), reader, options)
 
 
 def _opened(store: Path | str, source: Source) -> Folder:
@@ -342,6 +342,7 @@ def named_features(
     if features is None:
         return replace(Recipe(), seed=seed).make_features
     by_name = features if isinstance(features, Mapping) else named(features)
+    check_feature_names(by_name)
 
     def make(training: pa.Table) -> Mapping[str, BaseEstimator]:
         return {name: settled(f, training, seed) for name, f in by_name.items()}

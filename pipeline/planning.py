@@ -184,7 +184,7 @@ def differences(store: Path | str, feature: str) -> list[str]:
 def _descriptions(store: Folder, feature: str) -> dict[str, dict[str, Any]]:
     found = {}
     for name in store.names():
-        if name.startswith(f"{feature}-"):
+        if name.rpartition("-")[0] == feature:
             try:
                 found[name] = read_description(store, name)
             except (OSError, ValueError):

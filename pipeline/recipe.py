@@ -10,6 +10,7 @@ import pyarrow as pa
 from sklearn.base import BaseEstimator, clone
 
 from ..features import HOG
+from .names import check_names
 from .own_code import as_parts, check_allowed, own_classes
 from .parts import (
     GROUPS,
@@ -75,6 +76,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for group in GROUPS:
             object.__setattr__(self, group, as_parts(getattr(self, group)))
+        check_names(list(self.features), list(self.classifiers))
         for name, (kind, low, high, expected) in SETTINGS.items():
             value = getattr(self, name)
             is_number = isinstance(value, kind | int) and not isinstance(value, bool)

@@ -32,6 +32,7 @@ from .. import __version__
 from .extraction import Extraction
 from .job import TEST, TRAIN, extract_source
 from .memory import peak_bytes
+from .names import feature_sets, model_name
 from .parts import Part
 from .persist import is_ours
 from .predict import Prediction, find_images, predict_images
@@ -52,7 +53,7 @@ from .run_schema import IMAGES, METRICS, MODELS, RUN, identity_of
 from .run_view import RunView
 from .sources import SourceError, open_source
 from .store.tables import seal_of
-from .train import evaluate, feature_sets, model_name, train
+from .train import evaluate, train
 
 __all__ = ["Prediction", "Run"]
 

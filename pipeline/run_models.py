@@ -11,6 +11,7 @@ from .extraction import Extraction
 from .features import FeatureRef, describe_feature, load_feature
 from .job import TRAIN
 from .ledger import digests_of
+from .names import feature_sets, model_name
 from .own_code import check_allowed, source_of
 from .parts import Part, nearest
 from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
@@ -20,7 +21,6 @@ from .run_folder import RunFolder
 from .run_schema import MODELS, RUN, SHAPES, check_classifier
 from .store.descriptions import key_of
 from .store.files import DamagedError, checksum, open_folder
-from .train import feature_sets, model_name
 
 __all__ = ["RunModels", "fingerprints"]
 

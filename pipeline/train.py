@@ -17,33 +17,17 @@ from .counts import counted
 from .engine import Workers, engine_of, ordered_map
 from .extraction import Extraction
 from .memory import give_back
+from .names import feature_sets, model_name
 from .own_code import OwnCodeError, what_failed
 from .persist import is_ours
 from .progress import Progress
 
-__all__ = ["evaluate", "feature_sets", "model_name", "train"]
+__all__ = ["evaluate", "train"]
 
 # A training matrix up to this size is put together in memory; a larger one is streamed.
 IN_MEMORY_BYTES = 1 << 29
 
 Labels = npt.NDArray[np.str_]
-
-
-def feature_sets(features: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return each feature alone, then all together.
-
-    Examples
-    --------
-    >>> feature_sets(["hue", "hog"])
-    [('hue',), ('hog',), ('hue', 'hog')]
-    """
-    alone: list[tuple[str, ...]] = [(name,) for name in features]
-    return [*alone, tuple(features)] if len(features) > 1 else alone
-
-
-def model_name(classifier: str, features: Sequence[str]) -> str:
-    """Return the name of a model: that of its classifier and of its features."""
-    return f"{classifier}-{'+'.join(features)}"
 
 
 @contextmanager

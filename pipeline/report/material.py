@@ -13,8 +13,8 @@ from ...classifiers import ColumnStack, LinearSVM, Softmax
 from ..class_scores import class_scores
 from ..extraction import Extraction
 from ..job import TEST, TRAIN
+from ..names import feature_sets, model_name
 from ..store.matrix import RowMatrix
-from ..train import feature_sets, model_name
 
 __all__ = ["Material", "Rows", "plain_classifier", "score_parts"]
 
@@ -62,7 +62,7 @@ class Material:
     ----------
     extraction : Extraction
     models : mapping of str to estimator
-        By the names of :func:`.train.model_name`.
+        By the names of :func:`.names.model_name`.
     classifiers : sequence of str
     transformers : mapping of str to estimator
         The fitted features by their names.

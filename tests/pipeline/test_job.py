@@ -202,6 +202,13 @@ def test_a_feature_of_the_user_takes_part_and_its_refusals_are_named(tmp_path):
     assert len(extract(pictures, tmp_path, {"hue": HueHistogram()}).matrix("hue")) == 4
 
 
+@pytest.mark.parametrize("features", [{"../b": HueHistogram()}, {3: HueHistogram()}, [], {}])
+def test_names_that_no_folder_can_have_are_refused(tmp_path, features):
+    with pytest.raises(ValueError, match=r"expected a name without slashes|at least one feature"):
+        extract([np.zeros((8, 8), np.uint8)], tmp_path / "store", features)
+    assert list(tmp_path.rglob("*.npy")) == []
+
+
 def test_rows_that_are_not_finite_are_refused(tmp_path):
     pictures = [np.full((8, 8), 10 * i, np.uint8) for i in range(2)]
     result = extract(pictures, tmp_path, {"bright": Brightness(1e300)})  # float32 ends at 3.4e38

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from visualwords.pipeline.job import Options, extract_to_store
+from visualwords.features import BagOfVisualWords
+from visualwords.pipeline.job import Options, extract, extract_to_store
 from visualwords.pipeline.planning import differences, plan_job
 from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.run import Run
@@ -154,3 +155,13 @@ def test_differences_name_what_changed(folder):
 def test_a_default_written_out_changes_nothing(original):
     plan = planned(original / "images", original / "store", "hue.n_bins=10")
     assert [line.missing for line in plan.values()] == [0] * 4
+
+
+def test_a_feature_whose_name_begins_like_another_one_is_apart(crops, tmp_path):
+    fine = {"words-fine": BagOfVisualWords(n_words=3)}
+    extract(crops, tmp_path, fine, n_jobs=1)
+    with pytest.raises(ValueError, match=r"no feature 'words'; there are .*words-fine"):
+        differences(tmp_path, "words")
+    wanted = Recipe(features={"words": BagOfVisualWords(n_words=3)})
+    words, _ = plan_job(crops, tmp_path, wanted, OPTIONS)
+    assert words.why == "nothing was learned with these parameters yet"

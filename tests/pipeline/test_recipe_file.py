@@ -108,6 +108,29 @@ def test_nested_kinds_and_none(tmp_path):
         ("[features.x]\nkind = 'm.Thing'", 2, "a class of your own is named module:Class"),
         ("[classifiers.Softmax]\nalpha = -1", 2, "Softmax: alpha must be at least 0"),
         ("[classifiers.LinearSVM]\nloss = 'hing'", 2, "LinearSVM: loss must be one of"),
+        (
+            "[features.hue]\n[features.Softmax-hue]\nkind = 'HOG'",
+            2,
+            "the feature 'Softmax-hue' and the model of Softmax on hue would have the same file "
+            "Softmax-hue.npz; choose another name",
+        ),
+        (
+            "[features.a]\nkind = 'HOG'\n[features.b-a]\nkind = 'HOG'\n"
+            "[classifiers.S-b]\nkind = 'Softmax'\n[classifiers.S]\nkind = 'Softmax'",
+            5,
+            "the model of S-b on a and the model of S on b-a would have the same file S-b-a.npz",
+        ),
+        ("[features.'a/b']\nkind = 'HOG'", 1, "'a/b': expected a name without slashes"),
+        ("[features.'.a']\nkind = 'HOG'", 1, "'.a': expected a name without slashes that does"),
+        ("[features.'']\nkind = 'HOG'", 1, "'': expected a name without slashes"),
+        ("[features.perceptual-hash]\nkind = 'HOG'", 1, "is a feature that each job computes"),
+        ("[classifiers.'..']\nkind = 'Softmax'", 1, "'..': expected a name without slashes"),
+        ("[classifiers.label]\nkind = 'Softmax'", 1, "'label' is a column of predictions.csv"),
+        (
+            f"[features.{'x' * 201}]\nkind = 'HOG'",
+            1,
+            "which is 201 bytes long, expected at most 200",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(tmp_path, text, line, message):
