@@ -123,7 +123,7 @@ def run(
         raise typer.BadParameter("give either --test or --test-size", param_hint="--test-size")
     job = Run(out, store=store, options=work.make())
     job.options.progress.tell_start()
-    recipe = asked.make(train, columns.names(), job.options.progress, test_size)
+    recipe = asked.make(test_size)
     job.run(train, test, recipe, **columns.names())
     if report and job.has_report:
         job.options.progress.note("report", "nothing new")
@@ -157,7 +157,7 @@ def extract(
     from .run import Run
 
     options = work.make(as_part(part))
-    recipe = asked.make(images, columns.names(), options.progress, test_size)
+    recipe = asked.make(test_size)
     options.progress.tell_start()
     if out is None and (test is not None or test_size is not None):
         raise typer.BadParameter("only a run has test images: give --out RUN", param_hint="--out")
@@ -194,6 +194,8 @@ def train_command(
     log: Log = None,
 ) -> None:
     """Train the classifiers of a run again; --recipe and --set choose others."""
+    from .best_recipe import Choice
+    from .job import training_images
     from .recipe import own_code_refused, recipe_of
     from .recipe_file import read_recipe
     from .run import Run
@@ -203,7 +205,9 @@ def train_command(
     if recipe is None:
         asked = own_code_refused(asked, folder / "run.json", ())
     else:
-        asked = replace(asked, classifiers=read_recipe(recipe).classifiers)
+        choice = Choice(read_recipe(recipe), run.options.progress)
+        chosen = choice.settle(training_images(run.images), before.max_side)
+        asked = replace(asked, classifiers=chosen.classifiers)
     for setting in set_ or []:
         asked = asked.with_setting(setting)
     if replace(asked, classifiers=before.classifiers) != before:

@@ -1,7 +1,7 @@
 """The options that several commands share, and what they stand for."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from itertools import pairwise
@@ -39,7 +39,7 @@ ClassifiersFile = Annotated[
     Path | None,
     typer.Option(
         "--recipe",
-        help="A recipe whose classifiers are taken: a file, lecture, small or photographs.",
+        help="A recipe whose classifiers are taken: a file, lecture or best.",
     ),
 ]
 OwnCode = Annotated[
@@ -78,25 +78,12 @@ class RecipeOptions:
         int | None, typer.Option(min=1, help="Refuse images with more pixels (67108864).")
     ] = None
 
-    def make(
-        self,
-        images: str,
-        columns: Mapping[str, str],
-        progress: Progress,
-        test_size: float | None = None,
-    ) -> Any:
+    def make(self, test_size: float | None = None) -> Any:
         """Return the recipe: the defaults, changed by the file, then by the options."""
-        from .best_recipe import BEST, best_recipe
         from .recipe import Recipe
         from .recipe_file import read_recipe
 
-        if self.recipe is None:
-            recipe = Recipe()
-        elif str(self.recipe) == BEST and not self.recipe.is_file():
-            recipe, why = best_recipe(images, **columns)
-            progress.say("recipe", why)
-        else:
-            recipe = read_recipe(self.recipe)
+        recipe = Recipe() if self.recipe is None else read_recipe(self.recipe)
         settings = [*(self.set_ or [])]
         named = {"seed": self.seed, "max_pixels": self.max_pixels, "test_size": test_size}
         settings += [f"{name}={value}" for name, value in named.items() if value is not None]

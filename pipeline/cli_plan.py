@@ -46,7 +46,7 @@ def plan(
     if out is None and (test is not None or test_size is not None):
         raise typer.BadParameter("only a run has test images: give --out RUN", param_hint="--out")
     options = work.make(as_part(part))
-    recipe = asked.make(images, columns.names(), options.progress, test_size)
+    recipe = asked.make(test_size)
     lines = plan_job(
         images,
         Run(out, store=store).store if out else str(store),

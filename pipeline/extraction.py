@@ -33,11 +33,14 @@ class Work:
         Rows that were computed, by feature.
     worker_seconds : dict of str to float
         Time that workers spent reading and decoding ("decode") and in each feature.
+    recipe : str or None
+        What the recipe ``best`` stood for, and why; None for other recipes.
     """
 
     decoded: int = 0
     computed: dict[str, int] = field(default_factory=dict)
     worker_seconds: dict[str, float] = field(default_factory=dict)
+    recipe: str | None = None
 
     def add(self, receipt: Receipt) -> None:
         """Add what a worker did."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.base import BaseEstimator
 
+from .best_recipe import Choice
 from .counts import counted
 from .duplicates import HASH, make_hash
 from .engine import Workers
@@ -19,11 +20,9 @@ from .failures import check_kinds
 from .features import keep_features, reader_name
 from .learn import learn
 from .ledger import failures
-from .names import check_feature_names
-from .own_code import named
 from .progress import Progress
 from .reader import Reader
-from .recipe import Recipe, settled
+from .recipe import MakeFeatures, Recipe, named_features
 from .scan import scan
 from .sources import Source, check_outside, open_source
 from .store.files import Folder, LocalFolder, open_folder
@@ -34,7 +33,6 @@ __all__ = ["Options", "extract", "extract_source", "plan_source"]
 
 TRAIN, TEST = "train", "test"
 
-MakeFeatures = Callable[[pa.Table], Mapping[str, BaseEstimator]]
 AssignSplits = Callable[[pa.Table], pa.Table]
 
 
@@ -219,9 +217,11 @@ def extract_to_store(
     """Compute the features of a recipe for images, with labels or without."""
     source = open_source(images, **columns)
     folder = _opened(store, source)
+    choice = Choice(recipe, options.progress)
     extraction = extract_source(
-        source, store, recipe.make_features, recipe.reader, replace(options, seed=recipe.seed)
+        source, store, choice.make_features, recipe.reader, replace(options, seed=recipe.seed)
     )
+    extraction.work.recipe = choice.why
     with options.progress.stage("write", None) as stage:
         if options.part is None:
             write_table(folder, "images.parquet", extraction.images)
@@ -333,18 +333,3 @@ def _opened(store: Path | str, source: Source) -> Folder:
     if isinstance(folder := open_folder(store), LocalFolder):
         folder.remove_leftovers()
     return folder
-
-
-def named_features(
-    features: Sequence[BaseEstimator] | Mapping[str, BaseEstimator] | None, seed: int
-) -> MakeFeatures:
-    """Return a function that makes the features for training images, by their names."""
-    if features is None:
-        return replace(Recipe(), seed=seed).make_features
-    by_name = features if isinstance(features, Mapping) else named(features)
-    check_feature_names(by_name)
-
-    def make(training: pa.Table) -> Mapping[str, BaseEstimator]:
-        return {name: settled(f, training, seed) for name, f in by_name.items()}
-
-    return make

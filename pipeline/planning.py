@@ -1,6 +1,6 @@
 """What a job would compute and why, and how versions of a feature differ."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.base import BaseEstimator
 
+from .best_recipe import Choice
 from .counts import counted
 from .duplicates import HASH, make_hash
 from .extract import plan
@@ -41,6 +42,8 @@ class FeaturePlan:
     learns : bool
         Whether something is to be learned first.
     why : str
+    recipe : str or None
+        What the recipe ``best`` stands for, and why; None for other recipes.
     """
 
     feature: str
@@ -50,6 +53,7 @@ class FeaturePlan:
     failed: int
     learns: bool
     why: str
+    recipe: str | None = None
 
     @property
     def text(self) -> str:
@@ -101,10 +105,14 @@ def plan_job(
         source, assign_splits = open_source(images, **columns), None
     table = scan_source(source, folder, reader, options, assign_splits)
     training = training_images(table)
-    features = {**recipe.make_features(training), HASH: make_hash()}
+    choice = Choice(recipe, options.progress)
+    features = {**choice.make_features(training), HASH: make_hash()}
     table = part_of(table, options.part)
     return [
-        _plan_feature(name, feature, source, table, training, folder, reader, options)
+        replace(
+            _plan_feature(name, feature, source, table, training, folder, reader, options),
+            recipe=choice.why,
+        )
         for name, feature in features.items()
     ]
 

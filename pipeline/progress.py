@@ -114,7 +114,8 @@ class Progress:
         Without one only a notebook shows the stages; bars are drawn on a terminal only.
     log : Path, optional
         A file to which JSON lines are appended: at the start and at the end of each stage, and
-        one a second between, even where a stage waits for its first result.
+        one a second between, even where a stage waits for its first result. What is printed
+        between the stages has a line, too. ``summary`` is the text that is printed.
 
     Attributes
     ----------
@@ -180,8 +181,9 @@ class Progress:
         self._console.print(line, highlight=False, soft_wrap=True)
 
     def say(self, name: str, text: str) -> None:
-        """Print a line between the stages."""
+        """Print a line between the stages, and append it to the log."""
         self._console.print(f"{name:<10} {text}", highlight=False, soft_wrap=True)
+        self._append_text(name, text)
 
     def tell_start(self) -> None:
         """Print how long the process took to start; most of it is loading libraries."""
@@ -190,8 +192,14 @@ class Progress:
         self._print("start", "program and libraries loaded", seconds)
 
     def note(self, name: str, summary: str) -> None:
-        """Print the line of a stage that had nothing to do."""
+        """Print the line of a stage that had nothing to do, and append it to the log."""
         self._print(name, summary, 0.0)
+        self._append_text(name, summary)
+
+    def _append_text(self, name: str, text: str) -> None:
+        stage = Stage(None, name, 0)
+        stage.summary = text
+        self._append(stage, ended=True)
 
     @contextmanager
     def _logging(self, stage: Stage) -> Iterator[None]:
@@ -227,6 +235,7 @@ class Progress:
             "seconds": round(stage.seconds, 3),
             "remaining_seconds": None if left is None else round(left / stage.rate, 1),
             "ended": ended,
+            "summary": stage.summary,
         }
         with self._log.open("a") as file:
             file.write(json.dumps(line) + "\n")

@@ -1,7 +1,7 @@
 """What a job is asked to do: which features, which classifiers, which limits."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ import pyarrow as pa
 from sklearn.base import BaseEstimator, clone
 
 from ..features import HOG
-from .names import check_names
-from .own_code import as_parts, check_allowed, own_classes
+from .names import check_feature_names, check_names
+from .own_code import as_parts, check_allowed, named, own_classes
 from .parts import (
     GROUPS,
     Part,
@@ -29,7 +29,17 @@ from .parts import (
 )
 from .reader import Reader
 
-__all__ = ["Recipe", "check_recipe", "own_code_refused", "recipe_of", "settled"]
+__all__ = [
+    "MakeFeatures",
+    "Recipe",
+    "check_recipe",
+    "named_features",
+    "own_code_refused",
+    "recipe_of",
+    "settled",
+]
+
+MakeFeatures = Callable[[pa.Table], Mapping[str, BaseEstimator]]
 
 HOG_SIDES = (16, 64)
 DEFAULT_FEATURES = {
@@ -187,6 +197,21 @@ def _hog_side(images: pa.Table) -> int:
     sound = shorter[shorter > 0]
     low, high = HOG_SIDES
     return int(np.clip(np.median(sound) // 8 * 8, low, high)) if len(sound) else low
+
+
+def named_features(
+    features: Sequence[BaseEstimator] | Mapping[str, BaseEstimator] | None, seed: int
+) -> MakeFeatures:
+    """Return a function that makes the features for training images, by their names."""
+    if features is None:
+        return replace(Recipe(), seed=seed).make_features
+    by_name = features if isinstance(features, Mapping) else named(features)
+    check_feature_names(by_name)
+
+    def make(training: pa.Table) -> Mapping[str, BaseEstimator]:
+        return {name: settled(f, training, seed) for name, f in by_name.items()}
+
+    return make
 
 
 def recipe_of(record: Mapping[str, Any]) -> Recipe:

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import classifiers as classifier_classes
 from .. import features as feature_classes
+from .best_recipe import BEST, LARGE, SMALL, BestRecipe
 from .parts import (
     GROUPS,
     NOTHING,
@@ -52,7 +53,8 @@ def read_recipe(file: Path | str) -> Recipe:
     ----------
     file : Path or str
         TOML, or the name of a recipe that ships with the package, such as "lecture"; see
-        :func:`recipe_text`. With a table ``features`` the job has the features in it, and
+        :func:`recipe_text`. "best" becomes "small" or "photographs" when the sizes of the images
+        are known. With a table ``features`` the job has the features in it, and
         likewise with ``classifiers``.
 
     Raises
@@ -60,6 +62,8 @@ def read_recipe(file: Path | str) -> Recipe:
     RecipeError
         If a key or a value is not valid; the message names file and line.
     """
+    if str(file) == BEST and not Path(file).is_file():
+        return BestRecipe.of({name: read_recipe(name) for name in (SMALL, LARGE)})
     shipped = SHIPPED / f"{file}.toml"
     if Path(file).name == str(file) and shipped.exists() and not Path(file).is_file():
         file = shipped
@@ -67,11 +71,10 @@ def read_recipe(file: Path | str) -> Recipe:
         text = LocalFolder(Path(file).parent).read(Path(file).name).decode()
         document = tomllib.loads(text)
     except FileNotFoundError as error:
-        names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
+        names = ", ".join(sorted([BEST, *(path.stem for path in SHIPPED.glob("*.toml"))]))
         raise RecipeError(
             f"{file}: no such file; `visualwords init` writes a recipe, and these ship with the "
-            f"package: {names}; run, extract and plan also take best, which is small or "
-            "photographs by the size of the images"
+            f"package: {names}"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"{file}: not a TOML file: {error}") from error

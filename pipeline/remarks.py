@@ -43,9 +43,10 @@ def image_metrics(extraction: Extraction) -> dict[str, Any]:
 
 
 def work_metrics(extraction: Extraction) -> dict[str, Any]:
-    """Return what was computed, and how long it took the workers."""
-    seconds = {k: round(v, 3) for k, v in extraction.work.worker_seconds.items()}
-    return {"computed": extraction.work.computed, "worker_seconds": seconds}
+    """Return by what recipe was computed, what, and how long it took the workers."""
+    work = extraction.work
+    seconds = {k: round(v, 3) for k, v in work.worker_seconds.items()}
+    return {"recipe": work.recipe, "computed": work.computed, "worker_seconds": seconds}
 
 
 def shared_images(images: pa.Table) -> pa.Table:

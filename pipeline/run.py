@@ -29,8 +29,9 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from .best_recipe import Choice
 from .extraction import Extraction
-from .job import TEST, TRAIN, extract_source
+from .job import TEST, TRAIN, extract_source, training_images
 from .memory import peak_bytes
 from .names import feature_sets, model_name
 from .parts import Part
@@ -109,16 +110,19 @@ class Run(RunView):
         self, train: Any, test: Any = None, recipe: Recipe | None = None, **columns: str
     ) -> Extraction:
         """Compute the rows of all images; see :meth:`run`."""
-        recipe = self._asked = Recipe() if recipe is None else check_recipe(recipe)
+        recipe = Recipe() if recipe is None else check_recipe(recipe)
         self._models.own |= recipe.own_classes
         source, assign = labelled_source(train, test, recipe, columns)
         store = self.store
         self._files.check(source, store)
         with self._files.alone():
             options = replace(self.options, seed=recipe.seed)
+            choice = Choice(recipe, options.progress)
             extraction = extract_source(
-                source, store, recipe.make_features, recipe.reader, options, assign
+                source, store, choice.make_features, recipe.reader, options, assign
             )
+            recipe = self._asked = choice.recipe
+            extraction.work.recipe = choice.why
             record: dict[str, Any] = {
                 "version": __version__,
                 "train": name_of(train),
@@ -186,6 +190,9 @@ class Run(RunView):
             extraction = self._open_extraction()
             self._continue()
             check_labels(extraction)
+            training = training_images(extraction.images)
+            max_side = record["recipe"]["max_side"]
+            recipe = Choice(recipe, self.options.progress).settle(training, max_side)
             made_from = fingerprints(recipe, extraction, record["features"])
             kept = self._models.made_from(made_from)
             before = self._models.record()["report"] if kept else {}

@@ -76,6 +76,7 @@ SHAPES: dict[str, Any] = {
     },
     METRICS: {
         "images?": {str: is_count},
+        "recipe?": (str, type(None)),
         "failures?": {str: is_count},
         "classifiers?": {str: dict},
         "checksums?": {str: is_count},

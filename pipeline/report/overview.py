@@ -40,6 +40,7 @@ def overview_section(material: Material, record: Mapping[str, Any], recipe: str)
         "train": record["train"],
         "test": record["test"],
         "store": record["store"],
+        "chosen": metrics.get("recipe"),
         "tiles": [(name, images[name]) for name in ("found", "ok", "failed")]
         + [("training", len(material.extraction.chosen("train")))]
         + [("test", len(material.extraction.chosen("test")))]

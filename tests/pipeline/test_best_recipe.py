@@ -1,14 +1,21 @@
 """The recipe ``best`` is ``small`` or ``photographs``, whichever suits the size of the images."""
 
 import json
+import tarfile
+from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from visualwords.pipeline.best_recipe import best_recipe
+from visualwords.pipeline import sources
 from visualwords.pipeline.cli import main
+from visualwords.pipeline.parts import RecipeError
 from visualwords.pipeline.recipe_file import read_recipe
+from visualwords.pipeline.run import Run
+
+PHOTOGRAPHS = "photographs, for images of 100 pixels on their shorter side"
 
 
 def write_images(folder, *shapes):
@@ -19,6 +26,11 @@ def write_images(folder, *shapes):
     return folder
 
 
+def sizes(*shapes):
+    rows, columns = zip(*shapes, strict=True)
+    return pa.table({"rows": rows, "columns": columns})
+
+
 @pytest.mark.parametrize(
     ("shapes", "name", "side"),
     [
@@ -26,61 +38,97 @@ def write_images(folder, *shapes):
         ([(64, 300)], "small", 64),
         ([(65, 300)], "photographs", 65),
         ([(20, 20), (90, 80), (70, 100)], "photographs", 70),
+        ([(0, 0), (0, 0), (100, 100)], "photographs", 100),
+        ([(100, 4096)], "small", 12),  # 512 pixels on the longer side are described
     ],
 )
-def test_the_median_of_the_shorter_sides_decides(tmp_path, shapes, name, side):
-    recipe, why = best_recipe(write_images(tmp_path / "images", *shapes))
+def test_the_median_of_the_shorter_sides_decides(shapes, name, side):
+    recipe, why = read_recipe("best").for_images(sizes(*shapes))
     assert recipe == read_recipe(name)
     assert why == f"{name}, for images of {side} pixels on their shorter side"
 
 
-def test_arrays_and_manifests_have_a_size_too(tmp_path):
-    assert best_recipe([np.zeros((28, 28), np.uint8)])[0] == read_recipe("small")
-    write_images(tmp_path / "large", (100, 120))
-    table = tmp_path / "table.csv"
-    table.write_text("file,label\nlarge/0.png,a\n")
-    assert best_recipe(table, path_column="file")[0] == read_recipe("photographs")
-
-
-def test_files_that_are_no_images_are_left_to_the_job(tmp_path):
-    folder = write_images(tmp_path / "images", (100, 100), (100, 100))
-    for i in range(5):
-        (folder / f"a{i}.jpg").write_bytes(b"no image")
-    assert best_recipe(folder)[1].startswith("photographs, for images of 100 pixels")
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad/0.png").write_bytes(b"no image")
-    recipe, why = best_recipe(tmp_path / "bad")
+def test_images_of_no_known_size_are_left_to_the_job():
+    recipe, why = read_recipe("best").for_images(sizes((0, 0)))
     assert recipe == read_recipe("small")
     assert why == "small, as the size of no image can be read"
 
 
-def test_images_beyond_the_limit_of_pixels_have_a_size_too(tmp_path):
-    header = b"P5 9000 8000 255\n"
-    (tmp_path / "0.pgm").write_bytes(header + bytes(9000 * 8000))
-    assert best_recipe(tmp_path)[1].startswith("photographs, for images of 8000 pixels")
+def test_the_size_to_which_images_are_reduced_decides():
+    best, images = read_recipe("best"), sizes((100, 200))
+    assert best.for_images(images)[0] == read_recipe("photographs")
+    recipe, why = best.with_setting("max_side=40").for_images(images)
+    assert recipe == read_recipe("small").with_setting("max_side=40")
+    assert why == "small, for images of 20 pixels on their shorter side"
 
 
-def test_all_classes_of_a_small_folder_are_looked_at(tmp_path):
-    write_images(tmp_path / "a", *[(20, 20)] * 30)
-    write_images(tmp_path / "b", *[(80, 80)] * 33)
-    assert best_recipe(tmp_path)[1].startswith("photographs")
+def test_a_change_that_one_of_the_two_allows_is_an_error_where_the_other_is_chosen():
+    best = read_recipe("best").with_setting("hue.n_bins=20").with_features(["hue"])
+    recipe, _ = best.for_images(sizes((30, 30)))
+    assert recipe.features["hue"].parameters["n_bins"] == 20
+    with pytest.raises(RecipeError, match=r"^photographs, for images of 99 .* 'hue' \(there are"):
+        best.for_images(sizes((99, 99)))
+    with pytest.raises(RecipeError, match="no feature or classifier 'huge'"):
+        read_recipe("best").with_setting("huge.n_bins=20")
+    with pytest.raises(RecipeError, match="words: n_words"):
+        read_recipe("best").with_setting("words.n_words=0").check()
 
 
-def test_the_command_line_names_the_recipe_that_it_took(tmp_path, capsys):
+def test_the_choice_is_told_on_the_screen_in_json_and_in_the_log(tmp_path, capsys):
     images = write_images(tmp_path / "images", (100, 100))
-    arguments = ["plan", str(images), "--store", str(tmp_path / "store"), "--recipe", "best"]
-    assert main(arguments) == 0
-    recipe, _, words, _ = capsys.readouterr().out.splitlines()
-    assert recipe == "recipe     photographs, for images of 100 pixels on their shorter side"
+    log = tmp_path / "log"
+    arguments = [str(images), "--store", str(tmp_path / "store"), "--recipe", "best"]
+    arguments += ["--set", "words.n_words=2", "--set", "words.n_components=2"]
+    assert main(["plan", *arguments]) == 0
+    recipe, words, _ = capsys.readouterr().out.splitlines()[-3:]
+    assert recipe == f"recipe     {PHOTOGRAPHS}"
     assert words.split()[0] == "words"
-    assert main([*arguments, "--json"]) == 0
-    assert "words" in json.loads(capsys.readouterr().out)
+    assert main(["plan", *arguments, "--json", "--log", str(log)]) == 0
+    assert json.loads(capsys.readouterr().out)["words"]["recipe"] == PHOTOGRAPHS
+    (told,) = [
+        line for line in map(json.loads, log.read_text().splitlines()) if line["stage"] == "recipe"
+    ]
+    assert told["summary"] == PHOTOGRAPHS
+    assert main(["extract", *arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["recipe"] == PHOTOGRAPHS
+
+
+def test_a_run_tells_the_choice_until_another_recipe_is_named(tmp_path, capsys):
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            write_images(tmp_path / split / name, *[(100, 100 + ord(name))] * 6)
+    asked = [str(tmp_path / "train"), "--test", str(tmp_path / "test")]
+    asked += ["--out", str(tmp_path / "run"), "--set", "words.n_words=2", "--json"]
+    asked += ["--set", "words.n_components=2"]
+    assert main(["run", *asked, "--recipe", "best"]) == 0
+    assert json.loads(capsys.readouterr().out)["recipe"] == PHOTOGRAPHS
+    assert PHOTOGRAPHS in (tmp_path / "run/report.html").read_text()
+    assert Run.open(tmp_path / "run").record()["recipe"]["features"].keys() == {"words"}
+    assert main(["train", str(tmp_path / "run"), "--recipe", "best", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["recipe"] == PHOTOGRAPHS
+    assert main(["run", *asked, "--recipe", "photographs"]) == 0
+    assert json.loads(capsys.readouterr().out)["recipe"] is None
+
+
+def test_an_archive_is_listed_once(tmp_path, monkeypatch):
+    images = write_images(tmp_path / "images", (100, 100))
+    with tarfile.open(tmp_path / "images.tar", "w") as tar:
+        tar.add(images / "0.png", "0.png")
+    listed = []
+    of_tar = sources.TarSource.listed
+    monkeypatch.setattr(
+        sources.TarSource, "listed", lambda *given: listed.append(1) or of_tar(*given)
+    )
+    monkeypatch.setattr(sources.TarSource, "images", None)
+    store = str(tmp_path / "store")
+    assert main(["plan", str(tmp_path / "images.tar"), "--store", store, "--recipe", "best"]) == 0
+    assert listed == [1]
 
 
 def test_a_file_of_that_name_is_read(tmp_path, monkeypatch, capsys):
     images = write_images(tmp_path / "images", (100, 100))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "best").write_text('[features.hue]\nkind = "HueHistogram"\n')
+    Path("best").write_text('[features.hue]\nkind = "HueHistogram"\n')
     assert main(["plan", str(images), "--store", "store", "--recipe", "best"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("hue ")
 
@@ -89,5 +137,5 @@ def test_a_file_of_that_name_is_read(tmp_path, monkeypatch, capsys):
 def test_a_folder_of_that_name_is_no_recipe(tmp_path, monkeypatch, name):
     images = write_images(tmp_path / "images", (30, 30))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / name).mkdir()
+    Path(name).mkdir()
     assert main(["plan", str(images), "--store", name, "--recipe", name]) == 0

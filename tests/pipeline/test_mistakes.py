@@ -46,7 +46,6 @@ TRANSCRIPT = [
     ("train extracted --set Softmx.alpha=1", 1, "'Softmx'; did you mean 'Softmax'?"),
     ("train extracted --set hue.n_bins=9", 2, "--set: train takes the options of classifiers al"),
     ("train extracted --set seed=9", 2, "--set: train takes the options of classifiers alone; `v"),
-    ("train extracted --recipe best", 1, "best: no such file; `visualwords init` writes a recipe"),
     ("evaluate extracted", 1, "no such file; `visualwords train` makes it"),
     ("predict extracted photo.jpg", 1, "no such file; `visualwords train` makes it"),
     ("predict extracted photo.jpg --out x.xlsx", 1, "expected a name that ends in .csv or .parq"),

@@ -114,6 +114,18 @@ def test_a_log_has_a_line_at_the_start_and_at_the_end_of_each_stage(tmp_path):
     assert [line["ended"] for line in lines] == [False, True] * 2, "the stages take no second"
     assert [line["remaining_seconds"] for line in ended] == [0, None]
     assert all(line["seconds"] >= 0 and line["rate"] >= 0 for line in lines)
+    assert [line["summary"] for line in ended] == ["10 images", "nothing"]
+
+
+def test_a_log_has_what_is_printed_between_the_stages(tmp_path):
+    progress = Progress(log=tmp_path / "log.jsonl")
+    progress.note("train", "nothing new")
+    progress.say("replaces", "metrics.json")
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(x["stage"], x["summary"], x["ended"]) for x in lines] == [
+        ("train", "nothing new", True),
+        ("replaces", "metrics.json", True),
+    ]
 
 
 def test_a_log_is_continued(tmp_path):

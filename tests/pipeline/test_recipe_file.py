@@ -174,5 +174,5 @@ def test_a_recipe_that_ships_is_named_without_its_file(tmp_path, monkeypatch):
     assert read_recipe("lecture").seed == 7
     with pytest.raises(RecipeError, match="lectures: no such file; `visualwords init` writes a"):
         read_recipe("lectures")
-    with pytest.raises(RecipeError, match="run, extract and plan also take best, which is"):
-        read_recipe("best")
+    with pytest.raises(RecipeError, match=r"with the package: best, lecture, photographs, small$"):
+        read_recipe("lectures")
