@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import kernel, part
+from visualwords.compiling import inlined, kernel
 
 __all__ = [
     "CHROMA",
@@ -53,7 +53,7 @@ class HueBins(NamedTuple):
     values: int
 
 
-@part
+@inlined
 def _find_hue(
     red: Real, green: Real, blue: Real, n_bins: Real, tolerance: Real, snap: Real
 ) -> tuple[Real, Real, Real]:
@@ -80,7 +80,7 @@ def _find_hue(
     return place if has_hue else n_bins, chroma if has_hue else number(0), top
 
 
-@part
+@inlined
 def _hue_cells(
     pixels: PixelArray, bins: HueBins, tolerance: Real, snap: Real, cells: CellArray
 ) -> None:
@@ -98,7 +98,7 @@ def _hue_cells(
         cells[i] = cell if cell < no_hue else no_hue
 
 
-@part
+@inlined
 def _all_cells(
     pixels: PixelArray, bins: HueBins, white: Real, tolerance: Real, snap: Real, cells: CellArray
 ) -> None:
@@ -117,7 +117,7 @@ def _all_cells(
         cells[i] = cell if chroma > 0 else no_hue
 
 
-@part
+@inlined
 def _inner_cell(chroma: Real, top: Real, bins: HueBins, white: Real, tolerance: Real) -> np.int32:
     """Return the cell of saturation and value within a bin of hue."""
     number = type(tolerance)
@@ -228,7 +228,7 @@ def weigh_pixels(
         _normalize(votes, pixels.shape[1] // 3, norm, out[image])
 
 
-@part
+@inlined
 def _share(vote: float, place: float, inner: int, bins: HueBins, votes: DoubleArray) -> None:
     """Share a vote between the two bins of hue whose centres are nearest.
 
@@ -241,7 +241,7 @@ def _share(vote: float, place: float, inner: int, bins: HueBins, votes: DoubleAr
     votes[(low + 1) % bins.hues * n_inner + inner] += vote * share
 
 
-@part
+@inlined
 def _normalize(votes: DoubleArray, n_pixels: int, norm: int, out: FloatArray) -> None:
     """Write the votes of an image, divided by their norm, to ``out``.
 

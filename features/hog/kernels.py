@@ -162,7 +162,7 @@ def describe_by_table(
     places, votes = np.empty(size, np.uint32), np.empty(size, np.float32)
     sums, cells, room, factors = room_for(layout, blocks, out.shape[1])
     for k in range(len(images)):
-        load(images[k], 1.0, 0, planes)
+        load(images[k], 1.0, np.int64(0), planes)  # of the type that describe has, no literal
         vote_by_table(planes, columns, bins, lengths, found, places, votes)
         sum_votes(places, votes, layout, sums, cells)
         write_blocks(cells, blocks, room, factors, out[k])

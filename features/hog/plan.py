@@ -78,7 +78,8 @@ class Plan:
 
         if p.convention in WHOLE_CELLS:  # The cells in a row of a block are one run of numbers.
             sources = sources[..., :1]
-        starts = sources.reshape(math.prod(sources.shape[:2]), -1).astype(np.uint64)
+        # One order in memory for all conventions: numba compiles the kernels for each order.
+        starts = sources.reshape(math.prod(sources.shape[:2]), -1).astype(np.uint64, order="C")
         blocks = Blocks(starts, NORMS.index(norm), EPSILON.get(p.convention, 0.0))
         self._write = way_to_blocks(p, dtype, cells, blocks)
 

@@ -122,7 +122,7 @@ def vote_by_table(
     """
     gx, gy = found[0], found[1]
     for c in range(len(planes)):
-        gradients(planes[c], columns, 0, found)
+        gradients(planes[c], columns, np.int64(0), found)
         if c == 0:
             for i in range(len(votes)):
                 votes[i] = np.sqrt(gx[i] * gx[i] + gy[i] * gy[i])

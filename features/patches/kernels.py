@@ -91,9 +91,10 @@ def _describe_windows(
 ) -> None:
     """Describe one window after the other."""
     samples = np.empty((SAMPLES, SAMPLES), np.float32)
+    side, one = np.int64(MARGIN), np.int64(1)  # Literals would have sum_windows compiled again.
     for k in range(len(places)):
         sample_window(image, places[k], samples)
-        sum_windows(samples, arctangent, MARGIN, 1, 1, 1, out[k : k + 1])
+        sum_windows(samples, arctangent, side, one, one, one, out[k : k + 1])
 
 
 @inlined
@@ -183,6 +184,7 @@ def sum_windows(
     starts = np.empty(columns, np.uint32)
     for x in range(columns):
         starts[x] = x // side * ORIENTATIONS
+    bins, signed = np.int64(ORIENTATIONS), np.int64(0)  # no literals, as HOG has none either
     for i in range(n_lines):
         small[:] = ZERO
         for y in range(i * side, (i + 1) * side):
@@ -190,9 +192,9 @@ def sum_windows(
             for x in range(columns):
                 gradients[0, x] = here[x + 2] - here[x]
                 gradients[1, x] = below[x + 1] - above[x + 1]
-            row_votes(gradients, ORIENTATIONS, False, arctangent, starts, places, votes)
+            row_votes(gradients, bins, signed, arctangent, starts, places, votes)
             add_votes(places, votes, small)
-        sum_halves(small, ORIENTATIONS, half, lines[i])
+        sum_halves(small, bins, half, lines[i])
     write_windows(lines, half, apart, n_down, n_across, out)
 
 

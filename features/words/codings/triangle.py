@@ -63,7 +63,8 @@ class Triangle(Coding):
                 values, part = patches.values[rows], products[:, : block.stop - block.start]
                 for kind, columns, out in zip(self.kinds, self.columns, part, strict=True):
                     np.matmul(values[:, kind], columns, out=out)
-                regions = patches.regions[:, rows]
+                # Without gaps for any block: numba compiles the kernel for arrays with gaps, too.
+                regions = np.ascontiguousarray(patches.regions[:, rows])
                 bad = _add_triangle(values, self.squares, regions, part, run, votes[i])
                 check_finite(bad if bad < 0 else rows.start + bad)
         return votes
