@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
-from .own_code import source_of
+from .own_source import code_of
 from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
 from .reader import READER_VERSION, Reader
 from .store.descriptions import FILES, key_of, read_description, write_description
@@ -62,8 +62,8 @@ def describe_feature(feature: BaseEstimator, reader: Reader) -> dict[str, Any]:
         "kernel": getattr(feature, "kernel_version", None),
         "feature": describe_estimator(feature),
     }
-    if not is_ours(feature):  # its code has no version
-        description["code"] = source_of(type(feature))
+    if (code := code_of(feature)) is not None:
+        description["code"] = code
     return description
 
 

@@ -1,6 +1,5 @@
 """Classes of the user's own: named by ``"module:Class"``, and started only by the user."""
 
-import inspect
 import json
 import os
 import sys
@@ -22,7 +21,6 @@ __all__ = [
     "check_allowed",
     "named",
     "own_classes",
-    "source_of",
     "what_failed",
 ]
 
@@ -47,14 +45,6 @@ def what_failed(error: BaseException, estimator: BaseEstimator) -> str:
     lines = [frame.lineno for frame in frames if frame.filename == file]
     where = f" ({os.path.basename(file)}, line {lines[-1]})" if lines else ""
     return f"{type(error).__name__}: {error}{where}"
-
-
-def source_of(kind: type) -> str:
-    """Return the source code of a class; "" where it was defined in an interactive session."""
-    try:
-        return inspect.getsource(kind)
-    except (OSError, TypeError):
-        return ""
 
 
 def own_classes(parts: Mapping[str, Part], group: str) -> set[type]:

@@ -12,7 +12,8 @@ from .features import FeatureRef, describe_feature, load_feature
 from .job import TRAIN
 from .ledger import digests_of
 from .names import feature_sets, model_name
-from .own_code import check_allowed, source_of
+from .own_code import check_allowed
+from .own_source import code_of
 from .parts import Part, nearest
 from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
 from .reader import Reader
@@ -46,8 +47,7 @@ def fingerprints(
     for name, classifier in recipe.make_classifiers().items():
         digest = of_rows.copy()
         digest.update(json.dumps(describe_estimator(classifier), sort_keys=True).encode())
-        if not is_ours(classifier):  # its code has no version
-            digest.update(source_of(type(classifier)).encode())
+        digest.update((code_of(classifier) or "").encode())
         found[name] = digest.hexdigest()
     return found
 
