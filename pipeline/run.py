@@ -155,6 +155,7 @@ class Run(RunView):
                 self.metrics |= work_metrics(extraction)
                 return
         else:
+            self._models.remember()
             stale = self._files.remove(*RESULTS, FAILURES, DUPLICATES, MODELS)
             if why and stale:
                 self.options.progress.say("replaces", f"{', '.join(stale)} ({why})")
@@ -194,18 +195,19 @@ class Run(RunView):
             max_side = record["recipe"]["max_side"]
             recipe = Choice(recipe, self.options.progress).settle(training, max_side)
             made_from = fingerprints(recipe, extraction, record["features"])
-            kept = self._models.made_from(made_from)
-            before = self._models.record()["report"] if kept else {}
+            kept, report = self._models.kept(made_from)
             new = {n: c for n, c in recipe.make_classifiers().items() if n not in kept}
-            if not new and list(before) == list(recipe.classifiers):
+            self.metrics["trained"], self.metrics["kept"] = list(new), list(kept)
+            if not new and self._models.are_of(list(recipe.classifiers)):
                 self.options.progress.note("train", "nothing new")
-                if "classifiers" not in self.metrics:
-                    self.metrics["classifiers"] = before
-                    self._finish()
+                self.metrics["classifiers"] = self.metrics.get("classifiers", report)
+                self._finish()
                 return self.metrics
-            models, report = self._trained(new, extraction)
+            models, said = self._trained(new, extraction)
+            if kept:
+                self.options.progress.say("kept", f"{', '.join(kept)} (same rows, labels, options)")
             models |= {name: model for of_one in kept.values() for name, model in of_one.items()}
-            report = {name: report.get(name) or before[name] for name in recipe.classifiers}
+            report = {name: (said | report)[name] for name in recipe.classifiers}
             self._files.remove(*RESULTS, MODELS)
             self._models.write(
                 models,

@@ -87,6 +87,7 @@ class RunModels:
         self.own: set[type] = set()
         self._unsaved: dict[str, Any] = {}  # those that no file can hold
         self._unsaved_from: Mapping[str, str] = {}  # what they were made from
+        self._before: dict[str, Any] = {}  # the record that was removed
         self._features: dict[str, Any] = {}  # of the user's own, as they were computed here
 
     def record(self) -> dict[str, Any]:
@@ -135,7 +136,24 @@ class RunModels:
             if file.endswith(".npz") and file.removesuffix(".npz") not in names:
                 self._folder.files.remove(f"models/{file}")
 
-    def made_from(self, wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    def remember(self) -> None:
+        """Remember what was trained before the record of it is removed.
+
+        The models stay in their files. Where other images are new than those that train, the next
+        training finds them.
+        """
+        with suppress(ValueError):
+            self._before = self.record()
+
+    def are_of(self, classifiers: Sequence[str]) -> bool:
+        """Tell whether the record is there and names just these classifiers, in this order."""
+        with suppress(ValueError):
+            return list(self.record()["classifiers"]) == classifiers
+        return False
+
+    def kept(
+        self, wanted: Mapping[str, str]
+    ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
         """Return the models that need no training: they are there and sound, and of just this.
 
         Parameters
@@ -145,22 +163,23 @@ class RunModels:
 
         Returns
         -------
-        dict
+        models : dict
             Classifier to its models by their names.
+        report : dict
+            Classifier to what was reported of its training.
         """
-        try:
+        trained = self._before
+        with suppress(ValueError):
             trained = self.record()
-        except ValueError:
-            return {}
-        found = {}
-        for classifier in trained["classifiers"]:
+        found: dict[str, dict[str, Any]] = {}
+        for classifier in trained["classifiers"] if trained else ():
             if trained["made_from"][classifier] != wanted.get(classifier):
                 continue
             with suppress(ValueError):  # a damaged model is trained again
                 models = self._load_of(classifier, trained)
                 if len(models) == len(_sets(trained)):
                     found[classifier] = models
-        return found
+        return found, {name: trained["report"][name] for name in found}
 
     def load(self) -> dict[str, Any]:
         """Return the trained classifiers by their names."""

@@ -79,6 +79,8 @@ SHAPES: dict[str, Any] = {
         "recipe?": (str, type(None)),
         "failures?": {str: is_count},
         "classifiers?": {str: dict},
+        "trained?": [str],
+        "kept?": [str],
         "checksums?": {str: is_count},
         "other_tests?": dict,
         "seconds?": {str: (int, float)},

@@ -41,6 +41,8 @@ def overview_section(material: Material, record: Mapping[str, Any], recipe: str)
         "test": record["test"],
         "store": record["store"],
         "chosen": metrics.get("recipe"),
+        "trained": ", ".join(metrics.get("trained", [])),
+        "kept": ", ".join(metrics.get("kept", [])),
         "tiles": [(name, images[name]) for name in ("found", "ok", "failed")]
         + [("training", len(material.extraction.chosen("train")))]
         + [("test", len(material.extraction.chosen("test")))]

@@ -203,6 +203,70 @@ def test_only_a_classifier_that_changed_is_trained(folder):
     assert metrics["Softmax"]["alpha"] == 0.5
 
 
+def test_it_is_told_what_was_trained_and_what_was_kept(folder, crops, test_crops, tmp_path):
+    both, log = ["LinearSVM", "Softmax"], tmp_path / "log"
+    told = []
+    for settings in ((), ("Softmax.alpha=0.5",), ("Softmax.alpha=0.5",)):
+        run = Run(folder, options=Options(n_jobs=1, progress=Progress(log=log)))
+        metrics = run.run(crops, test_crops, recipe(*settings))
+        assert Run.open(folder).metrics["kept"] == metrics["kept"]
+        told.append((metrics["trained"], metrics["kept"]))
+    assert told == [([], both), (["Softmax"], ["LinearSVM"]), ([], both)]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    said = [
+        (x["stage"], x["summary"]) for x in lines if x["stage"] in ("train", "kept") and x["ended"]
+    ]
+    n_train = len(run.labels("train"))
+    assert said == [
+        ("train", "nothing new"),
+        ("train", f"4 models on {n_train} images"),
+        ("kept", "LinearSVM (same rows, labels, options)"),
+        ("train", "nothing new"),
+    ]
+
+
+def test_other_test_images_leave_the_models(folder, crops, test_crops, tmp_path):
+    fewer = shutil.copytree(test_crops, tmp_path / "fewer")
+    (fewer / "rocket/00.jpg").unlink()
+    models = models_of(folder)
+    run = open_run(folder)
+    metrics = run.run(crops, fewer, recipe())
+    assert "train" not in run.options.progress.seconds
+    assert (metrics["trained"], metrics["kept"]) == ([], ["LinearSVM", "Softmax"])
+    assert models_of(folder) == models
+    fresh = open_run(tmp_path / "fresh", store=folder / "store")
+    fresh.run(crops, fewer, recipe())
+    assert models_of(fresh.folder) == models
+    assert scores_of(folder) == scores_of(fresh.folder)
+    assert (folder / "predictions.csv").read_bytes() == (
+        fresh.folder / "predictions.csv"
+    ).read_bytes()
+    assert len(list(Run.open(folder).predict(fewer))) == 14
+
+
+@pytest.mark.parametrize("change", ["label", "image", "seed", "feature"])
+def test_what_a_model_learns_from_trains_it_anew(crops, test_crops, tmp_path, change):
+    images = shutil.copytree(crops, tmp_path / "images")
+    table, settings = tmp_path / "table.csv", ["hue.n_bins=4"]
+    run = open_run(tmp_path / "run")
+    write_manifest(table, images, lambda image: "train" if image.stem > "03" else "test")
+    run.run(table, None, recipe(*settings))
+    if change == "label":
+        table.write_text(table.read_text().replace("05.png,brick", "05.png,coffee"))
+    elif change == "image":
+        shutil.copy(test_crops / "brick/01.png", images / "brick/05.png")
+    elif change == "feature":
+        settings = ["hue.n_bins=5"]
+    else:
+        settings = [*settings, "seed=1"]  # the vocabulary begins with other words
+    metrics = run.run(table, None, recipe(*settings))
+    assert (metrics["trained"], metrics["kept"]) == (["LinearSVM", "Softmax"], [])
+    fresh = open_run(tmp_path / "fresh", store=tmp_path / "run/store")
+    fresh.run(table, None, recipe(*settings))
+    assert models_of(fresh.folder) == models_of(run.folder)
+    assert scores_of(fresh.folder) == scores_of(run.folder)
+
+
 def test_a_classifier_that_is_left_out_leaves_the_models_of_the_others(folder):
     run, models = open_run(folder), models_of(folder)
     one = replace(recipe(), classifiers={"LinearSVM": recipe().classifiers["LinearSVM"]})
@@ -236,8 +300,8 @@ def test_a_damaged_model_leaves_those_of_other_classifiers(folder, tmp_path):
     Run.open(folder, Options(n_jobs=1, progress=Progress(log=log))).train()
     assert models_of(folder) == sound
     lines = map(json.loads, log.read_text().splitlines())
-    (ended,) = (line for line in lines if line["ended"])
-    assert ended["stage"] == "train"
+    ended, kept = (line for line in lines if line["ended"])
+    assert (ended["stage"], kept["stage"]) == ("train", "kept")
     assert ended["done"] == len([name for name in sound if name.startswith("LinearSVM-")])
 
 
