@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from .class_scores import class_scores, has_scores
 from .engine import Crash, in_workers
 from .reader import Reader
-from .sources import ArraySource, FolderSource, NamedFiles, Source, open_source
+from .sources import ArraySource, FolderSource, NamedFiles, Source, SourceError, open_source
 from .sources.files import is_folder, is_url, join
 from .store.files import LocalFolder
 from .workers import describe_images
@@ -197,11 +197,14 @@ def find_images(images: Any) -> list[Found]:
         if files:
             found.append(Found(NamedFiles(files), files, files))
             files = []
+        n_before = len(found)
         for table in source.images():
             names = table["path"].to_pylist()
             if isinstance(source, FolderSource):
                 names = [join(source.name, name) for name in names]
             found.append(Found(source, table["location"].to_pylist(), names))
+        if len(found) == n_before:
+            raise SourceError(f"{source.name}: no images in it; name a place that holds some")
     return [*found, Found(NamedFiles(files), files, files)] if files else found
 
 

@@ -132,6 +132,11 @@ class RunFolder:
         record = self.record()
         features: dict[str, str] = record["features"]
         images, folder = self.images(), open_folder(store)
+        if not folder.names():
+            raise DamagedError(
+                f"{folder.url}: the store of this run is not there, or empty; put it there, or "
+                "`visualwords run` computes its rows again"
+            )
         rows = {
             name: FeatureRows(folder, name, f.removeprefix(f"{name}-"))
             for name, f in {**features, HASH: record["hashes"]}.items()

@@ -17,7 +17,7 @@ from .ledger import digests_of
 from .recipe import Recipe
 from .sources import JoinedSource, ManifestSource, Source, SourceError, open_source
 
-__all__ = ["check_labels", "labelled_source"]
+__all__ = ["check_labels", "columns_of_each", "labelled_source"]
 
 # What lies beside a folder ``train``. Taken for classes, splits would be learned and scored, too.
 SPLITS = frozenset({"test", "val", "valid", "validation"})
@@ -28,10 +28,9 @@ def labelled_source(
 ) -> tuple[Source, Any]:
     """Return the images of a run, and the function that says which are test images."""
     if test is not None:
-        of_test = {} if columns and not is_manifest(test) else columns
-        of_train = {} if of_test and not is_manifest(train) else columns
-        sources = open_source(train, **of_train), open_source(test, **of_test)
-        joined = JoinedSource(dict(zip((TRAIN, TEST), sources, strict=True)))
+        of_train, of_test = columns_of_each(train, test, columns)
+        sources = {TRAIN: open_source(train, **of_train), TEST: open_source(test, **of_test)}
+        joined = JoinedSource(sources)
         return joined, lambda images: _checked(images, joined.name)
 
     source = open_source(train, **columns)
@@ -46,6 +45,15 @@ def labelled_source(
         return _checked(images, source.name)
 
     return source, assign
+
+
+def columns_of_each(
+    train: Any, test: Any, columns: Mapping[str, str]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return which columns are named in each place: beside a manifest, a folder has none."""
+    of_test = {} if columns and not is_manifest(test) else columns
+    of_train = {} if of_test and not is_manifest(train) else columns
+    return of_train, of_test
 
 
 def is_manifest(images: Any) -> bool:
@@ -75,8 +83,9 @@ def _checked(images: pa.Table, name: str) -> pa.Table:
     if TRAIN not in splits or TEST not in splits:
         found = ", ".join(repr(split) for split in splits)
         raise SourceError(
-            f"{name}: expected images of the splits 'train' and 'test', got {found}; name others "
-            "in the manifest, or hold out another share of the images (test_size)"
+            f"{name}: expected images of the splits 'train' and 'test', got {found}; name these "
+            "in the manifest, give test images (--test), or hold out another share of the images "
+            "(--test-size, in Python test_size)"
         )
     unseen = sorted(of_split[TEST] - of_split[TRAIN])
     if unseen:

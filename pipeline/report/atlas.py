@@ -29,7 +29,8 @@ def map_section(material: Material, album: Album) -> dict[str, Any]:
     # Each feature weighs as much as the others, however many numbers it has.
     X /= np.sqrt(np.repeat(material.widths, material.widths))
     n_components = min(N_COMPONENTS, *X.shape)
-    components = PCA(n_components, random_state=0).fit_transform(X)
+    is_one = len(X) == 1  # it has no direction
+    components = X[:, :1] if is_one else PCA(n_components, random_state=0).fit_transform(X)
     if len(rows) > 3 * PERPLEXITY:
         components = TSNE(
             init="pca", perplexity=PERPLEXITY, max_iter=300, random_state=0

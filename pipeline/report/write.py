@@ -9,6 +9,7 @@ from ..extraction import Extraction
 from ..job import TEST
 from ..reader import Reader
 from ..run_folder import RECIPE, RunFolder
+from ..run_images import columns_of_each
 from ..run_models import RunModels
 from ..sources import Source, SourceError, open_source
 from ..store.files import LocalFolder
@@ -74,11 +75,14 @@ def _material(
 
 def _sources(record: Mapping[str, Any]) -> dict[str | None, Source]:
     """Open the places of the images again; those that are gone are left out."""
+    train, test = record["train"], record["test"]
+    columns = record.get("columns", {})
+    of_train, of_test = (columns, {}) if test is None else columns_of_each(train, test, columns)
     sources: dict[str | None, Source] = {}
-    for split, name in ((None, record["train"]), (TEST, record["test"])):
+    for split, name, named in ((None, train, of_train), (TEST, test, of_test)):
         if name is not None:
             try:
-                sources[split] = open_source(name, **record.get("columns", {}))
+                sources[split] = open_source(name, **named)
             except (OSError, SourceError):
                 continue
     return sources

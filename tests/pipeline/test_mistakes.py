@@ -13,6 +13,11 @@ TRANSCRIPT = [
     ("run empty --out o", 1, "empty: no images in it; name a place that holds some"),
     ("run flat --out o", 1, "training needs images of at least two classes, in a folder for each"),
     ("run splits --out o", 1, "give them apart: splits/train --test splits/test"),
+    (
+        "run tiny --out o",
+        1,
+        "got 'train'; name these in the manifest, give test images (--test), or",
+    ),
     ("run train --out train/o", 1, "train/o lies in train, where its files would be taken for im"),
     ("run train --test nowhere --out o", 1, "nowhere: no such folder"),
     ("run train --test other --out o", 1, "class 'owl' has no training images"),
@@ -80,6 +85,9 @@ def folder(crops, test_crops, tmp_path_factory):
     shutil.copytree(test_crops, folder / "splits" / "test")
     shutil.copy(test_crops / "brick" / "00.jpg", folder / "photo.jpg")
     (folder / "empty").mkdir()
+    for name in ("brick", "coffee"):
+        (folder / "tiny" / name).mkdir(parents=True)
+        shutil.copy(crops / name / "00.jpg", folder / "tiny" / name)
     (folder / "bad.csv").write_text("file,label\nx.jpg,a\n")
     (folder / "bad.toml").write_text("[features.hue]\nn_bin = 3\n")
     options = ("--out", folder / "extracted", "--features", "hue", "--jobs", 1)

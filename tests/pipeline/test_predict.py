@@ -11,6 +11,7 @@ from PIL import Image
 
 from visualwords.pipeline.predict import find_images, write_predictions
 from visualwords.pipeline.run import Prediction
+from visualwords.pipeline.sources import SourceError
 
 PREDICTIONS = [
     Prediction("a.jpg", ("owl", "cat"), (0.75, 0.25)),
@@ -48,6 +49,12 @@ def test_any_place_of_images_is_meant_by_its_name(photographs):
     assert names_of(given) == ["a.png", "b.jpg", "a.png", "b.jpg", "class/a.png", "deep/er/c.jpg"]
     assert names_of("list.txt") == ["a.png", "b.jpg"]
     assert names_of([np.zeros((4, 4), np.uint8)]) == ["array[0]"]
+
+
+def test_an_empty_place_is_named(photographs):
+    (photographs / "nothing").mkdir()
+    with pytest.raises(SourceError, match="nothing: no images in it; name a place that holds"):
+        names_of(["deep", "nothing"])
 
 
 @pytest.mark.parametrize(

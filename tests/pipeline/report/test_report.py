@@ -40,6 +40,17 @@ def test_report_of_a_run_without_scores_is_refused(report_run, tmp_path):
         Run.open(tmp_path / "run").report()
 
 
+def test_one_test_image_in_a_manifest_beside_a_folder_is_shown(crops, test_crops, tmp_path):
+    table = tmp_path / "test.csv"
+    table.write_text(f"file,species\n{test_crops / 'brick/00.jpg'},brick\n")
+    run = Run(tmp_path / "run")
+    columns = {"path_column": "file", "label_column": "species"}
+    run.run(crops, table, Recipe().with_features(["hue"]), **columns)
+    page = run.report().read_text()
+    assert "could not be read again" not in page
+    assert "On 1 test image; " in page
+
+
 def test_commands_write_the_pages(report_run, tmp_path, capsys):
     folder = shutil.copytree(report_run.run.folder, tmp_path / "run")
     assert (folder / "report.html").stat().st_size > 10_000

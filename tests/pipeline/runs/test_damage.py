@@ -66,6 +66,12 @@ def test_lost_rows_are_told_by_their_store(original, tmp_path):
         open_run(folder).train(recipe("Softmax.alpha=0.3"))
 
 
+def test_a_store_that_is_elsewhere_is_named(folder):
+    (folder / "store").rename(folder / "elsewhere")
+    with pytest.raises(DamagedError, match="store: the store of this run is not there, or empty"):
+        open_run(folder).train(recipe("Softmax.alpha=0.3"))
+
+
 def test_one_job_at_a_time_writes_to_a_folder(crops, test_crops, folder):
     with open_folder(folder).lock("run"):
         for job in (
