@@ -63,6 +63,9 @@ def is_manifest(images: Any) -> bool:
 
 def _checked(images: pa.Table, name: str) -> pa.Table:
     """Check that there is something to learn and something to score."""
+    if images["kind"].null_count == 0:
+        path, reason = (images[column][0].as_py() for column in ("path", "reason"))
+        raise SourceError(f"{name}: none of the images can be used, such as {path}: {reason}")
     labels = _labels(images["label"])
     if labels and len(set(labels) - {TRAIN}) > 0 and SPLITS.issuperset(set(labels) - {TRAIN}):
         tests = sorted(set(labels) - {TRAIN})
@@ -70,15 +73,7 @@ def _checked(images: pa.Table, name: str) -> pa.Table:
             f"{name}: its folders are splits, not classes; give them apart: {name}/train --test "
             f"{name}/{tests[0]}"
         )
-    of_split = {
-        split: set(_labels(images["label"].filter(pc.equal(images["split"], split))))
-        for split in (TRAIN, TEST)
-    }
-    if len(of_split[TRAIN] | of_split[TEST]) < 2:
-        raise SourceError(
-            f"{name}: training needs images of at least two classes, in a folder for each class or "
-            f"in a manifest with a column label; got {sorted(of_split[TRAIN]) or 'no labels'}"
-        )
+    _check_classes(labels, name)
     splits = pc.unique(images["split"]).to_pylist()
     if TRAIN not in splits or TEST not in splits:
         found = ", ".join(repr(split) for split in splits)
@@ -87,10 +82,22 @@ def _checked(images: pa.Table, name: str) -> pa.Table:
             "in the manifest, give test images (--test), or hold out another share of the images "
             "(--test-size, in Python test_size)"
         )
-    unseen = sorted(of_split[TEST] - of_split[TRAIN])
+    train, test = (
+        _labels(images["label"].filter(pc.equal(images["split"], split))) for split in (TRAIN, TEST)
+    )
+    unseen = sorted(set(test) - set(train))
     if unseen:
         raise SourceError(f"{name}: class {unseen[0]!r} has no training images")
+    _check_classes(train, name)
     return images
+
+
+def _check_classes(labels: list[str], name: str) -> None:
+    if len(labels) < 2:
+        raise SourceError(
+            f"{name}: training needs images of at least two classes, in a folder for each class or "
+            f"in a manifest with a column label; got {sorted(labels) or 'no labels'}"
+        )
 
 
 def _labels(column: pa.ChunkedArray) -> list[str]:

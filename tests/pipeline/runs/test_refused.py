@@ -43,6 +43,22 @@ def test_a_test_class_without_training_images_is_refused(crops, tmp_path):
         open_run(tmp_path / "run").extract(manifest)
 
 
+def test_splits_of_other_names_are_told_as_such(crops, tmp_path):
+    of_split = {"brick": "Test", "coffee": "Train", "rocket": "Train"}
+    manifest = write_manifest(tmp_path / "a.csv", crops, lambda f: of_split[f.parent.name])
+    with pytest.raises(SourceError, match=r"the splits 'train' and 'test', got 'Test', 'Train'; n"):
+        open_run(tmp_path / "run").extract(manifest)
+
+
+def test_paths_that_lead_nowhere_are_told_as_such(crops, tmp_path):
+    manifest = write_manifest(tmp_path / "a.csv", crops, lambda _: "train")
+    manifest.write_text(manifest.read_text().replace(f"{crops}", "C:\\images").replace("/", "\\"))
+    with pytest.raises(
+        SourceError, match=r"none of the images can be used, such as C:.*: cannot be"
+    ):
+        open_run(tmp_path / "run").extract(manifest)
+
+
 def test_a_class_without_a_usable_training_image_is_named(crops, test_crops, tmp_path):
     images = shutil.copytree(crops, tmp_path / "images")
     (images / "none").mkdir()
