@@ -21,6 +21,7 @@ WORDS_A_CLASS, EXAMPLES = 5, 3
 NUMBERS = 6  # of a feature without a picture
 LOOKED_AT = 300  # training images whose patches show the words
 GALLERY_COLUMNS = 40
+GLYPH_COLOURS = {"for": "#0072B2", "against": "#D55E00"}  # of the signs of weights
 
 
 def model_section(material: Material, pictures: PictureReader) -> dict[str, Any] | None:
@@ -49,8 +50,7 @@ def model_section(material: Material, pictures: PictureReader) -> dict[str, Any]
             display = WeightsDisplay.from_weights(
                 effects[number, columns[hogs[0]]], material.transformers[hogs[0]]
             )
-            seen["hog_for"] = _glyphs(display, "for", "#0072B2")
-            seen["hog_against"] = _glyphs(display, "against", "#D55E00")
+            seen["hog_for"], seen["hog_against"] = _glyphs(display, GLYPH_COLOURS)
         if hues and effects[:, columns[hues[0]]].any():
             hue = material.transformers[hues[0]]
             seen["hues"] = hue_numbers(hue, effects[number, columns[hues[0]]])
@@ -77,12 +77,16 @@ def model_section(material: Material, pictures: PictureReader) -> dict[str, Any]
     }
 
 
-def _glyphs(display: WeightsDisplay, sign: str, colour: str) -> str:
-    """Draw the weights of one sign on white, as a WebP image."""
+def _glyphs(display: WeightsDisplay, colours: dict[str, str]) -> list[str]:
+    """Draw the weights of each sign in its colour on white, as WebP images."""
     rows, columns = display.cells.shape[:2]
     figure = Figure(figsize=(2.2, 2.2 * rows / columns), facecolor="white")
-    display.plot(figure.add_axes((0, 0, 1, 1)), sign=sign, color=colour)
-    return picture(figure)
+    ax, images = figure.add_axes((0, 0, 1, 1)), []  # Axes take longer to make than to draw.
+    for sign, colour in colours.items():
+        display.plot(ax, sign=sign, color=colour)
+        images.append(picture(figure))
+        display.lines_.remove()
+    return images
 
 
 def _vocabulary(

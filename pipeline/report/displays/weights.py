@@ -79,6 +79,7 @@ class WeightsDisplay:
                 f"expected {len(names)} weights, one for each number of HOG, got {weights.shape}"
             )
         angles = angles_of(hog)
+        degrees = np.degrees(angles)
         stride = np.divide(hog.block_stride or hog.pixels_per_cell, hog.pixels_per_cell)
         places, values = [], []
         for name, value in zip(names, weights, strict=True):
@@ -87,10 +88,11 @@ class WeightsDisplay:
                 continue
             block = np.array([match[1] or 0, match[2] or 0], float)
             cell = np.round(block * stride + np.array([match[3], match[4]], float)).astype(int)
-            near = np.flatnonzero(np.isclose(np.degrees(angles), float(match[6]), atol=1e-3))
+            away = degrees - float(match[6])
             if match[5] is None:  # unsigned: the gradient may point either way
-                opposite = (np.degrees(angles) - float(match[6])) % 180
-                near = np.flatnonzero(np.minimum(opposite, 180 - opposite) < 1e-3)
+                opposite = away % 180
+                away = np.minimum(opposite, 180 - opposite)
+            near = np.flatnonzero(np.abs(away) < 1e-3)
             for b in near:
                 places.append((*cell, b))
                 values.append(value)
