@@ -85,11 +85,12 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "IN_MEMORY_BYTES", 0)
     n_columns, peaks = 128, []
     model = {"Softmax": Softmax(0.1, solver=PrimalDual(max_iter=4), n_jobs=1)}
-    for n in (2000, 8000, 32_000):  # the first compiles
+    train.train(stored_rows(tmp_path / "first", 1000, n_columns), model, Progress())  # compiles
+    for n in (8000, 32_000):
         extraction = stored_rows(tmp_path / str(n), n, n_columns)
         tracemalloc.start()
         train.train(extraction, model, Progress())
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     more = 24_000 * n_columns * 4
-    assert peaks[2] - peaks[1] < more / 4
+    assert peaks[1] - peaks[0] < more / 4
