@@ -50,7 +50,7 @@ def verify(store: Store, json_: Json = False) -> None:
     if damaged:
         typer.echo("`visualwords store repair` removes it; the next extract computes it again")
         raise typer.Exit(1)
-    typer.echo("all is what was written")
+    typer.echo("nothing is damaged")
 
 
 @app.command()
@@ -110,11 +110,17 @@ def export(
 
 
 def _open(store: str) -> Any:
+    from .run_schema import RUN
     from .store.files import open_folder
 
     folder = open_folder(store)
-    if not folder.names():
+    names = folder.names()
+    if not names:
         raise ValueError(f"{store}: no such store, or an empty one; `visualwords extract` fills it")
+    if RUN in names:
+        from .run_folder import RunFolder
+
+        raise ValueError(f"{store}: a run, whose store is {RunFolder(Path(store)).store()}")
     return folder
 
 

@@ -128,7 +128,11 @@ class Extraction:
         """Return the numbers of the images that are ok and, where one is named, of a split."""
         wanted = self.is_ok
         if split is not None:
-            wanted &= self.images["split"].to_numpy(zero_copy_only=False) == split
+            is_of_split = self.images["split"].to_numpy(zero_copy_only=False) == split
+            if not is_of_split.any():
+                known = ", ".join(filter(None, pc.unique(self.images["split"]).to_pylist()))
+                raise ValueError(f"no split {split!r} (there are {known or 'none'})")
+            wanted &= is_of_split
         return np.flatnonzero(wanted)
 
     def matrix(
@@ -176,7 +180,10 @@ class Extraction:
         if labels.null_count:
             first = self.images["path"].take(chosen).filter(pc.is_null(labels))[0].as_py()
             lacking = counted(labels.null_count, "image has", "images have")
-            raise ValueError(f"{lacking} no label, such as {first}")
+            raise ValueError(
+                f"{lacking} no label, such as {first}; put images into class folders, or use a "
+                "manifest with a column label"
+            )
         return np.array(labels.to_pylist(), dtype=str)
 
     def duplicates(self) -> pa.Table:

@@ -81,6 +81,15 @@ class Options:
 
     def __post_init__(self) -> None:
         check_kinds(self.retry_failed, "retry_failed")
+        limits = {
+            "n_jobs": (self.n_jobs != 0, "a number of workers, or -1 for all cores"),
+            "max_failures": ((self.max_failures or 0) >= 0, "a number of at least 0"),
+            "time_limit": (self.time_limit is None or self.time_limit > 0, "seconds above 0"),
+            "seed": (0 <= self.seed < 2**32, "a whole number from 0 to 4294967295"),
+        }
+        for name, (is_right, expected) in limits.items():
+            if not is_right:
+                raise ValueError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
 
     @property
     def workers(self) -> Workers:

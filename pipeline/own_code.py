@@ -96,6 +96,9 @@ def named(estimators: Sequence[BaseEstimator]) -> dict[str, BaseEstimator]:
                 f"expected an estimator such as HOG(), got the text {estimator!r}; a recipe takes "
                 "names: vw.Recipe().with_features(['hue', 'hog'])"
             )
+        if isinstance(estimator, type):
+            name = estimator.__name__
+            raise TypeError(f"expected an estimator, got its class {name}; write {name}()")
         if not hasattr(estimator, "get_params"):
             raise TypeError(
                 f"expected an estimator such as HOG(), got {estimator!r}; derive its class from "

@@ -96,6 +96,8 @@ def predict_images(
     n_jobs : int or None
         As in joblib.
     """
+    if top < 1:
+        raise ValueError(f"top: expected a number of classes of at least 1, got {top!r}")
     batches = _batches(images, reader, features)
     done: dict[int, list[Prediction]] = {}
     shown = 0

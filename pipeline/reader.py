@@ -77,6 +77,11 @@ JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, JPEG 2000 or PPM
     max_pixels: int = 1 << 26
     max_side: int = 512
 
+    def __post_init__(self) -> None:
+        for name, limit in (("max_pixels", self.max_pixels), ("max_side", self.max_side)):
+            if limit < 1:
+                raise ValueError(f"{name}: expected a whole number of at least 1, got {limit!r}")
+
     def header(self, data: bytes) -> Header:
         """Read the header and check the limits. No pixel is decoded."""
         return self._open(data).header

@@ -202,6 +202,30 @@ def test_a_feature_of_the_user_takes_part_and_its_refusals_are_named(tmp_path):
     assert len(extract(pictures, tmp_path, {"hue": HueHistogram()}).matrix("hue")) == 4
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("n_jobs", 0, "a number of workers, or -1 for all cores"),
+        ("max_failures", -1, "a number of at least 0"),
+        ("time_limit", 0, "seconds above 0"),
+        ("seed", -1, "a whole number from 0 to 4294967295"),
+        ("max_side", 0, "a whole number of at least 1"),
+        ("max_pixels", -5, "a whole number of at least 1"),
+    ],
+)
+def test_options_out_of_range_are_refused(tmp_path, option, value, expected):
+    pictures = [np.zeros((8, 8), np.uint8)]
+    with pytest.raises(ValueError, match=f"^{option}: expected {expected}, got {value}$"):
+        extract(pictures, tmp_path, [HueHistogram()], **{option: value})
+
+
+def test_a_split_that_is_not_there_is_named(crops, tmp_path):
+    result = extract(crops, tmp_path, [HueHistogram()], n_jobs=1)
+    for ask in (result.matrix, result.labels, result.paths):
+        with pytest.raises(ValueError, match=r"no split 'train' \(there are none\)"):
+            ask(split="train")
+
+
 @pytest.mark.parametrize("features", [{"../b": HueHistogram()}, {3: HueHistogram()}, [], {}])
 def test_names_that_no_folder_can_have_are_refused(tmp_path, features):
     with pytest.raises(ValueError, match=r"expected a name without slashes|at least one feature"):

@@ -54,6 +54,7 @@ TRANSCRIPT = [
     ("evaluate extracted", 1, "no such file; `visualwords train` makes it"),
     ("predict extracted photo.jpg", 1, "no such file; `visualwords train` makes it"),
     ("predict extracted photo.jpg --out x.xlsx", 1, "expected a name that ends in .csv or .parq"),
+    ("store ls extracted", 1, "extracted: a run, whose store is extracted/store"),
     ("store ls nowhere", 1, "nowhere: no such store, or an empty one; `visualwords extract` fills"),
     (
         "store export extracted/store hug --to a.csv",

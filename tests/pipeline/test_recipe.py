@@ -53,6 +53,10 @@ def test_a_setting_changes_one_value():
     ("features", "message"),
     [
         (HueHistogram(), r"got one of them: \[HueHistogram\(\)\] is a list"),
+        (
+            [HueHistogram],
+            r"expected an estimator, got its class HueHistogram; write HueHistogram\(\)",
+        ),
         ([len], r"got <built-in function len>; derive its class from BaseEstimator"),
     ],
 )

@@ -48,6 +48,10 @@ def test_what_python_sees_of_a_run(original):
     assert sorted(set(y)) == ["brick", "coffee", "rocket"]
     assert [path.split("/")[0] for path in run.paths("train")] == y.tolist()
     assert run.matrix("words", split="test").shape == (15, 3)
+    with pytest.raises(ValueError, match=r"no split 'tests' \(there are train, test\)"):
+        run.labels("tests")
+    with pytest.raises(ValueError, match="top: expected a number of classes of at least 1, got 0"):
+        list(run.predict([str(original / "no.jpg")], top=0))
     assert run.images.num_rows == 51
     written = json.loads((original / "metrics.json").read_text())
     assert run.metrics["classifiers"] == written["classifiers"]
