@@ -1,5 +1,7 @@
 """Runs every compiled kernel on small inputs and saves what comes out.
 
+No kernel may be compiled before, by an import.
+
 ``test_environments.py`` runs this file as a program, in an environment in which numba compiles
 otherwise, and compares the results with those of its own process. The program then runs the tests
 that its further arguments name.
@@ -140,22 +142,27 @@ def classifiers(rng):
     return {name: model.fit(X, y).decision_function(X) for name, (model, X, y) in models.items()}
 
 
-def kernels():
-    """Return the compiled functions that Python calls, by name."""
+def compiled_functions():
+    """Return the functions of all modules that numba compiles, by name."""
     found = {}
-    for package in ("features", "classifiers"):
+    for package in ("features", "classifiers", "pipeline"):
         (folder,) = importlib.import_module(f"visualwords.{package}").__path__
         for module in pkgutil.walk_packages([folder], f"visualwords.{package}."):
             for name, value in vars(importlib.import_module(module.name)).items():
-                if isinstance(value, Dispatcher) and value.targetoptions.get("nogil"):
+                if isinstance(value, Dispatcher):
                     found[f"{value.py_func.__module__}.{name}"] = value
     return found
 
 
 if __name__ == "__main__":
     gc.disable()  # the compiler makes many objects, and little garbage
+    functions = compiled_functions()
+    early = [name for name, function in functions.items() if function.signatures]
+    if early:
+        sys.exit(f"{visualwords.__name__}: an import compiled {', '.join(sorted(early))}")
     np.savez(sys.argv[1], **results())
-    idle = [name for name, kernel in kernels().items() if not kernel.signatures]
+    kernels = [name for name, function in functions.items() if function.targetoptions.get("nogil")]
+    idle = [name for name in kernels if not functions[name].signatures]
     if idle:
         sys.exit(f"{visualwords.__name__}: these kernels did not run: {', '.join(sorted(idle))}")
     sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *sys.argv[2:]]))

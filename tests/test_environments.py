@@ -39,7 +39,7 @@ def results():
     return program.results()
 
 
-def test_bounds_are_kept_and_numbers_are_the_same(tmp_path):
+def test_imports_compile_nothing_bounds_are_kept_and_numbers_are_the_same(tmp_path):
     file = tmp_path / "results.npz"
     command = [sys.executable, "-W", "error", "-X", "faulthandler", str(PROGRAM), str(file)]
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), **VARIABLES}

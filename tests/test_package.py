@@ -65,17 +65,6 @@ def test_importing_the_package_and_its_help_is_light(code):
     assert output.stderr.strip() == "[]"
 
 
-def test_importing_the_packages_compiles_nothing():
-    code = (
-        "import numba.core.compiler as c\n"
-        "def refuse(*a, **k): raise AssertionError('compiled at import')\n"
-        "c.compile_extra = refuse\n"
-        + "".join(f"import visualwords.{package}\n" for package in PACKAGES)
-    )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert output.returncode == 0, output.stderr
-
-
 @pytest.mark.parametrize("name", visualwords.__all__)
 def test_public_names_are_found_on_first_use(name):
     assert getattr(visualwords, name) is not None
