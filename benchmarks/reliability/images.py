@@ -123,18 +123,24 @@ def chunk(name: bytes, body: bytes) -> bytes:
 
 def png(columns: int, rows: int, bits: int, kind: int, n_bytes: int, more: bytes = b"") -> bytes:
     """Write a PNG of zeros, of which so many bytes are there."""
-    packer = zlib.compressobj(9)
-    body = b"".join(packer.compress(bytes(1 << 20)) for _ in range(n_bytes >> 20))
-    body += packer.compress(bytes(n_bytes & 0xFFFFF)) + packer.flush()
     head = struct.pack(">IIBBBBB", columns, rows, bits, kind, 0, 0, 0)
-    parts = [chunk(b"IHDR", head), more, chunk(b"IDAT", body), chunk(b"IEND", b"")]
+    parts = [chunk(b"IHDR", head), more, chunk(b"IDAT", zeros(n_bytes)), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def zeros(n_bytes: int) -> bytes:
+    """Return what ``zlib.compress`` makes of zeros, or nearly so, at once: a MiB is repeated."""
+    packer = zlib.compressobj(9, wbits=-15)
+    mebibyte = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    rest = packer.compress(bytes(n_bytes & 0xFFFFF)) + packer.flush()
+    checksum = (n_bytes % 65521 << 16) + 1  # Adler-32
+    return b"\x78\xda" + (n_bytes >> 20) * mebibyte + rest + checksum.to_bytes(4, "big")
 
 
 def bombs() -> dict[str, bytes]:
     """Return small files that claim or unpack to far more than they are."""
     files = encoded()
-    zeros = zlib.compress(bytes(1 << 28))
+    profile = zeros(1 << 28)
     jpeg, progressive = files["JPEG"], files["JPEG progressive"]
     frame, last = jpeg.index(b"\xff\xc0"), progressive.rindex(b"\xff\xda")
     tiff = bytearray(files["TIFF deflate"])
@@ -144,9 +150,9 @@ def bombs() -> dict[str, bytes]:
         "PNG 60000 x 60000": png(60000, 60000, 8, 2, 100),
         "PNG 5700 x 5700, under the limit": png(5700, 5700, 8, 0, 5701 * 5700),
         "PNG 2800 x 2800, RGBA": png(2800, 2800, 8, 6, 11201 * 2800),
-        "PNG with a profile of 256 MiB": png(8, 8, 8, 0, 72, chunk(b"iCCP", b"x\0\0" + zeros)),
+        "PNG with a profile of 256 MiB": png(8, 8, 8, 0, 72, chunk(b"iCCP", b"x\0\0" + profile)),
         "PNG with a text of 256 MiB": png(
-            8, 8, 8, 0, 72, chunk(b"zTXt", b"Raw profile type exif\0\0" + zeros)
+            8, 8, 8, 0, 72, chunk(b"zTXt", b"Raw profile type exif\0\0" + profile)
         ),
         "PNG with 64 MiB behind its pixels": png(8, 8, 8, 0, 1 << 26),
         "JPEG of 65500 x 65500": jpeg[: frame + 5] + b"\xff\xdc\xff\xdc" + jpeg[frame + 9 :],
