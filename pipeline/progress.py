@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,9 @@ class Progress:
     def __init__(self, console: Console | None = None, log: Path | None = None) -> None:
         self._console = console or Console(quiet=not Console().is_jupyter)
         self._log = log
+        if log is not None:  # a file that cannot be written is told of before the job begins
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.open("a").close()
         self._has_compiled = False
         self.seconds: dict[str, float] = {}
 
@@ -207,9 +210,10 @@ class Progress:
         is_over = threading.Event()
 
         def log() -> None:
-            self._append(stage, ended=False)
-            while not is_over.wait(LOG_SECONDS):
+            with suppress(OSError):  # the line at the end of the stage meets it again
                 self._append(stage, ended=False)
+                while not is_over.wait(LOG_SECONDS):
+                    self._append(stage, ended=False)
 
         thread = threading.Thread(target=log, daemon=True)
         if self._log is not None:

@@ -223,6 +223,7 @@ class Run(RunView):
                 },
             )
             self.metrics["classifiers"] = report
+            self.metrics.pop("other_tests", None)  # they are scores of the models before
             self._finish()
         return self.metrics
 

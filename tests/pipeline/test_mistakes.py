@@ -54,6 +54,8 @@ TRANSCRIPT = [
     ("evaluate extracted", 1, "no such file; `visualwords train` makes it"),
     ("predict extracted photo.jpg", 1, "no such file; `visualwords train` makes it"),
     ("predict extracted photo.jpg --out x.xlsx", 1, "expected a name that ends in .csv or .parq"),
+    ("extract train --store o --log empty", 1, "empty: Is a directory"),
+    ("extract train --store o --log photo.jpg/log", 1, "photo.jpg: File exists"),
     ("store ls extracted", 1, "extracted: a run, whose store is extracted/store"),
     ("store ls nowhere", 1, "nowhere: no such store, or an empty one; `visualwords extract` fills"),
     (

@@ -129,7 +129,7 @@ def test_a_log_has_what_is_printed_between_the_stages(tmp_path):
 
 
 def test_a_log_is_continued(tmp_path):
-    log = tmp_path / "log.jsonl"
+    log = tmp_path / "new/log.jsonl"
     for _ in range(2):
         with Progress(log=log).stage("scan", 1):
             pass

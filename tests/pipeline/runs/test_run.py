@@ -167,6 +167,12 @@ def test_other_test_images_are_scored_beside_those_of_the_run(crops, test_crops,
     assert other["Softmax"]["test_accuracy"] == trained
     assert scores_of(folder) == before
     assert len(rows_of(folder / "predictions.csv")) == 15
+    assert (
+        open_run(folder).run(crops, test_crops, recipe())["other_tests"] == metrics["other_tests"]
+    )
+    run = open_run(folder)
+    run.train(recipe("Softmax.alpha=0.5"))
+    assert "other_tests" not in run.evaluate()  # they were scores of other models
 
 
 def test_other_images_of_an_unknown_class_are_refused(crops, folder, tmp_path):
