@@ -26,12 +26,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import __version__
 from .best_recipe import Choice
 from .extraction import Extraction
-from .job import TEST, TRAIN, extract_source, training_images
+from .job import TEST, extract_source, training_images
 from .memory import peak_bytes
 from .names import feature_sets, model_name
 from .parts import Part
@@ -49,7 +47,7 @@ from .run_folder import (
     RESULTS,
 )
 from .run_images import check_labels, labelled_source, name_of
-from .run_models import fingerprints
+from .run_models import fingerprints, record_of_training
 from .run_schema import IMAGES, METRICS, MODELS, RUN, identity_of
 from .run_view import RunView
 from .sources import SourceError, open_source
@@ -209,19 +207,8 @@ class Run(RunView):
             models |= {name: model for of_one in kept.values() for name, model in of_one.items()}
             report = {name: (said | report)[name] for name in recipe.classifiers}
             self._files.remove(*RESULTS, MODELS)
-            self._models.write(
-                models,
-                {
-                    "made_from": made_from,
-                    "report": report,
-                    "classes": np.unique(extraction.labels(TRAIN)).tolist(),
-                    "classifiers": list(recipe.classifiers),
-                    "parts": {name: asdict(part) for name, part in recipe.classifiers.items()},
-                    "features": record["features"],
-                    "columns": {n: extraction.matrix(n).shape[1] for n in extraction.features},
-                    "reader": [record["recipe"]["max_pixels"], record["recipe"]["max_side"]],
-                },
-            )
+            trained = record_of_training(recipe, extraction, record)
+            self._models.write(models, {"made_from": made_from, "report": report, **trained})
             self.metrics["classifiers"] = report
             self.metrics.pop("other_tests", None)  # they are scores of the models before
             self._finish()

@@ -4,7 +4,10 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
+
+import numpy as np
 
 from .. import __version__
 from .extraction import Extraction
@@ -23,7 +26,7 @@ from .run_schema import MODELS, RUN, SHAPES, check_classifier
 from .store.descriptions import key_of
 from .store.files import DamagedError, checksum, open_folder
 
-__all__ = ["RunModels", "fingerprints"]
+__all__ = ["RunModels", "fingerprints", "record_of_training"]
 
 
 def fingerprints(
@@ -50,6 +53,28 @@ def fingerprints(
         digest.update((code_of(classifier) or "").encode())
         found[name] = digest.hexdigest()
     return found
+
+
+def record_of_training(
+    recipe: Recipe, extraction: Extraction, run: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what ``models.json`` says of classifiers, and of the rows that they are trained on.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    extraction : Extraction
+    run : mapping
+        What ``run.json`` holds.
+    """
+    return {
+        "classes": np.unique(extraction.labels(TRAIN)).tolist(),
+        "classifiers": list(recipe.classifiers),
+        "parts": {name: asdict(part) for name, part in recipe.classifiers.items()},
+        "features": run["features"],
+        "columns": {name: extraction.matrix(name).shape[1] for name in extraction.features},
+        "reader": [run["recipe"]["max_pixels"], run["recipe"]["max_side"]],
+    }
 
 
 def _saved(estimator: Any) -> bytes | None:
