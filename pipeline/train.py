@@ -22,12 +22,20 @@ from .own_code import OwnCodeError, what_failed
 from .persist import is_ours
 from .progress import Progress
 
-__all__ = ["evaluate", "train"]
+__all__ = ["evaluate", "labels_are_classes", "train"]
 
 # A training matrix up to this size is put together in memory; a larger one is streamed.
 IN_MEMORY_BYTES = 1 << 29
 
 Labels = npt.NDArray[np.str_]
+
+
+@contextmanager
+def labels_are_classes() -> Iterator[None]:
+    """Silence scikit-learn where it takes many classes of few images for numbers to regress."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        yield
 
 
 @contextmanager
@@ -94,6 +102,7 @@ def train(
     models: dict[str, Any] = {}
     report: dict[str, Any] = {}
     with (
+        labels_are_classes(),
         progress.stage("train", len(sets) * len(classifiers)) as stage,
         opened_columns(extraction, "train", workers) as columns,
     ):
@@ -196,6 +205,7 @@ def evaluate(
     scores: dict[str, Any] = {name: {"by_features": {}} for name in classifiers}
     predictions: dict[str, Labels] = {}
     with (
+        labels_are_classes(),
         progress.stage("evaluate", len(labels)) as stage,
         opened_columns(extraction, split, workers) as columns,
     ):

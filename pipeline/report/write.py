@@ -13,6 +13,7 @@ from ..run_images import columns_of_each
 from ..run_models import RunModels
 from ..sources import Source, SourceError, open_source
 from ..store.files import LocalFolder
+from ..train import labels_are_classes
 from .build import report_page
 from .explore import explore_page
 from .material import Material
@@ -39,7 +40,10 @@ def write_report(
     record, trained = folder.record(), models.record()
     pictures = PictureReader(extraction.images, _sources(record), Reader(*trained["reader"]))
     recipe = folder.files.read(RECIPE).decode()
-    with worker_threads(1):  # scikit-learn's threads would wait for each other on a busy machine
+    with (
+        labels_are_classes(),
+        worker_threads(1),
+    ):  # scikit-learn's threads would wait for each other on a busy machine
         page = report_page(material, pictures, record, recipe, _title(record))
     LocalFolder(file.parent).write(file.name, page.encode())
 
@@ -53,7 +57,7 @@ def write_explorer(
 ) -> None:
     """Write the page that explores the loss; see :func:`write_report`."""
     material = _material(folder, models, extraction, metrics)
-    with worker_threads(1):
+    with labels_are_classes(), worker_threads(1):
         page = explore_page(material, _title(folder.record()))
     LocalFolder(file.parent).write(file.name, page.encode())
 

@@ -2,6 +2,8 @@ import json
 import re
 import shutil
 
+import cv2
+import numpy as np
 import pytest
 
 from visualwords.benchmarks.page_checks import (
@@ -60,6 +62,21 @@ def test_one_test_image_in_a_manifest_beside_a_folder_is_shown(crops, test_crops
     page = run.report().read_text()
     assert "could not be read again" not in page
     assert "On 1 test image; " in page
+
+
+def test_classes_that_are_left_out_are_told(tmp_path):
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for k in range(65):
+            folder = tmp_path / split / f"class{k:02d}"
+            folder.mkdir(parents=True)
+            cv2.imwrite(str(folder / "a.png"), rng.integers(0, 256, (16, 16, 3), np.uint8))
+    run = Run(tmp_path / "run")
+    run.run(tmp_path / "train", tmp_path / "test", Recipe().with_features(["hue"]))
+    page = run.report().read_text()
+    assert "25 more classes are left out" in page  # of 40 that have typical pictures
+    assert "45 more classes are left out" in page  # of 20 whose weights are drawn
+    assert "5 classes between them are left out" in page  # of 60 that are counted
 
 
 def test_commands_write_the_pages(report_run, tmp_path, capsys):
