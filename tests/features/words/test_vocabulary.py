@@ -95,7 +95,7 @@ class Twice:
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
 def test_same_words_for_any_blocks_and_threads(tmp_path, n_jobs):
-    X = normal(5000, 12)
+    X = normal(3000, 12)
     expected = VisualVocabulary(10, n_jobs=1).fit(X)
     np.save(tmp_path / "X.npy", X)
     ways = {
@@ -103,7 +103,7 @@ def test_same_words_for_any_blocks_and_threads(tmp_path, n_jobs):
         "float64": X.astype(np.float64),
         "column by column": np.asfortranarray(X),
         "memory map": np.load(tmp_path / "X.npy", mmap_mode="r"),
-        "blocks": [X[:17], X[17:17], X[17:4000].astype(np.float64), X[4000:]],
+        "blocks": [X[:17], X[17:17], X[17:2000].astype(np.float64), X[2000:]],
         "many blocks": Twice(np.array_split(X, 300)),
         "blocks of lists": [X[:100].tolist(), X[100:].tolist()],
     }
