@@ -2,6 +2,8 @@
 
 import gc
 import os
+from contextlib import suppress
+from importlib import import_module
 
 # The references of the tests multiply matrices too. Several BLAS threads for each process of the
 # tests would wait for each other on a busy machine. NumPy reads this when it is imported.
@@ -10,6 +12,21 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Imports and compilations make many objects that live on. Looking for garbage among them after each
 # 700 new ones takes a seventh of the time of both.
 gc.set_threshold(100_000)
+
+# Python compiles a module when it is first imported. Two workers that imported all in the same
+# order would both compile all. So the second one begins with what the first one comes to last.
+LAST_IMPORTS = (
+    "pandas",
+    "numba",
+    "matplotlib.figure",
+    "polars",
+    "hypothesis.extra.numpy",
+    "playwright.sync_api",
+)
+if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+    for name in LAST_IMPORTS:
+        with suppress(ImportError):
+            import_module(name)
 
 # These tests compile the kernels anew in processes of their own. The last one then compares with
 # the kernels that the first worker has compiled meanwhile.
