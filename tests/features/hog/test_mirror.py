@@ -9,12 +9,13 @@ from visualwords.classifiers import PrimalDual, Softmax
 from visualwords.features import HOG, hog
 from visualwords.features.hog.mirror import mirrored_numbers
 
+PHOTOGRAPH = astronaut()
 CONVENTIONS = ["dalal", "skimage", "opencv", "uoctti", "cs231n"]
 
 
 def crops(n, rows=32, columns=32, seed=0):
     starts = np.random.default_rng(seed).integers(0, 512 - max(rows, columns), (n, 2))
-    return np.stack([astronaut()[y : y + rows, x : x + columns] for y, x in starts])
+    return np.stack([PHOTOGRAPH[y : y + rows, x : x + columns] for y, x in starts])
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float64", "list"])
