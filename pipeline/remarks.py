@@ -83,4 +83,4 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], is_same_images:
     whys += [f"{name} changed" for name in new if name in old and old[name] != new[name]]
     if not is_same_images:
         whys.append("images, labels or splits changed")
-    return ", ".join(whys)
+    return "; ".join(whys)

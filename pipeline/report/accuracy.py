@@ -115,7 +115,7 @@ def _penalty_path(alphas: Sequence[float], scores: Any, where: str) -> dict[str,
 def _learning_chart(material: Material) -> dict[str, str] | None:
     """Draw the accuracy on the test images against the number of training images."""
     model, train, test = material.model(material.main), material.train, material.test
-    if not hasattr(model, "coef_"):
+    if not material.is_linear:
         return None
     order = np.random.default_rng(0).permutation(len(train))
     sizes, scores = [], []

@@ -138,7 +138,7 @@ def _page_data(material: Material, album: Album, confusion: Mapping[str, Any]) -
 
 def _scores(material: Material, row: int, predicted: int, label: int) -> list[list[float]]:
     model = material.model(material.main)
-    if not hasattr(model, "coef_") or len(model.coef_) == 1:
+    if not material.is_linear or len(model.coef_) == 1:
         return []
     row_X = material.test.X[row : row + 1]
     parts = score_parts(model, row_X, material.widths, material.usual[0])[0]

@@ -10,10 +10,11 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from ...classifiers import ColumnStack, LinearSVM, Softmax
-from ..class_scores import class_scores
+from ..class_scores import class_scores, is_linear
 from ..extraction import Extraction
 from ..job import TEST, TRAIN
 from ..names import feature_sets, model_name
+from ..persist import is_ours
 from ..store.matrix import RowMatrix
 
 __all__ = ["Material", "Rows", "plain_classifier", "score_parts"]
@@ -133,6 +134,11 @@ class Material:
         return few.mean(axis=0, dtype=np.float64), few.std(axis=0, dtype=np.float64)
 
     @cached_property
+    def is_linear(self) -> bool:
+        """Whether the main classifier's scores can be taken apart by features."""
+        return is_linear(self.model(self.main), self.test.X)
+
+    @cached_property
     def probabilities(self) -> FloatArray:
         """The main classifier's share of each class for the test images; their sum is 1.
 
@@ -159,7 +165,7 @@ class Material:
 
 def plain_classifier(model: Any) -> Any:
     """Return an unfitted classifier with the penalty of a trained one, without its search."""
-    if not hasattr(model, "coef_"):  # a classifier of the user's
+    if not is_ours(model):
         return clone(model)
     if not hasattr(model, "alpha_"):
         return clone(model).set_params(n_jobs=-1)

@@ -27,7 +27,7 @@ GLYPH_COLOURS = {"for": "#0072B2", "against": "#D55E00"}  # of the signs of weig
 def model_section(material: Material, pictures: PictureReader) -> dict[str, Any] | None:
     """Return pictures of the weights of each class, and of the vocabulary."""
     model = material.model(material.main)
-    if not hasattr(model, "coef_"):
+    if not material.is_linear:
         return None
     ends = np.cumsum(material.widths)
     columns = {

@@ -25,7 +25,7 @@ Pixels = npt.NDArray[np.uint8]
 
 def sheets_section(material: Material, pictures: PictureReader) -> list[dict[str, Any]]:
     """Return sheets of the most confident mistakes and of some pictures that are right."""
-    if not hasattr(material.model(material.main), "coef_"):
+    if not material.is_linear:
         return []
     sure = material.probabilities.max(axis=1)
     is_right = material.predicted == material.test.y

@@ -1,16 +1,25 @@
 import json
 import re
 import shutil
+from functools import partial
 
 import cv2
 import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression, Perceptron, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC, LinearSVC
 
 from visualwords.benchmarks.page_checks import (
     CHECKS,
     check_accessibility,
     check_accessibility_but_contrast,
 )
+from visualwords.classifiers import Softmax
+from visualwords.features import HueHistogram
+from visualwords.pipeline.class_scores import is_linear
 from visualwords.pipeline.cli import main
 from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.run import Run
@@ -77,6 +86,35 @@ def test_classes_that_are_left_out_are_told(tmp_path):
     assert "25 more classes are left out" in page  # of 40 that have typical pictures
     assert "45 more classes are left out" in page  # of 20 whose weights are drawn
     assert "5 classes between them are left out" in page  # of 60 that are counted
+
+
+@pytest.mark.parametrize(
+    ("kind", "has_weights"), [(LinearSVC, True), (partial(SVC, kernel="linear"), False)]
+)
+def test_a_linear_classifier_of_others_has_a_report(crops, test_crops, tmp_path, kind, has_weights):
+    run = Run(tmp_path / "run")
+    run.run(crops, test_crops, Recipe(features=[HueHistogram()], classifiers={"other": kind()}))
+    page = run.report().read_text()
+    assert ("What other looks for" in page) == has_weights  # those of SVC are of pairs of classes
+    assert ('<article class="sheet">' in page) == has_weights
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 4])
+def test_scores_are_linear_where_weights_give_them(n_classes):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 5)), np.arange(40) % n_classes
+    linear = [
+        LogisticRegression(),
+        LinearSVC(),
+        LinearDiscriminantAnalysis(),
+        Softmax(),
+        Perceptron(),
+    ]
+    others = [GaussianNB(), SVC(), KNeighborsClassifier()]
+    others += [SVC(kernel="linear")] if n_classes > 2 else []
+    assert [is_linear(model.fit(X, y), X) for model in linear] == [True] * len(linear)
+    assert [is_linear(model.fit(X, y), X) for model in others] == [False] * len(others)
+    assert is_linear(RidgeClassifier().fit(X, y), X) == (n_classes > 2)
 
 
 def test_commands_write_the_pages(report_run, tmp_path, capsys):
