@@ -121,9 +121,12 @@ class Recipe:
         name, equals, text = setting.partition("=")
         if not equals:
             raise RecipeError(f"{setting!r}: expected NAME.PARAMETER=VALUE, such as hue.n_bins=20")
-        part, dot, parameter = name.strip().partition(".")
+        name = name.strip()
+        known = sorted((*self.features, *self.classifiers), key=len, reverse=True)
+        part = next((n for n in known if name.startswith(f"{n}.")), name.partition(".")[0])
+        parameter = name[len(part) + 1 :]
         value = parse_value(text.strip())
-        if not dot:
+        if part == name:
             if part not in SETTINGS:
                 raise RecipeError(f"no setting {part!r}{nearest(part, SETTINGS)}")
             return self._replaced(**{part: value})

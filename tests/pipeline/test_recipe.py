@@ -23,6 +23,16 @@ def test_the_default_features():
     assert list(made) == ["hue", "hog", "words"]
 
 
+def test_names_with_a_dot_have_settings_too():
+    parts = {"a": Part("HueHistogram"), "a.b": Part("HOG")}
+    recipe = Recipe(features=parts, classifiers={"soft.max": Part("Softmax")})
+    for setting in ("a.n_bins=20", "a.b.orientations=6", "soft.max.alpha=0.5"):
+        recipe = recipe.with_setting(setting)
+    given = {name: dict(part.parameters) for name, part in recipe.features.items()}
+    assert given == {"a": {"n_bins": 20}, "a.b": {"orientations": 6}}
+    assert recipe.classifiers["soft.max"].parameters == {"alpha": 0.5}
+
+
 @pytest.mark.parametrize(
     ("shapes", "side"),
     [
