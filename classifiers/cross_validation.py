@@ -146,11 +146,11 @@ class CrossValidated(LinearClassifier):
         """
         gram = self._gram(objective, seed)
         spectrum = Spectrum(gram)
-        everything = Models(objective, folds, spectrum)
+        everything = self._models(objective, folds, spectrum)
         models = everything.of_all_rows(self.alphas)
         rows = sample(objective, max(objective.n_samples // 8, sample_size(objective)), seed)
         if 2 * len(rows) <= objective.n_samples:
-            part = Models(objective.subset(rows), folds[rows], spectrum)
+            part = self._models(objective.subset(rows), folds[rows], spectrum)
             part.minimize(models, self.tol)
             everything.measure(models, seed)
             models = [model.again() for model in models]
@@ -184,15 +184,19 @@ class CrossValidated(LinearClassifier):
         objective = self._objective_over(X, y, of_train, max(self.alphas))
         spectrum = Spectrum(self._gram(objective, seed))
         with objective:
-            training = Models(objective, np.zeros(len(y), np.intp), spectrum)
+            training = self._models(objective, np.zeros(len(y), np.intp), spectrum)
             models = training.of_all_rows(self.alphas)
             training.minimize(models, 0.3 * self.tol)
             training.measure(models, seed)
             models = [model.again() for model in models]
             training.minimize(models, 0.1 * self.tol)
+            training.finish(models)
             is_test = (of_test > 0).astype(np.intp)
-            testing = Models(objective.replaced(sample_weight=of_test), is_test, spectrum)
+            testing = self._models(objective.replaced(sample_weight=of_test), is_test, spectrum)
             return accuracies(testing, [replace(model, held_out=1) for model in models])
+
+    def _models(self, objective: Objective, folds: Indices, spectrum: Spectrum) -> Models:
+        return Models(objective, folds, spectrum, self._seeded_solver)
 
     def _gram(self, objective: Objective, seed: int) -> Weights | None:
         return column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1])

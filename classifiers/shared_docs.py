@@ -85,7 +85,8 @@ tol : float
     Tolerance of the models that are scored. Such a model is done when its next step promises to
     lower the objective by less than a tenth of ``tol``, relative to the objective or, if this is
     smaller, to what it has gained since weights of 0. Where rows are few for the number of weights,
-    the duality gap must be small as well. The best penalty is fitted to all rows like any model.
+    the duality gap must be that small as well. A model that is slow to reach it is fitted by
+    itself. The best penalty is fitted to all rows like any model.
 """,
     "found": """\
 alpha_ : float or dict

@@ -9,20 +9,24 @@ Models of all rows are minimised first. Models that hold out a fold begin at the
 are near their minimum but still have to forget the fold. A model is done when its next step
 promises little. The promise, half the slope along the step, depends on the model of the Hessian.
 That is reliable if the rows where the loss is curved outnumber the weights. Otherwise the duality
-gap has to be small too.
+gap has to be small too. With a small penalty and few rows that can take thousands of steps, so the
+models that are not done after some passes are solved one by one (:meth:`Models.finish`).
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
 
 from visualwords.classifiers.kernels.products import block_gradient, block_scores
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.scaling import Scaling
 from visualwords.threads import row_blocks
 
+from .base import Minimizer
 from .curvature import Spectrum, mean_score_hessian, sample
 from .path_model import Columns, Model, choose_directions
 
@@ -31,14 +35,14 @@ __all__ = ["Models"]
 # Smoothing of a hinge. It changes the value by less than the tolerance of the models.
 WIDTH = 0.1
 MAX_PASSES = 200
+# The same for models with few rows and a loss with kinks, of which few are done by then.
+MAX_PASSES_IF_HARD = 50
 # Rows of a block, and scores of a block of one fold, so that they fit in a core's cache.
 MIN_ROWS, MAX_ROWS = 512, 4096
 BLOCK_SCORES = 1 << 17
 # Rows on which the curvature of the loss is measured, and the curvature before that.
 MEASURED_ROWS = 2048
 CURVATURE = 0.1
-# How much larger than the promise the duality gap may be.
-GAP = 10
 # Relative rounding error of the value.
 ROUNDING = 1e-8
 # Mark of a model that learns from all rows.
@@ -60,14 +64,20 @@ class Models:
         The fold of each row.
     spectrum : Spectrum
         Model of the Hessian, for columns without factors.
+    solver : callable
+        Returns the solver for an objective, which :meth:`finish` uses.
     """
 
     def __init__(
-        self, objective: Objective, folds: npt.NDArray[np.intp], spectrum: Spectrum
+        self,
+        objective: Objective,
+        folds: npt.NDArray[np.intp],
+        spectrum: Spectrum,
+        solver: Callable[[Objective], Minimizer],
     ) -> None:
         self.kinks = not objective.loss.smooth
         self.objective = objective.smoothed(WIDTH)
-        self.folds, self.columns = folds, Columns(spectrum)
+        self.folds, self.columns, self.solver = folds, Columns(spectrum), solver
         self.weight = np.bincount(folds, objective.sample_weight)
         zeros = np.zeros((objective.n_samples, objective.n_classes), objective.X.dtype)
         self.at_zero = objective.mean(self.objective.loss.values(zeros, objective.y))
@@ -85,7 +95,8 @@ class Models:
         The promise is then at most ``tol`` times the objective and at most ``tol`` times the
         decrease of the objective since weights of 0. The last step is made but not
         evaluated, except for a loss with kinks or few rows. With few rows the duality gap of the
-        smoothed loss is at most ``GAP * tol`` times the value too.
+        smoothed loss is at most ``tol`` times the value too. Models that are hard to minimise
+        together are left for :meth:`finish`.
 
         Returns
         -------
@@ -94,7 +105,8 @@ class Models:
         """
         for n_passes in range(MAX_PASSES):
             self._aim(models, tol)
-            active = [model for model in models if not model.done]
+            hard = self.kinks and n_passes >= MAX_PASSES_IF_HARD
+            active = [m for m in models if not (m.done or m.stuck or (hard and m.few_rows))]
             if not active:
                 return n_passes
             for model, value, gradient in self._evaluated(active, self._sums_outside(active)):
@@ -117,6 +129,50 @@ class Models:
         for model in models:
             model.done |= (model.alpha, model.columns) in enough
         self.minimize(models, tol)
+
+    def finish(self, models: list[Model]) -> None:
+        """Solve each model that is not done by itself, from its weights on.
+
+        A model without a fold begins at weights that have seen the fold. If it stopped early, its
+        score on the fold would be too high.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If a solver falls short of its tolerance.
+        """
+        short = []
+        for model in models:
+            if not model.done:
+                objective = self._outside(model)
+                solver = self.solver(objective)
+                result = solver.minimize(objective, model.W)
+                model.W, model.direction, model.done = result.W, None, True
+                if result.gap > solver.get_params()["tol"] * result.value:
+                    short.append(model.alpha)
+        if short:
+            warnings.warn(
+                f"the scores of alpha={min(short):g} may be off: its models stopped before the "
+                "tolerance was met; standardize, or leave out small alphas",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _outside(self, model: Model) -> Objective:
+        """Return the objective of a model: the loss itself over the rows that the model sees."""
+        of_all = self.objective
+        weight = np.ones(len(self.folds)) if of_all.sample_weight is None else of_all.sample_weight
+        return Objective(
+            of_all.X,
+            of_all.y,
+            of_all.loss.smoothed(0.0),
+            model.alpha,
+            of_all.n_classes,
+            sample_weight=np.where(self.folds == model.held_out, 0.0, weight),
+            fit_intercept=of_all.fit_intercept,
+            scaling=model.scaling,
+            n_jobs=of_all.n_jobs,
+        )
 
     def measure(self, models: list[Model], seed: int) -> None:
         """Measure the Hessian of the loss by the scores on some rows, at each model's weights.
@@ -275,7 +331,7 @@ class Models:
 
     def _aim(self, models: list[Model], tol: float) -> None:
         """Choose directions for the models that need one, and mark those that are done."""
-        waiting = [m for m in models if not m.done and m.direction is None]
+        waiting = [m for m in models if not (m.done or m.stuck) and m.direction is None]
         waiting = [model for model in waiting if model.gradient is not None]
         for columns in dict.fromkeys(model.columns for model in waiting):
             alike = [model for model in waiting if model.columns is columns]
@@ -291,4 +347,4 @@ class Models:
         if model.promise > tol * smaller + ROUNDING * model.value:
             return False
         gap = model.penalty.gap(model.W, model.gradient)
-        return gap <= GAP * tol * model.value or not model.few_rows
+        return gap <= tol * model.value or not model.few_rows

@@ -66,6 +66,7 @@ class Model:
     length: float = 1.0
     promise: float = np.inf
     done: bool = False
+    stuck: bool = False
 
     @property
     def penalty(self) -> L2:
@@ -114,7 +115,7 @@ class Model:
             slope = float((self.gradient * self.direction).sum())
             if value > self.value + 1e-4 * self.length * slope + 1e-9 * abs(self.value):
                 self.length /= 2
-                self.done = self.length < 1e-6
+                self.stuck = self.length < 1e-6
                 return
         self.accept(value, gradient)
 

@@ -161,7 +161,9 @@ def test_models_that_hold_out_a_fold_start_with_the_sums_of_the_rows_they_see(
         Model(alpha, -1, whole, rng.normal(size=(4, 6)), np.eye(4), columns) for alpha in (0.1, 1.0)
     ]
     scalings = [scaling(folds != fold) for fold in range(3)]
-    held_out = Models(objective, folds, Spectrum(None)).leave_out(models, scalings)
+    held_out = Models(objective, folds, Spectrum(None), lambda _: PrimalDual()).leave_out(
+        models, scalings
+    )
     assert [(of.held_out, of.alpha) for of in held_out] == [
         (f, a) for f in range(3) for a in (0.1, 1)
     ]
@@ -194,6 +196,23 @@ def test_scores_at_the_default_tolerance_are_those_of_models_that_never_saw_the_
         expected = [model.score(X[test], y[test]) for model, (_, test) in pairs]
         assert_allclose(search.scores_[i], expected, atol=0.006)
         assert search.scores_[i].mean() == pytest.approx(np.mean(expected), abs=0.003)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "crammer_singer"])
+def test_models_of_few_rows_know_nothing_of_the_fold(loss):
+    # A small penalty separates such rows, also without their fold. A model that began where the
+    # fold was known, and stopped early, would be right in nearly all rows of it.
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 5, 150)
+    X = rng.normal(size=(150, 300)) + 0.6 * np.eye(5, 300)[y]
+    search = LinearSVMCV([1e-4, 1e-2, 1.0], loss=loss).fit(X, y)
+    folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, y))
+    for alpha, scores in zip(search.alphas, search.scores_, strict=True):
+        single = LinearSVM(alpha, loss=loss)
+        alone = [
+            clone(single).fit(X[train], y[train]).score(X[test], y[test]) for train, test in folds
+        ]
+        assert_allclose(scores, alone, atol=1.01 / 30)  # a row of a fold
 
 
 def scores_of_single_fits(single, alphas, X, y, splits, weight=None):
