@@ -155,7 +155,8 @@ def test_images_that_a_dying_job_has_claimed_are_computed_in_the_end(
     store = open_folder(tmp_path / "store")
     first = extract(overlapping / "0", store.url, [HueHistogram()])
     folder = first.refs["hue"].folder
-    claimed = [d.as_py() for d in extract(overlapping / "2", "memory://x", []).images["digest"]]
+    alone = extract(overlapping / "2", "memory://x", [HueHistogram()])
+    claimed = alone.images["digest"].to_pylist()
     other = open_claims(store, {folder: set()})
     other.__enter__().share([folder], claimed)
     waited = []
