@@ -165,7 +165,7 @@ class ManifestSource(Source):
                 names = table.schema_arrow.names
                 roles = [role for role in self._columns if role in self._chosen(names)]
                 columns = [self._columns[role] for role in roles]
-                for batch in table.iter_batches(10_000, columns=columns):
+                for batch in table.iter_batches(10_000, columns=columns, use_threads=False):
                     values = {
                         role: batch.column(self._columns[role]).cast(pa.string()).to_pylist()
                         for role in roles
