@@ -9,8 +9,8 @@ Models of all rows are minimised first. Models that hold out a fold begin at the
 are near their minimum but still have to forget the fold. A model is done when its next step
 promises little. The promise, half the slope along the step, depends on the model of the Hessian.
 That is reliable if the rows where the loss is curved outnumber the weights. Otherwise the duality
-gap has to be small too. With a small penalty and few rows that can take thousands of steps, so the
-models that are not done after some passes are solved one by one (:meth:`Models.finish`).
+gap has to be small too. With few rows, kinks and a small penalty that can take thousands of steps,
+so such models are fitted one by one (:meth:`Models.finish`).
 """
 
 import warnings
@@ -35,8 +35,9 @@ __all__ = ["Models"]
 # Smoothing of a hinge. It changes the value by less than the tolerance of the models.
 WIDTH = 0.1
 MAX_PASSES = 200
-# The same for models with few rows and a loss with kinks, of which few are done by then.
-MAX_PASSES_IF_HARD = 50
+# The same for models that are slow to minimise together: few rows and a loss with kinks. With so
+# few rows a column, it is quicker to fit each of them by itself.
+MAX_PASSES_IF_SLOW, FEW_ROWS_PER_COLUMN = 50, 4
 # Rows of a block, and scores of a block of one fold, so that they fit in a core's cache.
 MIN_ROWS, MAX_ROWS = 512, 4096
 BLOCK_SCORES = 1 << 17
@@ -76,6 +77,8 @@ class Models:
         solver: Callable[[Objective], Minimizer],
     ) -> None:
         self.kinks = not objective.loss.smooth
+        is_small = len(folds) <= FEW_ROWS_PER_COLUMN * objective.X.shape[1]
+        self.passes_if_slow = 0 if is_small else MAX_PASSES_IF_SLOW
         self.objective = objective.smoothed(WIDTH)
         self.folds, self.columns, self.solver = folds, Columns(spectrum), solver
         self.weight = np.bincount(folds, objective.sample_weight)
@@ -95,8 +98,8 @@ class Models:
         The promise is then at most ``tol`` times the objective and at most ``tol`` times the
         decrease of the objective since weights of 0. The last step is made but not
         evaluated, except for a loss with kinks or few rows. With few rows the duality gap of the
-        smoothed loss is at most ``tol`` times the value too. Models that are hard to minimise
-        together are left for :meth:`finish`.
+        smoothed loss is at most ``tol`` times the value too. Slow models are left to
+        :meth:`finish`.
 
         Returns
         -------
@@ -105,8 +108,8 @@ class Models:
         """
         for n_passes in range(MAX_PASSES):
             self._aim(models, tol)
-            hard = self.kinks and n_passes >= MAX_PASSES_IF_HARD
-            active = [m for m in models if not (m.done or m.stuck or (hard and m.few_rows))]
+            too_slow = self.kinks and n_passes >= self.passes_if_slow
+            active = [m for m in models if not (m.done or m.stuck or (too_slow and m.few_rows))]
             if not active:
                 return n_passes
             for model, value, gradient in self._evaluated(active, self._sums_outside(active)):
@@ -131,15 +134,10 @@ class Models:
         self.minimize(models, tol)
 
     def finish(self, models: list[Model]) -> None:
-        """Solve each model that is not done by itself, from its weights on.
+        """Fit each model that is not done by itself, from its weights on.
 
         A model without a fold begins at weights that have seen the fold. If it stopped early, its
-        score on the fold would be too high.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If a solver falls short of its tolerance.
+        score on the fold would be too high. Warn of a solver that falls short of its tolerance.
         """
         short = []
         for model in models:
