@@ -37,7 +37,9 @@ WIDTH = 0.1
 MAX_PASSES = 200
 # The same for models that are slow to minimise together: few rows and a loss with kinks. With so
 # few rows a column, it is quicker to fit each of them by itself.
-MAX_PASSES_IF_SLOW, FEW_ROWS_PER_COLUMN = 50, 4
+MAX_PASSES_IF_SLOW, FEW_ROWS_PER_COLUMN = 50, 3
+# How much larger than the promise the duality gap may be, if the rows a column are more.
+GAP = 10
 # Rows of a block, and scores of a block of one fold, so that they fit in a core's cache.
 MIN_ROWS, MAX_ROWS = 512, 4096
 BLOCK_SCORES = 1 << 17
@@ -78,7 +80,7 @@ class Models:
     ) -> None:
         self.kinks = not objective.loss.smooth
         is_small = len(folds) <= FEW_ROWS_PER_COLUMN * objective.X.shape[1]
-        self.passes_if_slow = 0 if is_small else MAX_PASSES_IF_SLOW
+        self.passes_if_slow, self.gap = (0, 1) if is_small else (MAX_PASSES_IF_SLOW, GAP)
         self.objective = objective.smoothed(WIDTH)
         self.folds, self.columns, self.solver = folds, Columns(spectrum), solver
         self.weight = np.bincount(folds, objective.sample_weight)
@@ -98,8 +100,8 @@ class Models:
         The promise is then at most ``tol`` times the objective and at most ``tol`` times the
         decrease of the objective since weights of 0. The last step is made but not
         evaluated, except for a loss with kinks or few rows. With few rows the duality gap of the
-        smoothed loss is at most ``tol`` times the value too. Slow models are left to
-        :meth:`finish`.
+        smoothed loss is at most ``tol`` times the value too, or ``GAP * tol`` if they are not very
+        few. Slow models are left to :meth:`finish`.
 
         Returns
         -------
@@ -345,4 +347,4 @@ class Models:
         if model.promise > tol * smaller + ROUNDING * model.value:
             return False
         gap = model.penalty.gap(model.W, model.gradient)
-        return gap <= tol * model.value or not model.few_rows
+        return gap <= self.gap * tol * model.value or not model.few_rows
