@@ -74,8 +74,8 @@ per_part : bool
     Then search for a penalty for each part of a :class:`ColumnStack`. From the best penalty on, the
     penalty of each part alone and of all parts is raised and lowered by a factor of 4, then 2,
     while that scores better. A round is ``2 * (parts + 1)`` penalties that share their passes over
-    X; 3 to 8 rounds take 1 to 3 times as long as the search for one penalty. ``cv`` must test each
-    row once.
+    X; 3 to 8 rounds take 1 to 3 times as long as the search for one penalty, and longer where
+    models are fitted one by one (see ``tol``). ``cv`` must test each row once.
 cv : int, splitter, iterable of (train, test) or None
     As in scikit-learn: an integer is a number of stratified folds, None is 5. The rows of these
     folds are shuffled by ``random_state``. Splits in which each row is tested once share their
@@ -85,8 +85,9 @@ tol : float
     Tolerance of the models that are scored. Such a model is done when its next step promises to
     lower the objective by less than a tenth of ``tol``, relative to the objective or, if this is
     smaller, to what it has gained since weights of 0. Where rows are few for the number of weights,
-    the duality gap must be that small as well. A model that is slow to reach it is fitted by
-    itself. The best penalty is fitted to all rows like any model.
+    the duality gap must be at most ``tol`` times the value as well, and a tenth of that with up to
+    3 rows a column. Models with few rows and a loss with kinks are slow to reach it; these are
+    fitted one by one. The best penalty is fitted to all rows like any model.
 """,
     "found": """\
 alpha_ : float or dict

@@ -77,10 +77,8 @@ hue would have the same file Softmax-hue.npz; choose another name
             raise RecipeError(f"{name!r} {problem}", "classifiers", name)
     owners = {name: (f"the feature {name!r}", "features", name) for name in features}
     for classifier, names in ((c, names) for c in classifiers for names in feature_sets(features)):
-        file, model = (
-            model_name(classifier, names),
-            f"the model of {classifier} on {', '.join(names)}",
-        )
+        file = model_name(classifier, names)
+        model = f"the model of {classifier} on {', '.join(names)}"
         if file in owners:
             owner, *where = owners[file]
             problem = f"{owner} and {model} would have the same file {file}.npz"

@@ -35,10 +35,10 @@ __all__ = ["Models"]
 # Smoothing of a hinge. It changes the value by less than the tolerance of the models.
 WIDTH = 0.1
 MAX_PASSES = 200
-# The same for models that are slow to minimise together: few rows and a loss with kinks. With so
-# few rows a column, it is quicker to fit each of them by itself.
-MAX_PASSES_IF_SLOW, FEW_ROWS_PER_COLUMN = 50, 3
-# How much larger than the promise the duality gap may be, if the rows a column are more.
+MAX_PASSES_IF_SLOW = 50  # for models with few rows and a loss with kinks
+# With up to so many rows a column, such models take no pass but are each fitted by itself.
+ROWS_PER_COLUMN_IF_SMALL = 3
+# How much larger than the promise the duality gap may be, if there are more rows a column.
 GAP = 10
 # Rows of a block, and scores of a block of one fold, so that they fit in a core's cache.
 MIN_ROWS, MAX_ROWS = 512, 4096
@@ -79,7 +79,7 @@ class Models:
         solver: Callable[[Objective], Minimizer],
     ) -> None:
         self.kinks = not objective.loss.smooth
-        is_small = len(folds) <= FEW_ROWS_PER_COLUMN * objective.X.shape[1]
+        is_small = len(folds) <= ROWS_PER_COLUMN_IF_SMALL * objective.X.shape[1]
         self.passes_if_slow, self.gap = (0, 1) if is_small else (MAX_PASSES_IF_SLOW, GAP)
         self.objective = objective.smoothed(WIDTH)
         self.folds, self.columns, self.solver = folds, Columns(spectrum), solver
@@ -100,8 +100,8 @@ class Models:
         The promise is then at most ``tol`` times the objective and at most ``tol`` times the
         decrease of the objective since weights of 0. The last step is made but not
         evaluated, except for a loss with kinks or few rows. With few rows the duality gap of the
-        smoothed loss is at most ``tol`` times the value too, or ``GAP * tol`` if they are not very
-        few. Slow models are left to :meth:`finish`.
+        smoothed loss is at most ``GAP * tol`` times the value too, or ``tol`` times if the problem
+        is small. Slow models are left to :meth:`finish`.
 
         Returns
         -------
