@@ -339,7 +339,7 @@ class Changing(ManifestSource):
         if location.endswith("coffee/03.png"):
             self.n_reads += 1
             if self.n_reads > 1:
-                return super().read(location.replace("03", "05"))
+                return super().read(location.replace("03.png", "05.png"))
         return super().read(location)
 
 
