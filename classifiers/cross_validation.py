@@ -68,7 +68,8 @@ class CrossValidated(LinearClassifier):
         sample_weight : array-like of shape (n_samples,), optional
             Weights of the rows in training and in scoring.
         groups : array-like of shape (n_samples,), optional
-            Handed to a splitter that keeps groups of rows together, such as ``GroupKFold``.
+            Rows with the same value are in one fold. Handed to ``cv`` where it is a splitter of
+            scikit-learn.
 
         Returns
         -------

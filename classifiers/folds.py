@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedKFold, check_cv
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
 from .sources import Source
 from .validation import LabelArray
@@ -37,12 +37,12 @@ def make_splits(
     Parameters
     ----------
     cv : int, splitter, iterable of (train, test), or None
-        As in scikit-learn. An integer is a number of stratified folds, but of rows in random order;
-        None is 5.
+        As in scikit-learn. An integer is a number of stratified folds, but of rows in random order,
+        and groups are kept together where they are given; None is 5.
     X : source of shape (n, n_features)
     y : ndarray of shape (n,)
     groups : array-like of shape (n,), optional
-        For splitters that keep groups of rows together.
+        For splitters that keep groups of rows together. Rows of one group have the same value.
     seed : int
         Of the random order.
 
@@ -50,7 +50,8 @@ def make_splits(
     ------
     ValueError
         If ``cv`` is none of these or gives no split, or a split has no training or no test rows, or
-        no class has as many rows as there are stratified folds.
+        no class has as many rows as there are stratified folds, or there are fewer groups than
+        folds.
 
     Warns
     -----
@@ -58,13 +59,19 @@ def make_splits(
         If a class has fewer rows than there are stratified folds.
     """
     if cv is None or isinstance(cv, Integral):
-        n_folds, most = 5 if cv is None else cv, np.unique_counts(y).counts.max()
+        n_folds, most = 5 if cv is None else int(cv), np.unique_counts(y).counts.max()
         if n_folds > most:
             raise ValueError(
                 f"cv={cv!r}: {n_folds} folds need a class of {n_folds} rows, the largest class has "
                 f"{most}; take fewer folds or more rows"
             )
-        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        splitter = kind(n_folds, shuffle=True, random_state=seed)
+        if groups is not None and n_folds > (n_groups := len(np.unique(np.asarray(groups)))):
+            raise ValueError(
+                f"cv={cv!r}: {n_folds} folds need {n_folds} groups, got {n_groups}; take fewer "
+                "folds or more groups"
+            )
     else:
         splitter = check_cv(cv)
     rows = np.arange(len(y))

@@ -163,6 +163,9 @@ class ColumnOptions:
     split_column: Annotated[str, typer.Option(help="Column of a manifest with the splits.")] = (
         "split"
     )
+    group_column: Annotated[
+        str, typer.Option(help="Column of a manifest with groups: each is on one side of a split.")
+    ] = "group"
 
     def names(self) -> dict[str, str]:
         """Return the names of the columns that are not the usual ones."""

@@ -50,6 +50,13 @@ def report_images(metrics: Any, folder: Path) -> None:
             style="yellow",
             soft_wrap=True,
         )
+    if groups := images.get("groups_in_train_and_test"):  # older runs have no such number
+        console.print(
+            f"warning    {counted(groups, 'group has', 'groups have')} images both in the training "
+            "and in the test set: the test accuracy is too high",
+            style="yellow",
+            soft_wrap=True,
+        )
     if near := images["near_in_train_and_test"]:
         console.print(
             f"warning    {counted(near, 'test image looks', 'test images look')} nearly like a "

@@ -12,7 +12,7 @@ from ..classifiers import ColumnStack
 from .counts import counted
 from .duplicates import duplicates
 from .features import FeatureRef
-from .ledger import digests_of
+from .ledger import digests_of, has_groups
 from .notebook import extraction_html
 from .store.matrix import Places, RowMatrix
 from .store.rows import FeatureRows
@@ -185,6 +185,21 @@ class Extraction:
                 "manifest with a column label"
             )
         return np.array(labels.to_pylist(), dtype=str)
+
+    def groups(self, split: str | None = None) -> npt.NDArray[np.intp] | None:
+        """Return numbers of the groups of the images that are ok; None where no image has a group.
+
+        Images of one group have the same number, for splitters such as ``GroupKFold``. An image
+        without a group has a number of its own.
+        """
+        chosen = self.chosen(split)
+        images = self.images.take(chosen)
+        if not has_groups(images):
+            return None
+        groups = images["group"].combine_chunks().dictionary_encode()
+        own = len(groups.dictionary) + np.arange(len(chosen))
+        numbers = pc.fill_null(groups.indices, 0).to_numpy()
+        return np.where(groups.is_valid().to_numpy(zero_copy_only=False), numbers, own)
 
     def duplicates(self) -> pa.Table:
         """Return the images that are there twice: the table of ``duplicates.csv``.

@@ -19,7 +19,7 @@ from .extraction import Extraction
 from .failures import check_kinds
 from .features import keep_features, reader_name
 from .learn import learn
-from .ledger import failures
+from .ledger import failures, has_groups
 from .progress import Progress
 from .reader import Reader
 from .recipe import MakeFeatures, Recipe, named_features
@@ -170,6 +170,8 @@ def scan_source(
         counts = pc.value_counts(images["split"]).to_pylist()
         stage.advance(images.num_rows)
         stage.summary = ", ".join(f"{c['counts']} {c['values']}" for c in counts)
+        if has_groups(images):
+            stage.summary += f" ({counted(len(pc.unique(images['group'].drop_null())), 'group')})"
     return images
 
 

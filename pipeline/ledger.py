@@ -12,7 +12,7 @@ from .store.matrix import Places
 from .store.rows import FeatureRows
 from .store.shards import DIGEST_BYTES, Digests, RowFailure
 
-__all__ = ["digests_of", "failures", "ledger"]
+__all__ = ["digests_of", "failures", "has_groups", "ledger"]
 
 
 def digests_of(images: pa.Table) -> tuple[Digests, npt.NDArray[np.bool_]]:
@@ -25,6 +25,11 @@ def digests_of(images: pa.Table) -> tuple[Digests, npt.NDArray[np.bool_]]:
     filled = pc.fill_null(column, bytes(DIGEST_BYTES)).cast(pa.binary(DIGEST_BYTES))
     digests = np.frombuffer(filled.buffers()[1] or b"", f"V{DIGEST_BYTES}")
     return digests[filled.offset :][: len(filled)], is_sound.to_numpy(zero_copy_only=False)
+
+
+def has_groups(images: pa.Table) -> bool:
+    """Return whether an image of the table belongs to a group."""
+    return "group" in images.column_names and images["group"].null_count < len(images)
 
 
 def ledger(
@@ -49,7 +54,7 @@ def ledger(
     -------
     pyarrow.Table
         With the columns path, label, split, digest, rows, columns, status ("ok" or "failed"),
-        kind, reason and attempts.
+        kind, reason and attempts, and the column group where an image has one.
     """
     kinds, reasons = images["kind"].combine_chunks(), images["reason"].combine_chunks()
     attempts = np.ones(len(images), np.int32)
@@ -67,6 +72,8 @@ def ledger(
         "reason": reasons,
         "attempts": pa.array(attempts),
     }
+    if has_groups(images):
+        columns["group"] = images["group"]
     return pa.table(columns)
 
 

@@ -89,7 +89,8 @@ def plan_job(
     is_run : bool
         Whether the images are those of a :class:`.Run`, which learns from its training images.
     **columns : str
-        ``path_column``, ``label_column`` and ``split_column`` name the columns of a manifest.
+        ``path_column``, ``label_column``, ``split_column`` and ``group_column`` name the columns
+        of a manifest.
 
     Returns
     -------

@@ -31,6 +31,7 @@ def image_metrics(extraction: Extraction) -> dict[str, Any]:
         "near_duplicates": len(pc.unique(near)),
         "in_train_and_test": len(shared_images(images)),
         "near_in_train_and_test": in_both_splits(found, TEST, TRAIN),
+        "groups_in_train_and_test": len(_shared(images, "group")),
     }
     if counts["failed"] != sum(row["counts"] for row in failed):
         raise AssertionError("every image must be ok or have failed with a kind")
@@ -51,11 +52,18 @@ def work_metrics(extraction: Extraction) -> dict[str, Any]:
 
 def shared_images(images: pa.Table) -> pa.Table:
     """Return the digests that are among the training images and among the test images."""
-    digests = {
-        split: pc.unique(images["digest"].filter(pc.equal(images["split"], split)).drop_null())
+    return _shared(images, "digest")
+
+
+def _shared(images: pa.Table, column: str) -> pa.Array:
+    """Return the values that both training images and test images have in a column."""
+    if column not in images.column_names:
+        return pa.nulls(0)
+    values = {
+        split: pc.unique(images[column].filter(pc.equal(images["split"], split)).drop_null())
         for split in (TRAIN, TEST)
     }
-    return digests[TRAIN].filter(pc.is_in(digests[TRAIN], digests[TEST]))
+    return values[TRAIN].filter(pc.is_in(values[TRAIN], values[TEST]))
 
 
 def silent_features(extraction: Extraction) -> list[str]:
@@ -82,5 +90,5 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], is_same_images:
     whys += [f"{name} is left out" for name in old if name not in new]
     whys += [f"{name} changed" for name in new if name in old and old[name] != new[name]]
     if not is_same_images:
-        whys.append("images, labels or splits changed")
+        whys.append("images, labels, splits or groups changed")
     return "; ".join(whys)

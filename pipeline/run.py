@@ -93,7 +93,8 @@ class Run(RunView):
             Test images. Without them the manifest's column split, or ``recipe.test_size`` decides.
         recipe : Recipe, optional
         **columns : str
-            ``path_column``, ``label_column`` and ``split_column`` name the columns of a manifest.
+            ``path_column``, ``label_column``, ``split_column`` and ``group_column`` name the
+            columns of a manifest.
 
         Returns
         -------

@@ -13,9 +13,11 @@ from .counts import counted
 from .extraction import Extraction
 from .job import TEST, TRAIN
 from .learn import draws
-from .ledger import digests_of
+from .ledger import digests_of, has_groups
 from .recipe import Recipe
+from .scan import digest_of
 from .sources import JoinedSource, ManifestSource, Source, SourceError, open_source
+from .store.shards import Digests
 
 __all__ = ["check_labels", "columns_of_each", "labelled_source"]
 
@@ -37,14 +39,27 @@ def labelled_source(
 
     def assign(images: pa.Table) -> pa.Table:
         if images["split"].null_count == images.num_rows:
-            digests, _ = digests_of(images)
-            is_test = draws(digests, recipe.seed, "split") < recipe.test_size
+            is_test = draws(_drawn_by(images), recipe.seed, "split") < recipe.test_size
             split = pa.array(np.where(is_test, TEST, TRAIN), pa.string())
             at = images.column_names.index("split")
             images = images.set_column(at, "split", split)
         return _checked(images, source.name)
 
     return source, assign
+
+
+def _drawn_by(images: pa.Table) -> Digests:
+    """Return what decides which images are held out: the digest of its group, or of its bytes."""
+    digests, _ = digests_of(images)
+    if not has_groups(images):
+        return digests
+    groups = images["group"].combine_chunks().dictionary_encode()
+    names = [digest_of(name.encode()) for name in groups.dictionary.to_pylist()]
+    of_groups = np.frombuffer(b"".join(names), digests.dtype)
+    drawn = digests.copy()
+    has_group = groups.is_valid().to_numpy(zero_copy_only=False)
+    drawn[has_group] = of_groups[groups.indices.drop_null().to_numpy()]
+    return drawn
 
 
 def columns_of_each(
@@ -80,14 +95,17 @@ def _checked(images: pa.Table, name: str) -> pa.Table:
         raise SourceError(
             f"{name}: expected images of the splits 'train' and 'test', got {found}; name these "
             "in the manifest, give test images (--test), or hold out another share of the images "
-            "(--test-size, in Python test_size)"
+            "or groups (--test-size, in Python test_size)"
         )
     train, test = (
         _labels(images["label"].filter(pc.equal(images["split"], split))) for split in (TRAIN, TEST)
     )
     unseen = sorted(set(test) - set(train))
     if unseen:
-        raise SourceError(f"{name}: class {unseen[0]!r} has no training images")
+        raise SourceError(
+            f"{name}: class {unseen[0]!r} has no training images; add some, or hold out others "
+            "(--test-size, --set seed=1)"
+        )
     _check_classes(train, name)
     return images
 

@@ -46,6 +46,8 @@ def fingerprints(
     of_rows = hashlib.blake2b(digest_size=16)
     of_rows.update(json.dumps([__version__, features, labels]).encode())
     of_rows.update(digests_of(extraction.images.take(chosen))[0].tobytes())
+    if (groups := extraction.groups(TRAIN)) is not None:
+        of_rows.update(groups.tobytes())
     found = {}
     for name, classifier in recipe.make_classifiers().items():
         digest = of_rows.copy()

@@ -97,7 +97,8 @@ def identity_of(features: Mapping[str, str], images: pa.Table) -> str:
         The folders of the features in the store.
     images : pyarrow.Table
     """
-    return f"{checksum(dict(features))}-{seal_of('', images.select(WHAT_IT_IS))}"
+    groups = ["group"] if "group" in images.column_names else []
+    return f"{checksum(dict(features))}-{seal_of('', images.select(WHAT_IT_IS + groups))}"
 
 
 def check_classifier(model: Any, classes: list[str], n_columns: int) -> None:

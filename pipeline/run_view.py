@@ -94,6 +94,10 @@ class RunView:
         """Return the labels of the images that are ok, in the order of the rows of a matrix."""
         return self._open_extraction().labels(split)
 
+    def groups(self, split: str | None = None) -> npt.NDArray[np.intp] | None:
+        """Return numbers of the groups of these images; see :meth:`.Extraction.groups`."""
+        return self._open_extraction().groups(split)
+
     def duplicates(self) -> pa.Table:
         """Return the images that are there twice, as in ``duplicates.csv``."""
         return self._open_extraction().duplicates()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, confusion_matrix
+from sklearn.utils.validation import has_fit_parameter
 
 from ..classifiers import ColumnStack, expected_calibration_error
 from .counts import counted
@@ -28,6 +29,7 @@ __all__ = ["evaluate", "labels_are_classes", "train"]
 IN_MEMORY_BYTES = 1 << 29
 
 Labels = npt.NDArray[np.str_]
+Groups = npt.NDArray[np.intp] | None
 
 
 @contextmanager
@@ -97,7 +99,7 @@ def train(
         features together.
     """
     give_back()  # before the matrix is put together
-    labels = extraction.labels("train")
+    labels, groups = extraction.labels("train"), extraction.groups("train")
     sets = feature_sets(extraction.features)
     models: dict[str, Any] = {}
     report: dict[str, Any] = {}
@@ -107,7 +109,7 @@ def train(
         opened_columns(extraction, "train", workers) as columns,
     ):
         for names in sets:
-            for name, model, said in _models_on(columns(names), labels, classifiers):
+            for name, model, said in _models_on(columns(names), labels, groups, classifiers):
                 models[model_name(name, names)], report[name] = model, said
                 stage.advance(1)
         stage.summary = f"{counted(len(models), 'model')} on {counted(len(labels), 'image')}"
@@ -115,13 +117,13 @@ def train(
 
 
 def _models_on(
-    X: ColumnStack, labels: Labels, classifiers: Mapping[str, BaseEstimator]
+    X: ColumnStack, labels: Labels, groups: Groups, classifiers: Mapping[str, BaseEstimator]
 ) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Yield each classifier's name, the classifier fitted to a matrix, and what to report of it."""
     for name, classifier in classifiers.items():
         start = perf_counter()
         with _naming(model_name(name, [str(part) for part in X.names])):
-            model = _fitted(name, classifier, X, labels)
+            model = _fitted(name, classifier, X, labels, groups)
         n_iter = getattr(model, "n_iter_", None)
         yield (
             name,
@@ -137,12 +139,15 @@ def _models_on(
 
 
 def _fitted(
-    name: str, classifier: BaseEstimator, X: ColumnStack, labels: npt.NDArray[np.str_]
+    name: str, classifier: BaseEstimator, X: ColumnStack, labels: Labels, groups: Groups
 ) -> Any:
     """Fit a classifier; an exception of the user's own code is told by its name and line."""
     fitted = clone(classifier)
     try:
-        fitted.fit(X, labels)
+        if groups is not None and has_fit_parameter(fitted, "groups"):
+            fitted.fit(X, labels, groups=groups)
+        else:
+            fitted.fit(X, labels)
     except Exception as error:
         if is_ours(classifier):
             raise

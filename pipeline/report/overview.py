@@ -21,10 +21,14 @@ def overview_section(material: Material, record: Mapping[str, Any], recipe: str)
         {"kind": "Note", "text": f"{name} says nothing: it is the same for all images"}
         for name in metrics.get("silent_features", [])
     ]
-    if images["in_train_and_test"]:
-        text = counted(images["in_train_and_test"], "image is", "images are")
-        text += " in the training and in the test set"
-        notes.insert(0, {"kind": "Warning", "text": text})
+    leaks = [
+        (images["in_train_and_test"], ("image is", "images are")),
+        (images.get("groups_in_train_and_test"), ("group has images", "groups have images")),
+    ]
+    for number, words in leaks:
+        if number:
+            text = f"{counted(number, *words)} in the training and in the test set"
+            notes.insert(0, {"kind": "Warning", "text": text})
     of_workers = metrics.get("worker_seconds", {})
     decoding = ""
     if of_workers.get("decode") and images["decoded"]:

@@ -69,7 +69,8 @@ def open_source(images: Any, *, labels: Sequence[Any] | None = None, **columns: 
     labels : sequence, optional
         Of a sequence, one for each image.
     **columns : str
-        Names of a manifest's columns: ``path_column``, ``label_column``, ``split_column``.
+        Names of a manifest's columns: ``path_column``, ``label_column``, ``split_column``,
+        ``group_column``.
     """
     is_one = isinstance(images, str | bytes | Path | Source)
     if not is_one and hasattr(images, "__len__"):

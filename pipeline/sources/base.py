@@ -23,6 +23,7 @@ LISTING = pa.schema(
         ("signature", pa.string()),  # changes when the bytes change; "" where that is not known
         ("label", pa.string()),  # null where there is none
         ("split", pa.string()),  # null where there is none
+        ("group", pa.string()),  # images of one group are never on both sides; null where none
     ]
 )
 BATCH = 10_000
@@ -97,19 +98,20 @@ def batches(table: pa.Table) -> Iterator[pa.Table]:
 
 
 def listing(rows: Iterator[tuple[Any, ...]]) -> Iterator[pa.Table]:
-    """Make tables of rows of (path, location, signature, label, split).
+    """Make tables of rows of (path, location, signature, label, split[, group]).
 
-    The values are put into five lists at once: ten thousand tuples that are kept until a table is
+    The values are put into six lists at once: ten thousand tuples that are kept until a table is
     full make the garbage collector look at all of them, again and again.
     """
-    columns: tuple[list[Any], ...] = ([], [], [], [], [])
-    paths, locations, signatures, labels, splits = columns
-    for path, location, signature, label, split in rows:
+    columns: tuple[list[Any], ...] = ([], [], [], [], [], [])
+    paths, locations, signatures, labels, splits, groups = columns
+    for path, location, signature, label, split, *group in rows:
         paths.append(path)
         locations.append(location)
         signatures.append(signature)
         labels.append(label)
         splits.append(split)
+        groups.append(group[0] if group else None)
         if len(paths) == BATCH:
             yield _table(columns)
             for column in columns:

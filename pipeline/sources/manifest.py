@@ -1,4 +1,4 @@
-"""A table that names image files, their labels and their splits: CSV or parquet."""
+"""A table that names image files, their labels, splits and groups: CSV or parquet."""
 
 import array
 import csv
@@ -20,8 +20,8 @@ __all__ = ["ManifestSource"]
 
 DIGEST_BYTES = 16
 
-# Where a row is, such as "line 3", and its path, label and split.
-Row = tuple[str, str | None, str | None, str | None]
+# Where a row is, such as "line 3", and its path, label, split and group.
+Row = tuple[str, str | None, str | None, str | None, str | None]
 
 
 class _Labels:
@@ -56,15 +56,15 @@ class _Labels:
 class ManifestSource(Source):
     """The files that a CSV or parquet table names.
 
-    Paths are relative to the table's folder. White space around labels and splits is no part of
-    them. A path may be named twice, but not with two labels.
+    Paths are relative to the table's folder. White space around labels, splits and groups is no
+    part of them. A path may be named twice, but not with two labels.
 
     Parameters
     ----------
     manifest : Path or str
         CSV is comma-separated and in UTF-8.
-    path_column, label_column, split_column : str
-        Names of the columns; the last two need not be there.
+    path_column, label_column, split_column, group_column : str
+        Names of the columns; the last three need not be there.
     """
 
     def __init__(
@@ -74,10 +74,16 @@ class ManifestSource(Source):
         path_column: str = "path",
         label_column: str = "label",
         split_column: str = "split",
+        group_column: str = "group",
     ) -> None:
         self.name = plain_name(manifest)
         self.root = parent(self.name)
-        self._columns = {"path": path_column, "label": label_column, "split": split_column}
+        self._columns = {
+            "path": path_column,
+            "label": label_column,
+            "split": split_column,
+            "group": group_column,
+        }
 
     @classmethod
     def suits(cls, name: str) -> bool:
@@ -88,21 +94,21 @@ class ManifestSource(Source):
         """List the files in the order of the table; see :class:`Source`."""
         return listing(self._rows())
 
-    def _rows(self) -> Iterator[tuple[str, str, str, str | None, str | None]]:
+    def _rows(self) -> Iterator[tuple[str, str, str, str | None, str | None, str | None]]:
         labels, signatures = _Labels(), Signatures()
-        for where, path, label, split in self._stripped():
+        for where, path, label, split, group in self._stripped():
             if not path or not path.strip():
                 raise SourceError(f"{self.name}, {where}: the path is missing")
             if "\0" in path:
                 raise SourceError(f"{self.name}, {where}: the path has a null byte in it")
             labels.add(path, label)
-            yield path, path, signatures.of(join(self.root, path)), label, split
+            yield path, path, signatures.of(join(self.root, path)), label, split, group
         if not len(labels):
             raise SourceError(f"{self.name}: no rows")
         contradiction = labels.contradiction()
         if contradiction is not None:
             rows = list(itertools.islice(self._stripped(), contradiction[1] + 1))
-            (_, _, before, _), (where, path, here, _) = (rows[number] for number in contradiction)
+            (_, _, before, *_), (where, path, here, *_) = (rows[number] for number in contradiction)
             raise SourceError(
                 f"{self.name}, {where}: {path} is {here or 'without label'} here and "
                 f"{before or 'without label'} before"
@@ -110,17 +116,19 @@ class ManifestSource(Source):
 
     def _stripped(self) -> Iterator[Row]:
         rows = self._parquet() if self.name.lower().endswith(".parquet") else self._csv()
-        for where, path, label, split in rows:
-            yield where, path, (label or "").strip() or None, (split or "").strip() or None
+        for where, path, *others in rows:
+            label, split, group = ((value or "").strip() or None for value in others)
+            yield where, path, label, split, group
 
     def _chosen(self, names: Sequence[str]) -> Mapping[str, int]:
-        """Return the number of the column that holds the path, and the label and the split."""
+        """Return the numbers of the columns that hold path, label, split and group."""
         for role, name in self._columns.items():
             if name not in names and (role == "path" or name != role):
                 raise SourceError(
                     f"{self.name}: no column {name!r}, got {','.join(names) or 'an empty file'}; "
-                    "expected a table with the columns path[,label][,split], CSV with commas; "
-                    "--path-column, --label-column and --split-column name others"
+                    "expected a table with the columns path[,label][,split][,group], CSV with "
+                    "commas; --path-column, --label-column, --split-column and --group-column name "
+                    "others"
                 )
             if names.count(name) > 1:
                 raise SourceError(f"{self.name}: two columns are called {name!r}")
@@ -141,7 +149,8 @@ class ManifestSource(Source):
                     '("a, b.jpg")'
                 )
             value = {role: values[number] for role, number in chosen.items()}
-            yield f"line {line}", value["path"], value.get("label"), value.get("split")
+            label, split, group = (value.get(role) for role in ("label", "split", "group"))
+            yield f"line {line}", value["path"], label, split, group
 
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the values of each row that has some, and the line where it begins."""

@@ -10,6 +10,7 @@ from sklearn.model_selection import (
     PredefinedSplit,
     RepeatedStratifiedKFold,
     ShuffleSplit,
+    StratifiedGroupKFold,
     StratifiedKFold,
     TimeSeriesSplit,
 )
@@ -296,6 +297,12 @@ def test_generators_and_groups_and_none(blobs):
     search = SoftmaxCV([0.01, 1.0], cv=GroupKFold(3)).fit(X, y, groups=groups)
     pairs = GroupKFold(3).split(X, y, groups)
     assert_array_equal(search.scores_, SoftmaxCV([0.01, 1.0], cv=pairs).fit(X, y).scores_)
+    search = SoftmaxCV([0.01, 1.0], cv=3).fit(X, y, groups=groups)
+    pairs = list(StratifiedGroupKFold(3, shuffle=True, random_state=0).split(X, y, groups))
+    assert all(not set(groups[train]) & set(groups[test]) for train, test in pairs)
+    assert_array_equal(search.scores_, SoftmaxCV([0.01, 1.0], cv=pairs).fit(X, y).scores_)
+    with pytest.raises(ValueError, match="cv=31: 31 folds need 31 groups, got 30; take fewer"):
+        SoftmaxCV([0.01, 1.0], cv=31).fit(X, y, groups=groups)
     five = SoftmaxCV([0.01, 1.0], cv=None).fit(X, y)
     assert_array_equal(five.scores_, SoftmaxCV([0.01, 1.0]).fit(X, y).scores_)
 

@@ -67,7 +67,7 @@ def test_what_changed_between_two_runs_is_named():
     after = {"features": {"hue": "hue-2", "words": "words-1"}}
     assert changes(before, before, True) == ""
     assert changes(before, after, False) == (
-        "words is new; hog is left out; hue changed; images, labels or splits changed"
+        "words is new; hog is left out; hue changed; images, labels, splits or groups changed"
     )
 
 

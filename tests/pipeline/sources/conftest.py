@@ -59,7 +59,7 @@ def listed():
         tables = list(source.images())
         return {
             name: [value for table in tables for value in table[name].to_pylist()]
-            for name in ("path", "location", "signature", "label", "split")
+            for name in ("path", "location", "signature", "label", "split", "group")
         }
 
     return list_all

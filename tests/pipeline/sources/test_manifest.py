@@ -39,12 +39,16 @@ def test_relative_paths_are_relative_to_the_table(crops, listed, tmp_path, monke
 
 
 def test_any_split_and_column_names_are_kept(listed, tmp_path):
-    (tmp_path / "m.csv").write_text("file,class,fold\na.png,cat,val\nb.png,dog, fold 7 \nc.png,,\n")
+    (tmp_path / "m.csv").write_text(
+        "file,class,fold,animal\na.png,cat,val,1\nb.png,dog, fold 7 , Rex \nc.png,,,\n"
+    )
     names = {"path_column": "file", "label_column": "class", "split_column": "fold"}
+    names["group_column"] = "animal"
     found = listed(open_source(tmp_path / "m.csv", **names))
     assert found["path"] == ["a.png", "b.png", "c.png"]
     assert found["label"] == ["cat", "dog", None]
     assert found["split"] == ["val", "fold 7", None]
+    assert found["group"] == ["1", "Rex", None]
 
 
 def test_only_a_manifest_has_columns_to_name(tmp_path):
