@@ -81,9 +81,30 @@ def report_scores(job: Any, classifiers: Any = None) -> None:
     if known:
         text = ", ".join(f"{name} {error:.4f}" for name, error in known.items())
         console.print(f"calibration error of the probabilities: {text}", soft_wrap=True)
+    _report_certainty(classifiers)
     console.print(f"metrics    {job.folder / 'metrics.json'}", soft_wrap=True)
     console.print(f"models     {job.folder / 'models'}", soft_wrap=True)
     console.print(f"matrices   {job.store}", soft_wrap=True)
+
+
+def _report_certainty(classifiers: Any) -> None:
+    """Print in what interval the accuracies lie, and of which classes nothing is known."""
+    from .intervals import wilson_interval  # NumPy is slow to import
+
+    texts = []
+    for name, scores in classifiers.items():
+        n_images = sum(map(sum, scores["confusion"]))
+        low, high = wilson_interval(round(scores["test_accuracy"] * n_images), n_images)
+        texts.append(f"{name} {low:.4f} to {high:.4f}")
+    text = f"95 % interval on {counted(n_images, 'test image')}: {', '.join(texts)}"
+    console.print(text, soft_wrap=True)
+    unseen = [name for name, recall in scores["recall"].items() if recall is None]
+    if unseen:
+        console.print(
+            f"note       {counted(len(unseen), 'class has', 'classes have')} no test image, such "
+            f"as {unseen[0]}: no score says how well it is told",
+            soft_wrap=True,
+        )
 
 
 def prediction_line(prediction: Any, as_json: bool) -> str:

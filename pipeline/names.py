@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from .duplicates import HASH
 from .parts import RecipeError
 
-__all__ = ["check_feature_names", "check_names", "feature_sets", "model_name"]
+__all__ = ["check_feature_names", "check_names", "feature_sets", "model_name", "probability_column"]
 
 MOST_BYTES = 200  # of a name; a file of Linux may have 255, and temporary files have longer names
 OF_NO_FILE = re.compile(r"\.|.*[/\\\x00-\x1f]", re.DOTALL)
-COLUMNS = ("path", "label")  # of predictions.csv, which has a column for each classifier
+COLUMNS = ("path", "label")  # of predictions.csv, beside those of each classifier
 
 
 def feature_sets(features: Sequence[str]) -> list[tuple[str, ...]]:
@@ -28,6 +28,11 @@ def feature_sets(features: Sequence[str]) -> list[tuple[str, ...]]:
 def model_name(classifier: str, features: Sequence[str]) -> str:
     """Return the name of a model: that of its classifier and of its features."""
     return f"{classifier}-{'+'.join(features)}"
+
+
+def probability_column(classifier: str) -> str:
+    """Return the column of predictions.csv with the probability of the class that it names."""
+    return f"{classifier}_probability"
 
 
 def check_feature_names(features: Collection[str]) -> None:
@@ -70,9 +75,10 @@ def check_names(features: Sequence[str], classifiers: Sequence[str]) -> None:
 hue would have the same file Softmax-hue.npz; choose another name
     """
     check_feature_names(features)
+    columns = {*COLUMNS, *map(probability_column, classifiers)}
     for name in classifiers:
         _check_name(name, "classifiers")
-        if name in COLUMNS:
+        if name in columns:
             problem = "is a column of predictions.csv, as each classifier is; choose another name"
             raise RecipeError(f"{name!r} {problem}", "classifiers", name)
     owners = {name: (f"the feature {name!r}", "features", name) for name in features}

@@ -10,7 +10,7 @@ A run is a folder:
 ``metrics.json``       counts, scores, times
 ``duplicates.csv``     images with the same bytes, and images that look nearly alike
 ``failures.csv``       every image that could not be used, with its reason
-``predictions.csv``    the test images with their class as labelled and as predicted
+``predictions.csv``    the test images: class as labelled and as predicted, probability
 ``report.html``        all of this as a page, with pictures
 ``store/``             the feature store, unless the run was told of another
 =====================  ==========================================================================

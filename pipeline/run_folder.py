@@ -174,7 +174,7 @@ class RunFolder:
     def write_predictions(
         self, extraction: Extraction, predictions: Mapping[str, Any]
     ) -> dict[str, int]:
-        """Write the test images with their class as labelled and as predicted."""
+        """Write the test images: class as labelled and as predicted, and its probability."""
         images = extraction.images.take(extraction.chosen("test"))
         found = {name: pa.array(labels) for name, labels in predictions.items()}
         table = pa.table({"path": images["path"], "label": images["label"], **found})

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score, confusion_matrix
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 from sklearn.utils.validation import has_fit_parameter
 
 from ..classifiers import ColumnStack, expected_calibration_error
@@ -18,15 +18,16 @@ from .counts import counted
 from .engine import Workers, engine_of, ordered_map
 from .extraction import Extraction
 from .memory import give_back
-from .names import feature_sets, model_name
+from .names import feature_sets, model_name, probability_column
 from .own_code import OwnCodeError, what_failed
 from .persist import is_ours
 from .progress import Progress
 
-__all__ = ["evaluate", "labels_are_classes", "train"]
+__all__ = ["evaluate", "labels_are_classes", "scores_by_class", "train"]
 
 # A training matrix up to this size is put together in memory; a larger one is streamed.
 IN_MEMORY_BYTES = 1 << 29
+DECIMALS = 4  # of probabilities in a table
 
 Labels = npt.NDArray[np.str_]
 Groups = npt.NDArray[np.intp] | None
@@ -181,7 +182,7 @@ def evaluate(
     progress: Progress,
     split: str | None = "test",
     workers: Workers | int | None = None,
-) -> tuple[dict[str, Any], dict[str, Labels]]:
+) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """Score models on the rows of a split.
 
     Parameters
@@ -200,15 +201,16 @@ def evaluate(
     Returns
     -------
     scores : dict
-        Per classifier: ``test_accuracy`` of all features, ``by_features``, the recall of every
-        class (None where it has no images) and the confusion matrix (rows: true classes). Where
+        Per classifier: ``test_accuracy`` of all features, ``by_features``, what
+        :func:`scores_by_class` returns and the confusion matrix (rows: true classes). Where
         there are probabilities of all features, their expected ``calibration_error`` in 15 bins.
-    predictions : dict of str to ndarray of str
-        Per classifier, of all features.
+    predictions : dict of str to ndarray
+        Columns of a table: per classifier the classes by all features and, where it gives
+        probabilities, those of these classes.
     """
     labels = extraction.labels(split)
     scores: dict[str, Any] = {name: {"by_features": {}} for name in classifiers}
-    predictions: dict[str, Labels] = {}
+    predictions: dict[str, npt.NDArray[Any]] = {}
     with (
         labels_are_classes(),
         progress.stage("evaluate", len(labels)) as stage,
@@ -226,18 +228,44 @@ def evaluate(
                     shares = model.predict_proba(X)
                     error = expected_calibration_error(labels, shares, model.classes_)
                     scores[name]["calibration_error"] = error
+                    sure = shares[model.classes_ == predicted[:, None]].astype(np.float64)
+                    predictions[probability_column(name)] = sure.round(DECIMALS)
             del X  # before the next one is put together
-        for name, predicted in predictions.items():
-            scores[name] |= _per_class(labels, predicted, classes)
+        for name in classifiers:
+            confusion = confusion_matrix(labels, predictions[name], labels=list(classes))
+            scores[name] |= scores_by_class(labels, predictions[name], classes)
+            scores[name]["confusion"] = confusion.tolist()
         stage.advance(len(labels))
         stage.summary = counted(len(labels), "image")
     return scores, predictions
 
 
-def _per_class(labels: Labels, predicted: Labels, classes: Sequence[str]) -> dict[str, Any]:
-    confusion = confusion_matrix(labels, predicted, labels=list(classes))
-    rows = zip(classes, confusion.diagonal().tolist(), confusion.sum(axis=1).tolist(), strict=True)
-    return {
-        "recall": {name: right / total if total else None for name, right, total in rows},
-        "confusion": confusion.tolist(),
-    }
+def scores_by_class(
+    labels: npt.NDArray[Any], predicted: npt.NDArray[Any], classes: Sequence[Any]
+) -> dict[str, Any]:
+    """Return how well each class is told, as scikit-learn's ``classification_report`` does.
+
+    Returns
+    -------
+    dict
+        ``precision``, ``recall`` and ``f1`` by class; None where nothing can be said of a class,
+        as of the recall of a class without images. ``balanced_accuracy`` and ``macro_f1`` are the
+        means over the other classes.
+
+    Examples
+    --------
+    >>> truth, said = np.array(["cat", "cat", "dog"]), np.array(["cat", "dog", "dog"])
+    >>> scores = scores_by_class(truth, said, ["cat", "dog", "owl"])
+    >>> scores["recall"], scores["precision"], scores["balanced_accuracy"]
+    ({'cat': 0.5, 'dog': 1.0, 'owl': None}, {'cat': 1.0, 'dog': 0.5, 'owl': None}, 0.75)
+    """
+    found = precision_recall_fscore_support(
+        labels, predicted, labels=list(classes), zero_division=np.nan
+    )
+    scores: dict[str, Any] = {}
+    for name, of_classes in zip(("precision", "recall", "f1"), found, strict=False):
+        values = [None if np.isnan(value) else float(value) for value in of_classes]
+        scores[name] = dict(zip(classes, values, strict=True))
+    scores["balanced_accuracy"] = float(np.nanmean(found[1]))
+    scores["macro_f1"] = float(np.nanmean(found[2]))
+    return scores

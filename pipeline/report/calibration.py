@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ...classifiers import expected_calibration_error
-from .accuracy import wilson_interval
+from ..intervals import wilson_interval
 from .charts import INK, chart, svg
 from .material import Material
 

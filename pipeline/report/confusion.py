@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..train import scores_by_class
 from .material import Material
 from .pictures import Album
 
@@ -42,8 +43,16 @@ def confusion_section(material: Material, album: Album) -> dict[str, Any]:
         for i, j in (divmod(int(c), n) for c in np.argsort(-off, axis=None)[:MOST_PAIRS])
         if off[i, j]
     ]
+    scores = scores_by_class(y, predicted, range(n))
     return {
         "classifier": material.main,
+        "by_class": [
+            {"name": material.classes[k], "images": int(counts[k].sum())}
+            | {name: scores[name][k] for name in ("recall", "precision", "f1")}
+            for k in shown
+        ],
+        "balanced_accuracy": scores["balanced_accuracy"],
+        "macro_f1": scores["macro_f1"],
         "shown": shown.tolist(),
         "n_classes": n,
         "counts": counts[np.ix_(shown, shown)].tolist(),

@@ -127,6 +127,11 @@ def test_nested_kinds_and_none(tmp_path):
         ("[classifiers.'..']\nkind = 'Softmax'", 1, "'..': expected a name without slashes"),
         ("[classifiers.label]\nkind = 'Softmax'", 1, "'label' is a column of predictions.csv"),
         (
+            "[classifiers.S]\nkind = 'Softmax'\n[classifiers.S_probability]\nkind = 'Softmax'",
+            3,
+            "'S_probability' is a column of predictions.csv",
+        ),
+        (
             f"[features.{'x' * 201}]\nkind = 'HOG'",
             1,
             "which is 201 bytes long, expected at most 200",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score, classification_report
 
 from visualwords.classifiers import expected_calibration_error
 from visualwords.pipeline.job import Options
@@ -71,10 +72,26 @@ def test_predictions_agree_with_the_table_and_the_scores(original, test_crops):
     for name, confusion in scores_of(original).items():
         assert sum(row["label"] == row[name] for row in table.values()) == np.trace(confusion)
     images = [str(test_crops / path) for path in table]
+    assert "LinearSVM_probability" not in next(iter(table.values()))
     for prediction, row in zip(Run(original).predict(images, top=3), table.values(), strict=True):
         assert prediction.labels[0] == row["Softmax"]
+        sure = float(row["Softmax_probability"])
+        assert sure == pytest.approx(prediction.probabilities[0], abs=5.1e-5)
         assert sum(prediction.probabilities) == pytest.approx(1)
         assert list(prediction.probabilities) == sorted(prediction.probabilities, reverse=True)
+
+
+def test_scores_of_classes_are_those_of_scikit_learn(original):
+    rows = rows_of(original / "predictions.csv")
+    labels, predicted = ([row[name] for row in rows] for name in ("label", "Softmax"))
+    expected = classification_report(labels, predicted, output_dict=True, zero_division=np.nan)
+    metrics = json.loads((original / "metrics.json").read_bytes())["classifiers"]["Softmax"]
+    for ours, theirs in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
+        for name, value in metrics[ours].items():
+            found = np.nan if value is None else value
+            assert expected[name][theirs] == pytest.approx(found, nan_ok=True)
+    assert metrics["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, predicted))
+    assert metrics["macro_f1"] == pytest.approx(expected["macro avg"]["f1-score"])
 
 
 def test_a_second_run_decodes_nothing_and_trains_nothing(crops, test_crops, folder):

@@ -1,7 +1,7 @@
 import pytest
 from scipy.stats import binomtest
 
-from visualwords.pipeline.report.accuracy import wilson_interval
+from visualwords.pipeline.intervals import wilson_interval
 
 
 @pytest.mark.parametrize(("right", "total"), [(0, 5), (3, 5), (288, 301), (6400, 10000)])
