@@ -314,7 +314,7 @@ def main(arguments: list[str] | None = None) -> int:
         if message := error.format_message():  # without one, the help was printed
             if "unexpected extra argument" in message:  # often the names that a pattern stands for
                 message = f"{shorten(message, 100, placeholder=' ...)')}; "
-                message += "a folder, or a .txt list of files, names many images"
+                message += "a folder, a .txt list of files or a pattern in quotes names many images"
             path = error.ctx.command_path if error.ctx else "visualwords"
             complain(f"{message.rstrip('.')}; see `{path} --help`")
         return 2

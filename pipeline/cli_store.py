@@ -34,6 +34,7 @@ def list_features(store: Store, json_: Json = False) -> None:
         typer.echo(
             f"{s.folder:<46} {s.rows:>9} x {s.columns:<6} {s.bytes / 1e6:>9.1f} MB {age:>7.1f} d"
         )
+    typer.echo(f"{'together':<65} {sum(s.bytes for s in found) / 1e6:>9.1f} MB")
 
 
 @app.command()
@@ -73,6 +74,9 @@ def gc(
     store: Store,
     max_size: Annotated[str | None, typer.Option(help="Such as 500M or 20G.")] = None,
     older_than: Annotated[str | None, typer.Option(help="Such as 36h, 30d or 8w.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Remove the features that were not changed for the longest time."""
@@ -86,12 +90,14 @@ def gc(
         older_than=(
             None if older_than is None else 86400 * _quantity(older_than, DAYS, "--older-than")
         ),
+        dry_run=dry_run,
     )
+    said = "would remove" if dry_run else "removed"
     if json_:
-        typer.echo(json.dumps({"removed": [vars(summary) for summary in removed]}))
+        typer.echo(json.dumps({said.replace(" ", "_"): [vars(summary) for summary in removed]}))
         return
     for summary in removed:
-        typer.echo(f"removed    {summary.folder}  {summary.bytes / 1e6:.1f} MB")
+        typer.echo(f"{said:<10} {summary.folder}  {summary.bytes / 1e6:.1f} MB")
 
 
 @app.command()

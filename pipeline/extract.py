@@ -158,9 +158,12 @@ def compute(
             for i, failure in receipt.failures.items():
                 passing[task.digests[i]] = failure
             count(len(task.locations), [task.digests[i] for i in receipt.failed])
-        work.computed.pop(HASH, None)
-        computed = ", ".join(name for name, n_rows in work.computed.items() if n_rows)
-        stage.summary = f"{computed or 'nothing new'}: {counted(work.decoded, 'image')} decoded"
+        computed = [name for name, n_rows in work.computed.items() if n_rows]
+        if work.computed.pop(HASH, None) and computed != [HASH]:
+            computed.remove(HASH)  # is computed beside any other feature
+        stage.summary = (
+            f"{', '.join(computed) or 'nothing new'}: {counted(work.decoded, 'image')} decoded"
+        )
     places = {
         name: rows.find(digests) if rows.refresh() else plan.places[name]
         for name, rows in plan.features.items()

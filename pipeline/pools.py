@@ -168,7 +168,10 @@ class DaskPool:
             try:
                 client = get_client()
             except ValueError as error:
-                raise ValueError("the engine dask needs the address of a scheduler") from error
+                raise ValueError(
+                    "the engine dask needs the address of a scheduler; give --scheduler "
+                    "tcp://HOST:8786, or make a dask.distributed.Client first"
+                ) from error
         self._client = client
         if not client.nthreads():
             try:

@@ -14,13 +14,14 @@ import pyarrow.parquet as pq
 from ..counts import counted
 from .base import Source, SourceError, listing
 from .files import ReadError, Signatures, join, open_binary, parent, plain_name, read_file
+from .patterns import matching
 from .text import open_text
 
 __all__ = ["ManifestSource"]
 
 DIGEST_BYTES = 16
 
-# Where a row is, such as "line 3", and its path, label, split and group.
+# Where a row is, such as "images.csv, line 3", and its path, label, split and group.
 Row = tuple[str, str | None, str | None, str | None, str | None]
 
 
@@ -62,7 +63,8 @@ class ManifestSource(Source):
     Parameters
     ----------
     manifest : Path or str
-        CSV is comma-separated and in UTF-8.
+        CSV has commas or semicolons, as its first line has, and is in UTF-8. A pattern, such as
+        ``part-{0..9}.parquet`` or ``part-*.csv``, stands for one table after another.
     path_column, label_column, split_column, group_column : str
         Names of the columns; the last three need not be there.
     """
@@ -98,9 +100,9 @@ class ManifestSource(Source):
         labels, signatures = _Labels(), Signatures()
         for where, path, label, split, group in self._stripped():
             if not path or not path.strip():
-                raise SourceError(f"{self.name}, {where}: the path is missing")
+                raise SourceError(f"{where}: the path is missing")
             if "\0" in path:
-                raise SourceError(f"{self.name}, {where}: the path has a null byte in it")
+                raise SourceError(f"{where}: the path has a null byte in it")
             labels.add(path, label)
             yield path, path, signatures.of(join(self.root, path)), label, split, group
         if not len(labels):
@@ -110,71 +112,60 @@ class ManifestSource(Source):
             rows = list(itertools.islice(self._stripped(), contradiction[1] + 1))
             (_, _, before, *_), (where, path, here, *_) = (rows[number] for number in contradiction)
             raise SourceError(
-                f"{self.name}, {where}: {path} is {here or 'without label'} here and "
+                f"{where}: {path} is {here or 'without label'} here and "
                 f"{before or 'without label'} before"
             )
 
     def _stripped(self) -> Iterator[Row]:
-        rows = self._parquet() if self.name.lower().endswith(".parquet") else self._csv()
-        for where, path, *others in rows:
-            label, split, group = ((value or "").strip() or None for value in others)
-            yield where, path, label, split, group
+        for table in matching(self.name):
+            if parent(table) != self.root:  # a pattern of folders
+                raise SourceError(f"{self.name}: the tables of a pattern must lie in one folder")
+            is_parquet = table.lower().endswith(".parquet")
+            for where, path, *others in self._parquet(table) if is_parquet else self._csv(table):
+                label, split, group = ((value or "").strip() or None for value in others)
+                yield f"{table}, {where}", path, label, split, group
 
-    def _chosen(self, names: Sequence[str]) -> Mapping[str, int]:
+    def _chosen(self, table: str, names: Sequence[str]) -> Mapping[str, int]:
         """Return the numbers of the columns that hold path, label, split and group."""
         for role, name in self._columns.items():
             if name not in names and (role == "path" or name != role):
                 raise SourceError(
-                    f"{self.name}: no column {name!r}, got {','.join(names) or 'an empty file'}; "
+                    f"{table}: no column {name!r}, got {','.join(names) or 'an empty file'}; "
                     "expected a table with the columns path[,label][,split][,group], CSV with "
-                    "commas; --path-column, --label-column, --split-column and --group-column name "
-                    "others"
+                    "commas or semicolons; --path-column, --label-column, --split-column and "
+                    "--group-column name others"
                 )
             if names.count(name) > 1:
-                raise SourceError(f"{self.name}: two columns are called {name!r}")
+                raise SourceError(f"{table}: two columns are called {name!r}")
         return {role: names.index(name) for role, name in self._columns.items() if name in names}
 
-    def _csv(self) -> Iterator[Row]:
-        lines = self._lines()
+    def _csv(self, table: str) -> Iterator[Row]:
+        lines = _lines(table)
         _, header = next(lines, (1, []))
         columns = [name.strip() for name in header]
-        chosen = self._chosen(columns)
+        chosen = self._chosen(table, columns)
         for line, values in lines:
             while len(values) > len(columns) and not values[-1]:
                 values.pop()
             if len(values) != len(columns):
                 raise SourceError(
-                    f"{self.name}, line {line}: {counted(len(values), 'value')} for the columns "
-                    f"{','.join(columns)}; a value with a comma in it belongs in quotes "
-                    '("a, b.jpg")'
+                    f"{table}, line {line}: {counted(len(values), 'value')} for the columns "
+                    f"{','.join(columns)}; a value with a comma or semicolon in it belongs "
+                    'in quotes ("a, b.jpg")'
                 )
             value = {role: values[number] for role, number in chosen.items()}
             label, split, group = (value.get(role) for role in ("label", "split", "group"))
             yield f"line {line}", value["path"], label, split, group
 
-    def _lines(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the values of each row that has some, and the line where it begins."""
-        begin = 1
-        with open_text(self.name) as file:
-            # strict: a quote that is never closed would swallow the rest of the file
-            reader = csv.reader(file, skipinitialspace=True, strict=True)
-            try:
-                for values in reader:
-                    if values:
-                        yield begin, values
-                    begin = reader.line_num + 1
-            except csv.Error as error:
-                raise SourceError(f"{self.name}: the row of line {begin}: {error}") from error
-
-    def _parquet(self) -> Iterator[Row]:
+    def _parquet(self, table: str) -> Iterator[Row]:
         number = 0
-        with open_binary(self.name) as file:
+        with open_binary(table) as file:
             try:
-                table = pq.ParquetFile(file)
-                names = table.schema_arrow.names
-                roles = [role for role in self._columns if role in self._chosen(names)]
+                parquet = pq.ParquetFile(file)
+                names = parquet.schema_arrow.names
+                roles = [role for role in self._columns if role in self._chosen(table, names)]
                 columns = [self._columns[role] for role in roles]
-                for batch in table.iter_batches(10_000, columns=columns, use_threads=False):
+                for batch in parquet.iter_batches(10_000, columns=columns, use_threads=False):
                     values = {
                         role: batch.column(self._columns[role]).cast(pa.string()).to_pylist()
                         for role in roles
@@ -187,8 +178,26 @@ class ManifestSource(Source):
             except (SourceError, ReadError):
                 raise
             except Exception as error:  # the parser raises all kinds on damaged files
-                raise SourceError(f"{self.name}: not a sound parquet file: {error}") from error
+                raise SourceError(f"{table}: not a sound parquet file: {error}") from error
 
     def read(self, location: str) -> bytes:
         """Return the bytes of a file; see :class:`Source`."""
         return read_file(join(self.root, location))
+
+
+def _lines(table: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the values of each row that has some, and the line where it begins."""
+    with open_text(table) as file:
+        header = file.readline()
+    delimiter = ";" if ";" in header and "," not in header else ","
+    begin = 1
+    with open_text(table) as file:
+        # strict: a quote that is never closed would swallow the rest of the file
+        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True)
+        try:
+            for values in reader:
+                if values:
+                    yield begin, values
+                begin = reader.line_num + 1
+        except csv.Error as error:
+            raise SourceError(f"{table}: the row of line {begin}: {error}") from error

@@ -1,10 +1,8 @@
 """Tar shards in the WebDataset convention."""
 
-import glob
 import itertools
 import json
 import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +15,6 @@ from ..reader import ImageError
 from ..store.listings import Listings
 from .base import LISTING, Source, SourceError, batches, listing
 from .files import (
-    filesystem,
     is_folder,
     is_url,
     join,
@@ -29,15 +26,15 @@ from .files import (
 )
 from .folder import is_called_an_image
 from .labels import class_folder, is_hidden, shared_folders
+from .patterns import matching
 from .tarwalk import Damage, Member, walk
 
-__all__ = ["TarSource", "expand_braces"]
+__all__ = ["TarSource"]
 
 BESIDE_SHARDS = (".json", ".txt", ".md", ".idx", ".csv")
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
 LABEL_KEYS = ("label", "cls", "class", "class_name")
 LARGEST_LABEL = 1 << 20
-MAX_SHARDS = 1_000_000
 BROKEN = "broken"  # in place of a size, where there are no bytes to read
 NO_LABEL = "\0"  # before the folder of a member, in place of a label that it may give
 
@@ -104,27 +101,10 @@ class TarSource(Source):
 
 def find_shards(name: str) -> list[str]:
     """Return the full names of the archives that a name stands for, in their order."""
-    if os.path.exists(name) and not os.path.isdir(name):
-        shards = [name]
-    elif "{" in name:
-        shards = list(expand_braces(name))
-    elif glob.has_magic(name):
-        shards = _glob(name)
-    elif is_folder(name):
+    shards = matching(name)
+    if shards == [name] and is_folder(name):
         shards = [join(name, n) for n in sorted(names_in(name)) if n.lower().endswith(".tar")]
-    else:
-        shards = [name]
-    if not shards:
-        raise SourceError(f"{name}: no file matches")
     return [s if is_url(s) else os.path.realpath(s).replace(os.sep, "/") for s in shards]
-
-
-def _glob(pattern: str) -> list[str]:
-    if not is_url(pattern):
-        return sorted(glob.glob(pattern, recursive=True))
-    fs, path = filesystem(pattern)
-    fs.invalidate_cache()
-    return sorted(fs.unstrip_protocol(name) for name in fs.glob(path))
 
 
 def holds_shards(folder: str) -> bool:
@@ -136,35 +116,6 @@ def holds_shards(folder: str) -> bool:
         elif not name.lower().endswith(BESIDE_SHARDS):
             return False
     return found
-
-
-def expand_braces(pattern: str) -> Iterator[str]:
-    """Yield the names that a pattern stands for.
-
-    Examples
-    --------
-    >>> list(expand_braces("shard-{08..10}.tar"))
-    ['shard-08.tar', 'shard-09.tar', 'shard-10.tar']
-    >>> list(expand_braces("{train,val}-{0..1}.tar"))
-    ['train-0.tar', 'train-1.tar', 'val-0.tar', 'val-1.tar']
-    """
-    parts = re.split(r"\{([^{}]*)\}", pattern)
-    choices: list[list[str]] = []
-    total = 1
-    for k, part in enumerate(parts):
-        numbers = re.fullmatch(r"(\d+)\.\.(\d+)", part)
-        if k % 2 == 0:
-            choices.append([part])
-        elif numbers:
-            first, last = int(numbers[1]), int(numbers[2])
-            total *= max(last - first + 1, 0)
-            if not 0 < total <= MAX_SHARDS:
-                raise SourceError(f"{pattern}: {total} shards, expected 1 to {MAX_SHARDS}")
-            width = len(numbers[1])
-            choices.append([f"{number:0{width}d}" for number in range(first, last + 1)])
-        else:
-            choices.append(part.split(","))
-    yield from ("".join(chosen) for chosen in itertools.product(*choices))
 
 
 def _shared_folder(shards: list[str]) -> str:

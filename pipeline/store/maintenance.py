@@ -134,7 +134,11 @@ def _removed_with(name: str) -> list[str]:
 
 
 def collect_garbage(
-    store: Path | str | Folder, *, max_bytes: int | None = None, older_than: float | None = None
+    store: Path | str | Folder,
+    *,
+    max_bytes: int | None = None,
+    older_than: float | None = None,
+    dry_run: bool = False,
 ) -> list[FeatureSummary]:
     """Remove versions of features, the longest unchanged first, and return them.
 
@@ -146,6 +150,8 @@ def collect_garbage(
         Remove until the store is no larger.
     older_than : float, optional
         Remove what was not changed for so many seconds.
+    dry_run : bool
+        Remove nothing; return what would be removed.
     """
     store = open_folder(store)
     found = sorted(summaries(store), key=lambda summary: summary.modified)
@@ -154,7 +160,8 @@ def collect_garbage(
         is_old = older_than is not None and summary.modified < time.time() - older_than
         is_too_much = max_bytes is not None and total > max_bytes
         if is_old or is_too_much:
-            _remove_feature(store, summary.folder)
+            if not dry_run:
+                _remove_feature(store, summary.folder)
             total -= summary.bytes
             removed.append(summary)
     return removed

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from scipy.stats import binomtest
 
 from visualwords.classifiers import LinearSVM, Softmax
 from visualwords.pipeline.cli import main
-from visualwords.pipeline.run import Run
 
 WORDS = ("--set", "words.n_words=8")
 
@@ -65,23 +63,6 @@ def test_run_prints_a_table_and_where_the_files_lie(folder, crops, test_crops, c
     assert "95 % interval on 15 test images: LinearSVM " in output
     assert f"Softmax {interval.low:.4f} to {interval.high:.4f}\n" in output
     assert "no test image" not in output
-
-
-def test_a_class_without_test_images_is_told_and_is_unknown_in_the_report(
-    crops, test_crops, tmp_path, capsys
-):
-    rows = [f"{f},{f.parent.name},train" for f in sorted(crops.rglob("*.*"))]
-    rows += [f"{f},{f.parent.name},test" for f in sorted(test_crops.rglob("*.*"))]
-    rows = [row for row in rows if not row.endswith("coffee,test")]
-    (tmp_path / "m.csv").write_text("\n".join(["path,label,split", *rows]))
-    options = ("--features", "hue", "--jobs", 1, "--no-report")
-    assert call("run", tmp_path / "m.csv", "--out", tmp_path / "run", *options) == 0
-    said = "note       1 class has no test image, such as coffee: no score says how well it is told"
-    assert said in capsys.readouterr().out
-    page = Run.open(tmp_path / "run").report().read_text()
-    cells = page.partition('aria-label="Scores by class"')[2].partition("</table>")[0]
-    (row,) = [row for row in cells.split("<tr>") if "coffee" in row]
-    assert re.findall(r">([^<>\n]+)<", row)[:3] == ["coffee", "0", "unknown"]
 
 
 def test_scores_are_whole_on_a_screen_of_40_columns(folder, monkeypatch, capsys):
@@ -348,7 +329,14 @@ def test_store_commands(folder, tmp_path, capsys):
     assert call("store", "repair", store) == 0
     assert "nothing is damaged" in capsys.readouterr().out
     assert call("store", "verify", store) == 0
+    rows = sorted(store.glob("*-*/*.npy"))
+    capsys.readouterr()
+    assert call("store", "gc", store, "--max-size", "1", "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert sorted(store.glob("*-*/*.npy")) == rows
     assert call("store", "gc", store, "--max-size", "1") == 0
+    assert capsys.readouterr().out == told.replace("would remove", "removed   ")
+    assert told.count("would remove") == 4
     assert not list(store.glob("*-*/*.npy"))
 
 

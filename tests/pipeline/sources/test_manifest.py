@@ -65,6 +65,39 @@ def test_a_manifest_as_spreadsheets_and_people_write_it(listed, tmp_path):
     assert found["split"] == ["train", "test", "train"]
 
 
+def test_a_manifest_may_have_semicolons_as_excel_writes_it_in_many_countries(listed, tmp_path):
+    text = '\ufeffpath;label;split\r\n"a; b.png";cat, tom;train\r\nc,d.png;dog;\r\n'
+    (tmp_path / "m.csv").write_bytes(text.encode())
+    found = listed(ManifestSource(tmp_path / "m.csv"))
+    assert found["path"] == ["a; b.png", "c,d.png"]
+    assert found["label"] == ["cat, tom", "dog"]
+    assert found["split"] == ["train", None]
+
+
+@pytest.mark.parametrize("where", ["", "file://"])
+def test_a_pattern_stands_for_one_table_after_another(listed, tmp_path, where):
+    for k, text in enumerate(("path,label\na.png,cat\nb.png,dog\n", "label;path\nowl;c.png\n")):
+        (tmp_path / f"m-{k}.csv").write_text(text)
+    for pattern in ("m-{0..1}.csv", "m-*.csv", "m-[01].csv"):
+        source = open_source(f"{where}{tmp_path}/{pattern}")
+        found = listed(source)
+        assert found["path"] == ["a.png", "b.png", "c.png"]
+        assert found["label"] == ["cat", "dog", "owl"]
+    (tmp_path / "a.png").write_bytes(b"a")
+    assert source.read(found["location"][0]) == b"a"
+    with pytest.raises(SourceError, match=r"m-2\.csv: cannot be read: no such file"):
+        listed(open_source(f"{where}{tmp_path}/m-{{0..2}}.csv"))
+    (tmp_path / "m-1.csv").write_text("path,label\na.png,owl\n")
+    with pytest.raises(SourceError, match=r"m-1\.csv, line 2: a.png is owl here and cat before"):
+        listed(open_source(f"{where}{tmp_path}/m-*.csv"))
+    with pytest.raises(SourceError, match=r"n-\*\.csv: no file matches"):
+        listed(open_source(f"{where}{tmp_path}/n-*.csv"))
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "m.csv").write_text("path\na.png\n")
+    with pytest.raises(SourceError, match=r"\*/m\.csv: the tables of a pattern must lie in one"):
+        listed(open_source(f"{where}{tmp_path}/*/m.csv"))
+
+
 def test_a_manifest_may_name_an_image_twice(listed, tmp_path):
     (tmp_path / "m.csv").write_text("path,label\na.png,cat\na.png,cat\n")
     assert listed(ManifestSource(tmp_path / "m.csv"))["path"] == ["a.png", "a.png"]
@@ -74,7 +107,8 @@ def test_a_manifest_may_name_an_image_twice(listed, tmp_path):
     ("text", "message"),
     [
         ("file,class\na,b\n", r"m\.csv: no column 'path', got file,class; expected .* commas"),
-        ("path;label\na;b\n", r"no column 'path', got path;label; expected .* CSV with commas"),
+        ("path\tlabel\na\tb\n", r"no column 'path', got path\tlabel; expected .* CSV with commas"),
+        ("path;label\na;b;c\n", "line 2: 3 values .* or semicolon in it belongs in quotes"),
         ("", "no column 'path', got an empty file"),
         ("path,label,path\n", "two columns are called 'path'"),
         ("path,label\n", "no rows"),

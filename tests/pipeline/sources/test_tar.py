@@ -166,8 +166,8 @@ def test_what_is_no_image_or_no_file_is_named(tmp_path):
     [
         ("no-{0..2}.tar", "no-0.tar: cannot be read: no such file"),
         ("no-*.tar", r"no-\*.tar: no file matches"),
-        ("no-{0..9999999}.tar", "10000000 shards, expected 1 to 1000000"),
-        ("no-{3..1}.tar", "0 shards, expected"),
+        ("no-{0..9999999}.tar", "10000000 files, expected 1 to 1000000"),
+        ("no-{3..1}.tar", "0 files, expected"),
         ("all.tar.gz", "all.tar.gz: compressed by gzip"),
     ],
 )
