@@ -163,7 +163,7 @@ def fewest_iterations(
 
 def agreement(ours: float, theirs: float) -> str:
     """Return a sentence with both accuracies and whether they are counted as equal."""
-    verdict = "ok" if abs(ours - theirs) <= ALIKE else "MISSED"
+    verdict = "ok" if round(abs(ours - theirs), 6) <= ALIKE else "MISSED"
     return f"test accuracy {ours:.4f} and {theirs:.4f}: within {ALIKE:g} {verdict}"
 
 

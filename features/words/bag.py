@@ -187,8 +187,8 @@ or DescribedImages
         sample = self.sample(described)
         if len(sample) < self.n_words:
             raise ValueError(
-                f"{len(described)} images have {len(sample)} patches in the sample, fewer than "
-                f"n_words={self.n_words}; give more images, smaller patches or fewer words"
+                f"n_words={self.n_words} needs as many patches, but the sample has {len(sample)}; "
+                "give more images, smaller patches or fewer words"
             )
         self.vocabulary_ = CODINGS[self.coding].learn(
             self._learn_projection(sample), self.n_words, self.random_state, self.n_jobs

@@ -191,3 +191,11 @@ def test_all_descriptors_are_taken_when_they_are_few(images):
     descriptors = PATCHES.transform(images)
     sample = BagOfVisualWords(n_words=10).sample(descriptors)
     assert_array_equal(np.sort(sample, axis=0), np.sort(descriptors.values, axis=0))
+
+
+def test_fewer_patches_than_words_are_refused(images):
+    n_patches = sum(len(PATCHES.describe(image)[0]) for image in images[:2])
+    message = f"n_words={n_patches + 1} needs as many patches, but the sample has {n_patches}"
+    with pytest.raises(ValueError, match=message):
+        BagOfVisualWords(n_words=n_patches + 1, patches=PATCHES).fit(images[:2])
+    BagOfVisualWords(n_words=n_patches, patches=PATCHES).fit(images[:2])
