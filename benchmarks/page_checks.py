@@ -261,6 +261,8 @@ def check_scores(opened: OpenedRun) -> str:
     name = f"{opened.data['classifier']}-{'+'.join(opened.data['features'][:-1])}.npz"
     model = decode_estimator((run.folder / "models" / name).read_bytes())
     scores = model.decision_function(X)
+    if scores.ndim == 1:  # of two classes, the second one's; each of them has half of it
+        scores = np.column_stack([-scores, scores]) / 2
     worst = 0.0
     for row, (_, parts) in zip(scores, asked, strict=True):
         for k, *values in parts:

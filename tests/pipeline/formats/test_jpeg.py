@@ -37,6 +37,16 @@ def test_inks_of_adobe_are_inverted():
     assert np.abs(decoded.astype(int) - PHOTO).mean() < 4
 
 
+def test_inks_of_others_are_not_inverted():
+    data = write(Image.fromarray(PHOTO).convert("CMYK"))
+    start = data.index(b"\xff\xee")
+    end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+    data = data[:start] + data[end:]  # without the segment by which a file says that it is Adobe's
+    paper = np.asarray(Image.open(io.BytesIO(data))).astype(float)  # Pillow inverts any file's inks
+    expected = np.rint(paper[:, :, :3] * paper[:, :, 3:] / 255)
+    np.testing.assert_array_equal(Reader().decode(data), expected)
+
+
 def test_damage_that_the_decoder_warns_of_is_refused_for_inks_too():
     for image in (Image.fromarray(PHOTO), Image.fromarray(PHOTO).convert("CMYK")):
         data = write(image)
@@ -75,12 +85,24 @@ def test_repeated_scans_are_refused_in_no_time():
     assert time.process_time() - started < 0.2
 
 
-def test_a_colour_profile_is_converted_to_srgb():
+@pytest.mark.parametrize("n_more", [0, 150_000])  # a JPEG holds 65,519 bytes of a profile in a part
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("PNG", {}),
+        ("TIFF", {}),
+        ("WEBP", {"lossless": True}),
+        ("JPEG", {"quality": 100, "subsampling": 0}),
+        ("JPEG", {"quality": 100, "subsampling": 0, "progressive": True}),
+    ],
+)
+def test_a_colour_profile_is_converted_to_srgb(name, options, n_more):
     pytest.importorskip("PIL.ImageCms")
-    profile = display_p3()
+    profile = display_p3() + bytes(n_more)
+    profile = struct.pack(">I", len(profile)) + profile[4:]
     pixels = np.full((16, 16, 3), [200, 100, 50], np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", icc_profile=profile)
+    Image.fromarray(pixels).save(file, name, icc_profile=profile, **options)
     expected = srgb_of_display_p3(pixels[0, 0])
     assert np.abs(Reader().decode(file.getvalue())[0, 0] - expected).max() <= 1
     assert np.abs(expected - [200, 100, 50]).max() > 8  # the profile matters
