@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 
 from .. import classifiers as classifier_classes
 from .. import features as feature_classes
-from .parts import NOTHING, Part, find_class, parameters_of
-from .persist import is_ours
+from .parts import NOTHING, Part, find_class, kinds_of, parameters_of
+from .persist import is_ours, package_of, packages_of
 
 __all__ = [
     "OwnCodeError",
@@ -48,8 +48,13 @@ def what_failed(error: BaseException, estimator: BaseEstimator) -> str:
 
 
 def own_classes(parts: Mapping[str, Part], group: str) -> set[type]:
-    """Return the classes among parts that are not of this package; their modules are imported."""
-    return {find_class(part.kind, group, name) for name, part in parts.items() if ":" in part.kind}
+    """Return the classes in parts that are not of this package; their modules are imported."""
+    return {
+        find_class(kind, group, name, "get_params")
+        for name, part in parts.items()
+        for kind in kinds_of(part)
+        if ":" in kind
+    }
 
 
 def check_allowed(parts: Mapping[str, Part], own: Collection[type], where: str) -> None:
@@ -59,18 +64,22 @@ def check_allowed(parts: Mapping[str, Part], own: Collection[type], where: str) 
     ----------
     parts : mapping of str to Part
     own : collection of type
-        Classes that the user named.
+        Classes that the user named. Parts may hold other estimators of their packages.
     where : str
         The file.
     """
     for name, part in parts.items():
-        module, colon, class_name = part.kind.partition(":")
-        if colon and getattr(sys.modules.get(module), class_name, None) not in own:
-            raise ValueError(
-                f"{where}: {name} is {part.kind}, code of your own, which no file of a run may "
-                "start; name a recipe that you trust with --recipe FILE, or in Python "
-                f"own=[{class_name}]"
-            )
+        for kind in kinds_of(part):
+            module, colon, class_name = kind.partition(":")
+            is_whole = kind == part.kind
+            is_named = getattr(sys.modules.get(module), class_name, None) in own
+            if colon and not (is_named if is_whole else package_of(module) in packages_of(own)):
+                verb = "is" if is_whole else "holds"
+                raise ValueError(
+                    f"{where}: {name} {verb} {kind}, code of your own, which no file of a run may "
+                    "start; name a recipe that you trust with --recipe FILE, or in Python "
+                    f"own=[{class_name}]"
+                )
 
 
 def as_parts(
@@ -135,6 +144,8 @@ def _plain(value: Any, name: str) -> Any:
         return {"kind": described["kind"], **described["parameters"]}
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, list | tuple):
+        return type(value)([_plain(item, name) for item in value])
     try:
         json.dumps(value)
     except TypeError as error:

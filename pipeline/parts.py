@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,8 @@ __all__ = [
     "check_values",
     "find_class",
     "group_of",
+    "is_part_of_another",
+    "kinds_of",
     "make_part",
     "nearest",
     "parameters_of",
@@ -74,11 +76,15 @@ class Part:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def make_part(name: str, part: Part, group: str) -> BaseEstimator:
-    """Make a feature or a classifier. A parameter with a ``kind`` is made as well."""
-    kind = find_class(part.kind, group, name)
+def make_part(name: str, part: Part, group: str, method: str | None = None) -> BaseEstimator:
+    """Make a feature or a classifier, and the estimators among its parameters.
+
+    ``method`` is what its class must have: that of the group, or another one.
+    """
+    kind = find_class(part.kind, group, name, method)
+    known = parameters_of(kind)
     for parameter in part.parameters:
-        check_parameter(name, parameter, part.kind, group)
+        _check_known(name, parameter, known, group)
     values = {k: _value(name, v, group) for k, v in part.parameters.items()}
     try:
         made: BaseEstimator = kind(**values)
@@ -90,19 +96,48 @@ def make_part(name: str, part: Part, group: str) -> BaseEstimator:
 
 
 def _value(name: str, value: Any, group: str) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
+    """Return the value of a parameter. A list is a tuple, or a list of named estimators."""
+    if isinstance(value, list | tuple):
+        items = tuple(_value(name, item, group) for item in value)
+        return list(items) if any(map(_is_named_estimator, items)) else items
     if value == NOTHING:
         return None
-    if isinstance(value, dict) and "kind" in value:
-        parameters = {k: v for k, v in value.items() if k != "kind"}
-        return make_part(f"{name}, {value['kind']}", Part(value["kind"], parameters), group)
+    if is_part_of_another(value):
+        part = Part(value["kind"], {k: v for k, v in value.items() if k != "kind"})
+        return make_part(f"{name}, {part.kind}", part, group, "get_params")
     return value
+
+
+def _is_named_estimator(item: Any) -> bool:
+    """Tell whether an item is a tuple such as ("scaler", StandardScaler()) in a pipeline."""
+    return isinstance(item, tuple) and any(isinstance(part, BaseEstimator) for part in item)
+
+
+def is_part_of_another(value: Any) -> bool:
+    """Tell whether the value of a parameter stands for an estimator."""
+    return isinstance(value, Mapping) and "kind" in value
+
+
+def kinds_of(value: Any) -> Iterator[str]:
+    """Yield the kinds of a part and of all estimators among its parameters."""
+    if isinstance(value, Part):
+        yield value.kind
+        value = value.parameters
+    elif is_part_of_another(value):
+        yield value["kind"]
+    if isinstance(value, Mapping):
+        value = value.values()
+    if not isinstance(value, str) and isinstance(value, Iterable):
+        for item in value:
+            yield from kinds_of(item)
 
 
 def check_parameter(name: str, parameter: str, kind: str, group: str) -> None:
     """Check that a class has a parameter."""
-    known = parameters_of(find_class(kind, group, name))
+    _check_known(name, parameter, parameters_of(find_class(kind, group, name)), group)
+
+
+def _check_known(name: str, parameter: str, known: list[str], group: str) -> None:
     if parameter not in known:
         message = f"{name} has no parameter {parameter!r}{nearest(parameter, known)}"
         raise RecipeError(message, group, name, parameter)
@@ -163,10 +198,11 @@ def group_of(kind: str) -> str:
     return "features"
 
 
-def find_class(kind: str, group: str, name: str = "") -> Any:
+def find_class(kind: str, group: str, name: str = "", method: str | None = None) -> Any:
     """Return a class of this package by its name, or any class by ``"module:Class"``.
 
-    A module may lie in the current folder.
+    A module may lie in the current folder. The class must have a method: by default that of the
+    group.
     """
     package = feature_classes if group == "features" else classifier_classes
     where = (group, name, "kind")
@@ -188,7 +224,7 @@ def find_class(kind: str, group: str, name: str = "") -> Any:
         said = f"{error}" if is_known else f"{type(error).__name__}: {error}"
         message = f"{kind}: {said}; expected module:Class that can be imported"
         raise RecipeError(message, *where) from error
-    method = METHODS[group]
+    method = method or METHODS[group]
     if not hasattr(found, method) or not hasattr(found, "get_params"):
         message = f"{kind}: expected a class with {method} that is derived from BaseEstimator"
         message += " of scikit-learn, which has get_params"

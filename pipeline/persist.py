@@ -20,7 +20,15 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
-__all__ = ["decode_estimator", "describe_estimator", "is_ours", "load_estimator", "save_estimator"]
+__all__ = [
+    "decode_estimator",
+    "describe_estimator",
+    "is_ours",
+    "load_estimator",
+    "package_of",
+    "packages_of",
+    "save_estimator",
+]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -205,7 +213,7 @@ def _decode(encoded: Any, arrays: Arrays, own: Collection[type]) -> Any:
 def _decode_own(encoded: Any, arrays: Arrays, own: Collection[type]) -> Any:
     """Make an estimator of others, of the packages of the classes that the user named."""
     module, _, name = encoded["class"].partition(":")
-    if module.partition(".")[0] not in {kind.__module__.partition(".")[0] for kind in own}:
+    if package_of(module) not in packages_of(own):
         raise ValueError(f"{encoded['class']} is code of your own, which no file may start")
     kind = getattr(import_module(module), name, None)
     if not (isinstance(kind, type) and hasattr(kind, "get_params")):
@@ -217,6 +225,16 @@ def _decode_own(encoded: Any, arrays: Arrays, own: Collection[type]) -> Any:
             raise ValueError(f"{encoded['class']} has no {attribute!r} that fit sets")
         setattr(estimator, attribute, _decode(value, arrays, own))
     return estimator
+
+
+def package_of(module: str) -> str:
+    """Return the package that a module lies in, or the module itself."""
+    return module.partition(".")[0]
+
+
+def packages_of(own: Collection[type]) -> set[str]:
+    """Return the packages of classes that a user named."""
+    return {package_of(kind.__module__) for kind in own}
 
 
 def _is_learned(estimator: BaseEstimator, name: str) -> bool:

@@ -9,9 +9,12 @@ import pytest
 from rich.console import Console
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.decomposition import PCA
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import RidgeClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from visualwords import load_image
@@ -20,7 +23,9 @@ from visualwords.pipeline.cli import main
 from visualwords.pipeline.job import Options, extract
 from visualwords.pipeline.progress import Progress
 from visualwords.pipeline.recipe import Recipe
+from visualwords.pipeline.recipe_file import read_recipe
 from visualwords.pipeline.run import Run
+from visualwords.pipeline.store.files import LocalFolder
 
 MODULE = """
 import numpy as np
@@ -116,6 +121,55 @@ def test_no_file_of_a_run_starts_own_classes(folder, test_crops, capsys, command
     error = capsys.readouterr().err
     assert "code of your own, which no file of a run may start; name a recipe" in error
     assert "my_colours" not in sys.modules
+
+
+@pytest.mark.parametrize("value", [{"kind": "mine:Solver"}, [["a", {"kind": "mine:Solver"}]]])
+def test_no_file_of_a_run_starts_code_among_parameters(
+    crops, test_crops, tmp_path, monkeypatch, capsys, value
+):
+    recipe = Recipe(features=[HueHistogram()])
+    Run(tmp_path / "run", options=Options(n_jobs=1)).run(crops, test_crops, recipe)
+    (tmp_path / "mine.py").write_text("open('started', 'w')")
+    files = LocalFolder(tmp_path / "run")
+    record = json.loads(files.read("run.json"))
+    del record["crc32"]
+    record["recipe"]["classifiers"]["Softmax"]["parameters"]["solver"] = value
+    files.write_record("run.json", record)
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    assert call("train", "run") == 1
+    assert "Softmax holds mine:Solver, code of your own" in capsys.readouterr().err
+    assert not (tmp_path / "started").exists()
+
+
+def test_pipelines_of_scikit_learn_take_part(crops, test_crops, tmp_path):
+    recipe = Recipe(
+        features={"mine": make_pipeline(HueHistogram(), PCA(2, random_state=0))},
+        classifiers={
+            "svc": make_pipeline(StandardScaler(), SVC()),
+            "votes": VotingClassifier([("a", GaussianNB()), ("b", SVC(C=9.0))]),
+        },
+    )
+    run = Run(tmp_path, options=Options(n_jobs=1))
+    trained = run.run(crops, test_crops, recipe)
+    known = run.images.to_pandas().query("split == 'train'")
+    images = [load_image(str(crops / path)) for path in known["path"]]
+    hues = HueHistogram().transform(images)
+    projected = PCA(2, random_state=0).fit_transform(hues)
+    X = np.asarray(run.matrix(split="train")[:])
+    np.testing.assert_allclose(X, projected, atol=1e-6)
+    classifier = make_pipeline(StandardScaler(), SVC()).fit(X, known["label"])
+    expected = classifier.predict(np.asarray(run.matrix(split="test")[:]))
+    assert list(classes_of(tmp_path, "svc").values()) == list(expected)
+
+    written = read_recipe(tmp_path / "recipe.toml")
+    again = Run(tmp_path, options=Options(n_jobs=1)).run(crops, test_crops, written)
+    assert (again["trained"], again["classifiers"]) == ([], trained["classifiers"])
+    later = Run.open(tmp_path, Options(n_jobs=1), own=[Pipeline, VotingClassifier])
+    for name in ("svc", "votes"):
+        known = classes_of(tmp_path, name)
+        found = later.predict([str(test_crops / path) for path in known], classifier=name)
+        assert [prediction.labels[0] for prediction in found] == list(known.values())
 
 
 def test_python_names_own_classes(folder, test_crops):
@@ -247,10 +301,13 @@ def test_a_classifier_that_keeps_no_classes_is_refused(crops, test_crops, tmp_pa
 @pytest.mark.parametrize(
     ("feature", "message"),
     [
-        (make_pipeline(HueHistogram(), PCA(2)), "Pipeline: steps: expected numbers, texts, lists"),
         (FunctionTransformer(np.mean), "FunctionTransformer: func: expected numbers, texts, lists"),
+        (
+            make_pipeline(HueHistogram(), FunctionTransformer(np.mean)),
+            "FunctionTransformer: func: expected numbers, texts, lists",
+        ),
     ],
-    ids=["pipeline", "function"],
+    ids=["function", "function in a pipeline"],
 )
 def test_parameters_that_no_file_can_hold_are_refused_at_once(feature, message):
     with pytest.raises(TypeError, match=message):
