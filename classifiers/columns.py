@@ -10,7 +10,7 @@ import numpy as np
 from .objective import Objective
 from .scaling import Scaling, StandardisedRows, Weights
 from .sources import ColumnStack, Source
-from .whitening import WhitenedRows, whitened
+from .whitening import WhitenedRows, whitened, whitening_of
 
 __all__ = ["adjusted", "frame_of", "learned_attributes", "prepared", "raw_rows", "weights_for"]
 
@@ -36,7 +36,7 @@ def prepared(
     if scaling is None:
         return X, None
     if standardize == "whiten":
-        return whitened(X, scaling, weight, n_jobs), None
+        return whitened(X, whitening_of(X, scaling, weight, n_jobs), n_jobs), None
     frame = scaling.frame(X.dtype)
     if frame is None:
         return X, scaling

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from numbers import Real
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from .validation import (
     row_weights,
     seed_of,
 )
+from .whitening import ColumnMap, Rewhitening, WhitenedRows, whitening_of
 
 __all__ = ["CrossValidated"]
 
@@ -161,7 +162,9 @@ class CrossValidated(LinearClassifier):
         self.scores_ = np.stack([one.accuracies for one in scored])
         best = scored[self._best()]
         if self.per_part and isinstance(X, ColumnStack) and len(X.parts) > 1:
-            parts = PartSearch(everything, scalings, gram, X.widths, self.tol, seed)
+            parts = PartSearch(
+                everything, cast(list[Scaling | None], scalings), gram, X.widths, self.tol, seed
+            )
             common, best = best.model.alpha, parts.run(best)
             of_parts = parts.alphas(common)[1:].tolist()  # the first is known
             self.tried_ += [dict(zip(X.names, alphas, strict=True)) for alphas in of_parts]
@@ -202,10 +205,10 @@ class CrossValidated(LinearClassifier):
     def _gram(self, objective: Objective, seed: int) -> Weights | None:
         return column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1])
 
-    def _scalings(self, X: Source, objective: Objective, folds: Indices) -> list[Scaling | None]:
-        """Return the scalings of the columns by the rows that each fold's models see."""
+    def _scalings(self, X: Source, objective: Objective, folds: Indices) -> list[ColumnMap | None]:
+        """Return what makes columns by the rows that each fold's models see."""
         n_folds = folds.max() + 1
-        if objective.scaling is None:
+        if not self.standardize:
             return [None] * n_folds
         weight = 1.0 if objective.sample_weight is None else objective.sample_weight
         of_folds = weight * (folds == np.arange(n_folds)[:, None])
@@ -214,6 +217,12 @@ class CrossValidated(LinearClassifier):
             adjusted(scaling, X, self.standardize, self.fit_intercept)
             for scaling in scalings_outside(X, of_folds, self.n_jobs)
         ]
+        if isinstance(objective.X, WhitenedRows):
+            before, outside = objective.X.whitening, of_folds.sum(axis=0) - of_folds
+            return [
+                Rewhitening(before, whitening_of(X, scaling, seen, self.n_jobs))
+                for scaling, seen in zip(scalings, outside, strict=True)
+            ]
         return [scaling if frame is None else scaling.within(frame) for scaling in scalings]
 
 

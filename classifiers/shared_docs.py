@@ -15,9 +15,9 @@ standardize : bool, "parts" or "whiten"
     columns. A constant column is left as it is. With "parts", the parts of a :class:`ColumnStack`
     are scaled further, so that each part has the same total variance. Then the penalty does not
     favour 1,000 visual words over 10 hues because they are more. Any other X is one part. With
-    "whiten", the standardised columns become uncorrelated too, by all rows, and the penalty acts on
-    the weights of these columns (docs/recognition.md). That serves thousands of strongly correlated
-    columns, such as triangle codes, where rows are several times as many. It keeps a copy of X.
+    "whiten", the standardised columns become uncorrelated too, and the penalty acts on the weights
+    of these columns (docs/recognition.md). That serves thousands of strongly correlated columns,
+    such as triangle codes, where rows are several times as many. It keeps a copy of X.
 """,
     "fit_intercept": """\
 fit_intercept : bool
@@ -84,10 +84,10 @@ cv : int, splitter, iterable of (train, test) or None
 tol : float
     Tolerance of the models that are scored. Such a model is done when its next step promises to
     lower the objective by less than a tenth of ``tol``, relative to the objective or, if this is
-    smaller, to what it has gained since weights of 0. Where rows are few for the number of weights,
-    the duality gap must be at most ``tol`` times the value as well, and a tenth of that with up to
-    3 rows a column. Models with few rows and a loss with kinks are slow to reach it; these are
-    fitted one by one. The best penalty is fitted to all rows like any model.
+    smaller, to what it has gained since weights of 0 with the best intercepts. Where rows are few
+    for the number of weights, the duality gap must be at most ``tol`` times the value as well, and
+    a tenth of that with up to 3 rows a column. Models with few rows and a loss with kinks are slow
+    to reach it; these are fitted one by one. The best penalty is fitted to all rows like any model.
 """,
     "found": """\
 alpha_ : float or dict

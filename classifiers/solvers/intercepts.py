@@ -7,11 +7,13 @@ from visualwords.classifiers.objective import Objective, Weights
 from .curvature import sample
 from .lbfgs import Pairs, finish_two_loop, start_two_loop
 
-__all__ = ["settle_intercepts"]
+__all__ = ["settle_intercepts", "value_at_zero"]
 
 # Steps over the intercepts alone. Each costs a small part of a pass over X.
 SETTLING = 20
 SETTLING_ROWS = 1 << 14
+# Second derivative of a mean loss by an intercept, before it is measured.
+CURVATURE = 0.1
 
 
 def settle_intercepts(
@@ -69,3 +71,30 @@ def settle_intercepts(
         if (step * (slope - before)).sum() > 0:
             pairs.append((step, slope - before))
     return np.column_stack([W[:, :-1], W[:, -1:] + best])
+
+
+def value_at_zero(objective: Objective) -> float:
+    """Return the objective at weights of 0 and the best intercepts, if it has any.
+
+    There the scores are the same for all rows, so one row a class stands for all.
+
+    Parameters
+    ----------
+    objective : Objective
+    """
+    n_classes = objective.n_classes
+    of_classes = Objective(
+        np.empty((n_classes, 0)),
+        np.arange(n_classes),
+        objective.loss,
+        0.0,
+        n_classes,
+        sample_weight=np.bincount(objective.y, objective.sample_weight, n_classes).astype(
+            np.float64
+        ),
+    )
+    W = np.zeros(of_classes.shape)
+    value = of_classes(W)[0]
+    if not objective.fit_intercept:
+        return value
+    return min(value, of_classes(settle_intercepts(of_classes, W, CURVATURE, 0.0))[0])

@@ -23,12 +23,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from visualwords.classifiers.kernels.products import block_gradient, block_scores
 from visualwords.classifiers.objective import Objective, Weights
-from visualwords.classifiers.scaling import Scaling
+from visualwords.classifiers.whitening import ColumnMap, Rewhitening
 from visualwords.threads import row_blocks
 
 from .base import Minimizer
 from .curvature import Spectrum, mean_score_hessian, sample
-from .path_model import Columns, Model, choose_directions
+from .intercepts import value_at_zero
+from .path_model import Columns, Model, choose_directions, objective_outside
 
 __all__ = ["Models"]
 
@@ -79,13 +80,12 @@ class Models:
         solver: Callable[[Objective], Minimizer],
     ) -> None:
         self.kinks = not objective.loss.smooth
-        is_small = len(folds) <= ROWS_PER_COLUMN_IF_SMALL * objective.X.shape[1]
-        self.passes_if_slow, self.gap = (0, 1) if is_small else (MAX_PASSES_IF_SLOW, GAP)
+        self.is_small = len(folds) <= ROWS_PER_COLUMN_IF_SMALL * objective.X.shape[1]
+        self.passes_if_slow, self.gap = (0, 1) if self.is_small else (MAX_PASSES_IF_SLOW, GAP)
         self.objective = objective.smoothed(WIDTH)
         self.folds, self.columns, self.solver = folds, Columns(spectrum), solver
         self.weight = np.bincount(folds, objective.sample_weight)
-        zeros = np.zeros((objective.n_samples, objective.n_classes), objective.X.dtype)
-        self.at_zero = objective.mean(self.objective.loss.values(zeros, objective.y))
+        self.at_zero = value_at_zero(self.objective)
 
     def of_all_rows(self, alphas: Sequence[float]) -> list[Model]:
         """Return a model for each penalty that learns from all rows, at weights of 0."""
@@ -98,10 +98,10 @@ class Models:
         """Minimise each model until the promise of a step is small.
 
         The promise is then at most ``tol`` times the objective and at most ``tol`` times the
-        decrease of the objective since weights of 0. The last step is made but not
-        evaluated, except for a loss with kinks or few rows. With few rows the duality gap of the
-        smoothed loss is at most ``GAP * tol`` times the value too, or ``tol`` times if the problem
-        is small. Slow models are left to :meth:`finish`.
+        decrease of the objective since weights of 0 with the best intercepts. The last step is made
+        but not evaluated, except for a loss with kinks or few rows. With few rows the duality gap
+        of the smoothed loss is at most ``GAP * tol`` times the value too, or ``tol`` times if the
+        problem is small. Slow models are left to :meth:`finish`.
 
         Returns
         -------
@@ -144,7 +144,7 @@ class Models:
         short = []
         for model in models:
             if not model.done:
-                objective = self._outside(model)
+                objective = objective_outside(model, self.objective, self.folds)
                 solver = self.solver(objective)
                 result = solver.minimize(objective, model.W)
                 model.W, model.direction, model.done = result.W, None, True
@@ -157,22 +157,6 @@ class Models:
                 ConvergenceWarning,
                 stacklevel=5,
             )
-
-    def _outside(self, model: Model) -> Objective:
-        """Return the objective of a model: the loss itself over the rows that the model sees."""
-        of_all = self.objective
-        weight = np.ones(len(self.folds)) if of_all.sample_weight is None else of_all.sample_weight
-        return Objective(
-            of_all.X,
-            of_all.y,
-            of_all.loss.smoothed(0.0),
-            model.alpha,
-            of_all.n_classes,
-            sample_weight=np.where(self.folds == model.held_out, 0.0, weight),
-            fit_intercept=of_all.fit_intercept,
-            scaling=model.scaling,
-            n_jobs=of_all.n_jobs,
-        )
 
     def measure(self, models: list[Model], seed: int) -> None:
         """Measure the Hessian of the loss by the scores on some rows, at each model's weights.
@@ -199,17 +183,19 @@ class Models:
         for model, value, gradient in self._evaluated(models, self._sums_outside(models)):
             model.accept(value, gradient)
 
-    def leave_out(self, models: list[Model], scalings: list[Scaling | None]) -> list[Model]:
+    def leave_out(self, models: list[Model], scalings: Sequence[ColumnMap | None]) -> list[Model]:
         """Return models that hold out each fold, from the models that learned from all rows.
 
         At equal weights, the sums over the rows outside a fold are the sums over all rows minus
-        those over the fold. So one pass evaluates all new models.
+        those over the fold. So one pass evaluates all new models. Where rows are few, or columns
+        whitened, some directions differ in the fold alone. The objective hardly notices weights
+        along them, but the scores of the fold are made of them. There models begin at 0.
 
         Parameters
         ----------
         models : list of Model
-        scalings : list of Scaling or None
-            Scaling of the columns by the rows outside each fold.
+        scalings : list of Scaling, Rewhitening or None
+            Of the columns by the rows outside each fold.
 
         Returns
         -------
@@ -223,9 +209,12 @@ class Models:
         of_all = losses.sum(axis=0), gradients.sum(axis=0)
         for model, value, gradient in self._evaluated(models, of_all):
             model.accept(value, gradient)
-        held_out = []
+        held_out: list[Model] = []
         for fold, scaling in enumerate(scalings):
             made = [model.without(fold, scaling) for model in models]
+            if self.is_small or isinstance(scaling, Rewhitening):
+                held_out += [model.at_zero() for model in made]
+                continue
             outside = of_all[0] - losses[fold], of_all[1] - gradients[fold]
             for model, value, gradient in self._evaluated(made, outside):
                 model.accept(value, gradient)

@@ -1,20 +1,20 @@
 """``Model``: the L-BFGS steps of one of many models that :mod:`.path` minimises together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.classifiers.objective import Weights
+from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.parts import divided
 from visualwords.classifiers.penalties import L2
-from visualwords.classifiers.scaling import Scaling
+from visualwords.classifiers.whitening import ColumnMap, Rewhitening, mapped
 
 from .curvature import Spectrum
 from .lbfgs import Pairs, finish_two_loop, start_two_loop
 
-__all__ = ["Columns", "Model", "choose_directions"]
+__all__ = ["Columns", "Model", "choose_directions", "objective_outside"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Model:
     alpha : float
     held_out : int
         The fold whose rows the model does not see.
-    scaling : Scaling or None
+    scaling : Scaling, Rewhitening or None
     W : ndarray of shape (n_classes, n_features + 1)
     by_scores : ndarray of shape (n_classes, n_classes)
         Approximate mean Hessian of the loss by the scores.
@@ -53,7 +53,7 @@ class Model:
 
     alpha: float
     held_out: int
-    scaling: Scaling | None
+    scaling: ColumnMap | None
     W: Weights
     by_scores: npt.NDArray[np.float64]
     columns: Columns
@@ -73,20 +73,26 @@ class Model:
         """Penalty of the model's weights."""
         return L2(self.alpha)
 
-    def without(self, fold: int, scaling: Scaling | None) -> "Model":
+    def without(self, fold: int, scaling: ColumnMap | None) -> "Model":
         """Return a model that holds out a fold and begins at the weights of this one.
 
         Parameters
         ----------
         fold : int
-        scaling : Scaling or None
+        scaling : Scaling, Rewhitening or None
             Of the columns by the rows outside the fold, without the factors of the columns.
         """
-        model, scaling = self.again(), divided(scaling, self.columns.factors)
-        if self.scaling is not None and scaling is not None:
-            model.W = scaling.standardised(self.scaling.raw(model.W))
+        model, raw = self.again(), self.raw_trial()
+        if not isinstance(scaling, Rewhitening):
+            scaling = divided(scaling, self.columns.factors)
+        model.W = raw if scaling is None else scaling.standardised(raw)
         model.held_out, model.scaling = fold, scaling
         return model
+
+    def at_zero(self) -> "Model":
+        """Return a model like this one that begins at weights of 0."""
+        zeros = np.zeros_like(self.W)
+        return replace(self, W=zeros, value=np.inf, gradient=None, pairs=[], direction=None)
 
     def again(self) -> "Model":
         """Return a model that begins at the weights of this one, for other rows."""
@@ -150,3 +156,20 @@ def choose_directions(models: Sequence[Model], spectrum: Spectrum) -> None:
     ):
         model.direction = -finish_two_loop(start, scaled.get(id(model)), model.pairs, factors)
         model.promise = -0.5 * float((gradient * model.direction).sum())
+
+
+def objective_outside(model: Model, of_all: Objective, folds: npt.NDArray[np.intp]) -> Objective:
+    """Return the objective of a model: the loss itself over the rows that the model sees."""
+    weight = np.ones(len(folds)) if of_all.sample_weight is None else of_all.sample_weight
+    X, scaling = mapped(of_all.X, model.scaling, of_all.n_jobs)
+    return Objective(
+        X,
+        of_all.y,
+        of_all.loss.smoothed(0.0),
+        model.alpha,
+        of_all.n_classes,
+        sample_weight=np.where(folds == model.held_out, 0.0, weight),
+        fit_intercept=of_all.fit_intercept,
+        scaling=scaling,
+        n_jobs=of_all.n_jobs,
+    )

@@ -19,6 +19,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from visualwords.classifiers import (
     ColumnStack,
     CrossEntropy,
+    InteriorPoint,
     LinearSVM,
     LinearSVMCV,
     Objective,
@@ -214,6 +215,19 @@ def test_models_of_few_rows_know_nothing_of_the_fold(loss):
             clone(single).fit(X[train], y[train]).score(X[test], y[test]) for train, test in folds
         ]
         assert_allclose(scores, alone, atol=1.01 / 30)  # a row of a fold
+
+
+def test_a_large_penalty_is_scored_by_weights_and_not_by_the_first_guess():
+    # Here intercepts lower the loss by far more than weights, so progress since weights of 0 is
+    # no measure of the weights. They would be those that know the fold, with a score of 0.5.
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(120, 36)) * np.geomspace(1, 1e-3, 36), rng.integers(5, size=120)
+    options = {"loss": "one_vs_rest", "standardize": True}
+    search = LinearSVMCV([10.0], tol=0.1, **options).fit(X, y)
+    folds = StratifiedKFold(5, shuffle=True, random_state=0).split(X, y)
+    single = LinearSVM(10.0, solver=InteriorPoint(tol=1e-6), **options)
+    expected = [single.fit(X[a], y[a]).score(X[b], y[b]) for a, b in folds]
+    assert search.scores_.mean() == pytest.approx(np.mean(expected), abs=0.1)
 
 
 def scores_of_single_fits(single, alphas, X, y, splits, weight=None):

@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedKFold
 
-from visualwords.classifiers import ColumnStack, LinearSVM, PrimalDual, Softmax, SoftmaxCV
+from visualwords.classifiers import (
+    ColumnStack,
+    LinearSVM,
+    LinearSVMCV,
+    PrimalDual,
+    Softmax,
+    SoftmaxCV,
+)
 
 FLOOR = 3e-4
 
@@ -64,6 +72,34 @@ def test_a_search_scores_and_calibrates_whitened_columns(correlated):
     assert search.alpha_ == 0.01
     single = Softmax(0.01, standardize="whiten").fit(X, y)
     np.testing.assert_allclose(search.decision_function(X), single.decision_function(X), atol=0.05)
+
+
+@pytest.mark.parametrize(("search", "single"), [(SoftmaxCV, Softmax), (LinearSVMCV, LinearSVM)])
+@pytest.mark.parametrize(("n", "d"), [(150, 50), (80, 120)])
+def test_a_fold_is_whitened_by_the_rows_that_its_model_sees(search, single, n, d):
+    """Whitened by all rows, few rows are equally far from each other, and scores are chance."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=n)
+    mixing = rng.normal(size=(d, d)) / np.sqrt(d)
+    X = (rng.normal(size=(n, d)) + 0.6 * rng.normal(size=(3, d))[y]) @ mixing
+    weight = rng.uniform(0.5, 2, n)
+    found = search([0.01, 1.0], standardize="whiten", cv=4, tol=1e-4).fit(X, y, weight)
+    splits = StratifiedKFold(4, shuffle=True, random_state=0).split(X, y)
+    for fold, (train, test) in enumerate(splits):
+        for number, alpha in enumerate(found.alphas):
+            alone = single(alpha, standardize="whiten").fit(X[train], y[train], weight[train])
+            expected = alone.score(X[test], y[test], weight[test])
+            assert found.scores_[number, fold] == pytest.approx(expected, abs=0.06)  # two rows
+    assert found.scores_.mean() > 0.6
+
+
+@pytest.mark.parametrize("kind", [SoftmaxCV, LinearSVMCV])
+def test_scores_of_labels_without_meaning_are_chance(kind):
+    """A model that began at weights that know the fold would say 0.8 here."""
+    rng = np.random.default_rng(7)
+    X, y = (rng.random((90, 180)) < 0.02).astype(float), np.arange(90) % 2
+    found = kind([1e-5, 1e-3, 0.1, 10.0], standardize="whiten", cv=3).fit(X, y)
+    assert found.scores_.mean(axis=1).max() < 0.62
 
 
 def test_penalties_of_parts_are_refused(correlated):
