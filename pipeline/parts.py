@@ -82,10 +82,13 @@ def make_part(name: str, part: Part, group: str, method: str | None = None) -> B
     ``method`` is what its class must have: that of the group, or another one.
     """
     kind = find_class(part.kind, group, name, method)
-    known = parameters_of(kind)
-    for parameter in part.parameters:
+    known, values = parameters_of(kind), {}
+    for parameter, value in part.parameters.items():
         _check_known(name, parameter, known, group)
-    values = {k: _value(name, v, group) for k, v in part.parameters.items()}
+        try:
+            values[parameter] = _value(name, value, group)
+        except RecipeError as error:  # of an estimator, which has no line of its own
+            raise RecipeError(str(error), group, name, parameter) from error
     try:
         made: BaseEstimator = kind(**values)
     except Exception as error:  # a class of the user's own raises all kinds
@@ -256,6 +259,7 @@ def parse_value(text: str) -> Any:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the end of a message that names the nearest right name, and all of them."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, 1)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
+    in_small_letters = {right.lower(): right for right in known}
+    near = difflib.get_close_matches(name.lower(), in_small_letters, 1)
+    meant = f"; did you mean {in_small_letters[near[0]]!r}?" if near else ""
     return f"{meant} (there are {', '.join(known)})"

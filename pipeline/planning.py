@@ -1,5 +1,6 @@
 """What a job would compute and why, and how versions of a feature differ."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -221,12 +222,12 @@ def _flat(description: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    """Return a value without the marks of a file: estimators and what holds them as texts."""
     if isinstance(value, dict) and "tuple" in value:
-        return tuple(value["tuple"])
+        return f"({', '.join(str(_plain(item)) for item in value['tuple'])})"
     if isinstance(value, dict) and "class" in value:
-        return f"{value['class']}({_plain_parameters(value['parameters'])})"
+        parameters = (f"{name}={_plain(item)}" for name, item in value["parameters"].items())
+        return f"{re.split('[.:]', value['class'])[-1]}({', '.join(parameters)})"
+    if isinstance(value, list):
+        return f"[{', '.join(str(_plain(item)) for item in value)}]"
     return value
-
-
-def _plain_parameters(parameters: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={_plain(value)}" for name, value in parameters.items())

@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from visualwords.features import BagOfVisualWords
+from visualwords.features import BagOfVisualWords, DensePatches
 from visualwords.pipeline.job import Options, extract, extract_to_store
 from visualwords.pipeline.planning import differences, plan_job
 from visualwords.pipeline.recipe import Recipe
@@ -150,6 +152,17 @@ def test_differences_name_what_changed(folder):
     assert before.endswith(": n_bins: 10 before, 20 now")
     with pytest.raises(ValueError, match="no feature 'hugo'; there are hog, hue, perceptual-hash"):
         differences(folder / "store", "hugo")
+
+
+def test_differences_name_estimators_among_the_parameters(crops, tmp_path):
+    images = sorted((crops / "brick").iterdir())[:4]
+    for size in (16, 24):
+        bag = BagOfVisualWords(2, patches=DensePatches(size))
+        extract(images, tmp_path, {"mine": make_pipeline(bag, StandardScaler())})
+    before, now = differences(tmp_path, "mine")[1].split(" before, ")
+    for size, side in ((16, before), (24, now)):
+        assert f" patches=DensePatches(patch_size={size}, stride=" in side
+        assert "(standardscaler, StandardScaler(copy=True, with_mean=True, with_std=True))]" in side
 
 
 def test_a_default_written_out_changes_nothing(original):

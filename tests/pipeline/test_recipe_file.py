@@ -120,6 +120,17 @@ def test_nested_kinds_and_none(tmp_path):
             5,
             "the model of S-b on a and the model of S on b-a would have the same file S-b-a.npz",
         ),
+        (
+            "[features.words]\nn_words = 20\npatches = { kind = 'DensePatches', size = 16 }",
+            3,
+            "words, DensePatches has no parameter 'size'; did you mean",
+        ),
+        (
+            "[classifiers.mine]\nkind = 'sklearn.pipeline:Pipeline'\n"
+            "steps = [['a', { kind = 'sklearn.svm:SVC', c = 1 }]]",
+            3,
+            "mine, sklearn.svm:SVC has no parameter 'c'; did you mean 'C'?",
+        ),
         ("[features.'a/b']\nkind = 'HOG'", 1, "'a/b': expected a name without slashes"),
         ("[features.'.a']\nkind = 'HOG'", 1, "'.a': expected a name without slashes that does"),
         ("[features.'']\nkind = 'HOG'", 1, "'': expected a name without slashes"),
