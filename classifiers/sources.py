@@ -5,7 +5,8 @@ as an array, a memory map or a :class:`ColumnStack`. The classifiers read it in 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeGuard
+from types import EllipsisType
+from typing import Any, Protocol, TypeGuard, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -187,7 +188,26 @@ class ColumnStack:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> npt.NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return self[:] if dtype is None else self[:].astype(dtype, copy=False)
+
+    @overload
+    def __getitem__(self, rows: slice | npt.ArrayLike, /) -> npt.NDArray[Any]: ...
+    @overload
+    def __getitem__(self, rows: tuple[Any, EllipsisType], /) -> "ColumnStack": ...
+    def __getitem__(self, rows: Any) -> Any:
+        """Return the rows of a slice, of numbers or of a mask, as an array.
+
+        ``X[rows, ...]``, by which scikit-learn takes the rows of a fold, is a stack of the same
+        parts in memory: a classifier knows the columns of each feature there, too.
+        """
+        if isinstance(rows, tuple):
+            if len(rows) != 2 or rows[1] is not Ellipsis:
+                raise TypeError(f"a stack gives whole rows: expected X[rows], got X[{rows}]")
+            index = np.arange(len(self))[rows[0]]
+            stack = ColumnStack([take_rows(part, index) for part in self.parts])
+            stack.names = self.names
+            return stack.in_memory()
         if self._whole is not None:
             return self._whole[rows]
         if len(self.parts) == 1:

@@ -29,6 +29,11 @@ def labelled_source(
     train: Any, test: Any, recipe: Recipe, columns: Mapping[str, str]
 ) -> tuple[Source, Any]:
     """Return the images of a run, and the function that says which are test images."""
+    if "labels" in columns:
+        raise TypeError(
+            "a run takes no labels: give it class folders, a manifest, or for a list of arrays or "
+            "paths open_source(images, labels=labels) of visualwords.pipeline.sources"
+        )
     if test is not None:
         of_train, of_test = columns_of_each(train, test, columns)
         sources = {TRAIN: open_source(train, **of_train), TEST: open_source(test, **of_test)}

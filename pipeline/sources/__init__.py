@@ -74,6 +74,8 @@ def open_source(images: Any, *, labels: Sequence[Any] | None = None, **columns: 
     """
     is_one = isinstance(images, str | bytes | Path | Source)
     if not is_one and hasattr(images, "__len__"):
+        if columns:
+            raise TypeError(f"a list of images has no columns to name, got {', '.join(columns)}")
         names = len(images) and all(isinstance(image, str | Path) for image in images)
         return NamedFiles(images, labels) if names else ArraySource(images, labels)
     if labels is not None:

@@ -77,11 +77,18 @@ class RowMatrix:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | npt.ArrayLike) -> FloatArray:
-        """Return the rows of a slice, of numbers or of a mask; the row of a single number."""
+        """Return the rows of a slice, of numbers or of a mask; the row of a single number.
+
+        ``X[rows, ...]``, by which scikit-learn takes the rows of a fold, is ``X[rows]``.
+        """
+        if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
+            rows = rows[0]
         if isinstance(rows, slice):
             return self._gather(self._places[rows])
         wanted = np.asarray(rows)
         return self._gather(self._places[wanted]) if wanted.ndim else self[wanted[None]][0]
+
+    take_rows = __getitem__  # is asked for by ColumnStack
 
     def take(self, rows: npt.NDArray[np.intp]) -> "RowMatrix":
         """Return the matrix of some rows, by their numbers; nothing is read."""

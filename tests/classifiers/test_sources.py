@@ -8,6 +8,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from visualwords.classifiers import ColumnStack, LinearSVM, Softmax, SoftmaxCV
 
@@ -112,6 +115,27 @@ def test_standardised_columns_are_checked_even_in_rows_of_weight_0(blobs, value,
     weight = np.where(np.arange(700) == row, 0, 1)
     with pytest.raises(ValueError, match=f"rows {row // 512 * 512} to" if stacked else "NaN|infin"):
         Softmax(standardize=True).fit(X, y, sample_weight=weight)
+
+
+def test_scikit_learn_takes_the_rows_of_folds_from_a_stack(blobs):
+    X, y = blobs(n=300)
+    parts = {"a": X[:, :2], "b": 100 * X[:, 2:]}
+    for stack in (ColumnStack(parts), ColumnStack(parts).in_memory()):
+        assert_array_equal(np.asarray(stack), np.hstack(list(parts.values())))
+        for rows in (np.array([3, 299, 3]), np.arange(300) % 7 == 0, slice(5, 20), [-1, 0]):
+            some = stack[rows, ...]
+            assert some.names == ["a", "b"]
+            assert_array_equal(some[:], np.asarray(stack)[rows])
+        folds = [(np.arange(0, 300, 2), np.arange(1, 300, 2))]
+        model = LinearSVM(standardize="parts")
+        (found,) = cross_val_score(model, stack, y, cv=folds)
+        train = ColumnStack({name: part[::2] for name, part in parts.items()})
+        assert found == model.fit(train, y[::2]).score(np.asarray(stack)[1::2], y[1::2])
+        scaled = make_pipeline(StandardScaler(), model)
+        expected = cross_val_score(scaled, np.asarray(stack), y, cv=folds)
+        assert_array_equal(cross_val_score(scaled, stack, y, cv=folds), expected)
+        with pytest.raises(TypeError, match=r"expected X\[rows\], got X\["):
+            stack[:, 0]
 
 
 def test_a_stack_in_memory_gives_views_of_the_same_rows():

@@ -5,7 +5,9 @@ import pytest
 from PIL import Image
 
 from visualwords.features import HOG
-from visualwords.pipeline.job import extract
+from visualwords.pipeline.job import Options, extract
+from visualwords.pipeline.recipe import Recipe
+from visualwords.pipeline.run import Run
 from visualwords.pipeline.sources import ArraySource, JoinedSource, SourceError, open_source
 
 RNG = np.random.default_rng(0)
@@ -59,6 +61,20 @@ def test_every_image_has_one_label_and_there_is_one():
         ArraySource(PICTURES[:2], ["a"])
     with pytest.raises(SourceError, match="at least one image"):
         open_source([])
+
+
+def test_a_run_takes_arrays_with_labels_as_a_source(tmp_path):
+    run = Run(tmp_path / "run", options=Options(n_jobs=1))
+    labels, asked = ["a", "b"] * 6, Recipe(features=[HOG(image_size=(16, 16))], test_size=0.4)
+    with pytest.raises(TypeError, match=r"open_source\(images, labels=labels\)"):
+        run.run(PICTURES, recipe=asked, labels=labels)
+    with pytest.raises(
+        TypeError, match="a list of images has no columns to name, got label_column"
+    ):
+        run.run(PICTURES, recipe=asked, label_column="species")
+    assert not (tmp_path / "run").exists()
+    run.extract(open_source(PICTURES, labels=labels), recipe=asked)
+    assert run.images["label"].to_pylist() == labels
 
 
 def test_a_worker_is_sent_its_own_images_alone():

@@ -85,6 +85,7 @@ def test_a_matrix_is_indexed_like_an_array(tmp_path, wanted):
     features = FeatureRows(store, "hog", KEY)
     matrix = features.matrix(features.find(images(numbers)))
     np.testing.assert_array_equal(matrix[wanted], rows_of(numbers)[wanted])
+    np.testing.assert_array_equal(matrix[wanted, ...], rows_of(numbers)[wanted])
 
 
 def test_rows_in_order_are_a_view_of_the_file(tmp_path):
