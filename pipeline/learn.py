@@ -20,8 +20,7 @@ from .features import (
 )
 from .ledger import digests_of
 from .memory import give_back
-from .own_code import OwnCodeError, what_failed
-from .persist import is_ours
+from .own_code import naming_own_code
 from .progress import Progress
 from .reader import ImageError, Reader
 from .sources import Source, SourceError
@@ -128,7 +127,8 @@ def learn(
                 feature = clone(features[name])
                 if "n_jobs" in feature.get_params():
                     feature.set_params(n_jobs=n_jobs)
-                _fit(name, feature, sample)
+                with naming_own_code(name, feature, f"fit on {counted(len(sample), 'image')}"):
+                    feature.fit(sample)
                 if "n_jobs" in feature.get_params():
                     feature.set_params(n_jobs=None)
                 refs[name] = keep_feature(store, name, feature, reader, recipe, sample.digests)
@@ -138,19 +138,6 @@ def learn(
             stage.summary = f"{counted(len(sample), 'image')} ({whys})"
         give_back()
     return {name: refs[name] for name in features}, decoded
-
-
-def _fit(name: str, feature: BaseEstimator, sample: Sequence[Image]) -> None:
-    """Fit a feature; an exception of the user's own code is told by its name and line."""
-    try:
-        feature.fit(sample)
-    except Exception as error:
-        if is_ours(feature) or isinstance(error, SourceError):
-            raise
-        message = (
-            f"{name}: {what_failed(error, feature)}, in fit on {counted(len(sample), 'image')}"
-        )
-        raise OwnCodeError(f"{message}; mend {type(feature).__name__}") from error
 
 
 class Sample(Sequence[Image]):

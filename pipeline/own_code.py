@@ -4,7 +4,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,14 @@ from .. import classifiers as classifier_classes
 from .. import features as feature_classes
 from .parts import NOTHING, Part, find_class, kinds_of, parameters_of
 from .persist import is_ours, package_of, packages_of
+from .sources.base import SourceError
 
 __all__ = [
     "OwnCodeError",
     "as_parts",
     "check_allowed",
     "named",
+    "naming_own_code",
     "own_classes",
     "what_failed",
 ]
@@ -45,6 +48,21 @@ def what_failed(error: BaseException, estimator: BaseEstimator) -> str:
     lines = [frame.lineno for frame in frames if frame.filename == file]
     where = f" ({os.path.basename(file)}, line {lines[-1]})" if lines else ""
     return f"{type(error).__name__}: {error}{where}"
+
+
+@contextmanager
+def naming_own_code(name: str, estimator: BaseEstimator, doing: str) -> Iterator[None]:
+    """Tell an exception of the user's own code by its name and line, and what it was doing.
+
+    That images cannot be read is no fault of the code that asks for them.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_ours(estimator) or isinstance(error, SourceError):
+            raise
+        message = f"{name}: {what_failed(error, estimator)}, in {doing}"
+        raise OwnCodeError(f"{message}; mend {type(estimator).__name__}") from error
 
 
 def own_classes(parts: Mapping[str, Part], group: str) -> set[type]:

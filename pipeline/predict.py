@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .class_scores import class_scores, has_scores
+from .class_scores import answers, class_scores, has_scores
 from .engine import Crash, in_workers
 from .reader import Reader
 from .sources import ArraySource, FolderSource, NamedFiles, Source, SourceError, open_source
@@ -156,7 +156,10 @@ def _predict_batch(
 ) -> list[Prediction]:
     has_probabilities = hasattr(model, "predict_proba")
     if len(rows):
-        scores = model.predict_proba(rows) if has_probabilities else class_scores(model, rows)
+        if has_probabilities:
+            scores = answers(model, "predict_proba", rows)
+        else:
+            scores = class_scores(model, rows)
         best = np.argsort(-scores, axis=1, kind="stable")[:, : top if has_scores(model) else 1]
     predictions, row = [], 0
     for i, image in enumerate(batch.images):

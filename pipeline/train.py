@@ -14,13 +14,13 @@ from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_f
 from sklearn.utils.validation import has_fit_parameter
 
 from ..classifiers import ColumnStack, expected_calibration_error
+from .class_scores import answers
 from .counts import counted
 from .engine import Workers, engine_of, ordered_map
 from .extraction import Extraction
 from .memory import give_back
 from .names import feature_sets, model_name, probability_column
-from .own_code import OwnCodeError, what_failed
-from .persist import is_ours
+from .own_code import OwnCodeError, naming_own_code
 from .progress import Progress
 
 __all__ = ["evaluate", "labels_are_classes", "scores_by_class", "train"]
@@ -134,7 +134,7 @@ def _models_on(
                 "n_features": X.shape[1],
                 "n_iter": 0 if n_iter is None else int(np.max(n_iter)),
                 "fit_seconds": round(perf_counter() - start, 3),
-                "train_accuracy": float(accuracy_score(labels, model.predict(X))),
+                "train_accuracy": float(accuracy_score(labels, answers(model, "predict", X, name))),
             },
         )
 
@@ -144,18 +144,11 @@ def _fitted(
 ) -> Any:
     """Fit a classifier; an exception of the user's own code is told by its name and line."""
     fitted = clone(classifier)
-    try:
+    with naming_own_code(name, classifier, f"fit on {counted(len(labels), 'row')}"):
         if groups is not None and has_fit_parameter(fitted, "groups"):
             fitted.fit(X, labels, groups=groups)
         else:
             fitted.fit(X, labels)
-    except Exception as error:
-        if is_ours(classifier):
-            raise
-        message = (
-            f"{name}: {what_failed(error, classifier)}, in fit on {counted(len(labels), 'row')}"
-        )
-        raise OwnCodeError(f"{message}; mend {type(classifier).__name__}") from error
     if not hasattr(fitted, "classes_"):
         raise OwnCodeError(
             f"{name}: fit of {type(classifier).__name__} sets no classes_; classifiers of "
@@ -220,12 +213,12 @@ def evaluate(
             X = columns(names)
             for name in classifiers:
                 model = models[model_name(name, names)]
-                predictions[name] = predicted = model.predict(X)
+                predictions[name] = predicted = answers(model, "predict", X, name)
                 accuracy = float(accuracy_score(labels, predicted))
                 scores[name]["by_features"]["+".join(names)] = accuracy
                 scores[name]["test_accuracy"] = accuracy
                 if len(names) == len(extraction.features) and hasattr(model, "predict_proba"):
-                    shares = model.predict_proba(X)
+                    shares = answers(model, "predict_proba", X, name)
                     error = expected_calibration_error(labels, shares, model.classes_)
                     scores[name]["calibration_error"] = error
                     sure = shares[model.classes_ == predicted[:, None]].astype(np.float64)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from ...classifiers import ColumnStack, LinearSVM, Softmax
-from ..class_scores import class_scores, is_linear
+from ..class_scores import answers, class_scores, is_linear
 from ..extraction import Extraction
 from ..job import TEST, TRAIN
 from ..names import feature_sets, model_name
@@ -147,7 +147,7 @@ class Material:
         """
         model = self.model(self.main)
         if hasattr(model, "predict_proba"):
-            return np.asarray(model.predict_proba(self.test.X), np.float64)
+            return answers(model, "predict_proba", self.test.X).astype(np.float64, copy=False)
         scores = class_scores(model, self.test.X)
         shares = np.exp(scores - scores.max(axis=1, keepdims=True))
         return shares / shares.sum(axis=1, keepdims=True)

@@ -21,6 +21,7 @@ from visualwords import load_image
 from visualwords.features import HueHistogram
 from visualwords.pipeline.cli import main
 from visualwords.pipeline.job import Options, extract
+from visualwords.pipeline.own_code import OwnCodeError
 from visualwords.pipeline.progress import Progress
 from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.recipe_file import read_recipe
@@ -290,6 +291,62 @@ def test_only_what_no_file_can_hold_is_trained_again(crops, test_crops, tmp_path
     own = [DecisionTreeClassifier, RidgeClassifier]
     Run.open(tmp_path, options, own=own).evaluate(test_crops)
     assert "train      tree again, which no file can hold" in capsys.readouterr().out
+
+
+class Failing(ClassifierMixin, BaseEstimator):
+    """Raises, or gives what no classifier gives, in the method that is named."""
+
+    def __init__(self, method="predict", given=None):
+        self.method = method
+        self.given = given
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self if self.method != "fit" else self._given(X)
+
+    def _given(self, X):
+        if self.given == "short":
+            return self.classes_[:1]
+        if self.given == "numbers":
+            return np.zeros(len(X))
+        if self.given == "gaps":
+            return np.full((len(X), len(self.classes_)), np.nan)
+        raise KeyError("missing")
+
+    def predict(self, X):
+        return self._given(X) if self.method == "predict" else self.classes_[:1].repeat(len(X))
+
+    def predict_proba(self, X):
+        if self.method == "predict_proba":
+            return self._given(X)
+        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "message"),
+    [
+        ("fit", None, r"KeyError: 'missing' \(.*, line \d+\), in fit on 36 rows; mend Failing"),
+        ("predict", None, r"KeyError: 'missing' \(.*\), in predict of 36 rows; mend Failing"),
+        (
+            "predict",
+            "short",
+            r"predict of Failing gives .* shape \(1,\); expected 36 of the labels",
+        ),
+        ("predict", "numbers", r"predict of Failing gives an array of float64 .*; expected 36 of"),
+        (
+            "predict_proba",
+            "gaps",
+            r"of shape \(15, 3\); expected finite numbers of shape \(15, 3\)",
+        ),
+        ("predict_proba", "numbers", r"of shape \(15,\); expected finite numbers of shape"),
+    ],
+)
+def test_a_classifier_that_fails_is_told_of_by_name(
+    crops, test_crops, tmp_path, method, given, message
+):
+    recipe = Recipe(features=[HueHistogram()], classifiers={"mine": Failing(method, given)})
+    with pytest.raises(OwnCodeError, match=f"^mine: .*{message}"):
+        Run(tmp_path, options=Options(n_jobs=1)).run(crops, test_crops, recipe)
 
 
 def test_a_classifier_that_keeps_no_classes_is_refused(crops, test_crops, tmp_path):
