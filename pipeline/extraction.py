@@ -29,6 +29,8 @@ class Work:
     ----------
     decoded : int
         Images that were decoded.
+    sampled : int
+        Those of them that were decoded to learn from them.
     computed : dict of str to int
         Rows that were computed, by feature.
     worker_seconds : dict of str to float
@@ -38,6 +40,7 @@ class Work:
     """
 
     decoded: int = 0
+    sampled: int = 0
     computed: dict[str, int] = field(default_factory=dict)
     worker_seconds: dict[str, float] = field(default_factory=dict)
     recipe: str | None = None

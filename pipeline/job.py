@@ -219,6 +219,7 @@ def extract_source(
     )
     extraction.refs = {name: ref for name, ref in todo.refs.items() if name != HASH}
     extraction.work.decoded += decoded
+    extraction.work.sampled = decoded
     return extraction
 
 

@@ -47,7 +47,12 @@ def work_metrics(extraction: Extraction) -> dict[str, Any]:
     """Return by what recipe was computed, what, and how long it took the workers."""
     work = extraction.work
     seconds = {k: round(v, 3) for k, v in work.worker_seconds.items()}
-    return {"recipe": work.recipe, "computed": work.computed, "worker_seconds": seconds}
+    return {
+        "recipe": work.recipe,
+        "computed": work.computed,
+        "worker_decoded": work.decoded - work.sampled,
+        "worker_seconds": seconds,
+    }
 
 
 def shared_images(images: pa.Table) -> pa.Table:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...classifiers import SoftmaxCV
 from ..intervals import wilson_interval
+from ..job import TEST, TRAIN
 from .charts import chart, svg
 from .material import Material, plain_classifier
 
@@ -20,7 +21,7 @@ FEWEST_A_CLASS = 2
 
 def accuracy_section(material: Material) -> dict[str, Any]:
     """Return the table of accuracies, and the charts of the penalty and of the learning curve."""
-    n_test = len(material.test)
+    n_test = int(material.counts(TEST).sum())
     rows = []
     for name in material.classifiers:
         scores = material.metrics["classifiers"][name]
@@ -93,10 +94,11 @@ def _learning_chart(material: Material) -> dict[str, str] | None:
         scores.append(float((smaller.predict(test.X) == test.y).mean()))
     if not sizes:
         return None
-    sizes.append(len(train))
-    scores.append(float((material.predicted == test.y).mean()))
+    n_tested = [len(test)] * len(sizes) + [int(material.counts(TEST).sum())]
+    sizes.append(int(material.counts(TRAIN).sum()))
+    scores.append(material.metrics["classifiers"][material.main]["test_accuracy"])
     with chart() as (figure, ax):
-        low, high = wilson_interval(np.round(np.array(scores) * len(test)), len(test))
+        low, high = wilson_interval(np.round(np.array(scores) * n_tested), n_tested)
         ax.fill_between(sizes, low, high, alpha=0.2)
         ax.plot(sizes, scores, marker="o")
         ax.set(xscale="log", xlabel="training images", ylabel="accuracy on the test images")

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from ..job import TEST
 from .material import Material
 from .pictures import Album
 
@@ -51,4 +52,4 @@ def map_section(material: Material, album: Album) -> dict[str, Any]:
         }
         for (x, y), row in zip(places, rows, strict=True)
     ]
-    return {"points": points, "n_test": len(test), "method": method}
+    return {"points": points, "n_test": int(material.counts(TEST).sum()), "method": method}

@@ -121,7 +121,7 @@ def _page_data(material: Material, album: Album, confusion: Mapping[str, Any]) -
     for image, said in zip(album.places, chosen, strict=True):
         row = row_of.get(image)
         predicted = -1 if row is None else int(material.predicted[row])
-        sure = 0.0 if row is None else round(float(material.probabilities[row].max()), 4)
+        sure = 0.0 if row is None else round(float(material.sure[row]), 4)
         label = labels.get(said["label"], -1)
         scores = [] if row is None else _scores(material, row, predicted, label)
         pictures.append([said["path"], said["split"], label, predicted, sure, scores])

@@ -19,7 +19,7 @@ def calibration_section(material: Material) -> dict[str, Any] | None:
     if not hasattr(material.model(material.main), "predict_proba"):
         return None
     sure = material.probabilities.max(axis=1)
-    is_right = material.predicted == material.test.y
+    is_right = material.probabilities.argmax(axis=1) == material.test.y
     bins = np.clip(np.ceil(sure * N_BINS).astype(int) - 1, 0, N_BINS - 1)
     counts = np.bincount(bins, minlength=N_BINS)
     filled = np.flatnonzero(counts)
@@ -41,7 +41,7 @@ def calibration_section(material: Material) -> dict[str, Any] | None:
         ax.set(
             xlim=(0, 1),
             ylim=(0, 1),
-            xlabel="probability of the predicted class",
+            xlabel="probability of the likeliest class",
             ylabel="share that is right",
         )
         text = (

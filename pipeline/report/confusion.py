@@ -22,12 +22,10 @@ def confusion_section(material: Material, album: Album) -> dict[str, Any]:
     Of many classes, only those with the most errors are shown.
     """
     n = len(material.classes)
-    y, predicted = material.test.y, material.predicted
-    counts = np.zeros((n, n), int)
-    np.add.at(counts, (y, predicted), 1)
+    y, predicted, counts = material.test.y, material.predicted, material.confusion
     wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
     shown = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
-    sure = material.probabilities.max(axis=1)
+    sure = material.sure
     pictures = {}
     # Cells with the most errors come first, as there is room for so many pictures.
     off = counts - np.diag(counts.diagonal())
@@ -43,7 +41,8 @@ def confusion_section(material: Material, album: Album) -> dict[str, Any]:
         for i, j in (divmod(int(c), n) for c in np.argsort(-off, axis=None)[:MOST_PAIRS])
         if off[i, j]
     ]
-    scores = scores_by_class(y, predicted, range(n))
+    true, taken_for = (np.repeat(k, counts.ravel()) for k in np.indices((n, n)).reshape(2, -1))
+    scores = scores_by_class(true, taken_for, range(n))
     return {
         "classifier": material.main,
         "by_class": [

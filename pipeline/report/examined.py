@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..duplicates import SAME_BYTES
+from ..job import TEST, TRAIN
 from .labels import doubtful_labels
 from .material import Material
 from .pictures import Album, PictureReader
@@ -110,8 +111,8 @@ def _much_less(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 def _balance(material: Material) -> dict[str, Any]:
     n = len(material.classes)
-    train = np.bincount(material.train.y, minlength=n)
-    test = np.bincount(material.test.y, minlength=n)
+    train = material.counts(TRAIN)
+    test = material.counts(TEST)
     order = np.argsort(-train, kind="stable")
     kept = (
         order

@@ -17,7 +17,7 @@ def examples_section(material: Material, album: Album) -> dict[str, Any]:
     """Return the places of the pictures in the album."""
     probabilities, y = material.probabilities, material.test.y
     images = material.test.images
-    sure = probabilities.max(axis=1)
+    sure = material.sure
     mistakes = np.flatnonzero(material.predicted != y)
     mistakes = mistakes[np.argsort(-sure[mistakes], kind="stable")][:MISTAKES]
     best_two = np.sort(probabilities, axis=1)[:, -2:]

@@ -19,7 +19,7 @@ from ..store.matrix import RowMatrix
 
 __all__ = ["Material", "Rows", "plain_classifier", "score_parts"]
 
-# A report looks at so many images of a split, drawn evenly from all of them.
+# A report looks at so many images of a split, drawn evenly from all of them. It counts all.
 MOST_ROWS = 60_000
 USUAL_ROWS = 5000
 
@@ -117,14 +117,27 @@ class Material:
         kept = np.arange(len(chosen))
         if len(chosen) > MOST_ROWS:
             kept = np.linspace(0, len(chosen) - 1, MOST_ROWS).round().astype(np.intp)
-        numbers = {name: i for i, name in enumerate(self.classes)}
-        labels = self.extraction.images["label"].take(chosen[kept]).to_pylist()
         parts = {
             name: cast(RowMatrix, self.extraction.matrix(name, split=split)).take(kept)
             for name in self.features
         }
-        y = np.array([numbers[label] for label in labels], np.intp)
+        y = self._numbers(self.extraction.labels(split)[kept])
         return Rows(chosen[kept], y, ColumnStack(parts).in_memory())
+
+    def _numbers(self, labels: npt.ArrayLike) -> IntArray:
+        """Return the numbers of classes."""
+        numbers = {name: i for i, name in enumerate(self.classes)}
+        return np.array([numbers[str(label)] for label in np.asarray(labels)], np.intp)
+
+    def counts(self, split: str) -> IntArray:
+        """Return how many images of each class a split has; all of them count."""
+        numbers = self._numbers(self.extraction.labels(split))
+        return np.bincount(numbers, minlength=len(self.classes))
+
+    @property
+    def confusion(self) -> IntArray:
+        """True classes (rows) and those that the main classifier predicted, of all test images."""
+        return np.array(self.metrics["classifiers"][self.main]["confusion"], np.intp)
 
     @cached_property
     def usual(self) -> tuple[FloatArray, FloatArray]:
@@ -154,8 +167,16 @@ class Material:
 
     @cached_property
     def predicted(self) -> IntArray:
-        """The class of the greatest share for each test image."""
-        return self.probabilities.argmax(axis=1)
+        """The class that the main classifier predicts for each test image.
+
+        A classifier of the user's need not predict the class of the greatest probability.
+        """
+        return self._numbers(self.model(self.main).predict(self.test.X))
+
+    @cached_property
+    def sure(self) -> FloatArray:
+        """The share of the predicted class for each test image."""
+        return self.probabilities[np.arange(len(self.test)), self.predicted]
 
     @property
     def widths(self) -> list[int]:

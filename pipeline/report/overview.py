@@ -31,8 +31,8 @@ def overview_section(material: Material, record: Mapping[str, Any], recipe: str)
             notes.insert(0, {"kind": "Warning", "text": text})
     of_workers = metrics.get("worker_seconds", {})
     decoding = ""
-    if of_workers.get("decode") and images["decoded"]:
-        rate = images["decoded"] / of_workers["decode"]
+    if of_workers.get("decode") and metrics.get("worker_decoded"):
+        rate = metrics["worker_decoded"] / of_workers["decode"]
         computing = sum(of_workers.values()) - of_workers["decode"]
         decoding = (
             f"A core decoded {rate:,.0f} images a second; computing the features took "

@@ -27,7 +27,7 @@ def sheets_section(material: Material, pictures: PictureReader) -> list[dict[str
     """Return sheets of the most confident mistakes and of some pictures that are right."""
     if not material.is_linear:
         return []
-    sure = material.probabilities.max(axis=1)
+    sure = material.sure
     is_right = material.predicted == material.test.y
     order = np.argsort(-sure, kind="stable")
     wrong, right = order[~is_right[order]][:MISTAKES], order[is_right[order]]
