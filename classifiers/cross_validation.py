@@ -26,6 +26,7 @@ from .sources import ColumnStack, Source
 from .validation import (
     LabelArray,
     MatrixLike,
+    as_ratios,
     check_training_data,
     row_weights,
     seed_of,
@@ -107,6 +108,7 @@ class CrossValidated(LinearClassifier):
                 "per_part needs columns of their own for each part, but standardize='whiten' mixes "
                 "them; give standardize='parts'"
             )
+        self.__dict__.pop("temperature_", None)  # of another fit
         self.tried_ = [float(alpha) for alpha in self.alphas]
         W = np.zeros(objective.shape)
         if folds is None:
@@ -169,7 +171,6 @@ class CrossValidated(LinearClassifier):
             of_parts = parts.alphas(common)[1:].tolist()  # the first is known
             self.tried_ += [dict(zip(X.names, alphas, strict=True)) for alphas in of_parts]
             self.scores_ = np.concatenate([self.scores_, list(parts.tried.values())[1:]])
-        self.__dict__.pop("temperature_", None)
         if self.calibrate:
             scores = held_out_scores(everything, best.without)
             self.temperature_ = find_temperature(scores, objective.y, objective.sample_weight)
@@ -196,7 +197,8 @@ class CrossValidated(LinearClassifier):
             training.minimize(models, 0.1 * self.tol)
             training.finish(models)
             is_test = (of_test > 0).astype(np.intp)
-            testing = self._models(objective.replaced(sample_weight=of_test), is_test, spectrum)
+            of_rows = objective.replaced(sample_weight=as_ratios(of_test)[0])
+            testing = self._models(of_rows, is_test, spectrum)
             return accuracies(testing, [replace(model, held_out=1) for model in models])
 
     def _models(self, objective: Objective, folds: Indices, spectrum: Spectrum) -> Models:

@@ -305,6 +305,22 @@ def test_any_splitter_of_scikit_learn(kind, standardize):
     assert search.alpha_ == [0.01, 0.3][search.scores_.mean(axis=1).argmax()]
 
 
+@pytest.mark.parametrize("scale", [2.0**-990, 2.0**990])
+def test_only_the_ratios_of_weights_matter(blobs, scale):
+    X, y = blobs(n=200, dtype=np.float32)
+    weight = np.random.default_rng(0).uniform(0.5, 2, 200)
+    search = SoftmaxCV([0.01, 1.0], cv=ShuffleSplit(2, random_state=0))
+    expected = search.fit(X, y, weight).scores_
+    assert_array_equal(search.fit(X, y, scale * weight).scores_, expected)
+
+
+def test_a_temperature_is_that_of_the_last_fit(blobs):
+    X, y = blobs(n=200)
+    search = SoftmaxCV([0.1], calibrate=True).fit(X, y)
+    search.set_params(calibrate=False, cv=ShuffleSplit(2, random_state=0)).fit(X, y)
+    assert_array_equal(search.predict_proba(X), Softmax(0.1).fit(X, y).predict_proba(X))
+
+
 def test_generators_and_groups_and_none(blobs):
     X, y = blobs(n=300)
     groups = np.arange(300) // 10
