@@ -1,5 +1,6 @@
 """Which rows train and which rows test in cross-validation."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from numbers import Integral
 from typing import Any, Protocol
@@ -56,7 +57,8 @@ def make_splits(
     Warns
     -----
     UserWarning
-        If a class has fewer rows than there are stratified folds.
+        If a class has fewer rows than there are stratified folds, or all its rows are in the groups
+        that one fold tests.
     """
     if cv is None or isinstance(cv, Integral):
         n_folds, most = 5 if cv is None else int(cv), np.unique_counts(y).counts.max()
@@ -84,6 +86,14 @@ def make_splits(
                 f"split {number} of cv={cv!r} has {len(train)} training rows and {len(test)} test "
                 "rows, expected at least 1 of each"
             )
+    n_classes = len(np.unique(y))
+    if groups is not None and any(len(np.unique(y[train])) < n_classes for train, _ in splits):
+        warnings.warn(
+            "a fold is trained without one of the classes, whose rows are in too few groups: its "
+            "score, penalty and temperature say little; give more groups of each class",
+            UserWarning,
+            stacklevel=3,
+        )
     return splits
 
 

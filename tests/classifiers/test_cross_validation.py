@@ -333,6 +333,8 @@ def test_generators_and_groups_and_none(blobs):
     assert_array_equal(search.scores_, SoftmaxCV([0.01, 1.0], cv=pairs).fit(X, y).scores_)
     with pytest.raises(ValueError, match="cv=31: 31 folds need 31 groups, got 30; take fewer"):
         SoftmaxCV([0.01, 1.0], cv=31).fit(X, y, groups=groups)
+    with pytest.warns(UserWarning, match="a fold is trained without one of the classes"):
+        SoftmaxCV([0.01, 1.0], cv=3).fit(X, y, groups=np.where(y == 1, 99, groups))
     five = SoftmaxCV([0.01, 1.0], cv=None).fit(X, y)
     assert_array_equal(five.scores_, SoftmaxCV([0.01, 1.0]).fit(X, y).scores_)
 
