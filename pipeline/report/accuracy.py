@@ -58,11 +58,12 @@ def _penalty_chart(material: Material) -> dict[str, str] | None:
         return _penalty_path(alphas, model.scores_[single], where)
     train = material.train
     rows = np.linspace(0, len(train) - 1, min(len(train), PATH_ROWS)).round().astype(int)
-    y = train.y[rows]
-    if np.bincount(y, minlength=len(material.classes)).min() < 3:
+    few = train.take(rows)
+    if few.fewest(len(material.classes)) < 3:
         return None
-    search = SoftmaxCV(PATH_ALPHAS, cv=3, standardize="parts", n_jobs=-1).fit(train.take(rows).X, y)
-    where = f"softmax in three-fold cross-validation on {len(y):,} of the training images"
+    search = SoftmaxCV(PATH_ALPHAS, cv=3, standardize="parts", n_jobs=-1)
+    search.fit(few.X, few.y, groups=few.groups)
+    where = f"softmax in three-fold cross-validation on {len(few):,} of the training images"
     return _penalty_path(PATH_ALPHAS, search.scores_, where)
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from ...classifiers import ColumnStack, PrimalDual, Softmax
 from .material import IntArray, Material, Rows, plain_classifier
@@ -31,23 +31,24 @@ def out_of_fold_probabilities(model: Any, rows: Rows) -> Probabilities:
     model : estimator
         With ``predict_proba``; it is cloned.
     rows : Rows
-        Every class has at least three images.
+        Every class has at least three images, or three groups, which are then in one fold each.
 
     Returns
     -------
     ndarray of shape (n, n_classes), float64
     """
-    probabilities = np.empty((len(rows), int(rows.y.max()) + 1))
-    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=0)
+    probabilities = np.zeros((len(rows), int(rows.y.max()) + 1))
+    kind = StratifiedKFold if rows.groups is None else StratifiedGroupKFold
+    folds = kind(N_FOLDS, shuffle=True, random_state=0)
 
     def judge(split: tuple[IntArray, IntArray]) -> None:
         train, test = rows.take(split[0]), rows.take(split[1])
         fitted = clone(model).set_params(n_jobs=1).fit(train.X, train.y)
-        probabilities[split[1]] = fitted.predict_proba(test.X)
+        probabilities[np.ix_(split[1], fitted.classes_)] = fitted.predict_proba(test.X)
 
     # Each of two threads holds the matrix of a fold.
     with ThreadPoolExecutor(min(2, effective_n_jobs(-1))) as pool:
-        list(pool.map(judge, folds.split(rows.y, rows.y)))
+        list(pool.map(judge, folds.split(rows.y, rows.y, rows.groups)))
     return probabilities
 
 
@@ -79,7 +80,7 @@ def refined(probabilities: Probabilities, rows: Rows) -> Probabilities:
     numbers = np.hstack([logs / logs.std(), _principal_components(rows)]).astype(np.float32)
     X = ColumnStack([np.hstack([numbers, numbers[:, i] * numbers[:, j]])])
     judge = Softmax(0.01, standardize=True, solver=PrimalDual(TOLERANCE))
-    return out_of_fold_probabilities(judge, Rows(rows.images, rows.y, X))
+    return out_of_fold_probabilities(judge, Rows(rows.images, rows.y, X, rows.groups))
 
 
 def _principal_components(rows: Rows) -> npt.NDArray[np.float64]:
@@ -129,8 +130,7 @@ def label_doubts(probabilities: Probabilities, y: npt.NDArray[np.intp]) -> Proba
 def doubtful_labels(material: Material, most: int) -> list[tuple[int, int]]:
     """Return the training images whose labels are the most in doubt, and the likelier class."""
     rows = material.train
-    counts = np.bincount(rows.y, minlength=len(material.classes))
-    if counts.min() < N_FOLDS:
+    if rows.fewest(len(material.classes)) < N_FOLDS:
         return []
     probabilities = refined(out_of_fold_probabilities(_judge(material), rows), rows)
     likelier = probabilities.argmax(axis=1)

@@ -38,11 +38,14 @@ class Rows:
     y : ndarray of shape (n,), integers
         The numbers of their classes.
     X : ColumnStack of shape (n, columns), in memory
+    groups : ndarray of shape (n,), integers, or None
+        The numbers of their groups, where images have some.
     """
 
     images: IntArray
     y: IntArray
     X: ColumnStack
+    groups: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -53,7 +56,14 @@ class Rows:
         parts: dict[Any, Any] = {
             n: np.asarray(p)[chosen] for n, p in zip(names, self.X.parts, strict=True)
         }
-        return Rows(self.images[chosen], self.y[chosen], ColumnStack(parts).in_memory())
+        groups = None if self.groups is None else self.groups[chosen]
+        return Rows(self.images[chosen], self.y[chosen], ColumnStack(parts).in_memory(), groups)
+
+    def fewest(self, n_classes: int) -> int:
+        """Return the number of images in the smallest class; of groups, where images have some."""
+        units = self.images if self.groups is None else self.groups
+        classes, _ = np.unique(np.stack([self.y, units]), axis=1)
+        return int(np.bincount(classes, minlength=n_classes).min())
 
 
 class Material:
@@ -122,7 +132,9 @@ class Material:
             for name in self.features
         }
         y = self._numbers(self.extraction.labels(split)[kept])
-        return Rows(chosen[kept], y, ColumnStack(parts).in_memory())
+        groups = self.extraction.groups(split)
+        groups = None if groups is None else groups[kept]
+        return Rows(chosen[kept], y, ColumnStack(parts).in_memory(), groups)
 
     def _numbers(self, labels: npt.ArrayLike) -> IntArray:
         """Return the numbers of classes."""

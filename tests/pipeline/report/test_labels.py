@@ -21,6 +21,19 @@ def test_flipped_labels_come_first():
     assert len(set(worst) & set(flipped)) >= 18
 
 
+def test_an_image_is_judged_without_the_images_of_its_group():
+    groups = np.repeat(np.arange(30), 10)
+    own = np.eye(30, dtype=np.float32)[groups]  # says which group it is, and nothing of the class
+    y = np.arange(30)[groups] % 3
+    rows = Rows(np.arange(300), y, ColumnStack([own]))
+    alone = out_of_fold_probabilities(Softmax(0.001), rows)
+    assert (alone.argmax(axis=1) == y).all()
+    grouped = out_of_fold_probabilities(Softmax(0.001), Rows(rows.images, rows.y, rows.X, groups))
+    assert (grouped.argmax(axis=1) == y).mean() < 0.6
+    assert (rows.fewest(3), Rows(rows.images, rows.y, rows.X, groups).fewest(3)) == (100, 10)
+    assert rows.fewest(4) == 0
+
+
 def test_products_tell_what_a_linear_classifier_cannot():
     random = np.random.default_rng(0)
     X = random.normal(size=(14_000, 20)) * np.linspace(2, 1, 20)
