@@ -60,6 +60,8 @@ class State:
         Upper bound on the distance of ``value`` to the minimum; infinity if there is none.
     dual : Loss or ndarray of shape (n, n_classes), optional
         The dual point that proves the gap in float64; see :func:`.certify`.
+    smoothed : bool
+        Whether ``value`` is that of a smoothed loss.
     """
 
     W: Weights
@@ -69,9 +71,12 @@ class State:
     stop: str = ""
     gap: float = np.inf
     dual: Loss | npt.NDArray[np.float64] | None = None
+    smoothed: bool = False
 
     def prove(self, objective: Objective) -> "State":
         """Replace value and gap by those computed in float64, where there is a dual point.
+
+        The value of a smoothed loss is replaced by that of the loss itself.
 
         Returns
         -------
@@ -81,6 +86,8 @@ class State:
         if self.dual is not None and objective.alpha and np.isfinite(self.value):
             self.value, self.gap = certify(objective, self.W, self.dual)
             self.dual = None
+        elif self.smoothed and np.isfinite(self.value):
+            self.value, self.smoothed = objective.value(self.W), False
         return self
 
     def stop_within(self, tol: float) -> "State":

@@ -46,13 +46,11 @@ class PrimalDual(Solver):
     3. *Coarse to fine*. The first steps are made on a sample of the rows.
     4. *Plane search*. If X is large and the loss smooth, a step ends at the minimum in the plane of
        the weights and the direction of L-BFGS, as a sample of rows gives it (:mod:`.plane_search`).
-    5. *Precision*. When float32 sums show no lower value any more, the solver goes on with float64
-       sums. A proof in float64 (:func:`.certify`) is the last act; a large X with a smooth loss
-       needs none (:mod:`.rounding`).
+    5. *Precision*. When float32 sums show no lower value, the solver goes on with float64 sums. A
+       proof in float64 (:func:`.certify`) is last; with a smooth loss a large X needs none.
 
     A smooth loss has no width. Its gap is the squared norm of the gradient divided by
-    ``2 * alpha``. Without a penalty there is no bound, and the solver stops when it finds no lower
-    value.
+    ``2 * alpha``. Without a penalty there is no bound, and the solver stops at the lowest value.
 
     Parameters
     ----------
@@ -144,7 +142,7 @@ class PrimalDual(Solver):
             return _evaluate(now, after.W)
         if after.stop or _distance(now.objective, after) <= now.target * after.value:
             return _review(after, tol)
-        return after
+        return replace(after, smoothed=not _is_smooth(after))
 
 
 @dataclass
@@ -204,7 +202,8 @@ class _Progress:
 
 def _evaluate(progress: _Progress, W: Weights) -> State:
     value, gradient = progress.objective(W)
-    return State(W, value, gradient, progress)
+    state = State(W, value, gradient, progress)
+    return replace(state, smoothed=not _is_smooth(state))
 
 
 def _distance(objective: Objective, state: State) -> float:

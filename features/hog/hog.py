@@ -51,7 +51,8 @@ def hog(
         "opencv".
     transform_sqrt : bool or None
         Whether to take square roots of the pixels first. None: as the convention's owner does by
-        default, which is yes for "opencv" and no for the others.
+        default, which is yes for "opencv" and no for the others. For "dalal" and "uoctti" these are
+        roots of 0..255, divided by 255: 16 times less than those of 0..1, beside the same epsilon.
 
     Returns
     -------

@@ -172,6 +172,15 @@ def test_a_result_tells_the_way(blobs):
     assert [state.value for state in seen] == result.values
 
 
+@pytest.mark.parametrize("loss", KINKED, ids=lambda loss: loss.name)
+@pytest.mark.parametrize("max_iter", [0, 2])
+def test_the_last_value_is_of_the_loss_itself_wherever_a_solver_is_stopped(blobs, loss, max_iter):
+    objective = problem(blobs, loss)
+    result = PrimalDual(max_iter=max_iter).minimize(objective, np.ones(objective.shape))
+    assert result.reason == "max_iter"
+    assert result.value == result.values[-1] == pytest.approx(objective(result.W)[0], rel=1e-12)
+
+
 def test_first_steps_on_a_sample_do_not_change_the_optimum(blobs):
     X, y = blobs(n=20000, d=12, k=3, dtype=np.float32)
     order = np.argsort(y, kind="stable")  # as a folder of images gives it
