@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from visualwords.compiling import kernel
 from visualwords.features.checks import check_integer, check_real
+from visualwords.features.image import FloatArray
 from visualwords.threads import row_blocks, worker_threads
 
 from .distances import MATH, DoubleArray, IntArray, check_finite
@@ -28,6 +29,8 @@ LEAST_VARIANCE = 1e-3
 TINY = 1e-30
 # A Gaussian of less than exp(-20) of the likelihood of the likeliest has no share in a descriptor.
 FARTHEST = 20.0
+# Beyond this mean, in standard deviations, squares in float32 lose the variance.
+FAR = 16.0
 
 
 class GaussianVocabulary(BaseEstimator):
@@ -39,7 +42,8 @@ class GaussianVocabulary(BaseEstimator):
     mean share and the mean and variance of the descriptors, weighted by their shares. It stops when
     the mean log-likelihood rises by no more than ``tol``.
 
-    Products are float32, sums over blocks float64. The result has the same bits for any ``n_jobs``.
+    Products are float32, of columns far from 0 less their mean. Sums over blocks are float64. The
+    result has the same bits for any ``n_jobs``.
 
     Parameters
     ----------
@@ -106,6 +110,9 @@ class GaussianVocabulary(BaseEstimator):
         clusters = VisualVocabulary(
             self.n_words, random_state=self.random_state, n_jobs=self.n_jobs
         ).fit(rows)
+        origin = _origin(rows)
+        if origin.any():
+            rows = rows - origin
         spread = rows.var(axis=0, dtype=np.float64)
         floor = LEAST_VARIANCE * np.maximum(spread, LEAST_VARIANCE * spread.mean()) + TINY
         ones = np.eye(int(self.n_words), dtype=np.float32)
@@ -129,7 +136,7 @@ class GaussianVocabulary(BaseEstimator):
                 if len(self.history_) > self.max_iter or not rises.all():
                     break
                 mixture = _maximised(found, floor)
-        self.words_, self.variances_ = mixture.means, mixture.variances
+        self.words_, self.variances_ = mixture.means + origin, mixture.variances
         self.weights_ = mixture.weights
         return self
 
@@ -218,6 +225,13 @@ class _Moments(NamedTuple):
     firsts: DoubleArray
     seconds: DoubleArray
     log_likelihood: float
+
+
+def _origin(rows: FloatArray) -> FloatArray:
+    """Return the mean of the columns that are far from 0, and 0 for the others."""
+    mean = rows.mean(axis=0, dtype=np.float64)
+    is_far = np.abs(mean) > FAR * rows.std(axis=0, dtype=np.float64)
+    return np.where(is_far, mean, 0.0).astype(np.float32)
 
 
 def powers_of(rows: AnyFloats) -> AnyFloats:

@@ -35,6 +35,17 @@ def peer_from(rows, n_words, **parameters):
     ).fit(rows.astype(float))
 
 
+@pytest.mark.parametrize("offset", [1e2, 2.0**12])
+def test_columns_far_from_zero_give_the_same_mixture(offset):
+    rows = np.round(blobs(n=1000, d=3) * 256) / 256  # so that a sum with the offset is exact
+    offset = np.float32([offset, 0, -offset])
+    near, far = (GaussianVocabulary(5).fit(x) for x in (rows, rows + offset))
+    assert_allclose(far.words_ - offset, near.words_, atol=2e-3)
+    assert_allclose(far.variances_, near.variances_, rtol=5e-3)
+    assert_allclose(far.weights_, near.weights_, atol=1e-3)
+    assert far.history_[-1] == pytest.approx(near.history_[-1], abs=1e-4)
+
+
 def test_the_mixture_is_that_of_scikit_learn(rows):
     ours = GaussianVocabulary(5, tol=1e-5).fit(rows)
     peer = peer_from(rows, 5, tol=1e-5, max_iter=200)
