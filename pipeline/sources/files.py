@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 from ..failures import NOT_AN_IMAGE, TOO_LARGE, UNREADABLE
 from ..reader import MAX_BYTES, ImageError, read_bytes
 from .base import SourceError
+from .labels import is_hidden
 
 __all__ = [
     "Entry",
@@ -161,7 +162,7 @@ def entries(folder: str) -> Iterator[Entry]:
     found = []
     for info in infos:
         name = info["name"].rstrip("/").rpartition("/")[2]
-        if name and not name.startswith(".") and info["name"].rstrip("/") != path.rstrip("/"):
+        if name and not is_hidden(name) and info["name"].rstrip("/") != path.rstrip("/"):
             found.append(Entry(name, info["type"] == "directory", _signature_of_info(info)))
     return iter(sorted(found))
 
@@ -174,7 +175,7 @@ def names_in(folder: str) -> Iterator[str]:
         return
     with os.scandir(folder) as found:
         for item in found:
-            if not item.name.startswith("."):
+            if not is_hidden(item.name):
                 yield f"{item.name}/" if item.is_dir() else item.name
 
 

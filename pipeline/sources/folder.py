@@ -18,6 +18,7 @@ from .files import (
     read_file,
     signature,
 )
+from .labels import is_hidden
 
 __all__ = ["IMAGE_SUFFIXES", "FolderSource", "is_called_an_image"]
 
@@ -106,7 +107,7 @@ class FolderSource(Source):
             return _Contents(iter(names), folders, {e.name: e.signature for e in found})
         try:
             with os.scandir(folder) as listed:
-                here = [entry for entry in listed if not entry.name.startswith(".")]
+                here = [entry for entry in listed if not is_hidden(entry.name)]
         except OSError as error:
             raise SourceError(f"{folder}: cannot be listed: {error.strerror}") from error
         folders = {entry.name for entry in here if entry.is_dir(follow_symlinks=False)}

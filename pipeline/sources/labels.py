@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-__all__ = ["class_folder", "is_hidden", "shared_folders"]
+__all__ = ["class_folder", "is_hidden", "is_hidden_member", "shared_folders"]
+
+LEFT_BEHIND = frozenset({"Thumbs.db", "thumbs.db", "desktop.ini", "Desktop.ini", "__MACOSX"})
 
 
 def shared_folders(names: Iterable[str]) -> int:
@@ -32,6 +34,17 @@ def class_folder(name: str, n_shared: int) -> str | None:
     return folders[n_shared] if len(folders) > n_shared else None
 
 
-def is_hidden(name: str) -> bool:
-    """Return whether a file in an archive is hidden, or left there by macOS."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+def is_hidden(base: str) -> bool:
+    """Return whether a file or folder is hidden, or left there by Windows or macOS.
+
+    Examples
+    --------
+    >>> [is_hidden(base) for base in (".DS_Store", "Thumbs.db", "cat.jpg")]
+    [True, True, False]
+    """
+    return base.startswith(".") or base in LEFT_BEHIND
+
+
+def is_hidden_member(name: str) -> bool:
+    """Return whether a file in an archive or a folder above it is hidden."""
+    return any(map(is_hidden, name.split("/")))

@@ -25,7 +25,7 @@ from .files import (
     signature,
 )
 from .folder import is_called_an_image
-from .labels import class_folder, is_hidden, shared_folders
+from .labels import class_folder, is_hidden_member, shared_folders
 from .patterns import matching
 from .tarwalk import Damage, Member, walk
 
@@ -180,7 +180,7 @@ def _samples(file: BinaryIO) -> Iterator[list[Member] | Damage]:
             continue
         if member.name.startswith("./"):
             member = member._replace(name=member.name[2:])
-        if is_hidden(member.name):
+        if is_hidden_member(member.name):
             continue
         if sample and _key(member.name) != _key(sample[0].name):
             yield sample

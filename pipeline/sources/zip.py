@@ -15,7 +15,7 @@ from ..store.listings import Listings
 from .base import LISTING, Source, SourceError, batches, listing
 from .files import ReadError, is_url, open_binary, plain_name, read_range, signature
 from .folder import is_called_an_image
-from .labels import class_folder, is_hidden, shared_folders
+from .labels import class_folder, is_hidden_member, shared_folders
 
 __all__ = ["ZipSource"]
 
@@ -57,7 +57,7 @@ class ZipSource(Source):
                 if isinstance(error.__context__, ReadError):  # zipfile says "not a zip file" of it
                     raise error.__context__ from error
                 raise SourceError(f"{self.name}: damaged zip: {error}") from error
-        members = [m for m in members if not m.is_dir() and not is_hidden(m.filename)]
+        members = [m for m in members if not m.is_dir() and not is_hidden_member(m.filename)]
         members.sort(key=lambda member: member.filename)
         n_shared = shared_folders(member.filename for member in members)
         labels = [class_folder(member.filename, n_shared) for member in members]

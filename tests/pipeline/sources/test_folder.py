@@ -16,7 +16,9 @@ def touch(path):
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("dog/b.png", "dog/a.jpg", "cat/deep/er/c.jpg", "cat/notes.txt", "cat/.DS_Store"):
+    for name in ("dog/b.png", "dog/a.jpg", "cat/deep/er/c.jpg", "cat/notes.txt"):
+        touch(tmp_path / "images" / name)
+    for name in ("cat/.DS_Store", "cat/Thumbs.db", "desktop.ini", "dog/deep/desktop.ini"):
         touch(tmp_path / "images" / name)
     return tmp_path / "images"
 

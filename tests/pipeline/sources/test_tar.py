@@ -148,7 +148,12 @@ def test_what_is_no_image_or_no_file_is_named(tmp_path):
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, "/etc/passwd"
             tar.addfile(info)
-        for name, data in (("c.png", b""), ("d.npy", b"123"), (".hidden.png", b"1")):
+        for name, data in (
+            ("c.png", b""),
+            ("d.npy", b"123"),
+            (".hidden.png", b"1"),
+            ("Thumbs.db", b""),
+        ):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))

@@ -67,6 +67,7 @@ def test_a_folder(root, few, check_rows):
     for name, data in few.items():
         put(f"{root}/{name}", data)
     put(f"{root}/brick/.hidden", b"1")
+    put(f"{root}/brick/Thumbs.db", b"1")
     put(f"{root}/README", b"2")
     check_rows(root, n_images=9)
     put(f"{root}/brick/deep/new.png", next(iter(few.values()))[:100])
