@@ -249,6 +249,9 @@ def predict(
     ],
     classifier: Annotated[str | None, typer.Option(help="Its name; Softmax.")] = None,
     top: Annotated[int, typer.Option(min=1, help="So many classes of each image.")] = 1,
+    min_probability: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Leave out classes that are less probable.")
+    ] = None,
     recipe: OwnCode = None,
     jobs: Jobs = -1,
     json_: Json = False,
@@ -261,7 +264,8 @@ def predict(
     if out is not None:
         check_table_name(out)
     job = Run.open(folder, WorkOptions(jobs=jobs, json_=json_).make(), own_code(recipe))
-    found: Any = job.predict(images, classifier=classifier, top=top)
+    asked: Any = {"classifier": classifier, "top": top, "min_probability": min_probability}
+    found: Any = job.predict(images, **asked)
     if out is not None:
         found = write_predictions(out, list(found))
     n_failed = 0

@@ -114,7 +114,7 @@ def prediction_line(prediction: Any, as_json: bool) -> str:
     if as_json:
         return json.dumps({"image": prediction.image, "classes": dict(pairs)})
     texts = [label if p is None else f"{label}\t{p:.4f}" for label, p in pairs]
-    return "\t".join([prediction.image, *texts])
+    return "\t".join([prediction.image, *(texts or ["not sure"])])
 
 
 def complain(message: str) -> None:

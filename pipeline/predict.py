@@ -4,7 +4,7 @@ import csv
 import glob
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Prediction:
     image : str
         Its path, URL or number.
     labels : tuple of str
-        The best first; empty for an image that cannot be used.
+        The best first; empty for an image that cannot be used, or of which nothing is sure enough.
     probabilities : tuple of float
         Of these; empty where the classifier gives none.
     failure : str or None
@@ -47,6 +47,17 @@ class Prediction:
     labels: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = ()
     failure: str | None = None
+
+    def at_least(self, probability: float) -> "Prediction":
+        """Return the prediction with those classes alone that are so probable.
+
+        Examples
+        --------
+        >>> Prediction("a.jpg", ("owl", "cat"), (0.75, 0.25)).at_least(0.5).labels
+        ('owl',)
+        """
+        n = sum(p >= probability for p in self.probabilities)
+        return replace(self, labels=self.labels[:n], probabilities=self.probabilities[:n])
 
 
 @dataclass(frozen=True)
@@ -228,12 +239,12 @@ def _files(name: str) -> list[str]:
 def write_predictions(file: Path, predictions: Sequence[Prediction]) -> Sequence[Prediction]:
     """Write predictions to a ``.csv`` or ``.parquet`` file, a row for each image; return them."""
     check_table_name(file)
-    n_classes = max((len(p.labels) for p in predictions), default=0)
+    n_classes = max([1, *(len(p.labels) for p in predictions)])
     columns: dict[str, list[str | float | None]] = {"image": [p.image for p in predictions]}
     for k in range(n_classes):
-        columns[f"class{k + 1}"] = [p.labels[k] if p.labels else None for p in predictions]
+        columns[f"class{k + 1}"] = [p.labels[k] if k < len(p.labels) else None for p in predictions]
         columns[f"probability{k + 1}"] = [
-            p.probabilities[k] if p.probabilities else None for p in predictions
+            p.probabilities[k] if k < len(p.probabilities) else None for p in predictions
         ]
     columns["failure"] = [p.failure for p in predictions]
     buffer = io.BytesIO()

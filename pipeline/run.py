@@ -302,7 +302,12 @@ class Run(RunView):
         return extraction
 
     def predict(
-        self, images: Any, *, classifier: str | None = None, top: int = 1
+        self,
+        images: Any,
+        *,
+        classifier: str | None = None,
+        top: int = 1,
+        min_probability: float | None = None,
     ) -> Iterator[Prediction]:
         """Return the classes of images by a classifier on all features, in the order of the images.
 
@@ -315,6 +320,8 @@ class Run(RunView):
             classes by its scores.
         top : int
             So many classes, the best first.
+        min_probability : float, optional
+            Classes that are less probable are left out.
         """
         trained = self._models.record()
         reader = Reader(*trained["reader"])
@@ -323,8 +330,12 @@ class Run(RunView):
         model = self._models.choose(trained, classifier)
         if self._models.record() != trained:
             raise ValueError(f"{self.folder}: a job replaces the models just now; predict again")
+        if min_probability is not None and not hasattr(model, "predict_proba"):
+            name = classifier or type(model).__name__
+            raise ValueError(f"{name} gives no probabilities; choose a classifier that does")
         found = find_images(images)
-        yield from predict_images(found, reader, features, model, top, self.options.n_jobs)
+        for prediction in predict_images(found, reader, features, model, top, self.options.n_jobs):
+            yield prediction.at_least(min_probability) if min_probability else prediction
 
     def _write_page(self, write: Callable[..., None], file: Path | str) -> Path:
         self._load_models(self._models.record())

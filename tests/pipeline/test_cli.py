@@ -163,6 +163,20 @@ def test_predict_gives_the_best_classes_as_lines_json_and_files(
     assert row["probability1"] == pytest.approx(float(p_first), abs=1e-4)
 
 
+def test_predict_says_where_it_is_not_sure(run_folder, test_crops, capsys):
+    assert call("predict", run_folder, test_crops) == 0
+    all_lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    least = sorted(float(line[2]) for line in all_lines)[7] + 1e-4
+    assert call("predict", run_folder, test_crops, "--min-probability", least) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [len(line) for line in lines].count(2) == 8
+    for line, known in zip(lines, all_lines, strict=True):
+        assert line == (known if float(known[2]) >= least else [known[0], "not sure"])
+    options = ("--classifier", "LinearSVM", "--min-probability", 0.5)
+    assert call("predict", run_folder, test_crops, *options) == 1
+    assert "LinearSVM gives no probabilities; choose" in capsys.readouterr().err
+
+
 def test_predict_takes_folders_and_another_classifier(run_folder, test_crops, capsys):
     with (run_folder / "predictions.csv").open() as file:
         expected = {row["path"]: row["LinearSVM"] for row in csv.DictReader(file)}

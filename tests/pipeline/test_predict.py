@@ -87,6 +87,20 @@ def test_predictions_as_csv(tmp_path):
     assert (second["class1"], second["failure"]) == ("", "not an image")
 
 
+def test_classes_that_are_not_sure_enough_are_left_out_of_a_table(tmp_path):
+    unsure = [prediction.at_least(0.5) for prediction in PREDICTIONS]
+    write_predictions(tmp_path / "out.csv", unsure)
+    with (tmp_path / "out.csv").open(newline="") as text:
+        first, second = csv.DictReader(text)
+    assert (first["class1"], first["probability1"], first["failure"]) == ("owl", "0.75", "")
+    assert "class2" not in first
+    assert second["failure"] == "not an image"
+    write_predictions(tmp_path / "out.csv", [PREDICTIONS[0].at_least(0.8)])
+    with (tmp_path / "out.csv").open(newline="") as text:
+        (row,) = csv.DictReader(text)
+    assert row == {"image": "a.jpg", "class1": "", "probability1": "", "failure": ""}
+
+
 def test_predictions_as_parquet(tmp_path):
     write_predictions(tmp_path / "out.parquet", PREDICTIONS)
     first, second = pq.read_table(tmp_path / "out.parquet").to_pylist()
