@@ -5,9 +5,9 @@ one matrix product computes the scores of all models that see the fold. Each mod
 steps of preconditioned L-BFGS. A model that has reached its tolerance takes no part in further
 passes.
 
-Models of all rows are minimised first. Models that hold out a fold begin at their weights, so they
-are near their minimum but still have to forget the fold. A model is done when its next step
-promises little. The promise, half the slope along the step, depends on the model of the Hessian.
+Models of all rows are minimised first. Models that hold out a fold begin at 0, so that they know
+nothing of the fold however early they stop. A model is done when its next step promises little.
+The promise, half the slope along the step, depends on the model of the Hessian.
 That is reliable if the rows where the loss is curved outnumber the weights. Otherwise the duality
 gap has to be small too. With few rows, kinks and a small penalty that can take thousands of steps,
 so such models are fitted one by one (:meth:`Models.finish`).
@@ -23,7 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from visualwords.classifiers.kernels.products import block_gradient, block_scores
 from visualwords.classifiers.objective import Objective, Weights
-from visualwords.classifiers.whitening import ColumnMap, Rewhitening
+from visualwords.classifiers.whitening import ColumnMap
 from visualwords.threads import row_blocks
 
 from .base import Minimizer
@@ -80,8 +80,8 @@ class Models:
         solver: Callable[[Objective], Minimizer],
     ) -> None:
         self.kinks = not objective.loss.smooth
-        self.is_small = len(folds) <= ROWS_PER_COLUMN_IF_SMALL * objective.X.shape[1]
-        self.passes_if_slow, self.gap = (0, 1) if self.is_small else (MAX_PASSES_IF_SLOW, GAP)
+        is_small = len(folds) <= ROWS_PER_COLUMN_IF_SMALL * objective.X.shape[1]
+        self.passes_if_slow, self.gap = (0, 1) if is_small else (MAX_PASSES_IF_SLOW, GAP)
         self.objective = objective.smoothed(WIDTH)
         self.folds, self.columns, self.solver = folds, Columns(spectrum), solver
         self.weight = np.bincount(folds, objective.sample_weight)
@@ -138,8 +138,7 @@ class Models:
     def finish(self, models: list[Model]) -> None:
         """Fit each model that is not done by itself, from its weights on.
 
-        A model without a fold begins at weights that have seen the fold. If it stopped early, its
-        score on the fold would be too high. Warn of a solver that falls short of its tolerance.
+        Warn of a solver that falls short of its tolerance.
         """
         short = []
         for model in models:
@@ -184,16 +183,15 @@ class Models:
             model.accept(value, gradient)
 
     def leave_out(self, models: list[Model], scalings: Sequence[ColumnMap | None]) -> list[Model]:
-        """Return models that hold out each fold, from the models that learned from all rows.
+        """Return models that hold out each fold, at weights of 0, evaluated in one pass.
 
-        At equal weights, the sums over the rows outside a fold are the sums over all rows minus
-        those over the fold. So one pass evaluates all new models. Where rows are few, or columns
-        whitened, some directions differ in the fold alone. The objective hardly notices weights
-        along them, but the scores of the fold are made of them. There models begin at 0.
+        Weights that know the fold would be a better start, but a model that stops within its
+        tolerance keeps some of what it knew, and its score on the fold is too high.
 
         Parameters
         ----------
         models : list of Model
+            Learned from all rows: they say which penalties, and how the loss is curved.
         scalings : list of Scaling, Rewhitening or None
             Of the columns by the rows outside each fold.
 
@@ -202,23 +200,9 @@ class Models:
         list of Model
             First the models without the first fold, then those without the second, and so on.
         """
-        groups = {fold: np.arange(len(models)) for fold in range(len(scalings))}
-        of_folds = self._sums(models, groups)
-        losses = np.stack([loss for loss, _ in of_folds])
-        gradients = np.stack([gradient for _, gradient in of_folds])
-        of_all = losses.sum(axis=0), gradients.sum(axis=0)
-        for model, value, gradient in self._evaluated(models, of_all):
-            model.accept(value, gradient)
-        held_out: list[Model] = []
-        for fold, scaling in enumerate(scalings):
-            made = [model.without(fold, scaling) for model in models]
-            if self.is_small or isinstance(scaling, Rewhitening):
-                held_out += [model.at_zero() for model in made]
-                continue
-            outside = of_all[0] - losses[fold], of_all[1] - gradients[fold]
-            for model, value, gradient in self._evaluated(made, outside):
-                model.accept(value, gradient)
-            held_out += made
+        folds = enumerate(scalings)
+        held_out = [model.without(fold, scaling) for fold, scaling in folds for model in models]
+        self.evaluate(held_out)
         return held_out
 
     def _sums_outside(self, models: list[Model]) -> Sums:

@@ -1,7 +1,7 @@
 """``Model``: the L-BFGS steps of one of many models that :mod:`.path` minimises together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +74,7 @@ class Model:
         return L2(self.alpha)
 
     def without(self, fold: int, scaling: ColumnMap | None) -> "Model":
-        """Return a model that holds out a fold and begins at the weights of this one.
+        """Return a model of the same penalty that holds out a fold and begins at weights of 0.
 
         Parameters
         ----------
@@ -82,17 +82,11 @@ class Model:
         scaling : Scaling, Rewhitening or None
             Of the columns by the rows outside the fold, without the factors of the columns.
         """
-        model, raw = self.again(), self.raw_trial()
         if not isinstance(scaling, Rewhitening):
             scaling = divided(scaling, self.columns.factors)
-        model.W = raw if scaling is None else scaling.standardised(raw)
-        model.held_out, model.scaling = fold, scaling
-        return model
-
-    def at_zero(self) -> "Model":
-        """Return a model like this one that begins at weights of 0."""
         zeros = np.zeros_like(self.W)
-        return replace(self, W=zeros, value=np.inf, gradient=None, pairs=[], direction=None)
+        of_all = self.by_scores, self.columns, self.few_rows
+        return Model(self.alpha, fold, scaling, zeros, *of_all)
 
     def again(self) -> "Model":
         """Return a model that begins at the weights of this one, for other rows."""
