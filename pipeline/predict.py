@@ -171,7 +171,10 @@ def _predict_batch(
             scores = answers(model, "predict_proba", rows)
         else:
             scores = class_scores(model, rows)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, : top if has_scores(model) else 1]
+        # A classifier of the user's need not predict the class of the highest score.
+        is_first = model.classes_ == answers(model, "predict", rows)[:, np.newaxis]
+        order = np.argsort(np.where(is_first, -np.inf, -scores), axis=1, kind="stable")
+        best = order[:, : top if has_scores(model) else 1]
     predictions, row = [], 0
     for i, image in enumerate(batch.images):
         if i in failures:

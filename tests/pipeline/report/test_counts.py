@@ -46,6 +46,9 @@ def test_confusions_are_of_what_is_predicted(crops, test_crops, tmp_path):
     right = re.findall(r'data-cell="(\d+),\1" data-count="(\d+)"', page)
     assert sum(int(count) for _, count in right) == n_right
     assert n_right < len(table)
+    said = [prediction.labels for prediction in run.predict(test_crops, top=2)]
+    assert [labels[0] for labels in said] == table["own"].to_pylist()
+    assert all(labels[0] != labels[1] for labels in said)
 
 
 def test_the_speed_of_decoding_is_that_of_the_images_that_were_timed(report_run):
