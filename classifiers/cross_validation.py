@@ -31,7 +31,7 @@ from .validation import (
     row_weights,
     seed_of,
 )
-from .whitening import ColumnMap, Rewhitening, WhitenedRows, whitening_of
+from .whitening import ColumnMap, WhitenedRows, rewhitening, whitening_of
 
 __all__ = ["CrossValidated"]
 
@@ -222,7 +222,7 @@ class CrossValidated(LinearClassifier):
         if isinstance(objective.X, WhitenedRows):
             before, outside = objective.X.whitening, of_folds.sum(axis=0) - of_folds
             return [
-                Rewhitening(before, whitening_of(X, scaling, seen, self.n_jobs))
+                rewhitening(before, whitening_of(X, scaling, seen, self.n_jobs), X.dtype)
                 for scaling, seen in zip(scalings, outside, strict=True)
             ]
         return [scaling if frame is None else scaling.within(frame) for scaling in scalings]

@@ -26,6 +26,7 @@ __all__ = [
     "WhitenedRows",
     "Whitening",
     "mapped",
+    "rewhitening",
     "whitened",
     "whitening_of",
 ]
@@ -97,32 +98,50 @@ class WhitenedRows:
 class Rewhitening(NamedTuple):
     """The map from whitened columns to those that are whitened by other rows.
 
-    It serves solvers as a :class:`.Scaling` does: rows stay as they are, weights are changed.
+    It serves solvers as a :class:`.Scaling` does: rows stay as they are, weights are changed. A row
+    ``z`` becomes ``matrix @ z + shift``.
 
     Attributes
     ----------
-    before : Whitening
-        Of the columns as they are.
-    after : Whitening
-        By the rows that a model sees.
+    matrix : ndarray of shape (n_features, n_features), dtype of the rows
+        Lower triangular.
+    shift : ndarray of shape (n_features,), float64
     """
 
-    before: Whitening
-    after: Whitening
+    matrix: Rows
+    shift: Weights
 
     def raw(self, W: Weights) -> Weights:
         """Return the weights for the columns before that give the same scores as ``W`` after."""
-        return self.before.whitened(self.after.raw(W))
-
-    def standardised(self, W: Weights) -> Weights:
-        """Return the weights for the columns after that give the same scores as ``W`` before."""
-        return self.after.whitened(self.before.raw(W))
+        coef = W[:, :-1].astype(self.matrix.dtype) @ self.matrix
+        return np.column_stack([coef, W[:, -1] + W[:, :-1] @ self.shift])
 
     def gradient(self, G: Weights) -> Weights:
         """Return the gradient by the weights after, from that by the weights before."""
-        columns = np.column_stack([G[:, :-1] @ self.before.factor.T, G[:, -1]])
-        columns = self.after.scaling.within(self.before.scaling).gradient(columns)
-        return np.column_stack([self.after.solve(columns[:, :-1]), columns[:, -1]])
+        columns = G[:, :-1].astype(self.matrix.dtype) @ self.matrix.T
+        return np.column_stack([columns + np.outer(G[:, -1], self.shift), G[:, -1]])
+
+    def rows(self, rows: Rows) -> Rows:
+        """Return rows whose columns are whitened anew."""
+        return np.asarray(rows @ self.matrix.T + self.shift.astype(rows.dtype))
+
+
+def rewhitening(before: Whitening, after: Whitening, dtype: np.dtype[np.floating]) -> Rewhitening:
+    """Return the map from the columns of one whitening to those of another one.
+
+    With ``x = mean_b + scale_b * (L_b z)`` before and ``L_a^-1 ((x - mean_a) / scale_a)`` after, it
+    is ``L_a^-1 ((scale_b / scale_a) * (L_b z) + (mean_b - mean_a) / scale_a)``.
+    """
+    (mean_b, scale_b), (mean_a, scale_a) = (
+        (w.scaling.mean, w.scaling.scale) for w in (before, after)
+    )
+    columns = np.multiply((scale_b / scale_a)[:, np.newaxis], before.factor, order="F")
+    moved = (mean_b - mean_a) / scale_a
+    matrix, shift = (
+        solve_triangular(after.factor, right, lower=True, overwrite_b=True, check_finite=False)
+        for right in (columns, moved)
+    )
+    return Rewhitening(matrix.astype(dtype), shift)
 
 
 # How the columns that a model learns on are made of those of the rows.
@@ -190,11 +209,8 @@ def whitened(X: Source, whitening: Whitening, n_jobs: int | None) -> WhitenedRow
     return WhitenedRows(X, rows, whitening)
 
 
-def mapped(
-    X: Source, columns: ColumnMap | None, n_jobs: int | None
-) -> tuple[Source, Scaling | None]:
+def mapped(X: Source, columns: ColumnMap | None) -> tuple[Source, Scaling | None]:
     """Return the rows and the scaling that make the columns of a model, for any solver."""
-    if isinstance(columns, Rewhitening) and isinstance(X, WhitenedRows):
-        return whitened(X.X, columns.after, n_jobs), None
-    assert not isinstance(columns, Rewhitening)
+    if isinstance(columns, Rewhitening):
+        return columns.rows(X[:]), None
     return X, columns

@@ -155,7 +155,7 @@ def choose_directions(models: Sequence[Model], spectrum: Spectrum) -> None:
 def objective_outside(model: Model, of_all: Objective, folds: npt.NDArray[np.intp]) -> Objective:
     """Return the objective of a model: the loss itself over the rows that the model sees."""
     weight = np.ones(len(folds)) if of_all.sample_weight is None else of_all.sample_weight
-    X, scaling = mapped(of_all.X, model.scaling, of_all.n_jobs)
+    X, scaling = mapped(of_all.X, model.scaling)
     return Objective(
         X,
         of_all.y,
