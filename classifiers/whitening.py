@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cholesky, get_blas_funcs, solve_triangular
+from scipy.linalg import cholesky, solve_triangular
 
 from visualwords.threads import row_blocks, worker_threads
 
@@ -165,21 +165,21 @@ def whitening_of(
     n, d = X.shape
     columns = StandardisedRows(X, scaling, X.dtype)
     roots = None if weight is None else np.sqrt(weight / weight.mean()).astype(X.dtype)
-    products = np.zeros((d, d), order="F")  # its lower triangle
-    multiply = get_blas_funcs("syrk", dtype=X.dtype)
+    products = np.zeros((d, d))
 
     def product(block: slice) -> Rows:
         of_block = columns[block]
         if roots is not None:
-            of_block *= roots[block, np.newaxis]
-        return np.asarray(multiply(1.0, of_block.T, lower=True))
+            seen = roots[block] > 0
+            of_block = of_block[seen] * roots[block][seen, np.newaxis]
+        return np.asarray(of_block.T @ of_block)  # NumPy computes half of it
 
     with worker_threads(n_jobs) as map_:
         for of_block in map_(product, row_blocks(n, PRODUCT_ROWS)):
             products += of_block
     products /= n
     products[np.diag_indices(d)] += FLOOR
-    factor = cholesky(products, lower=True, overwrite_a=True, check_finite=False)
+    factor = cholesky(products.T, lower=True, overwrite_a=True, check_finite=False)
     return Whitening(scaling, factor)
 
 
