@@ -194,7 +194,7 @@ class CrossValidated(LinearClassifier):
             training.minimize(models, 0.3 * self.tol)
             training.measure(models, seed)
             models = [model.again() for model in models]
-            training.minimize(models, 0.03 * self.tol)
+            training.minimize(models, training.promise * self.tol)
             training.finish(models)
             is_test = (of_test > 0).astype(np.intp)
             of_rows = objective.replaced(sample_weight=as_ratios(of_test)[0])

@@ -83,12 +83,13 @@ cv : int, splitter, iterable of (train, test) or None
     penalties share.
 tol : float
     Tolerance of the models that are scored. Such a model is done when its next step promises to
-    lower the objective by less than 3 % of ``tol``, relative to the objective or, if this is
-    smaller, to what it has gained since weights of 0 with the best intercepts. Where rows are few
-    for the number of weights, the duality gap must be at most ``0.3 * tol`` times the value as
-    well, and a tenth of that with up to 3 rows a column. Models with few rows and a loss with kinks
-    are slow to reach it; these are fitted one by one. All of them begin at weights of 0, so that
-    they know nothing of their fold. The best penalty is fitted to all rows like any model.
+    lower the objective by less than 3 % of ``tol`` (10 % with 25 rows a column or more), relative
+    to the objective or, if this is smaller, to what it has gained since weights of 0 with the best
+    intercepts. Where rows are few for the number of weights, the duality gap must be at most ten
+    times as much of the value, and as much with up to 3 rows a column. Models with few rows and a
+    loss with kinks are slow to reach it; these are fitted one by one. With less than 25 rows a
+    column all begin at weights of 0, so that they know nothing of their fold. The best penalty is
+    fitted to all rows like any model.
 """,
     "found": """\
 alpha_ : float or dict

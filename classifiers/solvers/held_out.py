@@ -60,7 +60,7 @@ def score_held_out(
     rows.minimize(models, 0.3 * tol)
     rows.measure(models, seed)
     held_out = leave_out()
-    rows.minimize_alike(held_out, 0.03 * tol)
+    rows.minimize_alike(held_out, rows.promise * tol)
     rows.finish(held_out)
     found, n = np.array(accuracies(rows, held_out)), len(models)
     return [Scored(model, held_out[i::n], found[i::n]) for i, model in enumerate(models)]

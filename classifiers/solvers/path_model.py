@@ -9,6 +9,7 @@ import numpy.typing as npt
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.parts import divided
 from visualwords.classifiers.penalties import L2
+from visualwords.classifiers.scaling import Scaling
 from visualwords.classifiers.whitening import ColumnMap, Rewhitening, mapped
 
 from .curvature import Spectrum
@@ -73,20 +74,26 @@ class Model:
         """Penalty of the model's weights."""
         return L2(self.alpha)
 
-    def without(self, fold: int, scaling: ColumnMap | None) -> "Model":
-        """Return a model of the same penalty that holds out a fold and begins at weights of 0.
+    def without(self, fold: int, scaling: ColumnMap | None, begins_at_zero: bool) -> "Model":
+        """Return a model of the same penalty that holds out a fold.
 
         Parameters
         ----------
         fold : int
         scaling : Scaling, Rewhitening or None
             Of the columns by the rows outside the fold, without the factors of the columns.
+        begins_at_zero : bool
+            Whether it begins at weights of 0 or at those of this model.
         """
         if not isinstance(scaling, Rewhitening):
             scaling = divided(scaling, self.columns.factors)
-        zeros = np.zeros_like(self.W)
-        of_all = self.by_scores, self.columns, self.few_rows
-        return Model(self.alpha, fold, scaling, zeros, *of_all)
+        model, raw = self.again(), self.raw_trial()
+        model.held_out, model.scaling = fold, scaling
+        if begins_at_zero:
+            model.W, model.pairs = np.zeros_like(raw), []
+        else:
+            model.W = scaling.standardised(raw) if isinstance(scaling, Scaling) else raw
+        return model
 
     def again(self) -> "Model":
         """Return a model that begins at the weights of this one, for other rows."""
