@@ -210,26 +210,26 @@ class Models:
         list of Model
             First the models without the first fold, then those without the second, and so on.
         """
-        at_zero, folds = not self.has_many_rows, enumerate(scalings)
-        held_out = [m.without(fold, scaling, at_zero) for fold, scaling in folds for m in models]
-        if self.has_many_rows:
-            self._evaluate_outside(held_out, models, len(scalings))
-        else:
-            self.evaluate(held_out)
-        return held_out
-
-    def _evaluate_outside(self, held_out: list[Model], models: list[Model], n_folds: int) -> None:
-        """Evaluate models that have the weights of those of all rows.
-
-        Their sums are those over all rows minus those over the fold.
-        """
-        groups = {fold: np.arange(len(models)) for fold in range(n_folds)}
-        of_folds = self._sums(models, groups)
-        losses, gradients = (np.stack(sums) for sums in zip(*of_folds, strict=True))
-        outside = losses.sum(axis=0) - losses, gradients.sum(axis=0) - gradients
-        sums = tuple(of.reshape(-1, *of.shape[2:]) for of in outside)
+        outside = self._moved(models, len(scalings)) if self.has_many_rows else None
+        folds = enumerate(scalings)
+        held_out = [m.without(f, scaling, outside is None) for f, scaling in folds for m in models]
+        sums = self._sums_outside(held_out) if outside is None else outside
         for model, value, gradient in self._evaluated(held_out, sums):
             model.accept(value, gradient)
+        return held_out
+
+    def _moved(self, models: list[Model], n_folds: int) -> Sums:
+        """Move models of all rows to their trial weights; return the sums there without each fold.
+
+        These are the sums over all rows minus those over the fold.
+        """
+        groups = {fold: np.arange(len(models)) for fold in range(n_folds)}
+        of_folds = zip(*self._sums(models, groups), strict=True)
+        losses, gradients = (np.stack(sums) for sums in of_folds)
+        of_all = losses.sum(axis=0), gradients.sum(axis=0)
+        for model, value, gradient in self._evaluated(models, of_all):
+            model.accept(value, gradient)
+        return (of_all[0] - losses).ravel(), np.concatenate(of_all[1] - gradients)
 
     def _sums_outside(self, models: list[Model]) -> Sums:
         """Compute the sums of all models over the rows that they see, in one pass."""
