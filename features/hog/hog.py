@@ -50,9 +50,8 @@ def hog(
         Whether opposite directions are different: bins over 360 degrees, not 180. For "dalal" and
         "opencv".
     transform_sqrt : bool or None
-        Whether to take square roots of the pixels first. None: as the convention's owner does by
-        default, which is yes for "opencv" and no for the others. For "dalal" and "uoctti" these are
-        roots of 0..255, divided by 255: 16 times less than those of 0..1, beside the same epsilon.
+        Whether to take square roots of the pixels first; None is yes for "opencv" alone, as by
+        default there. "dalal" and "uoctti" take roots of 0..255 and divide them by 255.
 
     Returns
     -------
