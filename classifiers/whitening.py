@@ -55,18 +55,15 @@ class Whitening(NamedTuple):
 
     def raw(self, W: Weights) -> Weights:
         """Return the weights for ``X`` that give the same scores as ``W`` for whitened columns."""
-        coef = self.solve(W[:, :-1], trans="T")
+        coef = solve_triangular(
+            self.factor, W[:, :-1].T, trans="T", lower=True, check_finite=False
+        ).T
         return self.scaling.raw(np.column_stack([coef, W[:, -1]]))
 
     def whitened(self, W: Weights) -> Weights:
         """Return the weights for whitened columns that give the same scores as ``W`` for ``X``."""
         W = self.scaling.standardised(W)
         return np.column_stack([W[:, :-1] @ self.factor, W[:, -1]])
-
-    def solve(self, rows: Weights, trans: str = "N") -> Weights:
-        """Multiply rows by the inverse of the factor, or of its transpose."""
-        solved = solve_triangular(self.factor, rows.T, trans=trans, lower=True, check_finite=False)
-        return np.asarray(solved.T)
 
 
 class WhitenedRows:
