@@ -31,7 +31,6 @@ __all__ = [
     "check_values",
     "find_class",
     "group_of",
-    "is_part_of_another",
     "kinds_of",
     "make_part",
     "nearest",
@@ -105,7 +104,7 @@ def _value(name: str, value: Any, group: str) -> Any:
         return list(items) if any(map(_is_named_estimator, items)) else items
     if value == NOTHING:
         return None
-    if is_part_of_another(value):
+    if _is_an_estimator(value):
         part = Part(value["kind"], {k: v for k, v in value.items() if k != "kind"})
         return make_part(f"{name}, {part.kind}", part, group, "get_params")
     return value
@@ -116,7 +115,7 @@ def _is_named_estimator(item: Any) -> bool:
     return isinstance(item, tuple) and any(isinstance(part, BaseEstimator) for part in item)
 
 
-def is_part_of_another(value: Any) -> bool:
+def _is_an_estimator(value: Any) -> bool:
     """Tell whether the value of a parameter stands for an estimator."""
     return isinstance(value, Mapping) and "kind" in value
 
@@ -126,8 +125,8 @@ def kinds_of(value: Any) -> Iterator[str]:
     if isinstance(value, Part):
         yield value.kind
         value = value.parameters
-    elif is_part_of_another(value):
-        yield value["kind"]
+    elif _is_an_estimator(value):
+        yield str(value["kind"])  # a damaged file may hold anything
     if isinstance(value, Mapping):
         value = value.values()
     if not isinstance(value, str) and isinstance(value, Iterable):
