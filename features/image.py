@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
+from os import PathLike
 from typing import Any
 
 import cv2
@@ -111,6 +112,7 @@ def check_image(image: Any, *, float64: bool = False) -> Image:
 
 def _as_array(image: Any) -> Image:
     """Return an image of another type as an array."""
+    _refuse_files(image, "the pixels of an image")
     mode = getattr(image, "mode", None)
     if mode in OTHER_MODES:
         raise TypeError(
@@ -120,6 +122,20 @@ def _as_array(image: Any) -> Image:
     if np.ma.is_masked(image):
         raise ValueError("the image has masked pixels; fill them first, e.g. with image.filled(0)")
     return np.asarray(image)
+
+
+def _refuse_files(value: Any, expected: str) -> None:
+    """Refuse a file name, a path, the bytes of a file, or what is there when reading failed."""
+    if isinstance(value, str | bytes | PathLike):
+        raise TypeError(
+            f"expected {expected}, got {repr(value)[:80]}; read the file first, with "
+            "visualwords.load_image"
+        )
+    if value is None:
+        raise TypeError(
+            f"expected {expected}, got None, which cv2.imread returns for a file that it cannot "
+            "read; visualwords.load_image says why a file cannot be read"
+        )
 
 
 def _as_floats(image: Image, float64: bool) -> Image:
@@ -145,8 +161,8 @@ def _all_within(values: FloatArray, largest: np.float32) -> bool:
 
 
 def _hint(image: Image) -> str:
-    if image.dtype.kind in "US":
-        return "; read the file first, e.g. with skimage.io.imread"
+    if image.dtype.kind in "USO":
+        return "; read files first, with visualwords.load_image"
     if image.ndim == 3 and image.shape[2] == 4:
         return "; blend or drop the alpha channel, e.g. with skimage.color.rgba2rgb or [:, :, :3]"
     if image.ndim == 4:
@@ -169,8 +185,8 @@ def check_images(images: Any) -> Images:
     if hasattr(images, "iloc"):
         images = images.to_numpy()
     if isinstance(images, np.ndarray):
-        if images.dtype == object and images.ndim == 1:
-            return list(images)
+        if images.dtype.kind in "USO" and images.ndim == 1:
+            return check_images(list(images))
         if images.ndim not in (3, 4):
             raise ValueError(
                 "expected a sequence of images or an array of shape (n, rows, columns) or "
@@ -183,12 +199,15 @@ def check_images(images: Any) -> Images:
                 "give [image] or image[np.newaxis]"
             )
         return images
-    if isinstance(images, str | bytes | Mapping) or not hasattr(images, "__len__"):
+    _refuse_files(images, "a sequence of images")
+    if isinstance(images, Mapping) or not hasattr(images, "__len__"):
         raise TypeError(f"expected a sequence of images, got {type(images).__name__}")
     try:
         images[:0]
     except TypeError:  # No sequence, or one that cannot be cut, such as a deque.
-        return list(images)
+        images = list(images)
+    with naming_image(0):
+        _refuse_files(images[0] if len(images) else (), "the pixels of an image")
     return images
 
 

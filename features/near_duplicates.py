@@ -55,13 +55,18 @@ def near_duplicates(
     bits : ndarray of shape (m,)
         How many bits differ.
 
+    Raises
+    ------
+    ValueError
+        If the hashes are not rows of whole numbers of 16 bits.
+
     Examples
     --------
     >>> hashes = np.array([[9, 9, 9, 9], [500, 7, 77, 1], [9, 9, 8, 9]])
     >>> near_duplicates(hashes, most_bits=4)
     (array([[2, 0]]), array([1]))
     """
-    words = np.ascontiguousarray(hashes, np.uint16)
+    words = _checked(hashes)
     numbers = np.flatnonzero(words.any(axis=1))
     words = words[numbers]
     codes = np.pad(words, ((0, 0), (0, -words.shape[1] % 4))).view(np.uint64)
@@ -81,6 +86,21 @@ def near_duplicates(
     pairs = np.concatenate(found).astype(np.intp)
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     return numbers[pairs[:, :2]], pairs[:, 2]
+
+
+def _checked(hashes: Any) -> npt.NDArray[np.uint16]:
+    """Return hashes as words of 16 bits; other values than those of 16 bits are refused."""
+    given = np.asarray(hashes)
+    if given.ndim != 2 or given.dtype.kind not in "uif":
+        raise ValueError(
+            "expected hashes of shape (n, words), as PerceptualHash().transform(images) gives "
+            f"them, got shape {given.shape} and dtype {given.dtype}"
+        )
+    with np.errstate(invalid="ignore"):
+        words = np.ascontiguousarray(given, np.uint16)
+    if not np.array_equal(words, given):
+        raise ValueError("expected hashes of whole numbers from 0 to 65535, got other values")
+    return words
 
 
 class _Index(NamedTuple):

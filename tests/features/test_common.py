@@ -2,6 +2,7 @@
 
 import pickle
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,14 @@ from visualwords.features import (
     DescribedImages,
     HueHistogram,
     ImageFeature,
+    KeypointPatches,
     PerceptualHash,
+    PixelPatches,
+    hog,
+    hog_cells,
+    hog_image,
+    hue_histogram,
+    perceptual_hash,
 )
 
 PATCHES = DensePatches(patch_size=16, stride=8)
@@ -239,9 +247,39 @@ def test_a_series_of_images_may_have_any_index(feature):
     )
 
 
-def test_a_file_name_is_no_image(feature):
-    with pytest.raises(ValueError, match=r"image 1: .* read the file first"):
-        feature.transform([IMAGES[0], "photo.jpg"])
+FILES = {
+    "a name": "photo.jpg",
+    "a path": Path("photo.jpg"),
+    "bytes": b"\xff\xd8\xff",
+    "what cv2.imread gives without a word": None,
+}
+ALL_MAKERS = [make for make, _ in FEATURES.values()] + [DensePatches, KeypointPatches, PixelPatches]
+
+
+@pytest.mark.parametrize("file", FILES.values(), ids=FILES)
+@pytest.mark.parametrize("make", ALL_MAKERS)
+def test_a_file_is_no_image(make, file):
+    message = r"expected the pixels of an image, got .*visualwords\.load_image"
+    feature = make().fit(IMAGES[:12])
+    with pytest.raises(TypeError, match="image 1: " + message):
+        feature.transform([IMAGES[0], file])
+    with pytest.raises(TypeError, match=message):
+        feature.describe(file)
+    for call in (make().fit, feature.transform):
+        for collection in ([file, IMAGES[0]], np.array([file] * 2), pd.Series([file] * 2)):
+            with pytest.raises(TypeError, match="image 0: " + message):
+                call(collection)
+        with pytest.raises(TypeError, match=r"a sequence of images, got .*visualwords\.load_image"):
+            call(file)
+
+
+@pytest.mark.parametrize("describe", [hog, hog_cells, hog_image, hue_histogram, perceptual_hash])
+def test_functions_take_no_files(describe):
+    for file in FILES.values():
+        with pytest.raises(TypeError, match=r"the pixels of an image, .*visualwords\.load_image"):
+            describe(file)
+    with pytest.raises(ValueError, match=r"expected an image .*visualwords\.load_image"):
+        describe(["photo.jpg"])
 
 
 NOT_COLLECTIONS = {

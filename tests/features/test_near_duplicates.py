@@ -58,3 +58,19 @@ def test_many_images_alike_are_few_pairs_each():
     assert np.bincount(pairs[:, 0]).max() == MOST_PAIRS
     assert len(pairs) == sum(min(k, MOST_PAIRS) for k in range(1000))
     assert not bits.any()
+
+
+@pytest.mark.parametrize(
+    ("hashes", "message"),
+    [
+        (["a.jpg", "b.jpg"], r"of shape \(n, words\), as PerceptualHash.*got shape \(2,\)"),
+        (np.zeros((2, 3), complex), "dtype complex"),
+        ([[1, 70_000]], "from 0 to 65535"),
+        ([[1, -1]], "from 0 to 65535"),
+        ([[0.5, 1.0]], "whole numbers"),
+        ([[np.nan, 1.0]], "whole numbers"),
+    ],
+)
+def test_what_is_no_hash_is_refused(hashes, message):
+    with pytest.raises(ValueError, match=message):
+        near_duplicates(hashes)
