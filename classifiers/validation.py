@@ -146,6 +146,11 @@ def check_training_data(
         )
     rows = check_rows(estimator, X, reset=reset, finite=finite)
     labels: LabelArray = column_or_1d(y, warn=True)
+    if labels.dtype.kind == "S" or (labels.dtype.kind == "O" and _some_bytes(labels)):
+        raise TypeError(
+            "y has labels of type bytes, which scikit-learn's classifiers do not take; make text "
+            "of them first, e.g. with np.char.decode(y) or [label.decode() for label in y]"
+        )
     try:
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
@@ -156,6 +161,10 @@ def check_training_data(
     if len(labels) != rows.shape[0]:
         raise ValueError(f"X has {rows.shape[0]} rows but y has {len(labels)} labels")
     return rows, labels
+
+
+def _some_bytes(labels: LabelArray) -> bool:
+    return any(isinstance(label, bytes) for label in labels)
 
 
 def known_classes(y: LabelArray, name: str) -> LabelArray:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from ..counts import counted
 from .base import Source, SourceError, listing
+from .labels import listed_labels
 
 __all__ = ["ArraySource"]
 
@@ -35,9 +36,6 @@ class ArraySource(Source):
         self.name = counted(len(images), "array")
         if not len(images):
             raise SourceError("expected at least one image, got none")
-        if labels is not None and len(labels) != len(images):
-            found = counted(len(labels), "label")
-            raise SourceError(f"{self.name} but {found}: expected one label per image")
         if isinstance(images, np.ndarray) and images.ndim == 3 and images.shape[2] in (3, 4):
             raise SourceError(
                 f"an array of shape {images.shape} looks like one colour image; give [image]"
@@ -45,27 +43,20 @@ class ArraySource(Source):
         for i, image in enumerate(images):
             _check(i, image)
         self._images: Sequence[npt.NDArray[Any]] | Mapping[int, npt.NDArray[Any]] = images
-        self._labels = labels
+        self._labels = listed_labels(labels, len(images), "array")
 
     def images(self) -> Iterator[pa.Table]:
         """List the arrays; see :class:`Source`."""
-        labels = self._labels if self._labels is not None else [None] * len(self._images)
         return listing(
-            (
-                f"array[{i}]",
-                str(i),
-                _signature(self._images[i]),
-                None if y is None else str(y),
-                None,
-            )
-            for i, y in enumerate(labels)
+            (f"array[{i}]", str(i), _signature(self._images[i]), label, None)
+            for i, label in enumerate(self._labels)
         )
 
     def only(self, locations: Sequence[str]) -> "ArraySource":
         """Return a source of these arrays alone, which keep their locations."""
         part = copy.copy(self)
         part._images = {int(i): self._images[int(i)] for i in locations}
-        part._labels = None
+        part._labels = []
         return part
 
     def read(self, location: str) -> npt.NDArray[np.uint8]:

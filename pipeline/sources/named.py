@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from ..counts import counted
-from .base import Source, SourceError, listing
+from .base import Source, listing
 from .files import Signatures, join, plain_name, read_file
+from .labels import listed_labels
 
 __all__ = ["NamedFiles"]
 
@@ -28,16 +29,13 @@ class NamedFiles(Source):
         self.name = counted(len(names), "file")
         self.root = os.getcwd()
         self._names = [plain_name(name) for name in names]
-        self._labels = [None] * len(names) if labels is None else labels
-        if len(self._labels) != len(names):
-            found = counted(len(self._labels), "label")
-            raise SourceError(f"{self.name} but {found}: expected one label per file")
+        self._labels = listed_labels(labels, len(names), "file")
 
     def images(self) -> Iterator[pa.Table]:
         """List the files in their order; see :class:`Source`."""
         signatures = Signatures()
         return listing(
-            (name, name, signatures.of(join(self.root, name)), None if y is None else str(y), None)
+            (name, name, signatures.of(join(self.root, name)), y, None)
             for name, y in zip(self._names, self._labels, strict=True)
         )
 

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import LinearSVC
 
 from visualwords.classifiers import (
     LBFGS,
@@ -152,6 +153,21 @@ def test_one_class_is_none(estimator):
 def test_labels_that_cannot_be_sorted(estimator, labels):
     with pytest.raises(ValueError, match="y has labels that cannot be sorted"):
         clone(estimator).fit(X, np.array(labels, object)[Y])
+
+
+@by_estimator
+@pytest.mark.parametrize("labels", [[b"a", b"b", b"c"], ["a", b"b", b"c"]])
+@pytest.mark.parametrize("kind", [object, np.bytes_])
+def test_labels_of_bytes_are_refused_as_by_scikit_learn(estimator, labels, kind):
+    y = np.array(labels, kind)[Y]
+    for classifier, message in (
+        (estimator, "labels of type bytes.*decode"),
+        (LinearSVC(), "bytes"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            clone(classifier).fit(X, y)
+    decoded = clone(estimator).fit(X, np.array(["a", "b", "c"])[Y])
+    assert_array_equal(decoded.classes_, ["a", "b", "c"])
 
 
 @by_estimator

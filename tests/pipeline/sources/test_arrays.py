@@ -1,6 +1,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -54,6 +55,37 @@ def test_what_is_no_image_is_refused_by_its_number(image, message):
 def test_one_colour_image_is_no_list_of_grey_ones():
     with pytest.raises(SourceError, match=r"\(20, 24, 3\) looks like one colour image; give"):
         open_source(PICTURES[0])
+
+
+LABELS = {
+    "text": (["cat", " dog "], ["cat", "dog"]),
+    "text of NumPy": (np.array(["nan", "dog"]), ["nan", "dog"]),
+    "bytes": (np.array([b"cat", b"d\xc3\xb6g"]), ["cat", "d\xf6g"]),
+    "numbers": (np.array([3, 1], np.uint8), ["3", "1"]),
+    "a column": (np.array([[3], [1]]), ["3", "1"]),
+    "missing": ([None, float("nan")], [None, None]),
+    "missing in pandas": (pd.Series(["cat", pd.NA], index=[7, 9]), ["cat", None]),
+    "empty": (["", "dog"], [None, "dog"]),
+}
+
+
+@pytest.mark.parametrize("case", LABELS)
+def test_labels_of_every_kind_are_text_or_missing(tmp_path, case):
+    labels, expected = LABELS[case]
+    for number, image in enumerate(PICTURES[:2]):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    files = [tmp_path / "0.png", tmp_path / "1.png"]
+    for images in (PICTURES[:2], files):
+        (table,) = open_source(images, labels=labels).images()
+        assert table["label"].to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "message"), [(b"\xff", "label 1: .* no text in UTF-8"), ([0, 1], "label 1: .*argmax")]
+)
+def test_labels_that_name_no_class_are_refused(label, message):
+    with pytest.raises(SourceError, match=message):
+        open_source(PICTURES[:2], labels=["cat", label])
 
 
 def test_every_image_has_one_label_and_there_is_one():
