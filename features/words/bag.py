@@ -128,7 +128,7 @@ class BagOfVisualWords(ImageFeature):
     (2, 20)
     """
 
-    kernel_version = 8
+    kernel_version = 9
     vocabulary_: Vocabulary
     mean_: DoubleArray | None
     components_: DoubleArray | None

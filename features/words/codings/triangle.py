@@ -24,7 +24,8 @@ class Triangle(Coding):
     A. Coates, A. Ng, H. Lee, "An analysis of single-layer networks in unsupervised feature
     learning", AISTATS 2011.
 
-    The squared distance of a patch x to a word c is ||x||^2 + ||c||^2 - 2 x.c in float32. The
+    The squared distance of a patch x to a word c is ||x||^2 + ||c||^2 - 2 x.c in float32. The mean
+    word is subtracted from both first, so that numbers far from 0 lose no digits. The
     inner products of 64 patches and all words come from one matrix product, and are summed at
     once. So the memory does not grow with the patches.
 
@@ -41,6 +42,9 @@ class Triangle(Coding):
     def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None:
         words = vocabulary.words_
         n_words, d = words.shape
+        # If mirror images count, the mean of all words and their mirror images is near 0.
+        self.origin = words.mean(axis=0) if options.signs is None else np.zeros(d, np.float32)
+        words = words - self.origin
         self.n_words = n_words
         n_even = d if options.signs is None else np.count_nonzero(options.signs > 0)
         self.kinds = (
@@ -60,7 +64,8 @@ class Triangle(Coding):
             first, last = patches.offsets[i : i + 2]
             for block in row_blocks(last - first, PATCHES_AT_A_TIME):
                 rows = slice(first + block.start, first + block.stop)
-                values, part = patches.values[rows], products[:, : block.stop - block.start]
+                values = patches.values[rows] - self.origin
+                part = products[:, : block.stop - block.start]
                 for kind, columns, out in zip(self.kinds, self.columns, part, strict=True):
                     np.matmul(values[:, kind], columns, out=out)
                 # Without gaps for any block: numba compiles the kernel for arrays with gaps, too.

@@ -12,7 +12,7 @@ from visualwords.features import (
     PatchDescriptors,
 )
 from visualwords.features.words.codings import CODINGS
-from visualwords.tests.features.words.samples import PATCHES, squared_distances
+from visualwords.tests.features.words.samples import PATCHES, normal, squared_distances
 
 
 def brute_force_counts(bag, values):
@@ -81,6 +81,21 @@ def test_triangle_votes(images):
     distances = np.sqrt(squared_distances(bag, PATCHES.describe(images[5])[0]))
     expected = np.maximum(0, distances.mean(axis=1, keepdims=True) - distances).sum(axis=0)
     assert_allclose(bag.transform(images)[5], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("projection", [{}, {"n_components": 6}, {"whitening": 0.01}])
+def test_numbers_far_from_zero_lose_no_digits(projection):
+    """A shift of all columns changes no vote; float32 has 2e-5 of a deviation left of it."""
+    near = normal(600, 10) @ normal(10, 10, seed=1)
+    values = (near + 300 * np.arange(10)).astype(np.float32)
+    patches = PatchDescriptors(values, np.arange(0, 601, 100), np.zeros((600, 4)), [(9, 9)] * 6)
+    bag = BagOfVisualWords(12, coding="triangle", norm=None, **projection).fit(patches)
+    coded = values.astype(float)
+    if projection:
+        coded = (coded - bag.mean_) @ bag.components_
+    distances = np.sqrt(squared_distances(bag, coded))
+    votes = np.maximum(0, distances.mean(axis=1, keepdims=True) - distances)
+    assert_allclose(bag.transform(patches), votes.reshape(6, 100, 12).sum(axis=1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("coding", CODINGS)
