@@ -50,8 +50,7 @@ def hog(
         Whether opposite directions are different: bins over 360 degrees, not 180. For "dalal" and
         "opencv".
     transform_sqrt : bool or None
-        Whether to take square roots of the pixels first; None is yes for "opencv" alone, as by
-        default there. "dalal" and "uoctti" take roots of 0..255 and divide them by 255.
+        Whether to take square roots of the pixels first; None is yes for "opencv" alone.
 
     Returns
     -------

@@ -138,7 +138,8 @@ def lay_out(p: Parameters, size: Size, n_bins: int, has_blocks: bool) -> tuple[C
 
     first = np.add.outer(rows.period * np.arange(rows.number), rows.first).ravel()
     lines = first[:, np.newaxis] + np.arange(rows.weights.shape[1])
-    line_weights = np.tile(rows.weights, (rows.number, 1)) * SCALE.get(p.convention, 1.0)
+    scale = SCALE.get(p.convention, 1.0) ** (0.5 if p.root else 1)  # of roots it is the root
+    line_weights = np.tile(rows.weights, (rows.number, 1)) * scale
     line_weights[(lines < rows.start) | (lines >= rows.end)] = 0
 
     n_cells = len(columns.first)

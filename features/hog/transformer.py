@@ -66,7 +66,7 @@ class HOG(StatelessFeature):
     (5, 324)
     """
 
-    kernel_version: ClassVar[int] = 12
+    kernel_version: ClassVar[int] = 13
     image_size_: tuple[int, int]
     descriptor_shape_: tuple[int, ...]
 

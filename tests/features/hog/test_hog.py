@@ -156,6 +156,21 @@ def test_dalal_is_its_definition(signed):
     compare("dalal", lambda image: dalal(image, signed=signed), 1e-5, signed=signed)
 
 
+@pytest.mark.parametrize(("convention", "definition"), [("dalal", dalal), ("uoctti", uoctti)])
+def test_square_roots_are_those_of_pixels_from_0_to_1(convention, definition):
+    """Faint gradients show it: beside longer ones the norm hides the scale."""
+    grey = [image if image.ndim == 2 else image[:, :, 0] for image in FEWER]
+    images = [*grey, *(image // 16 + np.uint8(100) for image in grey)]
+    compare(
+        f"{convention} with square roots",
+        lambda image: definition(np.sqrt(image / 255)),
+        1e-5,
+        images=images,
+        convention=convention,
+        transform_sqrt=True,
+    )
+
+
 @pytest.mark.parametrize(
     ("orientations", "cell", "cells", "stride"),
     [
