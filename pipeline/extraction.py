@@ -14,6 +14,7 @@ from .duplicates import duplicates
 from .features import FeatureRef
 from .ledger import digests_of, has_groups
 from .notebook import extraction_html
+from .sources import Source
 from .store.matrix import Places, RowMatrix
 from .store.rows import FeatureRows
 from .workers import Receipt
@@ -79,6 +80,8 @@ class Extraction:
     work : Work
         What was done to make it.
     hashes : FeatureRows or None
+    sources : dict of str to Source
+        Of each split, where a run was given sources.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Extraction:
         for name in self.features:
             self._add_places(name)
         self.refs: dict[str, FeatureRef] = {}
+        self.sources: dict[str, Source] = {}
         self.work = work or Work(computed=dict.fromkeys(self.features, 0))
 
     def __repr__(self) -> str:

@@ -39,14 +39,8 @@ from .reader import Reader
 from .recipe import Recipe, check_recipe, own_code_refused, recipe_of
 from .recipe_file import recipe_text
 from .remarks import changes, image_metrics, work_metrics
-from .run_folder import (
-    DUPLICATES,
-    FAILURES,
-    PREDICTIONS,
-    RECIPE,
-    RESULTS,
-)
-from .run_images import check_labels, labelled_source, name_of
+from .run_folder import DUPLICATES, FAILURES, PREDICTIONS, RECIPE, RESULTS
+from .run_images import check_labels, given_sources, labelled_source, name_of, places_of
 from .run_models import fingerprints, record_of_training
 from .run_schema import IMAGES, METRICS, MODELS, RUN, identity_of
 from .run_view import RunView
@@ -122,11 +116,10 @@ class Run(RunView):
             )
             recipe = self._asked = choice.recipe
             extraction.work.recipe = choice.why
+            extraction.sources = given_sources(train, test)
             record: dict[str, Any] = {
                 "version": __version__,
-                "train": name_of(train),
-                "test": None if test is None else name_of(test),
-                "columns": columns,
+                **places_of(train, test, columns, self._files.relative),
                 "store": self._files.relative(store),
                 "features": {name: ref.folder for name, ref in extraction.refs.items()},
                 "hashes": extraction.hashes and extraction.hashes.folder,

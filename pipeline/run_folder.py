@@ -123,9 +123,9 @@ class RunFolder:
             return str(self.path / "store")
         return stored if "://" in stored else os.path.normpath(self.path / stored)
 
-    def relative(self, store: str) -> str:
-        """Return the path of a store from here, so that both may move; a URL as it is."""
-        return store if "://" in store else os.path.relpath(store, self.path)
+    def relative(self, place: str) -> str:
+        """Return the path of a place from here, so that both may move; a URL as it is."""
+        return place if "://" in place else os.path.relpath(place, self.path)
 
     def extraction(self, store: str) -> Extraction:
         """View the rows of the run in its store."""

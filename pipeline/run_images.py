@@ -1,7 +1,7 @@
 """The images of a run: which train, which test, and whether they suit each other."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,17 @@ from .learn import draws
 from .ledger import digests_of, has_groups
 from .recipe import Recipe
 from .scan import digest_of
-from .sources import JoinedSource, ManifestSource, Source, SourceError, open_source
+from .sources import JoinedSource, ManifestSource, NamedFiles, Source, SourceError, open_source
 from .store.shards import Digests
 
-__all__ = ["check_labels", "columns_of_each", "labelled_source"]
+__all__ = [
+    "check_labels",
+    "columns_of_each",
+    "given_sources",
+    "labelled_source",
+    "name_of",
+    "places_of",
+]
 
 # What lies beside a folder ``train``. Taken for classes, splits would be learned and scored, too.
 SPLITS = frozenset({"test", "val", "valid", "validation"})
@@ -74,6 +81,29 @@ def columns_of_each(
     of_test = {} if columns and not is_manifest(test) else columns
     of_train = {} if of_test and not is_manifest(train) else columns
     return of_train, of_test
+
+
+def given_sources(train: Any, test: Any) -> dict[str, Source]:
+    """Return the sources among what was given for the images of a run, by split."""
+    given = {TRAIN: train, TEST: test}
+    return {split: images for split, images in given.items() if isinstance(images, Source)}
+
+
+def places_of(
+    train: Any, test: Any, columns: Mapping[str, str], relative: Callable[[str], str]
+) -> dict[str, Any]:
+    """Return what the record of a run says of where its images are.
+
+    ``lists`` has the folder of each list of files, which ``relative`` says from the run.
+    """
+    given = given_sources(train, test).items()
+    lists = {split: relative(s.root) for split, s in given if isinstance(s, NamedFiles)}
+    return {
+        "train": name_of(train),
+        "test": None if test is None else name_of(test),
+        "columns": columns,
+        **({"lists": lists} if lists else {}),
+    }
 
 
 def is_manifest(images: Any) -> bool:

@@ -50,6 +50,7 @@ SHAPES: dict[str, Any] = {
         "images": str,
         "train": str,
         "columns": {str: str},
+        "lists?": {str: str},
         "store": str,
         "features": {str: _is_feature_folder},
         "hashes": _is_feature_folder,

@@ -81,6 +81,7 @@ def report_page(
             navigation=[entry for entry in NAVIGATION if sections.get(entry[0], True)],
             sheets=sheets,
             missing=pictures.missing,
+            from_memory=pictures.has_arrays,
             style=Markup(page_file("style.css")),
             script=Markup(page_file("page.js")),
             data=as_data(_page_data(material, album, confusion)),

@@ -14,12 +14,14 @@ from PIL import Image
 
 from ..reader import ImageError, Reader
 from ..sources import Source, SourceError
+from ..workers import decode
 
 __all__ = ["Album", "PictureReader", "data_url", "fitted_into", "webp"]
 
 THUMBNAIL = 64  # pixels of the longer side
 SHEET_SIDE = 10  # thumbnails along a side of a sheet of them
 QUALITY = 62
+GREY = 128  # of pictures that are gone, and around those that are no squares
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -30,15 +32,10 @@ class PictureReader:
     Parameters
     ----------
     images : pyarrow.Table
-        Of the run, with the columns path and split.
+        Of the run, with the columns path, split and digest.
     sources : mapping of str or None to Source
         The source of each split; None stands for the splits that are not named.
     reader : Reader
-
-    Attributes
-    ----------
-    missing : int
-        Images that were asked for and could not be read.
     """
 
     def __init__(
@@ -48,10 +45,25 @@ class PictureReader:
         self._sources = sources
         self._reader = reader
         self._listings: dict[Source, pa.Table] = {}
-        self.missing = 0
+        self._lost: set[int] = set()
+
+    @property
+    def missing(self) -> int:
+        """How many images were asked for and are gone, or are other images by now."""
+        return len(self._lost)
+
+    @property
+    def has_arrays(self) -> bool:
+        """Whether some of the images were given as arrays."""
+        return bool(
+            pc.any(pc.match_substring_regex(self._images["path"], r"^array\[\d+\]$")).as_py()
+        )
 
     def read(self, numbers: Iterable[int]) -> dict[int, Pixels]:
-        """Return the pixels of images by their numbers; those that are gone are left out."""
+        """Return the pixels of images, as features saw them, by their numbers.
+
+        Those that are gone or changed are left out.
+        """
         numbers = sorted(set(map(int, numbers)))
         chosen = self._images.take(numbers)
         of_split: dict[str | None, list[int]] = {}
@@ -61,29 +73,30 @@ class PictureReader:
         for split, members in of_split.items():
             if split in self._sources:
                 found |= self._read_from(self._sources[split], members)
-        self.missing += len(numbers) - len(found)
+        self._lost |= set(numbers) - set(found)
         return found
 
     def _read_from(self, source: Source, numbers: list[int]) -> dict[int, Pixels]:
-        paths = self._images["path"].take(numbers)
+        chosen = self._images.select(["path", "digest"]).take(numbers).to_pylist()
+        paths = pa.array([image["path"] for image in chosen])
         try:
             if source not in self._listings:
                 self._listings[source] = _listing(source)
         except (OSError, SourceError):
             return {}
         listing = self._listings[source]
-        found = listing.filter(pc.is_in(listing["path"], paths.combine_chunks())).to_pydict()
+        found = listing.filter(pc.is_in(listing["path"], paths)).to_pydict()
         locations = dict(zip(found["path"], found["location"], strict=True))
 
-        def read_one(path: str) -> Pixels | None:
+        def read_one(image: Mapping[str, Any]) -> Pixels | None:
             try:
-                data = source.read(locations[path])
-                return self._reader.decode(data) if isinstance(data, bytes) else data
+                location = locations[image["path"]]
+                return decode(source, location, image["digest"], self._reader)
             except (ImageError, KeyError):
                 return None
 
         with ThreadPoolExecutor() as pool:
-            pixels = list(pool.map(read_one, paths.to_pylist()))
+            pixels = list(pool.map(read_one, chosen))
         return {n: p for n, p in zip(numbers, pixels, strict=True) if p is not None}
 
 
@@ -122,7 +135,7 @@ class Album:
         sheets = []
         for first in range(0, len(self.places), n_each):
             side = SHEET_SIDE * THUMBNAIL
-            sheet = np.zeros((side, side, 3), np.uint8)
+            sheet = np.full((side, side, 3), GREY, np.uint8)
             for number, place in self.places.items():
                 if first <= place < first + n_each and number in pixels:
                     row, column = divmod(place - first, SHEET_SIDE)
@@ -139,7 +152,7 @@ def fitted_into(pixels: Pixels, side: int) -> Pixels:
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     kind = Image.Resampling.NEAREST if scale >= 1.5 else Image.Resampling.LANCZOS
-    square = Image.new("RGB", (side, side), (128, 128, 128))
+    square = Image.new("RGB", (side, side), (GREY, GREY, GREY))
     square.paste(image.resize(size, kind), ((side - size[0]) // 2, (side - size[1]) // 2))
     return np.asarray(square)
 

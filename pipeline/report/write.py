@@ -1,17 +1,18 @@
 """Write the pages of a run's folder."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ...threads import worker_threads
 from ..extraction import Extraction
-from ..job import TEST
+from ..job import TEST, TRAIN
 from ..reader import Reader
 from ..run_folder import RECIPE, RunFolder
 from ..run_images import columns_of_each
 from ..run_models import RunModels
-from ..sources import Source, SourceError, open_source
+from ..sources import NamedFiles, Source, SourceError, open_source
 from ..store.files import LocalFolder
 from ..train import labels_are_classes
 from .build import report_page
@@ -38,7 +39,8 @@ def write_report(
     """
     material = _material(folder, models, extraction, metrics)
     record, trained = folder.record(), models.record()
-    pictures = PictureReader(extraction.images, _sources(record), Reader(*trained["reader"]))
+    sources = _sources(folder, extraction)
+    pictures = PictureReader(extraction.images, sources, Reader(*trained["reader"]))
     recipe = folder.files.read(RECIPE).decode()
     with (
         labels_are_classes(),
@@ -77,14 +79,21 @@ def _material(
     return Material(extraction, models.load(), trained["classifiers"], transformers, metrics)
 
 
-def _sources(record: Mapping[str, Any]) -> dict[str | None, Source]:
-    """Open the places of the images again; those that are gone are left out."""
-    train, test = record["train"], record["test"]
+def _sources(folder: RunFolder, extraction: Extraction) -> dict[str | None, Source]:
+    """Return the places of the images: those that were given, or opened again if they are there."""
+    record = folder.record()
+    train, test, lists = record["train"], record["test"], record.get("lists", {})
     columns = record.get("columns", {})
     of_train, of_test = (columns, {}) if test is None else columns_of_each(train, test, columns)
     sources: dict[str | None, Source] = {}
     for split, name, named in ((None, train, of_train), (TEST, test, of_test)):
-        if name is not None:
+        of_split = split or TRAIN
+        if of_split in extraction.sources:
+            sources[split] = extraction.sources[of_split]
+        elif of_split in lists:
+            root = os.path.join(folder.path, lists[of_split])
+            sources[split] = NamedFiles(extraction.images["path"].to_pylist(), root=root)
+        elif name is not None:
             try:
                 sources[split] = open_source(name, **named)
             except (OSError, SourceError):

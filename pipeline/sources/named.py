@@ -23,11 +23,18 @@ class NamedFiles(Source):
     names : sequence of str or Path
     labels : sequence, optional
         One for each file.
+    root : str, optional
+        The folder that paths are relative to; the current one where it is left out.
     """
 
-    def __init__(self, names: Sequence[str | Path], labels: Sequence[Any] | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str | Path],
+        labels: Sequence[Any] | None = None,
+        root: str | None = None,
+    ) -> None:
         self.name = counted(len(names), "file")
-        self.root = os.getcwd()
+        self.root = os.getcwd() if root is None else root
         self._names = [plain_name(name) for name in names]
         self._labels = listed_labels(labels, len(names), "file")
 
@@ -45,6 +52,4 @@ class NamedFiles(Source):
 
     def only(self, locations: Sequence[str]) -> "NamedFiles":
         """Return a source of these files; see :class:`Source`."""
-        part = NamedFiles(locations)
-        part.root = self.root
-        return part
+        return NamedFiles(locations, root=self.root)

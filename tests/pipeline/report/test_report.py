@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,8 +22,10 @@ from visualwords.classifiers import Softmax
 from visualwords.features import HueHistogram
 from visualwords.pipeline.class_scores import is_linear
 from visualwords.pipeline.cli import main
+from visualwords.pipeline.load_image import load_image
 from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.run import Run
+from visualwords.pipeline.sources import open_source
 
 
 # Pages that have all tables, notes and shades of cells between them.
@@ -71,6 +74,52 @@ def test_one_test_image_in_a_manifest_beside_a_folder_is_shown(crops, test_crops
     page = run.report().read_text()
     assert "could not be read again" not in page
     assert "On 1 test image; " in page
+
+
+def pictures_of(page):
+    """The sheets of thumbnails and the pictures taken apart in the text of a page."""
+    return re.findall(r"data:image/[^\"')]+", page)
+
+
+HUE = Recipe(features=[HueHistogram()], classifiers=[Softmax()])
+
+
+@pytest.fixture(scope="module")
+def pictures_of_folders(crops, test_crops, tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("folders") / "run")
+    run.run(crops, test_crops, HUE)
+    return pictures_of(run.report().read_text())
+
+
+def as_list(folder, take):
+    files = sorted(folder.glob("*/*"))
+    labels = [file.parent.name for file in files]
+    return open_source([take(file) for file in files], labels=labels)
+
+
+def test_pictures_of_a_list_of_paths_are_those_of_its_files(
+    crops, test_crops, pictures_of_folders, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(shutil.copytree(crops, tmp_path / "train"))
+    folder = tmp_path / "run"
+    Run(folder).run(as_list(Path(), str), as_list(test_crops, str), HUE)
+    monkeypatch.chdir(tmp_path)
+    assert pictures_of(Run.open(folder).report().read_text()) == pictures_of_folders
+    shutil.copy("train/brick/00.jpg", "train/coffee/00.jpg")
+    page = Run.open(folder).report().read_text()
+    assert "<strong>1 picture could not be read again</strong>" in page
+    assert "given as arrays" not in page
+
+
+def test_pictures_of_arrays_are_shown_while_the_run_has_them(
+    crops, test_crops, pictures_of_folders, tmp_path
+):
+    run = Run(tmp_path / "run")
+    run.run(as_list(crops, load_image), as_list(test_crops, load_image), HUE)
+    assert pictures_of(run.report().read_text()) == pictures_of_folders
+    page = Run.open(run.folder).report().read_text()
+    assert "<strong>51 pictures could not be read again</strong>" in page
+    assert "given as arrays" in page
 
 
 def test_classes_that_are_left_out_are_told(tmp_path):
