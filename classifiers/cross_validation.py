@@ -1,10 +1,9 @@
 """``CrossValidated``: how ``LinearSVMCV`` and ``SoftmaxCV`` choose their penalty."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from numbers import Real
-from typing import Self, cast
+from typing import Any, Self, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,31 +11,23 @@ import numpy.typing as npt
 from .base import LinearClassifier
 from .calibration import find_temperature
 from .columns import adjusted, frame_of
+from .few_rows import FewRows, ObjectiveOf, WeightedSplits, are_few
 from .folds import Indices, Splits, fold_of_each_row, make_splits
 from .objective import Objective
 from .part_search import PartSearch
-from .parts import Alpha, with_factors
-from .scaling import Scaling, Weights, scalings_outside
+from .parts import Alpha, ColumnPenalty, with_factors
+from .reporting import warn_of_scores
+from .scaling import Weights, scalings_outside
+from .scored import Scored, Scorer
+from .shared_passes import SharedPasses, score_split
 from .solvers.base import Solver
-from .solvers.curvature import Spectrum, column_gram, sample, sample_size
-from .solvers.held_out import accuracies, held_out_scores, score_held_out
-from .solvers.path import Models
-from .solvers.path_model import Model
 from .sources import ColumnStack, Source
-from .validation import (
-    LabelArray,
-    MatrixLike,
-    as_ratios,
-    check_training_data,
-    row_weights,
-    seed_of,
-)
+from .validation import MatrixLike, check_training_data, row_weights, seed_of
 from .whitening import ColumnMap, WhitenedRows, rewhitening, whitening_of
 
 __all__ = ["CrossValidated"]
 
-# The columns' correlations are measured on so many rows a column: some steps are not evaluated.
-ROWS_PER_COLUMN = 16
+M = TypeVar("M")
 
 
 class CrossValidated(LinearClassifier):
@@ -87,6 +78,8 @@ class CrossValidated(LinearClassifier):
         -----
         UserWarning
             If a class has fewer rows than there are stratified folds.
+        ConvergenceWarning
+            If a model stops before its tolerance is met, of those that are scored or the last one.
         """
         self._check_parameters()
         rows, labels = check_training_data(self, X, y, finite=not self.standardize)
@@ -95,33 +88,28 @@ class CrossValidated(LinearClassifier):
         splits = make_splits(self.cv, rows, labels, groups, seed)
         weight = row_weights(labels, self.classes_, self.class_weight, sample_weight)
         weight = np.ones(len(labels)) if weight is None else weight
-        if not all(weight[train].any() and weight[test].any() for train, test in splits):
+        weighted = [(_of_rows(weight, train), _of_rows(weight, test)) for train, test in splits]
+        if not all(train.any() and test.any() for train, test in weighted):
             raise ValueError(
                 f"cv={self.cv!r}: there are folds whose rows all have weight 0; take fewer folds"
             )
         folds = fold_of_each_row(splits, len(labels))
-        for name in ("per_part", "calibrate"):
-            if folds is None and getattr(self, name):
-                raise ValueError(f"{name} needs a cv that tests each row once, got cv={self.cv!r}")
-        if self.per_part and self.standardize == "whiten":
-            raise ValueError(
-                "per_part needs columns of their own for each part, but standardize='whiten' mixes "
-                "them; give standardize='parts'"
-            )
+        self._check_search(folds)
         self.__dict__.pop("temperature_", None)  # of another fit
         self.tried_ = [float(alpha) for alpha in self.alphas]
-        W = np.zeros(objective.shape)
-        if folds is None:
-            of_splits = [self._score_split(rows, labels, weight, split, seed) for split in splits]
-            self.scores_ = np.column_stack(of_splits)
-            objective = objective.replaced(alpha=self.tried_[self._best()])
+        objective_of = partial(self._objective_over, rows, labels, alpha=max(self.alphas))
+        if folds is None and not are_few(*rows.shape):
+            penalty, short = self._search_splits(objective_of, weighted, seed)
+            W = np.zeros(objective.shape)
         else:
             with objective:
-                found = self._search(rows, objective, folds, seed)
-            objective = with_factors(objective, found.columns.factors)
-            objective, W = objective.replaced(alpha=found.alpha), found.W
-            if objective.scaling is not None and found.scaling is not None:
-                W = objective.scaling.standardised(found.scaling.raw(W))
+                scorer = self._scorer(rows, objective, objective_of, weight, weighted, folds, seed)
+                best = self._search(scorer, rows, objective)
+                penalty, short, W = best.penalty, scorer.short, scorer.weights(best)
+        warn_of_scores(short, stacklevel=2)
+        objective = with_factors(objective, penalty.factors).replaced(alpha=penalty.alpha)
+        if objective.scaling is not None:
+            W = objective.scaling.standardised(W)
         if self.verbose > 0:
             for alpha, mean in zip(self.tried_, self.scores_.mean(axis=1), strict=True):
                 print(
@@ -140,72 +128,67 @@ class CrossValidated(LinearClassifier):
     def _penalty(self) -> Alpha:
         return self.alpha_
 
-    def _search(self, X: Source, objective: Objective, folds: Indices, seed: int) -> Model:
-        """Score penalties on all folds in shared passes over X.
-
-        Returns
-        -------
-        Model
-            Of the best penalty, learned from all rows.
-        """
-        gram = self._gram(objective, seed)
-        spectrum = Spectrum(gram)
-        everything = self._models(objective, folds, spectrum)
-        models = everything.of_all_rows(self.alphas)
-        rows = sample(objective, max(objective.n_samples // 8, sample_size(objective)), seed)
-        if 2 * len(rows) <= objective.n_samples:
-            part = self._models(objective.subset(rows), folds[rows], spectrum)
-            part.minimize(models, self.tol)
-            everything.measure(models, seed)
-            models = [model.again() for model in models]
+    def _scorer(
+        self,
+        X: Source,
+        objective: Objective,
+        objective_of: ObjectiveOf,
+        weight: Weights,
+        splits: WeightedSplits,
+        folds: Indices | None,
+        seed: int,
+    ) -> Scorer[Any]:
+        """Return what scores penalties on the splits."""
+        if folds is None or are_few(*X.shape):
+            widths = X.widths if self._has_parts(X) else X.shape[1:]
+            solver = self._seeded_solver
+            return FewRows(objective_of, weight, splits, widths, solver, self.tol)
         scalings = self._scalings(X, objective, folds)
-        leave_out = partial(everything.leave_out, models, scalings)
-        scored = score_held_out(everything, models, leave_out, self.tol, seed)
+        return SharedPasses(objective, folds, scalings, self._seeded_solver, self.tol, seed)
+
+    def _search(self, scorer: Scorer[M], X: Source, objective: Objective) -> Scored[M]:
+        """Score all penalties; return the best one."""
+        scored = scorer.score([ColumnPenalty(float(alpha), None) for alpha in self.alphas])
         self.scores_ = np.stack([one.accuracies for one in scored])
         best = scored[self._best()]
-        if self.per_part and isinstance(X, ColumnStack) and len(X.parts) > 1:
-            parts = PartSearch(
-                everything, cast(list[Scaling | None], scalings), gram, X.widths, self.tol, seed
-            )
-            common, best = best.model.alpha, parts.run(best)
+        if self._has_parts(X):
+            parts = PartSearch(scorer, X.widths)
+            common, best = best.penalty.alpha, parts.run(best)
             of_parts = parts.alphas(common)[1:].tolist()  # the first is known
             self.tried_ += [dict(zip(X.names, alphas, strict=True)) for alphas in of_parts]
             self.scores_ = np.concatenate([self.scores_, list(parts.tried.values())[1:]])
         if self.calibrate:
-            scores = held_out_scores(everything, best.without)
+            scores = scorer.held_out_scores(best)
             self.temperature_ = find_temperature(scores, objective.y, objective.sample_weight)
-        return best.model
+        return best
 
-    def _score_split(
-        self,
-        X: Source,
-        y: LabelArray,
-        weight: Weights,
-        split: tuple[Indices, Indices],
-        seed: int,
-    ) -> list[float]:
-        """Score all penalties on one split of any kind; rows outside have weight 0."""
-        of_train, of_test = (weight * np.bincount(rows, minlength=len(y)) for rows in split)
-        objective = self._objective_over(X, y, of_train, max(self.alphas))
-        spectrum = Spectrum(self._gram(objective, seed))
-        with objective:
-            training = self._models(objective, np.zeros(len(y), np.intp), spectrum)
-            models = training.of_all_rows(self.alphas)
-            training.minimize(models, 0.3 * self.tol)
-            training.measure(models, seed)
-            models = [model.again() for model in models]
-            training.minimize(models, training.promise * self.tol)
-            training.finish(models)
-            is_test = (of_test > 0).astype(np.intp)
-            of_rows = objective.replaced(sample_weight=as_ratios(of_test)[0])
-            testing = self._models(of_rows, is_test, spectrum)
-            return accuracies(testing, [replace(model, held_out=1) for model in models])
+    def _check_search(self, folds: Indices | None) -> None:
+        """Refuse options that do not go together; ``folds`` is None where they are no folds."""
+        for name in ("per_part", "calibrate"):
+            if folds is None and getattr(self, name):
+                raise ValueError(f"{name} needs a cv that tests each row once, got cv={self.cv!r}")
+        if self.per_part and self.standardize == "whiten":
+            raise ValueError(
+                "per_part needs columns of their own for each part, but standardize='whiten' mixes "
+                "them; give standardize='parts'"
+            )
 
-    def _models(self, objective: Objective, folds: Indices, spectrum: Spectrum) -> Models:
-        return Models(objective, folds, spectrum, self._seeded_solver)
+    def _search_splits(
+        self, objective_of: ObjectiveOf, splits: WeightedSplits, seed: int
+    ) -> tuple[ColumnPenalty, list[float]]:
+        """Score all penalties on splits of any kind; return the best one, and those in doubt."""
+        solver = self._seeded_solver
+        of_splits = [
+            score_split(objective_of(train), test, self.alphas, solver, self.tol, seed)
+            for train, test in splits
+        ]
+        self.scores_ = np.column_stack([accuracies for accuracies, _ in of_splits])
+        short = [alpha for _, of_split in of_splits for alpha in of_split]
+        return ColumnPenalty(float(self.alphas[self._best()]), None), short
 
-    def _gram(self, objective: Objective, seed: int) -> Weights | None:
-        return column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1])
+    def _has_parts(self, X: Source) -> TypeGuard[ColumnStack]:
+        """Whether there are parts to search penalties for."""
+        return self.per_part and isinstance(X, ColumnStack) and len(X.parts) > 1
 
     def _scalings(self, X: Source, objective: Objective, folds: Indices) -> list[ColumnMap | None]:
         """Return what makes columns by the rows that each fold's models see."""
@@ -226,6 +209,11 @@ class CrossValidated(LinearClassifier):
                 for scaling, seen in zip(scalings, outside, strict=True)
             ]
         return [scaling if frame is None else scaling.within(frame) for scaling in scalings]
+
+
+def _of_rows(weight: Weights, rows: Indices) -> Weights:
+    """Return the weights of some rows, and 0 for the others; a row may be there twice."""
+    return weight * np.bincount(rows, minlength=len(weight))
 
 
 def _text(alpha: Alpha) -> str:

@@ -1,14 +1,14 @@
 """What a fit tells while it runs and when it ends: printed lines, callbacks, warnings."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .solvers.base import Minimizer, Result, State
 
-__all__ = ["step_report", "warn_of_result"]
+__all__ = ["step_report", "warn_of_result", "warn_of_scores"]
 
 # A relative gap that can be due to the rounding of sums alone.
 ROUNDING = 1e-9
@@ -63,3 +63,21 @@ def warn_of_result(solver: Minimizer, result: Result, stacklevel: int) -> None:
     else:
         return
     warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)
+
+
+def warn_of_scores(short: Sequence[float], stacklevel: int) -> None:
+    """Warn of penalties whose models stopped before their tolerance was met, if there are any.
+
+    Parameters
+    ----------
+    short : sequence of float
+    stacklevel : int
+        As in :func:`warn_of_result`.
+    """
+    if short:
+        warnings.warn(
+            f"the scores of alpha={min(short):g} may be off: its models stopped before the "
+            "tolerance was met; standardize, or leave out small alphas",
+            ConvergenceWarning,
+            stacklevel=stacklevel + 1,
+        )

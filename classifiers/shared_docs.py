@@ -88,8 +88,10 @@ tol : float
     intercepts. Where rows are few for the number of weights, the duality gap must be at most ten
     times as much of the value, and as much with up to 3 rows a column. Models with few rows and a
     loss with kinks are slow to reach it; these are fitted one by one. With less than 25 rows a
-    column all begin at weights of 0, so that they know nothing of their fold. The best penalty is
-    fitted to all rows like any model.
+    column all begin at weights of 0, so that they know nothing of their fold. With no more rows
+    than columns, up to 2,048, each model is fitted by itself, in coordinates of the rows of its
+    split, until the duality gap is at most 10 % of ``tol`` of the value. The best penalty is fitted
+    to all rows like any model.
 """,
     "found": """\
 alpha_ : float or dict

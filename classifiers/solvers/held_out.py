@@ -1,7 +1,7 @@
 """Score rows by models that never saw them, after :class:`.Models` minimised over the others."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,59 +11,7 @@ from visualwords.classifiers.kernels.products import block_scores
 from .path import Models
 from .path_model import Model
 
-__all__ = ["Scored", "accuracies", "held_out_scores", "score_held_out"]
-
-
-class Scored(NamedTuple):
-    """A model of all rows, and how the same penalty scores on rows that were held out.
-
-    Attributes
-    ----------
-    model : Model
-        Learned from all rows.
-    without : list of Model
-        Learned without each fold.
-    accuracies : ndarray of shape (n_folds,)
-        Of each of them, on the fold that it did not see.
-    """
-
-    model: Model
-    without: list[Model]
-    accuracies: npt.NDArray[np.float64]
-
-
-def score_held_out(
-    rows: Models,
-    models: list[Model],
-    leave_out: Callable[[], list[Model]],
-    tol: float,
-    seed: int,
-) -> list[Scored]:
-    """Minimise models over all rows, then without each fold, and score them on the folds.
-
-    Parameters
-    ----------
-    rows : Models
-    models : list of Model
-        For all rows; they are changed.
-    leave_out : callable
-        Returns the models without each fold, once those of all rows are known, in the order of
-        :meth:`.Models.leave_out`.
-    tol : float
-    seed : int
-
-    Returns
-    -------
-    list of Scored
-        One for each model.
-    """
-    rows.minimize(models, 0.3 * tol)
-    rows.measure(models, seed)
-    held_out = leave_out()
-    rows.minimize_alike(held_out, rows.promise * tol)
-    rows.finish(held_out)
-    found, n = np.array(accuracies(rows, held_out)), len(models)
-    return [Scored(model, held_out[i::n], found[i::n]) for i, model in enumerate(models)]
+__all__ = ["accuracies", "held_out_scores"]
 
 
 def held_out_scores(rows: Models, without: list[Model]) -> npt.NDArray[np.floating]:

@@ -14,13 +14,11 @@ rows, kinks and a small penalty that can take thousands of steps, so such models
 one (:meth:`Models.finish`).
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
 
 from visualwords.classifiers.kernels.products import block_gradient, block_scores
 from visualwords.classifiers.objective import Objective, Weights
@@ -104,6 +102,11 @@ class Models:
         scaling, columns = self.objective.scaling, self.columns
         return [Model(alpha, NONE_HELD_OUT, scaling, zeros, by_scores, columns) for alpha in alphas]
 
+    def some(self, rows: npt.NDArray[np.intp]) -> "Models":
+        """Return models over a copy of some rows."""
+        part = self.objective.subset(rows)
+        return Models(part, self.folds[rows], self.columns.spectrum, self.solver)
+
     def minimize(self, models: list[Model], tol: float) -> int:
         """Minimise each model until the promise of a step is small.
 
@@ -145,10 +148,13 @@ class Models:
             model.done |= (model.alpha, model.columns) in enough
         self.minimize(models, tol)
 
-    def finish(self, models: list[Model]) -> None:
+    def finish(self, models: list[Model]) -> list[float]:
         """Fit each model that is not done by itself, from its weights on.
 
-        Warn of a solver that falls short of its tolerance.
+        Returns
+        -------
+        list of float
+            Penalties of the models whose solver fell short of its tolerance.
         """
         short = []
         for model in models:
@@ -159,13 +165,7 @@ class Models:
                 model.W, model.direction, model.done = result.W, None, True
                 if result.gap > solver.get_params()["tol"] * result.value:
                     short.append(model.alpha)
-        if short:
-            warnings.warn(
-                f"the scores of alpha={min(short):g} may be off: its models stopped before the "
-                "tolerance was met; standardize, or leave out small alphas",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
+        return short
 
     def measure(self, models: list[Model], seed: int) -> None:
         """Measure the Hessian of the loss by the scores on some rows, at each model's weights.
