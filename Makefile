@@ -7,7 +7,7 @@ COMMA := ,
 # every dependency that it imports: 3 s for each command that a test starts.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test docs lint types bench matrix release clean
+.PHONY: demo test docs site pages lint types bench matrix release clean
 
 demo: .venv/installed
 	$(BIN)/visualwords demo
@@ -15,10 +15,15 @@ demo: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-# The site: build/site/index.html. A warning, a broken link, or code on a page that fails is an error.
-docs: .venv/installed-docs
+# A warning, a broken link, or code on a page that fails is an error.
+docs: site pages
+
+# build/site/index.html
+site: .venv/installed-docs
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/site
 	$(BIN)/python docs/check_links.py build/site
+
+pages: .venv/installed-docs
 	$(BIN)/python -m pytest docs -n auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/installed-dev

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from filelock import FileLock
 from nbclient import NotebookClient
 from skimage.io import imread, imsave
 
@@ -26,11 +27,22 @@ SIZES = {"train": 14, "test": 6}
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory):
-    """Make the images that pages are about."""
+def shared(tmp_path_factory, request):
+    """A folder that all workers of pytest-xdist have in common; one of them at a time."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if hasattr(request.config, "workerinput") else folder
+    with FileLock(folder / "lock"):
+        if not (folder / "made").exists():
+            write_data(folder / "data")
+            write_run(folder / "data", folder / "run")
+            (folder / "made").touch()
+    return folder
+
+
+def write_data(folder):
+    """Write the images that pages are about."""
     from visualwords.pipeline.sample import write_sample_images
 
-    folder = tmp_path_factory.mktemp("data")
     sample = write_sample_images(folder.parent / "sample")
     for split, count in SIZES.items():
         for label in CLASSES:
@@ -49,17 +61,13 @@ def data(tmp_path_factory):
     (folder / "labels.csv").write_text("\n".join(["path,species,split", *rows, ""]))
     for name in ("train", "test", "photos"):
         (folder / name.upper()).symlink_to(name)
-    return folder
 
 
-@pytest.fixture(scope="session")
-def run(data, tmp_path_factory):
-    """Make a small run on these images."""
-    folder = tmp_path_factory.mktemp("run") / "run"
+def write_run(data, folder):
+    """Write a small run on these images."""
     command = f"visualwords run {data}/train --test {data}/test --out {folder}"
     status, said = run_command(f"{command} --set words.n_words=50 --no-report")
     assert status == 0, said
-    return folder
 
 
 @pytest.fixture
@@ -73,11 +81,11 @@ def modules():
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(DOCS.parent)))
-def test_the_code_of_a_page_runs(page, data, modules, tmp_path, monkeypatch, request):
+def test_the_code_of_a_page_runs(page, shared, modules, tmp_path, monkeypatch):
     folder = tmp_path / "pytest-page"
-    shutil.copytree(data, folder, symlinks=True)
+    shutil.copytree(shared / "data", folder, symlinks=True)
     if "<!-- needs: run -->" in page.read_text():
-        shutil.copytree(request.getfixturevalue("run"), folder / "run")
+        shutil.copytree(shared / "run", folder / "run")
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("COLUMNS", "100")
