@@ -1,5 +1,7 @@
 """``InteriorPoint``: a robust solver for hinges with few weights and any data."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from visualwords.classifiers.objective import Objective, Weights
@@ -8,6 +10,10 @@ from .base import Solver, State, check_dual_form
 from .interior_path import Path, make_paths
 
 __all__ = ["InteriorPoint"]
+
+# Steps in which the gap does not fall by a tenth, because of rounding. Weights of very different
+# size make 16 such steps on the way.
+STUCK = 30
 
 
 class InteriorPoint(Solver):
@@ -52,7 +58,8 @@ class InteriorPoint(Solver):
     Parameters
     ----------
     tol : float
-        Stop when the duality gap is at most ``tol`` times the value.
+        Stop when the duality gap is at most ``tol`` times the value. Where rounding keeps the gap
+        above it, the solver stops after 30 steps without a smaller one, at the smallest.
     max_iter : int
 
     References
@@ -81,21 +88,65 @@ class InteriorPoint(Solver):
 
     def start(self, objective: Objective, W: Weights) -> State:
         """Start with slopes in the middle of their range; see :class:`Solver`."""
-        return State(W, objective.value(W), memory=make_paths(objective))
+        return State(W, objective.value(W), memory=_Progress(make_paths(objective)))
 
     def step(self, objective: Objective, state: State) -> State:
         """Make one step of the groups above the tolerance and measure the gap; see :class:`Solver`.
 
         If rounding alone lifts the gap in float64 above the tolerance, all groups make a step.
+        The last state is that of the least gap.
         """
-        paths: list[Path] = state.memory
+        progress: _Progress = state.memory
+        paths = progress.paths
         waiting = [path for path in paths if not path.gap <= self.tol * path.value] or paths
         moved = [path.advance() for path in waiting]
         if not any(moved):
-            state.stop = "no further step in float64"
-            return state
+            return progress.end(state, "no further step in float64")
         value, gap = sum(path.value for path in paths), sum(path.gap for path in paths)
         W = np.concatenate([path.weights() for path in paths])
         point = np.hstack([path.point() for path in paths])
-        state = State(W, value, memory=paths, gap=gap, dual=point)
-        return state.prove(objective).stop_within(self.tol) if gap <= self.tol * value else state
+        state = State(W, value, memory=progress, gap=gap, dual=point)
+        progress.note(state)
+        if gap <= self.tol * value:
+            state.prove(objective).stop_within(self.tol)
+        if not state.stop and progress.n_stuck == STUCK:
+            return progress.end(state, f"rounding left no smaller gap for {STUCK} steps")
+        return state
+
+
+@dataclass
+class _Progress:
+    """The groups of classes, and the step after which their gap was least.
+
+    Rounding can raise the gap again, by far, where the Hessian is almost singular.
+
+    Attributes
+    ----------
+    paths : list of Path
+    best : State or None
+    least : float
+        The gap of ``best`` before a proof.
+    mark : float
+        The gap that must fall by a tenth; ``n_stuck`` counts the steps without.
+    n_stuck : int
+    """
+
+    paths: list[Path]
+    best: State | None = None
+    least: float = np.inf
+    mark: float = np.inf
+    n_stuck: int = 0
+
+    def note(self, state: State) -> None:
+        """Compare the state after a step with those before."""
+        self.n_stuck += 1
+        if state.gap < 0.9 * self.mark:
+            self.mark, self.n_stuck = state.gap, 0
+        if state.gap < self.least:
+            self.best, self.least = state, state.gap
+
+    def end(self, state: State, reason: str) -> State:
+        """Return the best state, or this one if there was no step, with the reason to stop."""
+        last = self.best or state
+        last.stop = reason
+        return last

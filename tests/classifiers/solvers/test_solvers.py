@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import approx_fprime
+from sklearn.exceptions import ConvergenceWarning
 
 from visualwords.classifiers import (
     LBFGS,
@@ -14,6 +15,7 @@ from visualwords.classifiers import (
     GradientDescent,
     Hinge,
     InteriorPoint,
+    LinearSVM,
     Loss,
     Objective,
     PrimalDual,
@@ -202,3 +204,23 @@ def test_intercepts_settle_by_the_gradient_of_all_rows_and_its_changes_on_a_samp
     assert after < 0.02 * before
     exact = settle_intercepts(objective, W, 0.1, 0.0)
     assert np.abs(objective(exact)[1][:, -1]).sum() < 1e-9
+
+
+def test_interior_point_ends_where_rounding_lets_the_gap_fall_no_more():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(140, 5)), rng.integers(0, 30, 140)
+    model = LinearSVM(1e-3, loss="one_vs_rest", standardize=True, solver=InteriorPoint(tol=1e-12))
+    model.fit(X, y, sample_weight=10 ** rng.uniform(-3, 3, 140))
+    assert model.n_iter_ < 200
+    assert model.gap_ < 1e-11 * model.loss_curve_[-1]
+
+
+def test_interior_point_returns_the_step_of_least_gap_where_rounding_raises_it_again():
+    """Columns of 0s and 2000s beside one of millions make the Hessian almost singular."""
+    rng = np.random.default_rng(1)
+    X = np.c_[2e3 * (rng.normal(size=(22, 5)) > 1), 1e6 * rng.normal(size=22)]
+    solver = InteriorPoint(tol=3e-12)
+    model = LinearSVM(2e-3, loss="hinge", fit_intercept=False, solver=solver)
+    with pytest.warns(ConvergenceWarning, match=r"InteriorPoint stopped at a duality gap"):
+        model.fit(X, np.arange(22) % 2)
+    assert model.gap_ < 1e-5 * model.loss_curve_[-1]
