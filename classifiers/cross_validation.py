@@ -204,8 +204,9 @@ class CrossValidated(LinearClassifier):
         ]
         if isinstance(objective.X, WhitenedRows):
             before, outside = objective.X.whitening, of_folds.sum(axis=0) - of_folds
+            n_jobs = self.n_jobs
             return [
-                rewhitening(before, whitening_of(X, scaling, seen, self.n_jobs), X.dtype)
+                rewhitening(before, whitening_of(X, scaling, seen, n_jobs), X.dtype, n_jobs)
                 for scaling, seen in zip(scalings, outside, strict=True)
             ]
         return [scaling if frame is None else scaling.within(frame) for scaling in scalings]

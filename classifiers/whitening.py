@@ -9,11 +9,13 @@ variance comes about. ``||W||^2`` limits the weights of directions with little v
 Solvers need few steps too, because the Hessian is near a multiple of the identity.
 """
 
+from collections import deque
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky, get_lapack_funcs, solve_triangular
 
 from visualwords.threads import row_blocks, worker_threads
 
@@ -33,8 +35,9 @@ __all__ = [
 
 # Part of a column's variance that counts as noise: directions of less variance are damped.
 FLOOR = 3e-4
-# Rows whose products are summed in the dtype of X, and rows that are whitened at a time.
-PRODUCT_ROWS, BLOCK_ROWS = 4096, 1024
+# Rows that are read at a time, how many times as many have their products summed in the dtype of X,
+# and columns that are computed at a time: half of a triangular matrix is not.
+BLOCK_ROWS, BLOCKS, COLUMNS = 1024, 4, 1024
 
 Rows = npt.NDArray[np.floating]
 
@@ -123,8 +126,10 @@ class Rewhitening(NamedTuple):
         return np.asarray(rows @ self.matrix.T + self.shift.astype(rows.dtype))
 
 
-def rewhitening(before: Whitening, after: Whitening, dtype: np.dtype[np.floating]) -> Rewhitening:
-    """Return the map from the columns of one whitening to those of another one.
+def rewhitening(
+    before: Whitening, after: Whitening, dtype: np.dtype[np.floating], n_jobs: int | None
+) -> Rewhitening:
+    """Return the map from the columns of one whitening to those of another, which is used up.
 
     With ``x = mean_b + scale_b * (L_b z)`` before and ``L_a^-1 ((x - mean_a) / scale_a)`` after, it
     is ``L_a^-1 ((scale_b / scale_a) * (L_b z) + (mean_b - mean_a) / scale_a)``.
@@ -132,13 +137,18 @@ def rewhitening(before: Whitening, after: Whitening, dtype: np.dtype[np.floating
     (mean_b, scale_b), (mean_a, scale_a) = (
         (w.scaling.mean, w.scaling.scale) for w in (before, after)
     )
-    columns = np.multiply((scale_b / scale_a)[:, np.newaxis], before.factor, order="F")
-    moved = (mean_b - mean_a) / scale_a
-    matrix, shift = (
-        solve_triangular(after.factor, right, lower=True, overwrite_b=True, check_finite=False)
-        for right in (columns, moved)
-    )
-    return Rewhitening(matrix.astype(dtype), shift)
+    ratio, inverse = scale_b / scale_a, _inverse(after.factor, overwrite=True)
+    matrix, stripes = np.zeros(inverse.shape, dtype), row_blocks(len(inverse), COLUMNS)
+
+    def fill(columns: slice) -> None:
+        right = ratio[:, np.newaxis] * before.factor[:, columns]
+        for rows in stripes[columns.start // COLUMNS :]:
+            inner = slice(columns.start, rows.stop)  # both matrices are 0 elsewhere
+            matrix[rows, columns] = inverse[rows, inner] @ right[inner]
+
+    with worker_threads(n_jobs) as map_:
+        deque(map_(fill, stripes), maxlen=0)
+    return Rewhitening(matrix, inverse @ ((mean_b - mean_a) / scale_a))
 
 
 # How the columns that a model learns on are made of those of the rows.
@@ -162,18 +172,22 @@ def whitening_of(
     n, d = X.shape
     columns = StandardisedRows(X, scaling, X.dtype)
     roots = None if weight is None else np.sqrt(weight / weight.mean()).astype(X.dtype)
-    products = np.zeros((d, d))
+    products, blocks = np.zeros((d, d)), row_blocks(n, BLOCK_ROWS)  # only the upper triangle
 
-    def product(block: slice) -> Rows:
-        of_block = columns[block]
+    def read(block: slice) -> Rows:
+        rows = columns[block]
         if roots is not None:
             seen = roots[block] > 0
-            of_block = of_block[seen] * roots[block][seen, np.newaxis]
-        return np.asarray(of_block.T @ of_block)  # NumPy computes half of it
+            rows = rows[seen] * roots[block][seen, np.newaxis]
+        return rows
+
+    def add(rows: Rows, stripe: slice) -> None:
+        products[stripe, stripe.start :] += rows[:, stripe].T @ rows[:, stripe.start :]
 
     with worker_threads(n_jobs) as map_:
-        for of_block in map_(product, row_blocks(n, PRODUCT_ROWS)):
-            products += of_block
+        for start in range(0, len(blocks), BLOCKS):
+            rows = np.concatenate(list(map_(read, blocks[start : start + BLOCKS])))
+            deque(map_(partial(add, rows), row_blocks(d, COLUMNS)), maxlen=0)
     products /= n
     products[np.diag_indices(d)] += FLOOR
     factor = cholesky(products.T, lower=True, overwrite_a=True, check_finite=False)
@@ -192,18 +206,23 @@ def whitened(X: Source, whitening: Whitening, n_jobs: int | None) -> WhitenedRow
     [[1.0, 0.0], [0.0, 0.8]]
     """
     columns = StandardisedRows(X, whitening.scaling, X.dtype)
-    factor, rows = whitening.factor.astype(X.dtype), np.empty(X.shape, X.dtype)
+    inverse, rows = _inverse(whitening.factor).astype(X.dtype), np.empty(X.shape, X.dtype)
 
     def whiten(block: slice) -> None:
-        solved = solve_triangular(
-            factor, columns[block].T, lower=True, overwrite_b=True, check_finite=False
-        )
-        rows[block] = solved.T
+        of_block = columns[block]
+        for stripe in row_blocks(X.shape[1], COLUMNS):
+            rows[block, stripe] = of_block[:, : stripe.stop] @ inverse[stripe, : stripe.stop].T
 
     with worker_threads(n_jobs) as map_:
-        for _ in map_(whiten, row_blocks(len(rows), BLOCK_ROWS)):
-            pass
+        deque(map_(whiten, row_blocks(len(rows), BLOCK_ROWS)), maxlen=0)
     return WhitenedRows(X, rows, whitening)
+
+
+def _inverse(factor: Weights, *, overwrite: bool = False) -> Weights:
+    """Return the inverse of a lower triangular matrix."""
+    (invert,) = get_lapack_funcs(("trtri",), (factor,))
+    inverse, _ = invert(factor, lower=True, overwrite_c=overwrite)
+    return np.asarray(inverse)
 
 
 def mapped(X: Source, columns: ColumnMap | None) -> tuple[Source, Scaling | None]:

@@ -11,6 +11,7 @@ from visualwords.classifiers import (
     PrimalDual,
     Softmax,
     SoftmaxCV,
+    whitening,
 )
 
 FLOOR = 3e-4
@@ -109,3 +110,14 @@ def test_penalties_of_parts_are_refused(correlated):
         Softmax({"a": 0.1, "b": 0.2}, standardize="whiten").fit(stack, y)
     with pytest.raises(ValueError, match="standardize='whiten' mixes"):
         SoftmaxCV(standardize="whiten", per_part=True).fit(stack, y)
+
+
+def test_columns_are_computed_in_any_stripes(correlated, monkeypatch):
+    X, y = correlated
+    search = SoftmaxCV([0.01, 0.1], cv=3, standardize="whiten", tol=1e-3)
+    whole = search.fit(X, y)
+    scores, folds = whole.decision_function(X), whole.scores_
+    monkeypatch.setattr(whitening, "COLUMNS", 5)
+    monkeypatch.setattr(whitening, "BLOCK_ROWS", 100)
+    np.testing.assert_allclose(search.fit(X, y).decision_function(X), scores, atol=1e-6)
+    np.testing.assert_array_equal(search.scores_, folds)
