@@ -25,6 +25,7 @@ MORE_DIAGONAL = (1e-14, 1e-11, 1e-8, 1e-5)
 # A step has to lower the value by this part of what its slope promises. It is halved at most so
 # many times.
 ENOUGH, HALVINGS = 1e-4, 40
+STUCK = 4  # steps in a row in which neither the value nor the gap falls
 
 Array = npt.NDArray[np.float64]
 
@@ -75,11 +76,11 @@ class Newton(Solver):
     def start(self, objective: Objective, W: Weights) -> State:
         """Evaluate the first weights in float64; see :class:`Solver`."""
         exact = objective.in_double()
-        return State(W, *exact(W), memory=exact)
+        return State(W, *exact(W), memory=(exact, 0))
 
     def step(self, objective: Objective, state: State) -> State:
         """Make one step and measure the gap; see :class:`Solver`."""
-        exact: Objective = state.memory
+        exact, n_stuck = state.memory
         assert state.gradient is not None
         V = _direction(exact, state.W, state.gradient)
         slope, length = float((state.gradient * V).sum()), 1.0
@@ -94,10 +95,14 @@ class Newton(Solver):
             state.dual = objective.loss
             state.gap = exact.certificate(state.W, state.value, state.gradient).gap
             return state
-        after = State(W, value, gradient, exact)
         gap = exact.certificate(W, value, gradient).gap
+        falls = gap < state.gap or state.value - value > np.finfo(float).eps * value
+        n_stuck = 0 if falls else n_stuck + 1
+        after = State(W, value, gradient, (exact, n_stuck), gap=gap, dual=objective.loss)
         if gap <= self.tol * value:
-            after.gap, after.stop, after.dual = gap, "the duality gap is within tol", objective.loss
+            after.stop = "the duality gap is within tol"
+        elif n_stuck == STUCK:
+            after.stop = f"rounding left no lower value or gap for {STUCK} steps"
         return after
 
 

@@ -76,3 +76,11 @@ def test_an_own_smooth_loss_on_columns_of_very_different_scale(estimator):
     assert 0 <= model.gap_ <= tol * model.loss_curve_[-1]
     exact = estimator(1e-7, loss=SmoothHinge(), solver=Newton(tol=1e-8)).fit(X, y)
     assert model.loss_curve_[-1] <= exact.loss_curve_[-1] * (1 + tol)
+
+
+def test_newton_ends_where_rounding_lets_neither_value_nor_gap_fall():
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(50, 60)), rng.integers(0, 3, 50)
+    model = Softmax(1e-3, solver=Newton(tol=1e-12)).fit(X, y)  # a warning would be an error
+    assert model.n_iter_ < 60
+    assert model.gap_ < 1e-12 * model.loss_curve_[-1]
