@@ -46,7 +46,7 @@ class FeatureRef:
 
 
 def reader_name(reader: Reader) -> str:
-    """Return version and limits of a reader as text."""
+    """Return version and limits of a reader as text: what decides which files it refuses."""
     return f"{READER_VERSION}-{reader.max_pixels}-{reader.max_side}"
 
 
@@ -56,9 +56,13 @@ def learns(feature: BaseEstimator) -> bool:
 
 
 def describe_feature(feature: BaseEstimator, reader: Reader) -> dict[str, Any]:
-    """Return all that decides a row, but the image: JSON values."""
+    """Return all that decides a row, but the image: JSON values.
+
+    ``max_pixels`` is no part of it: an image with more pixels has no row, and the others have the
+    same rows with any limit.
+    """
     description = {
-        "reader": reader_name(reader),
+        "reader": f"{READER_VERSION}-{reader.max_side}",
         "kernel": getattr(feature, "kernel_version", None),
         "feature": describe_estimator(feature),
     }

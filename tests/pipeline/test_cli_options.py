@@ -2,6 +2,8 @@
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 
 from visualwords.pipeline.cli import main
@@ -43,3 +45,15 @@ def test_max_pixels_refuses_by_name_and_may_be_raised(crops, tmp_path, capsys):
     assert found["failures"] == {"too large": 36}
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out)["images"]["ok"] == 36
+
+
+def test_another_max_pixels_computes_the_rows_alone_that_it_lets_in(tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    for side in (20, 30, 40):
+        pixels = np.full((side, side, 3), side, np.uint8)
+        cv2.imwrite(str(tmp_path / "images" / f"{side}.png"), pixels)
+    command = ["extract", str(tmp_path / "images"), "--store", str(tmp_path / "store")]
+    for most, n_ok, n_computed in ((1000, 2, 2), (2000, 3, 1), (500, 1, 0), (3000, 3, 0)):
+        assert main([*command, "--features", "hue", "--json", "--max-pixels", str(most)]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["images"]["ok"], found["computed"]["hue"]) == (n_ok, n_computed)
