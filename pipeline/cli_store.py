@@ -1,4 +1,4 @@
-"""The commands ``visualwords store ls | verify | repair | gc | export``."""
+"""The commands ``visualwords store ls | verify | repair | gc | forget | export``."""
 
 import json
 import re
@@ -98,6 +98,32 @@ def gc(
         return
     for summary in removed:
         typer.echo(f"{said:<10} {summary.folder}  {summary.bytes / 1e6:.1f} MB")
+
+
+@app.command()
+def forget(
+    store: Store,
+    keep: Annotated[
+        list[str],
+        typer.Option(
+            help="A run, a store or an images.parquet, whose images stay; may be given often."
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Remove the rows of images that none of the named runs has."""
+    from .store.forget import forget_images
+
+    forgotten = forget_images(_open(store), keep, dry_run=dry_run)
+    said = "would remove" if dry_run else "removed"
+    if json_:
+        typer.echo(json.dumps({said.replace(" ", "_"): forgotten}))
+        return
+    for folder, n_images in forgotten.items():
+        typer.echo(f"{said:<10} {folder}  {counted(n_images, 'image')}")
 
 
 @app.command()
