@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from visualwords.benchmarks.page_checks import OpenedRun, chromium, open_page
+from visualwords.pipeline import sample
 from visualwords.pipeline.cli import main
 from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.run import Run
-from visualwords.pipeline.sample import write_sample_images
 
 # Names that would be markup, break out of an attribute, or turn the text's direction.
 RENAMED = {
@@ -21,6 +21,7 @@ RENAMED = {
     "rocket": "שלום $x_2$ " + "r" * 100,
 }
 RECIPE = Recipe().with_setting("words.n_words=20").with_setting("hog.image_size=[32, 32]")
+PHOTOGRAPHS = ("brick", "camera", "cat", "coins", "grass", "moon")  # and two of scikit-learn
 CIFAR = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
@@ -47,13 +48,11 @@ def report_run(tmp_path_factory, crops, test_crops):
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory):
-    """Images of the demo: 16 classes of photographs, 6 training and 4 test images each."""
-    folder = write_sample_images(tmp_path_factory.mktemp("demo"))
-    for split, n_kept in (("train", 6), ("test", 4)):
-        for label in (folder / split).iterdir():
-            for file in sorted(label.iterdir())[n_kept:]:
-                file.unlink()
-    return folder
+    """Images of the demo: 8 classes of photographs, 6 training and 4 test images each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample, "CROPS", {"train": 6, "test": 4})
+        patch.setattr(sample, "SKIMAGE_PHOTOGRAPHS", PHOTOGRAPHS)
+        return sample.write_sample_images(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="session")
@@ -66,11 +65,11 @@ def demo_run(photographs):
 
 @pytest.fixture(scope="session")
 def cifar_run(photographs, tmp_path_factory):
-    """A run by the command line on CIFAR-10's own files: 10 classes of 32 x 32 pixels."""
+    """A run by the command line on CIFAR-10's own files, with images of 8 of its classes."""
     folder = tmp_path_factory.mktemp("cifar")
     for split, name in (("train", "data_batch_1.bin"), ("test", "test_batch.bin")):
         records = b""
-        for k, label in enumerate(sorted((photographs / split).iterdir())[:10]):
+        for k, label in enumerate(sorted((photographs / split).iterdir())):
             for file in label.iterdir():
                 pixels = cv2.resize(np.asarray(Image.open(file).convert("RGB")), (32, 32))
                 records += bytes([k]) + pixels.transpose(2, 0, 1).tobytes()
@@ -83,9 +82,9 @@ def cifar_run(photographs, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def scenes_run(photographs, tmp_path_factory):
-    """A run on a folder as 15 scenes is one: grey photographs, and no test images beside them."""
+    """A run on a folder like that of 15 scenes: grey photographs, no test images beside them."""
     folder = tmp_path_factory.mktemp("scenes")
-    for label in sorted((photographs / "train").iterdir())[:15]:
+    for label in sorted((photographs / "train").iterdir())[:6]:
         (folder / "images" / label.name).mkdir(parents=True)
         for file in label.iterdir():
             grey = cv2.resize(np.asarray(Image.open(file).convert("L")), (220, 180))
