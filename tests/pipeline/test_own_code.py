@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -71,16 +72,32 @@ def call(*arguments) -> int:
         return int(stop.code or 0)
 
 
-@pytest.fixture
-def folder(crops, test_crops, tmp_path, monkeypatch):
-    """A run with an own feature that learns, and classifiers of which one fits into no file."""
-    (tmp_path / "my_colours.py").write_text(MODULE)
-    (tmp_path / "recipe.toml").write_text(RECIPE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+def enter(folder, monkeypatch):
+    """Make a folder the current one, in which ``my_colours`` is not imported yet."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     monkeypatch.delitem(sys.modules, "my_colours", raising=False)
+
+
+@pytest.fixture(scope="module")
+def original(crops, test_crops, tmp_path_factory):
+    """A run with an own feature that learns, and classifiers of which one fits into no file."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "my_colours.py").write_text(MODULE)
+    (folder / "recipe.toml").write_text(RECIPE)
     command = ("run", crops, "--test", test_crops, "--out", "run", "--recipe", "recipe.toml")
-    assert call(*command, "--no-report", "--jobs", 1) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        enter(folder, patch)
+        assert call(*command, "--no-report", "--jobs", 1) == 0
+        del sys.modules["my_colours"]
+    return folder
+
+
+@pytest.fixture
+def folder(original, tmp_path, monkeypatch):
+    """A copy of this run, as a new process finds it."""
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    enter(tmp_path, monkeypatch)
     return tmp_path / "run"
 
 
@@ -92,7 +109,6 @@ def classes_of(folder, name):
 @pytest.mark.parametrize("classifier", ["Softmax", "ridge", "nearest"])
 def test_predict_uses_own_classes_that_a_recipe_names(folder, test_crops, capsys, classifier):
     expected = classes_of(folder, classifier)
-    sys.modules.pop("my_colours")  # as in a new process
     images = [test_crops / path for path in expected]
     command = ("predict", folder, *images, "--classifier", classifier, "--json", "--jobs", 1)
     capsys.readouterr()
@@ -114,7 +130,6 @@ def test_evaluate_scores_other_images_by_own_classes(folder, test_crops, capsys)
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "train"])
 def test_no_file_of_a_run_starts_own_classes(folder, test_crops, capsys, command):
-    sys.modules.pop("my_colours")
     images = [test_crops / "brick" / "00.jpg"] if command == "predict" else []
     capsys.readouterr()
     assert call(command, folder, *images) == 1
@@ -337,7 +352,6 @@ def test_names_in_place_of_estimators_are_refused_with_what_takes_names():
 
 
 def test_pages_show_own_features_and_name_own_classes(folder, capsys, tmp_path):
-    sys.modules.pop("my_colours")
     page = tmp_path / "page.html"
     assert call("report", folder) == 1
     assert "code of your own, which no file of a run may start" in capsys.readouterr().err
