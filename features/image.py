@@ -124,7 +124,7 @@ def _as_array(image: Any) -> Image:
     return np.asarray(image)
 
 
-def _refuse_files(value: Any, expected: str) -> None:
+def _refuse_files(value: object, expected: str) -> None:
     """Refuse a file name, a path, the bytes of a file, or what is there when reading failed."""
     if isinstance(value, str | bytes | PathLike):
         raise TypeError(

@@ -88,7 +88,7 @@ def near_duplicates(
     return numbers[pairs[:, :2]], pairs[:, 2]
 
 
-def _checked(hashes: Any) -> npt.NDArray[np.uint16]:
+def _checked(hashes: npt.ArrayLike) -> npt.NDArray[np.uint16]:
     """Return hashes as words of 16 bits; other values than those of 16 bits are refused."""
     given = np.asarray(hashes)
     if given.ndim != 2 or given.dtype.kind not in "uif":

@@ -83,7 +83,7 @@ def columns_of_each(
     return of_train, of_test
 
 
-def given_sources(train: Any, test: Any) -> dict[str, Source]:
+def given_sources(train: object, test: object) -> dict[str, Source]:
     """Return the sources among what was given for the images of a run, by split."""
     given = {TRAIN: train, TEST: test}
     return {split: images for split, images in given.items() if isinstance(images, Source)}
@@ -106,7 +106,7 @@ def places_of(
     }
 
 
-def is_manifest(images: Any) -> bool:
+def is_manifest(images: object) -> bool:
     """Tell whether a place of images is a table with columns."""
     return isinstance(images, str | Path) and ManifestSource.suits(str(images))
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..counts import counted
 from .base import SourceError
@@ -87,7 +88,7 @@ def listed_labels(labels: Sequence[Any] | None, n_images: int, what: str) -> lis
     return [_listed_label(number, label) for number, label in enumerate(labels)]
 
 
-def _listed_label(number: int, label: Any) -> str | None:
+def _listed_label(number: int, label: npt.ArrayLike) -> str | None:
     if np.size(label) != 1:
         raise SourceError(
             f"label {number}: expected one value, got {label!r}; rows with a 1 for their class "
