@@ -29,7 +29,7 @@ KINDS = {
 }
 
 
-def few_rows(dtype=np.float64, n=90, d=200):
+def few_rows(dtype=np.float64, n=60, d=90):
     """Give rows of 3 classes whose columns have many scales and offsets."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, n)
@@ -64,7 +64,8 @@ def test_scores_are_those_of_single_fits(loss, dtype, options):
             single = single_kind(alpha, solver=solver(), **options)
             single.fit(X[train], y[train], weight[train])
             expected = single.score(X[test], y[test], weight[test])
-            assert search.scores_[i, fold] == pytest.approx(expected, abs=0.04)  # one row of 30
+            # One row of 20 may differ, whose weight may be 2 where the mean is 1.
+            assert search.scores_[i, fold] == pytest.approx(expected, abs=0.11)
     whole = single_kind(search.alpha_, solver=solver(), **options)
     whole.fit(X, y, weight)
     assert search.loss_curve_[-1] == pytest.approx(whole.loss_curve_[-1], rel=2e-3)
@@ -72,7 +73,7 @@ def test_scores_are_those_of_single_fits(loss, dtype, options):
     assert_array_equal(search.predict(X), whole.predict(X))
 
 
-@pytest.mark.parametrize("standardize", [False, True, "parts"])
+@pytest.mark.parametrize("standardize", [False, "parts"])
 @pytest.mark.parametrize("loss", KINDS)
 def test_a_search_for_penalties_of_parts_scores_as_single_fits_do(loss, standardize):
     X, y = few_rows()
@@ -85,13 +86,13 @@ def test_a_search_for_penalties_of_parts_scores_as_single_fits_do(loss, standard
     search = kind([0.1, 1.0], **options).fit(parts_of(slice(None)), y)
     assert len(search.tried_) > 6
     folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
-    for alpha, scores in list(zip(search.tried_, search.scores_, strict=True))[2::5]:
+    for alpha, scores in list(zip(search.tried_, search.scores_, strict=True))[2::8]:
         single = single_kind(alpha, standardize=standardize, solver=solver())
         expected = [
             single.fit(parts_of(train), y[train]).score(parts_of(test), y[test])
             for train, test in folds
         ]
-        assert_allclose(scores, expected, atol=0.04)
+        assert_allclose(scores, expected, atol=0.051)  # one row of 20
 
 
 def test_the_temperature_is_that_of_single_fits():
@@ -110,24 +111,24 @@ def test_the_temperature_is_that_of_single_fits():
     assert search.temperature_ == pytest.approx(best, rel=0.02)
 
 
-@pytest.mark.parametrize("factors", [None, np.repeat([2.0, 0.5], [20, 180])])
+@pytest.mark.parametrize("factors", [None, np.repeat([2.0, 0.5], [20, 70])])
 def test_coordinates_have_the_products_and_the_scores_of_the_rows(factors):
     X, y = few_rows()
     X[1], X[2] = X[0], X[0]  # rows that depend on each other
-    weight = np.where(np.arange(len(y)) < 60, 1.0, 0.0)
+    weight = np.where(np.arange(len(y)) < 40, 1.0, 0.0)
     objective = Objective(X, y, CrossEntropy(), 1.0, 3, sample_weight=weight)
-    space = RowSpace(objective, [20, 180], lambda _: PrimalDual(tol=1e-6), tol=1e-6)
+    space = RowSpace(objective, [20, 70], lambda _: PrimalDual(tol=1e-6), tol=1e-6)
     coordinates, _ = space.coordinates(factors)
-    centred = (X - X[:60].mean(axis=0)) / (1 if factors is None else factors)
-    assert_allclose(coordinates @ coordinates[:60].T, centred @ centred[:60].T, atol=1e-6)
+    centred = (X - X[:40].mean(axis=0)) / (1 if factors is None else factors)
+    assert_allclose(coordinates @ coordinates[:40].T, centred @ centred[:40].T, atol=1e-6)
 
     (fit,) = space.fits([ColumnPenalty(0.1, factors)], None)
     W = space.weights(fit, factors)
     assert_allclose(X @ W[:, :-1].T + W[:, -1], fit.scores, atol=1e-6)
-    divided = centred[:60]
-    alone = Objective(divided, y[:60], CrossEntropy(), 0.1, 3)
+    divided = centred[:40]
+    alone = Objective(divided, y[:40], CrossEntropy(), 0.1, 3)
     of_divided = W[:, :-1] * (1 if factors is None else factors)
-    _, gradient = alone(np.column_stack([of_divided, W[:, -1] + W[:, :-1] @ X[:60].mean(axis=0)]))
+    _, gradient = alone(np.column_stack([of_divided, W[:, -1] + W[:, :-1] @ X[:40].mean(axis=0)]))
     assert np.abs(gradient).max() < 1e-3
 
 
