@@ -33,8 +33,10 @@ ROWS_PER_COLUMN, ROWS_PER_COLUMN_IF_SMOOTH = 16, 2
 # Dual ascent keeps a copy of X, and so does the interior point method where rows are few. X may
 # have so many numbers.
 MAX_SIZE = 2**26
-# If dual ascent has not converged after so many steps, another solver is quicker.
-DUAL_STEPS = 100
+# Least and most steps of dual ascent before another solver takes over, and for how many weights it
+# takes one: with few weights the interior point method is quick.
+DUAL_STEPS = 100, 250
+WEIGHTS_PER_DUAL_STEP = 10
 # Least and most steps of a quasi-Newton method before Newton's method or the interior point method
 # takes over. One step of these takes the time of about as many of the other steps as there are
 # weights.
@@ -85,12 +87,12 @@ class LinearSVM(LinearClassifier):
         ``set_params(solver__tol=1e-6)``. By default, several solvers try in turn to reach a gap of
         1e-3 of the value. ``DualAscent`` is the first one where there are at most 16 rows a column
         (2 for a smooth loss) and X, or with fewer rows than columns the products of the rows,
-        has at most 2^26 numbers. ``PrimalDual`` is the first one elsewhere. ``InteriorPoint``
-        follows where the first falls short: columns of very different scale, or a small penalty
-        on classes that are nearly separable. With more than 4096 classes times columns (or rows,
-        if these are fewer) ``DualAscent`` follows ``PrimalDual``, or the other way round. For a
-        smooth loss of your own, ``Newton`` follows ``PrimalDual``. For "one_vs_rest" with fewer
-        than 32 columns ``InteriorPoint`` is the first one.
+        has at most 2^26 numbers. ``PrimalDual`` follows, or is the first one elsewhere.
+        ``InteriorPoint`` is the last: columns of very different scale, or a small penalty on
+        classes that are nearly separable. With more than 4096 classes times columns (or rows, if
+        these are fewer) it is left out, and ``DualAscent`` follows ``PrimalDual`` if it is not the
+        first. For a smooth loss of your own, ``Newton`` follows ``PrimalDual``. For "one_vs_rest"
+        with fewer than 32 columns ``InteriorPoint`` is the first one.
     {warm_start}
     {random_state}
     {verbose}
@@ -143,11 +145,10 @@ class LinearSVM(LinearClassifier):
             return Fallback([InteriorPoint(), PrimalDual()], tol=1e-3)
         ratio = ROWS_PER_COLUMN_IF_SMOOTH if objective.loss.smooth else ROWS_PER_COLUMN
         solvers: list[Solver] = [PrimalDual()]
-        if n * min(n, d) <= MAX_SIZE:
-            solvers.insert(0 if n <= ratio * d else 1, DualAscent(max_iter=DUAL_STEPS))
         if objective.n_classes * (min(n, d) + 1) <= MAX_WEIGHTS and (d <= n or n * d <= MAX_SIZE):
-            solvers[1:] = [InteriorPoint()]
-            solvers[0].max_iter = min(solvers[0].max_iter, _quasi_newton_steps(objective))
+            solvers = [PrimalDual(max_iter=_quasi_newton_steps(objective)), InteriorPoint()]
+        if n * min(n, d) <= MAX_SIZE and (n <= ratio * d or len(solvers) == 1):
+            solvers.insert(0 if n <= ratio * d else 1, DualAscent(max_iter=_dual_steps(objective)))
         return Fallback(solvers, tol=1e-3)
 
 
@@ -267,6 +268,12 @@ def _quasi_newton_steps(objective: Objective) -> int:
     """Return after how many steps a method that takes steps of Newton takes over."""
     n_weights = objective.n_classes * (objective.X.shape[1] + 1)
     return int(np.clip(n_weights, *QUASI_NEWTON_STEPS))
+
+
+def _dual_steps(objective: Objective) -> int:
+    """Return after how many steps dual ascent gives way to another solver."""
+    n_weights = objective.n_classes * (objective.X.shape[1] + 1)
+    return int(np.clip(n_weights // WEIGHTS_PER_DUAL_STEP, *DUAL_STEPS))
 
 
 def _has_small_classes(objective: Objective) -> bool:
