@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from ..job import TEST
+from .components import principal_components
 from .material import Material
 from .pictures import Album
 
@@ -29,10 +29,9 @@ def map_section(material: Material, album: Album) -> dict[str, Any]:
     X = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-12)
     # Each feature weighs as much as the others, however many numbers it has.
     X /= np.sqrt(np.repeat(material.widths, material.widths))
-    n_components = min(N_COMPONENTS, *X.shape)
     is_one = len(X) == 1  # it has no direction
-    components = X[:, :1] if is_one else PCA(n_components, random_state=0).fit_transform(X)
-    if len(rows) > 3 * PERPLEXITY:
+    components = X[:, :1] if is_one else principal_components(X, N_COMPONENTS)
+    if len(rows) > 3 * PERPLEXITY and components.any():  # t-SNE cannot place equal images
         components = TSNE(
             init="pca", perplexity=PERPLEXITY, max_iter=300, random_state=0
         ).fit_transform(components)

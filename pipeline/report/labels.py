@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
 from sklearn.base import clone
-from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from ...classifiers import ColumnStack, PrimalDual, Softmax
+from .components import principal_axes
 from .material import IntArray, Material, Rows, plain_classifier
 
 __all__ = ["label_doubts", "out_of_fold_probabilities", "refined"]
@@ -71,13 +71,14 @@ def refined(probabilities: Probabilities, rows: Rows) -> Probabilities:
     ndarray of shape (n, n_classes), float64
         By classifiers that did not see the label either.
     """
-    n_numbers = probabilities.shape[1] + N_COMPONENTS
+    n_numbers = probabilities.shape[1] + min(N_COMPONENTS, rows.X.shape[1])
     i, j = np.triu_indices(n_numbers)
     if len(rows) < ROWS_A_COLUMN * (n_numbers + len(i)):
         return probabilities
     logs = np.log(np.maximum(probabilities, LEAST))
     logs -= logs.mean(axis=1, keepdims=True)
-    numbers = np.hstack([logs / logs.std(), _principal_components(rows)]).astype(np.float32)
+    logs /= max(logs.std(), LEAST)
+    numbers = np.hstack([logs, _principal_components(rows)]).astype(np.float32)
     X = ColumnStack([np.hstack([numbers, numbers[:, i] * numbers[:, j]])])
     judge = Softmax(0.01, standardize=True, solver=PrimalDual(TOLERANCE))
     return out_of_fold_probabilities(judge, Rows(rows.images, rows.y, X, rows.groups))
@@ -89,14 +90,14 @@ def _principal_components(rows: Rows) -> npt.NDArray[np.float64]:
     middle, widths = few.mean(axis=0, dtype=np.float64), rows.X.widths
     unit = np.maximum(few.std(axis=0, dtype=np.float64), 1e-6)
     unit *= np.sqrt(np.repeat(widths, widths))
-    axes = PCA(N_COMPONENTS, random_state=0).fit((few - middle) / unit).components_ / unit
-    components = np.zeros((len(rows), N_COMPONENTS))
+    axes = principal_axes((few - middle) / unit, N_COMPONENTS) / unit
+    components = np.zeros((len(rows), len(axes)))
     ends = np.cumsum(widths)
     for part, end, width in zip(rows.X.parts, ends, widths, strict=True):
         columns = slice(end - width, end)
         components += np.asarray(part) @ axes[:, columns].T.astype(np.float32)
     components -= components.mean(axis=0)
-    return components / components.std(axis=0)
+    return components / np.maximum(components.std(axis=0), LEAST)
 
 
 def label_doubts(probabilities: Probabilities, y: npt.NDArray[np.intp]) -> Probabilities:

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.decomposition import PCA
 
 from ...classifiers import (
     CrossEntropy,
@@ -18,6 +17,7 @@ from ...classifiers import (
     random_directions,
 )
 from .charts import COLOURS, chart, svg
+from .components import principal_components
 from .displays import LandscapeDisplay
 from .material import Material
 
@@ -41,10 +41,11 @@ def losses_section(material: Material) -> list[dict[str, str]]:
     descent = GradientDescent(STEP, max_iter=N_STEPS, tol=0)
     start = np.zeros(hinge.shape)
     found = descent.minimize(softmax, start, keep_iterates=True)
+    has_path = len(found.iterates) > 2  # not of features that are the same for all images
     return [
         _line_chart(hinge, softmax, found.W),
         _pieces_chart(hinge, found.W),
-        _plane_chart(softmax, found.iterates),
+        *([_plane_chart(softmax, found.iterates)] if has_path else []),
         _step_chart(softmax, start),
         _search_chart(softmax, start),
     ]
@@ -56,7 +57,7 @@ def _objective(material: Material, loss: Any) -> Objective:
     rows = np.linspace(0, len(train) - 1, min(len(train), ROWS)).astype(int)
     X = np.asarray(train.X[:][rows], np.float64)
     X = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-12) / np.sqrt(X.shape[1])
-    X = PCA(min(N_COMPONENTS, *X.shape), random_state=0).fit_transform(X)
+    X = principal_components(X, N_COMPONENTS)
     return Objective(X, train.y[rows], loss, alpha=ALPHA, n_classes=len(material.classes))
 
 
@@ -123,7 +124,8 @@ def _step_chart(objective: Objective, start: Weights) -> dict[str, str]:
         ax.legend(title="step size", loc="upper right")
         above = values[0] - least
         ax.set(xlabel="step", ylabel="softmax loss")
-        ax.set_ylim(least - 0.05 * above, values[0] + 0.9 * above)
+        if above > 0:  # something was learned
+            ax.set_ylim(least - 0.05 * above, values[0] + 0.9 * above)
         text = (
             f"Gradient descent with step sizes from {STEP_SIZES[0]:g} to {STEP_SIZES[-1]:g}: small "
             "steps are slow; steps that are too large leave the picture at the top, or never "

@@ -36,13 +36,19 @@ def test_an_image_is_judged_without_the_images_of_its_group():
 
 def test_products_tell_what_a_linear_classifier_cannot():
     random = np.random.default_rng(0)
-    X = random.normal(size=(14_000, 20)) * np.linspace(2, 1, 20)
+    X = random.normal(size=(2000, 3)) * [2, 2, 1]  # fewer columns than components
     y = (X[:, 0] * X[:, 1] > 0).astype(int)
     rows = Rows(np.arange(len(y)), y, ColumnStack([X.astype(np.float32)]))
     linear = out_of_fold_probabilities(Softmax(0.01), rows)
     better = refined(linear, rows)
     assert (linear.argmax(axis=1) == y).mean() < 0.55
     assert (better.argmax(axis=1) == y).mean() > 0.9
+
+
+def test_columns_that_are_the_same_for_all_images_tell_nothing():
+    y = np.arange(2000) % 2
+    rows = Rows(np.arange(2000), y, ColumnStack([np.ones((2000, 3), np.float32)]))
+    np.testing.assert_allclose(refined(np.full((2000, 2), 0.5), rows), 0.5, atol=1e-3)
 
 
 def test_probabilities_of_few_rows_stay_as_they_are():

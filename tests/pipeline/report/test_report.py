@@ -76,6 +76,17 @@ def test_one_test_image_in_a_manifest_beside_a_folder_is_shown(crops, test_crops
     assert "On 1 test image; " in page
 
 
+def test_features_that_are_the_same_for_all_images_have_a_report(tmp_path):
+    """Grey images have no hue; t-SNE crashes where all points are one."""
+    grey = np.random.default_rng(0).integers(0, 256, (192, 8, 8), np.uint8)
+    train, test = (
+        open_source(list(images), labels=["a", "b"] * 48) for images in np.split(grey, 2)
+    )
+    run = Run(tmp_path / "run")
+    run.run(train, test, HUE)
+    assert "A map of the test images" in run.report().read_text()
+
+
 def pictures_of(page):
     """The sheets of thumbnails and the pictures taken apart in the text of a page."""
     return re.findall(r"data:image/[^\"')]+", page)
