@@ -102,21 +102,20 @@ def dalal(image, orientations=9, cell=(8, 8), cells=(2, 2), stride=(8, 8), signe
 
 
 def uoctti(image, cell=8, n=9):
-    """Felzenszwalb et al. 2010 as VLFeat has it, pixel by pixel."""
+    """Felzenszwalb et al. 2010 as VLFeat has it, cell by cell."""
     gx, gy = gradients(image)
     rows, columns = ((size + cell // 2) // cell for size in image.shape[:2])
     h = np.zeros((rows, columns, 2 * n))
     angles = np.arange(n) * np.pi / n
-    for y, x in np.ndindex(*image.shape[:2]):
-        if y in (0, image.shape[0] - 1) or x in (0, image.shape[1] - 1):
-            continue
-        along = (gx[y, x] * np.cos(angles) + gy[y, x] * np.sin(angles)).round(12)
-        o = np.abs(along).argmax()
-        o += n * (along[o] < 0)
-        for i, j in np.ndindex(rows, columns):
-            wy, wx = (1 - abs((p + 0.5) / cell - 0.5 - k) for p, k in ((y, i), (x, j)))
-            if wy > 0 and wx > 0:
-                h[i, j, o] += wy * wx * np.hypot(gx[y, x], gy[y, x])
+    along = (gx[..., None] * np.cos(angles) + gy[..., None] * np.sin(angles)).round(12)
+    best = np.abs(along).argmax(axis=2)
+    best += n * (np.take_along_axis(along, best[..., None], axis=2)[..., 0] < 0)
+    length = np.hypot(gx, gy)
+    length[[0, -1]] = length[:, [0, -1]] = 0
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]] + 0.5
+    for i, j in np.ndindex(rows, columns):
+        share = (np.maximum(0, 1 - abs(p / cell - 0.5 - k)) for p, k in ((y, i), (x, j)))
+        np.add.at(h[i, j], best, length * np.prod(list(share), axis=0))
     energy = np.pad(((h[..., :n] + h[..., n:]) ** 2).sum(2), 1, mode="edge")
     pooled = energy[1:, 1:] + energy[1:, :-1] + energy[:-1, 1:] + energy[:-1, :-1]
     both = h[..., :n] + h[..., n:]

@@ -11,7 +11,7 @@ PICTURES = [getattr(skimage.data, n)() for n in ("camera", "coins", "astronaut",
 CROPS = [
     picture[at : at + 40 + at % 23, at : at + 33 + at % 31]
     for picture in PICTURES
-    for at in range(20, 240, 17)
+    for at in range(20, 240, 34)
 ]
 GREY, COLOUR = CROPS[0] / 255, CROPS[-1] / 255
 
