@@ -246,6 +246,27 @@ def check_texts(opened: OpenedRun) -> str:
     return f"{len(texts)} pictures with a text"
 
 
+def check_charts(opened: OpenedRun) -> str:
+    """Look for texts that the border of their chart cuts off."""
+    texts, cut = opened.page.evaluate(
+        """() => {
+            const texts = [...document.querySelectorAll("svg.chart")].flatMap((chart) => {
+                const whole = chart.getBoundingClientRect();
+                return [...chart.querySelectorAll("text")].map((text) => [
+                    text.textContent, whole, text.getBoundingClientRect()
+                ]);
+            });
+            const cut = texts.filter(([, whole, own]) =>
+                own.left < whole.left || own.right > whole.right ||
+                own.top < whole.top || own.bottom > whole.bottom);
+            return [texts.length, cut.map(([text]) => text)];
+        }"""
+    )
+    assert texts > 0
+    assert cut == []
+    return f"{texts} texts lie within their charts"
+
+
 def check_scores(opened: OpenedRun) -> str:
     """Compare what the features add with the classifier's scores, and patches with the words."""
     run, images = opened.run, opened.run.images.to_pandas()
@@ -305,6 +326,7 @@ CHECKS: tuple[Callable[[OpenedRun], str], ...] = (
     check_accessibility,
     check_phone,
     check_texts,
+    check_charts,
     check_scores,
     check_evidence,
     check_faults,

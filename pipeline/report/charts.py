@@ -41,7 +41,6 @@ STYLE = {
     "axes.grid": True,
     "axes.facecolor": "none",
     "figure.facecolor": "none",
-    "figure.constrained_layout.use": True,
     "grid.color": FAINT,
     "xtick.color": INK,
     "ytick.color": INK,
@@ -49,13 +48,18 @@ STYLE = {
     "lines.linewidth": 2,
 }
 
+# Inches around the axes, for the numbers and labels there. A layout engine would find narrower ones
+# in three times the time that a chart takes.
+LEFT, RIGHT, TOP, BOTTOM = 0.8, 0.2, 0.12, 0.6
+
 
 @contextmanager
 def chart(width: float = 6.0, height: float = 3.6) -> Iterator[tuple[Figure, Axes]]:
     """Make a figure with one pair of axes in the report's style; sizes in inches."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height))
-        yield figure, figure.add_subplot()
+        across, up = (width - LEFT - RIGHT) / width, (height - TOP - BOTTOM) / height
+        yield figure, figure.add_axes((LEFT / width, BOTTOM / height, across, up))
 
 
 def svg(figure: Figure, name: str, text: str) -> str:
