@@ -241,12 +241,11 @@ def test_a_decoder_does_not_write_on_the_screen(run_folder, tmp_path, monkeypatc
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_warning_is_a_line_that_names_the_model(folder, capsys):
-    assert call("train", folder, "--set", "LinearSVM.alpha=1e-14") == 0
-    first, *others = capsys.readouterr().err.splitlines()
-    assert first.startswith("warning: LinearSVM-")
-    assert "the default solver stopped at a duality gap of" in first
-    assert all(line.startswith("warning: LinearSVM-") for line in others)
+def test_a_warning_is_a_line_that_names_the_model(crops, test_crops, tmp_path, capsys):
+    job = ("run", crops, "--no-report", "--test", test_crops, "--out", tmp_path / "run")
+    assert call(*job, "--features", "hue", "--jobs", 1, "--set", "LinearSVM.alpha=1e-14") == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: LinearSVM-hue: the default solver stopped at a duality gap of")
 
 
 def test_names_that_are_not_utf_8_are_printed_byte_by_byte(

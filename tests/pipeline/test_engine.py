@@ -109,19 +109,6 @@ def test_what_cannot_work_is_refused(images, options, message):
         extract(images, "memory://refused", FEATURES, **options)
 
 
-def test_tasks_of_a_worker_that_died_are_tried_again(tmp_path):
-    def die_once(number: int) -> int:
-        marker = tmp_path / "died"
-        if number == 3 and not marker.exists():
-            marker.touch()
-            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-        return number * number
-
-    with pytest.warns(UserWarning, match="a worker process died"):
-        done = dict(in_workers(die_once, range(8), PROCESSES))
-    assert done == {i: i * i for i in range(8)}
-
-
 def test_an_image_that_kills_its_worker_is_cut_out(images, expected, tmp_path):
     class Killer(HueHistogram):
         """Dies of a white corner."""
@@ -143,16 +130,18 @@ def test_an_image_that_kills_its_worker_is_cut_out(images, expected, tmp_path):
     assert again.work.decoded == 0
 
 
-def test_a_task_that_kills_its_worker_twice_is_named():
+def test_tasks_of_a_worker_that_died_are_tried_again_and_one_that_kills_twice_is_named(tmp_path):
     def die(number: int) -> int:
-        if number == 1:
+        marker = tmp_path / "died"
+        if number == 1 or (number == 3 and not marker.exists()):
+            marker.touch()
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-        return number
+        return number * number
 
     with pytest.warns(UserWarning, match="a worker process died"):
-        done = dict(in_workers(die, range(3), PROCESSES))
+        done = dict(in_workers(die, range(8), PROCESSES))
     assert isinstance(done.pop(1), Crash)
-    assert done == {0: 0, 2: 2}
+    assert done == {i: i * i for i in (0, *range(2, 8))}
 
 
 def test_an_error_in_a_task_ends_the_job():

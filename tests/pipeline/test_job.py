@@ -1,6 +1,7 @@
 """Extraction: rows belong to images, nothing is computed twice, nothing is lost."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -186,19 +187,20 @@ class Brightness(TransformerMixin, BaseEstimator):
 
 
 def test_a_feature_of_the_user_takes_part_and_its_refusals_are_named(tmp_path):
+    describe = partial(extract, n_jobs=1)  # such features would be computed in processes
     sides = [(8, 8), (8, 9), (9, 9), (4, 5)]
     pictures = [np.full(side, 10 * i, np.uint8) for i, side in enumerate(sides)]
-    result = extract(pictures, tmp_path, {"bright": Brightness(2.0), "hue": HueHistogram()})
+    result = describe(pictures, tmp_path, {"bright": Brightness(2.0), "hue": HueHistogram()})
     assert result.images["status"].to_pylist() == ["ok", "failed", "ok", "failed"]
     assert result.images["kind"].to_pylist() == [None, "refused by bright"] * 2
     assert result.images["reason"][1].as_py() == "bright: expected square images"
     np.testing.assert_array_equal(result.matrix("bright")[:], [[0, 0], [40, 0]])
     assert len(result.matrix("hue")) == 2
     bright = {"bright": Brightness(2.0)}
-    assert extract(pictures, tmp_path, bright).work.decoded == 0
+    assert describe(pictures, tmp_path, bright).work.decoded == 0
     for kind, decoded in (("refused by bright", 2), ("refused", 2), ("refused by hue", 0)):
-        assert extract(pictures, tmp_path, bright, retry_failed=[kind]).work.decoded == decoded
-    assert extract(pictures, tmp_path, {"bright": Brightness(1.0)}).work.decoded == 4
+        assert describe(pictures, tmp_path, bright, retry_failed=[kind]).work.decoded == decoded
+    assert describe(pictures, tmp_path, {"bright": Brightness(1.0)}).work.decoded == 4
     assert len(extract(pictures, tmp_path, {"hue": HueHistogram()}).matrix("hue")) == 4
 
 

@@ -16,7 +16,7 @@ from visualwords.pipeline.cli import main
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGTERM")
 
-N_IMAGES, ROWS = 64, 4
+N_IMAGES, ROWS = 32, 4
 # The command line with small shards, and a feature that takes its time.
 COMMAND = f"""
 import sys
