@@ -124,11 +124,11 @@ def test_bits_are_the_same_at_any_number_of_threads_and_for_parts_side_by_side()
 @pytest.mark.parametrize("loss", [CrossEntropy(), SquaredHinge()])
 def test_rows_that_tell_little_of_all_are_given_up(loss):
     # A hundred rows, of which a sample has few, have almost all of the loss.
-    X, y = problem(n=30000, d=40)
+    X, y = problem(n=20000, d=40)
     X[:100] *= 50
     y[:100] = np.arange(100) % 3
     objective = Objective(X, y, loss, ALPHA, 3)
     result = PrimalDual(tol=1e-3).minimize(objective, np.zeros(objective.shape))
     assert result.gap <= 1e-3 * result.value
-    tight = PrimalDual(tol=1e-5).minimize(objective, np.zeros(objective.shape))
+    tight = PrimalDual(tol=1e-4).minimize(objective, np.zeros(objective.shape))
     assert result.value - result.gap <= tight.value <= result.value * (1 + 1e-6)

@@ -31,11 +31,11 @@ SOLVERS = [
     (DualAscent(tol=1e-3, max_iter=2000), 1e-3),
     (InteriorPoint(tol=1e-6), 1e-6),
     (LBFGS(tol=1e-9), 2e-3),
-    (GradientDescent(0.02, max_iter=4000), 5e-3),
-    (SGD(0.02, batch_size=32, max_iter=150), 2e-3),
-    (SGD(0.02, batch_size=32, nesterov=True, max_iter=150), 2e-3),
-    (SGD(0.2, momentum=0.0, batch_size=32, schedule="inverse", max_iter=150), 2e-2),
-    (Adam(0.01, batch_size=32, max_iter=150), 2e-3),
+    (GradientDescent(0.02, max_iter=1000), 5e-3),
+    (SGD(0.02, batch_size=32, max_iter=120), 2e-3),
+    (SGD(0.02, batch_size=32, nesterov=True, max_iter=120), 2e-3),
+    (SGD(0.2, momentum=0.0, batch_size=32, schedule="inverse", max_iter=60), 2e-2),
+    (Adam(0.02, batch_size=32, max_iter=75), 2e-3),
 ]
 # Some need a dual form. That they refuse other losses is tested in test_dual.py.
 PAIRS = [
