@@ -73,8 +73,7 @@ def test_scores_are_those_of_single_fits(loss, dtype, options):
     assert_array_equal(search.predict(X), whole.predict(X))
 
 
-@pytest.mark.parametrize("standardize", [False, "parts"])
-@pytest.mark.parametrize("loss", KINDS)
+@pytest.mark.parametrize(("loss", "standardize"), [("softmax", False), ("hinge", "parts")])
 def test_a_search_for_penalties_of_parts_scores_as_single_fits_do(loss, standardize):
     X, y = few_rows()
     kind, single_kind, solver = KINDS[loss]

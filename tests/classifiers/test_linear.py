@@ -213,14 +213,14 @@ def test_a_gap_above_the_tolerance_is_told():
 @pytest.mark.parametrize("alpha", [0.0, 1e-8, 1e-2])
 def test_float32_columns_that_are_hard_to_tell_apart_are_learned(estimator, kind, alpha):
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(1000, 60)), rng.integers(0, 3, 1000)
+    X, y = rng.normal(size=(600, 36)), rng.integers(0, 3, 600)
     X[:, 0] += 3 * y
     if kind == "far":
         X += 1000
     elif kind == "collinear":
-        X[:, 30:] = X[:, :30] @ rng.normal(size=(30, 30))
+        X[:, 18:] = X[:, :18] @ rng.normal(size=(18, 18))
     else:
-        X[:, 30:] = 1e4
+        X[:, 18:] = 1e4
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = estimator(alpha).fit(X.astype(np.float32), y)

@@ -34,7 +34,7 @@ def score_matrices(most):
 
 @by_loss
 @by_dtype
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(scores=score_matrices(50), seed=st.integers(0, 99))
 def test_a_class_that_is_ruled_out_is_as_if_it_were_not_there(loss, dtype, scores, seed):
     n, k = scores.shape

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
-from scipy.special import logsumexp
+from scipy.special import log_softmax
 
 from visualwords.classifiers import (
     LBFGS,
@@ -39,25 +39,36 @@ def penalties_of(X, y, standardize):
 
 
 def cross_entropy(scores, y):
-    return logsumexp(scores, axis=1) - scores[np.arange(len(y)), y]
+    """Return the losses of examples, and their derivatives by the scores."""
+    logs = log_softmax(scores, axis=1)
+    return -logs[np.arange(len(y)), y], np.exp(logs) - np.eye(scores.shape[1])[y]
 
 
 def squared_hinge(scores, y):
-    margins = np.maximum(0, 1 + scores - scores[np.arange(len(y)), y][:, None])
-    return (margins**2).sum(axis=1) - 1  # without that of the own class
+    """Return the losses of examples, and their derivatives by the scores."""
+    own = np.arange(len(y)), y
+    margins = np.maximum(0, 1 + scores - scores[own][:, None])
+    margins[own] = 0
+    slopes = 2 * margins
+    slopes[own] = -slopes.sum(axis=1)
+    return (margins**2).sum(axis=1), slopes
 
 
 def least(loss, X, y, penalties, k=3):
-    """Minimise the explicit objective by SciPy's L-BFGS, with numerical care for its end."""
+    """Minimise the explicit objective by SciPy's L-BFGS; return the minimum and the objective."""
+    columns = np.column_stack([X, np.ones(len(y))])
+    penalties = np.append(penalties, 0)
 
-    def value(flat):
+    def value_and_gradient(flat):
         W = flat.reshape(k, -1)
-        penalty = (penalties * W[:, :-1] ** 2).sum() / 2
-        return loss(X @ W[:, :-1].T + W[:, -1], y).mean() + penalty
+        losses, slopes = loss(columns @ W.T, y)
+        value = losses.mean() + (penalties * W**2).sum() / 2
+        return value, (slopes.T @ columns / len(y) + penalties * W).ravel()
 
-    start = np.zeros(k * (X.shape[1] + 1))
+    start = np.zeros(k * columns.shape[1])
     options = {"maxiter": 2000, "maxfun": 10**6, "ftol": 1e-13, "gtol": 1e-7}
-    return minimize(value, start, method="L-BFGS-B", options=options).fun, value
+    found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+    return found.fun, lambda flat: value_and_gradient(flat)[0]
 
 
 @pytest.mark.parametrize("standardize", [False, True, "parts"])

@@ -40,7 +40,7 @@ class Rows:
 def test_the_weights_have_the_same_bits(blobs, tmp_path, monkeypatch, model, weighted, shift):
     monkeypatch.setattr(placed, "BLOCKS_OF_A_TASK", 1)
     monkeypatch.setattr(row_blocks, "BLOCKS_OF_A_TASK", 4)
-    X, y = blobs(n=9000, d=40, dtype=np.float32)
+    X, y = blobs(n=7000, d=40, dtype=np.float32)
     X += np.float32(shift)
     sizes = []
 

@@ -51,7 +51,7 @@ def test_a_model_predicts_rows_of_the_other_dtype(blobs, dtype):
 @pytest.mark.parametrize("factor", [1e-30, 1e-40, 1e-12, 1e12])
 @pytest.mark.parametrize("make", [Softmax, LinearSVM, SoftmaxCV, LinearSVMCV])
 def test_the_size_of_columns_does_not_matter(blobs, make, factor):
-    X, y = blobs(n=600, dtype=np.float32)
+    X, y = blobs(n=300, dtype=np.float32)
     plain = make(standardize=True).fit(X, y)
     model = make(standardize=True).fit(X * np.float32(factor), y)
     assert plain.score(X, y) > 0.6
