@@ -16,6 +16,7 @@ __all__ = ["Indices", "Splits", "Splitter", "fold_of_each_row", "make_splits"]
 
 Indices = npt.NDArray[np.intp]
 NO_FOLD = -1
+STRATIFIED = (StratifiedKFold, StratifiedGroupKFold)
 
 
 class Splitter(Protocol):
@@ -77,7 +78,9 @@ def make_splits(
     else:
         splitter = check_cv(cv)
     rows = np.arange(len(y))
-    splits = [(rows[train], rows[test]) for train, test in splitter.split(X, y, groups)]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        splits = [(rows[train], rows[test]) for train, test in splitter.split(X, y, groups)]
     if not splits:
         raise ValueError(f"cv must give at least one split into train and test, got {cv!r}")
     for number, (train, test) in enumerate(splits):
@@ -86,8 +89,16 @@ def make_splits(
                 f"split {number} of cv={cv!r} has {len(train)} training rows and {len(test)} test "
                 "rows, expected at least 1 of each"
             )
-    n_classes = len(np.unique(y))
-    if groups is not None and any(len(np.unique(y[train])) < n_classes for train, _ in splits):
+    counts = np.unique_counts(y).counts
+    if (fewest := counts.min()) < len(splits) and isinstance(splitter, STRATIFIED):
+        has = "row, so one fold is trained" if fewest == 1 else "rows, so some folds are tested"
+        warnings.warn(
+            f"{len(splits)} folds, and the smallest class has {fewest} {has} without it; take "
+            "fewer folds or more rows of it",
+            UserWarning,
+            stacklevel=3,
+        )
+    if groups is not None and any(len(np.unique(y[train])) < len(counts) for train, _ in splits):
         warnings.warn(
             "a fold is trained without one of the classes, whose rows are in too few groups: its "
             "score, penalty and temperature say little; give more groups of each class",

@@ -358,12 +358,20 @@ def test_generators_and_groups_and_none(blobs):
 
 
 @pytest.mark.parametrize("search", [SoftmaxCV([0.01, 1.0]), LinearSVMCV([0.01, 1.0])])
-def test_a_class_smaller_than_the_number_of_folds_is_warned_of(blobs, search):
+@pytest.mark.parametrize(
+    ("n", "warning"),
+    [
+        (3, "5 folds, and the smallest class has 3 rows, so some folds are tested without it"),
+        (1, "5 folds, and the smallest class has 1 row, so one fold is trained without it"),
+    ],
+)
+def test_a_class_smaller_than_the_number_of_folds_is_warned_of(blobs, search, n, warning):
     X, y = blobs(n=300)
-    few = np.flatnonzero(y == 3)[3:]
+    few = np.flatnonzero(y == 3)[n:]
     X, y = np.delete(X, few, axis=0), np.delete(y, few)
-    with pytest.warns(UserWarning, match="least populated class in y has only 3 members"):
+    with pytest.warns(UserWarning, match=warning) as caught:
         model = clone(search).fit(X, y)
+    assert len(caught) == 1
     assert model.scores_.shape == (2, 5)
     assert model.scores_.max() > 0.6
     assert_array_equal(model.classes_, range(4))
