@@ -17,6 +17,7 @@ from .class_scores import answers, class_scores, has_scores
 from .engine import Crash, in_workers
 from .reader import Reader
 from .sources import ArraySource, FolderSource, NamedFiles, Source, SourceError, open_source
+from .sources.base import as_text
 from .sources.files import is_folder, is_url, join
 from .store.files import LocalFolder
 from .workers import describe_images
@@ -243,7 +244,9 @@ def write_predictions(file: Path, predictions: Sequence[Prediction]) -> Sequence
     """Write predictions to a ``.csv`` or ``.parquet`` file, a row for each image; return them."""
     check_table_name(file)
     n_classes = max([1, *(len(p.labels) for p in predictions)])
-    columns: dict[str, list[str | float | None]] = {"image": [p.image for p in predictions]}
+    columns: dict[str, list[str | float | None]] = {
+        "image": [as_text(p.image) for p in predictions]
+    }
     for k in range(n_classes):
         columns[f"class{k + 1}"] = [p.labels[k] if k < len(p.labels) else None for p in predictions]
         columns[f"probability{k + 1}"] = [

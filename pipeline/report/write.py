@@ -47,7 +47,7 @@ def write_report(
         worker_threads(1),
     ):  # scikit-learn's threads would wait for each other on a busy machine
         page = report_page(material, pictures, record, recipe, _title(record))
-    LocalFolder(file.parent).write(file.name, page.encode())
+    LocalFolder(file.parent).write(file.name, page.encode(errors="backslashreplace"))
 
 
 def write_explorer(
@@ -61,7 +61,7 @@ def write_explorer(
     material = _material(folder, models, extraction, metrics)
     with labels_are_classes(), worker_threads(1):
         page = explore_page(material, _title(folder.record()))
-    LocalFolder(file.parent).write(file.name, page.encode())
+    LocalFolder(file.parent).write(file.name, page.encode(errors="backslashreplace"))
 
 
 def _material(

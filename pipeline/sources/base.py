@@ -13,7 +13,16 @@ import pyarrow.compute as pc
 
 from ..store.listings import Listings
 
-__all__ = ["LISTING", "Source", "SourceError", "batches", "listing"]
+__all__ = [
+    "LISTING",
+    "Source",
+    "SourceError",
+    "as_location",
+    "as_text",
+    "batches",
+    "listing",
+    "name_at",
+]
 
 # What a source says of its images; one row each.
 LISTING = pa.schema(
@@ -27,6 +36,7 @@ LISTING = pa.schema(
     ]
 )
 BATCH = 10_000
+RAW = "bytes:"  # marks a location that is no valid text, in hexadecimal
 
 
 class SourceError(ValueError):
@@ -87,8 +97,35 @@ class Source(ABC):
 
     def index_keys(self, locations: pa.Array) -> pa.Array:
         """Return names of images that are the same for everybody who names the same image."""
-        root = self.root if "://" in self.root else os.path.realpath(self.root)
+        root = self.root if "://" in self.root else as_text(os.path.realpath(self.root))
         return pc.binary_join_element_wise(pa.scalar(f"{root}/"), locations, "")
+
+
+def as_text(name: str) -> str:
+    """Return a file name as valid text, with escapes for bytes that are no UTF-8."""
+    if name.isascii():
+        return name
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def as_location(name: str) -> str:
+    r"""Return a file name as a location, which is valid text and loses none of its bytes.
+
+    Examples
+    --------
+    >>> as_location("a.png"), as_location("\udcff.png")
+    ('a.png', 'bytes:ff2e706e67')
+    """
+    if not name.startswith(RAW) and name == as_text(name):
+        return name
+    return RAW + os.fsencode(name).hex()
+
+
+def name_at(location: str) -> str:
+    """Return the file name of :func:`as_location`."""
+    if not location.startswith(RAW):
+        return location
+    return os.fsdecode(bytes.fromhex(location.removeprefix(RAW)))
 
 
 def batches(table: pa.Table) -> Iterator[pa.Table]:

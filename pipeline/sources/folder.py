@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from .base import Source, SourceError, listing
+from .base import Source, SourceError, as_location, as_text, listing, name_at
 from .files import (
     entries,
     is_folder,
@@ -25,7 +25,6 @@ __all__ = ["IMAGE_SUFFIXES", "FolderSource", "is_called_an_image"]
 IMAGE_SUFFIXES = frozenset(
     ["jpg", "jpeg", "jpe", "png", "gif", "bmp", "webp", "tif", "tiff", "avif", "jp2", "heic", "jxl"]
 )
-RAW = "bytes:"  # marks a location that is no valid text, in hexadecimal
 
 
 class FolderSource(Source):
@@ -64,18 +63,16 @@ class FolderSource(Source):
         self._empty = []
         for base in here.names:
             if base in here.folders:
-                label = _text(base)
+                label = as_text(base)
                 is_empty = True
                 for name, changed in self._files_below(base):
                     is_empty = False
-                    text = _text(name)
-                    location = name if text is name else _location(name)
-                    yield text, location, changed, label, None
+                    yield as_text(name), as_location(name), changed, label, None
                 if is_empty:
                     self._empty.append(label)
             elif not here.folders or is_called_an_image(base):
                 changed = here.signatures.get(base) or signature(join(self.name, base))
-                yield _text(base), _location(base), changed, None, None
+                yield as_text(base), as_location(base), changed, None, None
 
     def empty_folders(self) -> list[str]:
         """Return the names of the class folders without a file; see :class:`Source`."""
@@ -122,10 +119,7 @@ class FolderSource(Source):
 
     def read(self, location: str) -> bytes:
         """Return the bytes of a file; see :class:`Source`."""
-        name = location
-        if location.startswith(RAW):
-            name = os.fsdecode(bytes.fromhex(location.removeprefix(RAW)))
-        return read_file(join(self.name, name))
+        return read_file(join(self.name, name_at(location)))
 
 
 class _Contents(NamedTuple):
@@ -145,16 +139,3 @@ def _is_at_or_above(path: str, folder: str) -> bool:
 def is_called_an_image(name: str) -> bool:
     """Return whether a file name ends as those of images do."""
     return name.rpartition(".")[2].lower() in IMAGE_SUFFIXES
-
-
-def _text(name: str) -> str:
-    """Return a file name as valid text, with escapes for bytes that are no UTF-8."""
-    if name.isascii():
-        return name
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _location(name: str) -> str:
-    if name.isascii() or name == _text(name):
-        return name
-    return RAW + os.fsencode(name).hex()

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..counts import counted
-from .base import Source, listing
+from .base import Source, as_location, as_text, listing, name_at
 from .files import Signatures, join, plain_name, read_file
 from .labels import listed_labels
 
@@ -42,13 +42,13 @@ class NamedFiles(Source):
         """List the files in their order; see :class:`Source`."""
         signatures = Signatures()
         return listing(
-            (name, name, signatures.of(join(self.root, name)), y, None)
+            (as_text(name), as_location(name), signatures.of(join(self.root, name)), y, None)
             for name, y in zip(self._names, self._labels, strict=True)
         )
 
     def read(self, location: str) -> bytes:
         """Return the bytes of a file; see :class:`Source`."""
-        return read_file(join(self.root, location))
+        return read_file(join(self.root, name_at(location)))
 
     def only(self, locations: Sequence[str]) -> "NamedFiles":
         """Return a source of these files; see :class:`Source`."""

@@ -13,7 +13,16 @@ import pyarrow.compute as pc
 from ..failures import DAMAGED, UNREADABLE, UNSUPPORTED
 from ..reader import ImageError
 from ..store.listings import Listings
-from .base import LISTING, Source, SourceError, batches, listing
+from .base import (
+    LISTING,
+    Source,
+    SourceError,
+    as_location,
+    as_text,
+    batches,
+    listing,
+    name_at,
+)
 from .files import (
     is_folder,
     is_url,
@@ -78,7 +87,7 @@ class TarSource(Source):
     def _listed(self, list_: Callable[[str], pa.Table]) -> Iterator[pa.Table]:
         shards = find_shards(self.name)
         n_shared = len(_shared_folder(shards))
-        tables = [_called(list_(shard), shard[n_shared:]) for shard in shards]
+        tables = [_called(list_(shard), as_text(shard[n_shared:])) for shard in shards]
         return batches(_with_class_folders(pa.concat_tables(tables)))
 
     def read(self, location: str) -> bytes:
@@ -87,7 +96,7 @@ class TarSource(Source):
         if size == BROKEN:
             kind, _, reason = rest.partition(":")
             raise ImageError(reason, kind)
-        data = read_range(rest, int(offset), int(size))
+        data = read_range(name_at(rest), int(offset), int(size))
         if len(data) < int(size):
             raise ImageError("the archive became shorter while the job ran", UNREADABLE)
         if not data:
@@ -155,7 +164,7 @@ def _rows(shard: str) -> Iterator[tuple[str, str, str, str | None, None]]:
             label = _label(file, sample)
             images = [m for m in sample if is_called_an_image(m.name)] or sample[:1]
             for member in images:
-                name = _as_text(member.name)
+                name = as_text(member.name)
                 folder = name[: name.rfind("/") + 1]
                 given = label if label is not None else NO_LABEL + folder
                 yield f"/{name}", _location(member, shard), changed, given, None
@@ -163,7 +172,7 @@ def _rows(shard: str) -> Iterator[tuple[str, str, str, str | None, None]]:
 
 def _location(member: Member, shard: str) -> str:
     if not member.problem:
-        return f"{member.offset}:{member.size}:{shard}"
+        return f"{member.offset}:{member.size}:{as_location(shard)}"
     kind = DAMAGED if member.problem.startswith("the archive ends") else UNSUPPORTED
     return f"{member.offset}:{BROKEN}:{kind}:{member.problem}"
 
@@ -234,7 +243,3 @@ def _with_class_folders(table: pa.Table) -> pa.Table:
     chosen = pa.array(labels, pa.string()).take(pc.index_in(table["label"], given))
     at = LISTING.get_field_index("label")
     return table.set_column(at, LISTING.field("label"), chosen)
-
-
-def _as_text(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")

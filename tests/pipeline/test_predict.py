@@ -1,6 +1,7 @@
 """Names of images to predict, and predictions in a file."""
 
 import csv
+import os
 import zipfile
 from pathlib import Path
 
@@ -112,3 +113,13 @@ def test_another_kind_of_file_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match=r"expected a name that ends in \.csv or \.parquet"):
         write_predictions(tmp_path / "out.xlsx", PREDICTIONS)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["found.csv", "found.parquet"])
+def test_names_that_are_not_utf_8_are_written_with_escapes(name, tmp_path):
+    write_predictions(tmp_path / name, [Prediction(os.fsdecode(b"caf\xe9.jpg"), ("cat",), (1.0,))])
+    data = (tmp_path / name).read_bytes()
+    if name.endswith(".csv"):
+        assert data.decode().splitlines()[1] == r"caf\xe9.jpg,cat,1.0,"
+    else:
+        assert pq.read_table(tmp_path / name)["image"].to_pylist() == [r"caf\xe9.jpg"]

@@ -1,6 +1,8 @@
 import json
+import os
 import re
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -92,6 +94,7 @@ def pictures_of(page):
     return re.findall(r"data:image/[^\"')]+", page)
 
 
+NO_UTF8 = os.fsdecode(b"\xe9") if sys.platform == "linux" else ""  # in names of folders
 HUE = Recipe(features=[HueHistogram()], classifiers=[Softmax()])
 
 
@@ -195,10 +198,10 @@ def two_classes(report_run, tmp_path):
     """A run of two classes, by HOG and a classifier with a search of its own."""
     for split in ("train", "test"):
         for folder in sorted((report_run.folder / split).iterdir())[:2]:
-            shutil.copytree(folder, tmp_path / split / folder.name)
+            shutil.copytree(folder, tmp_path / f"{split}{NO_UTF8}" / folder.name)
     run = Run(tmp_path / "run")
     recipe = Recipe().with_features(["hog"]).with_setting("Softmax.kind=SoftmaxCV")
-    run.run(tmp_path / "train", tmp_path / "test", recipe)
+    run.run(tmp_path / f"train{NO_UTF8}", tmp_path / f"test{NO_UTF8}", recipe)
     return run
 
 
@@ -210,6 +213,6 @@ def test_page_has_no_empty_sections(two_classes, open_file, tmp_path):
     assert page.get_by_text("edges for").count() == 2
     assert page.get_by_text("in its own search").count() == 1
     for split in ("train", "test"):
-        (tmp_path / split).rename(tmp_path / f"{split}-elsewhere")
+        (tmp_path / f"{split}{NO_UTF8}").rename(tmp_path / f"{split}-elsewhere")
     gone = Run.open(two_classes.folder).report(tmp_path / "page.html").read_text()
     assert re.search(r"\d+ pictures could not be read again", gone)

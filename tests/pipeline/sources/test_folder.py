@@ -1,6 +1,7 @@
 import os
 import shutil
 import sys
+import tarfile
 
 import pytest
 
@@ -86,6 +87,24 @@ def test_a_name_that_is_no_utf8_is_read(crops, crop_files, listed, tmp_path, che
     source = open_source(tmp_path / "images")
     at = found["path"].index(r"caf\xe9/00.jpg")
     assert source.read(found["location"][at]) == crop_files["coffee/00.jpg"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+@pytest.mark.parametrize("kind", ["folder", "tar", "list", "paths"])
+def test_a_place_whose_name_is_no_utf8_is_read(kind, crops, tmp_path, check_rows):
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    shutil.copytree(crops, place / "images")
+    names = sorted(str(p) for p in (place / "images").rglob("*.*"))
+    with tarfile.open(place / "images.tar", "w") as archive:
+        archive.add(place / "images", "images")
+    (place / "list.txt").write_text("\n".join(os.path.relpath(name, place) for name in names))
+    sources = {
+        "folder": place / "images",
+        "tar": place / "images.tar",
+        "list": place / "list.txt",
+        "paths": open_source(names),
+    }
+    check_rows(sources[kind], labelled=kind in ("folder", "tar"))
 
 
 def test_links_end_and_each_is_named(folder, listed, crops, tmp_path):
