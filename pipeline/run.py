@@ -241,7 +241,8 @@ class Run(RunView):
                 extraction, split = self._extract_other(test, columns, trained), ""
             chosen = extraction.chosen(split or None)
             if not len(chosen):
-                raise SourceError(f"{self.folder}: none of the test images can be used")
+                where = self.folder if test is None else name_of(test)
+                raise SourceError(f"{where}: none of the test images can be used")
             scores, predictions = evaluate(
                 extraction,
                 models,

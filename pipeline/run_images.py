@@ -132,6 +132,8 @@ def _checked(images: pa.Table, name: str) -> pa.Table:
             "in the manifest, give test images (--test), or hold out another share of the images "
             "or groups (--test-size, in Python test_size)"
         )
+    for split in (TRAIN, TEST):
+        _check_split(images.filter(pc.equal(images["split"], split)), split, name)
     train, test = (
         _labels(images["label"].filter(pc.equal(images["split"], split))) for split in (TRAIN, TEST)
     )
@@ -143,6 +145,24 @@ def _checked(images: pa.Table, name: str) -> pa.Table:
         )
     _check_classes(train, name)
     return images
+
+
+def _check_split(images: pa.Table, split: str, name: str) -> None:
+    """Check that some images can be used, and that these have labels, before any is decoded."""
+    usable = images.filter(pc.is_null(images["kind"]))
+    of_split = {TRAIN: "training", TEST: "test"}[split]
+    if not usable.num_rows:
+        path, reason = (images[column][0].as_py() for column in ("path", "reason"))
+        raise SourceError(
+            f"{name}: none of the {of_split} images can be used, such as {path}: {reason}"
+        )
+    if n_lacking := usable["label"].null_count:
+        path = usable["path"].filter(pc.is_null(usable["label"]))[0].as_py()
+        raise SourceError(
+            f"{name}: {counted(n_lacking, f'{of_split} image has', f'{of_split} images have')} no "
+            f"label, such as {path}; put images into class folders, or use a manifest with a "
+            "column label"
+        )
 
 
 def _check_classes(labels: list[str], name: str) -> None:

@@ -59,6 +59,31 @@ def test_paths_that_lead_nowhere_are_told_as_such(crops, tmp_path):
         open_run(tmp_path / "run").extract(manifest)
 
 
+@pytest.mark.parametrize(("split", "called"), [("train", "training"), ("test", "test")])
+def test_images_of_no_use_are_told_before_any_is_decoded(
+    crops, test_crops, tmp_path, split, called
+):
+    folders = {"train": crops, "test": test_crops}
+    folders[split] = shutil.copytree(folders[split], tmp_path / split)
+    (folders[split] / "stray.png").write_bytes((crops / "brick" / "00.jpg").read_bytes())
+    message = f"1 {called} image has no label, such as .*stray.png; put images into class folders"
+    with pytest.raises(SourceError, match=message):
+        open_run(tmp_path / "run").extract(folders["train"], folders["test"], recipe())
+    for file in folders[split].rglob("*.*"):
+        file.write_bytes(b"no image")
+    message = f"none of the {called} images can be used, such as .*: not an image"
+    with pytest.raises(SourceError, match=message):
+        open_run(tmp_path / "run").extract(folders["train"], folders["test"], recipe())
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_other_test_images_of_no_use_are_named(folder, tmp_path):
+    (tmp_path / "others" / "brick").mkdir(parents=True)
+    (tmp_path / "others" / "brick" / "a.png").write_bytes(b"no image")
+    with pytest.raises(SourceError, match="others: none of the test images can be used"):
+        open_run(folder).evaluate(tmp_path / "others")
+
+
 def test_a_class_without_a_usable_training_image_is_named(crops, test_crops, tmp_path):
     images = shutil.copytree(crops, tmp_path / "images")
     (images / "none").mkdir()
