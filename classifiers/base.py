@@ -251,7 +251,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
     def _check_parameters(self) -> None:
         """Refuse values of the shared parameters that mean nothing, on every path."""
         self._check_strength()
-        check_options(self.standardize, self.solver, self.random_state)
+        check_options(self.standardize, self.solver, self.random_state, self.class_weight)
 
     def _check_strength(self) -> None:
         check_penalty(self.alpha, one_for_all=self.standardize == "whiten")

@@ -1,6 +1,6 @@
 """Checks before a classifier learns or predicts, by scikit-learn's rules."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,10 @@ LARGEST: dict[np.dtype[Any], float] = {np.dtype(np.float32): 1e15, np.dtype(np.f
 
 
 def check_options(
-    standardize: bool | str, solver: object | None, random_state: RandomState
+    standardize: bool | str,
+    solver: object | None,
+    random_state: RandomState,
+    class_weight: ClassWeight,
 ) -> None:
     """Check the parameters that all linear classifiers share."""
     if not isinstance(random_state, np.random.RandomState):  # whose next number is not drawn here
@@ -57,6 +60,14 @@ def check_options(
         raise TypeError(
             "solver must be a solver of visualwords.classifiers, such as LBFGS(), or None, "
             f"got {solver!r}"
+        )
+    is_dict = isinstance(class_weight, dict) and all(
+        isinstance(weight, Real) for weight in class_weight.values()
+    )
+    if not is_dict and class_weight is not None and class_weight != "balanced":
+        raise ValueError(
+            "class_weight must be a dict of the classes and their weights, 'balanced' or None, "
+            f"got {class_weight!r}"
         )
 
 

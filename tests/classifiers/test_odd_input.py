@@ -227,6 +227,8 @@ BAD_OPTIONS = [
     ({"random_state": "0"}, "random_state must be a whole number of at least 0, .* got '0'"),
     ({"class_weight": {0: np.inf}}, "class_weight must be finite, got"),
     ({"class_weight": {7: 2.0}}, "class"),
+    ({"class_weight": "equal"}, "class_weight must be a dict .* 'balanced' or None, got 'equal'"),
+    ({"class_weight": {0: "1"}}, "class_weight must be a dict of the classes and their weights"),
 ]
 
 
