@@ -89,12 +89,12 @@ def make_splits(
                 f"split {number} of cv={cv!r} has {len(train)} training rows and {len(test)} test "
                 "rows, expected at least 1 of each"
             )
-    counts = np.unique_counts(y).counts
+    classes, counts = np.unique_counts(y)
     if (fewest := counts.min()) < len(splits) and isinstance(splitter, STRATIFIED):
         has = "row, so one fold is trained" if fewest == 1 else "rows, so some folds are tested"
         warnings.warn(
-            f"{len(splits)} folds, and the smallest class has {fewest} {has} without it; take "
-            "fewer folds or more rows of it",
+            f"{len(splits)} folds, and class {classes[counts.argmin()]!s} has {fewest} {has} "
+            "without it; take fewer folds or more rows of it",
             UserWarning,
             stacklevel=3,
         )

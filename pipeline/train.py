@@ -104,13 +104,15 @@ def train(
     sets = feature_sets(extraction.features)
     models: dict[str, Any] = {}
     report: dict[str, Any] = {}
+    told: set[str] = set()  # warnings
     with (
         labels_are_classes(),
         progress.stage("train", len(sets) * len(classifiers)) as stage,
         opened_columns(extraction, "train", workers) as columns,
     ):
         for names in sets:
-            for name, model, said in _models_on(columns(names), labels, groups, classifiers):
+            of_set = _models_on(columns(names), labels, groups, classifiers, told)
+            for name, model, said in of_set:
                 models[model_name(name, names)], report[name] = model, said
                 stage.advance(1)
         stage.summary = f"{counted(len(models), 'model')} on {counted(len(labels), 'image')}"
@@ -118,12 +120,16 @@ def train(
 
 
 def _models_on(
-    X: ColumnStack, labels: Labels, groups: Groups, classifiers: Mapping[str, BaseEstimator]
+    X: ColumnStack,
+    labels: Labels,
+    groups: Groups,
+    classifiers: Mapping[str, BaseEstimator],
+    told: set[str],
 ) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Yield each classifier's name, the classifier fitted to a matrix, and what to report of it."""
     for name, classifier in classifiers.items():
         start = perf_counter()
-        with _naming(model_name(name, [str(part) for part in X.names])):
+        with _naming(name, [str(part) for part in X.names], told):
             model = _fitted(name, classifier, X, labels, groups)
         n_iter = getattr(model, "n_iter_", None)
         yield (
@@ -158,13 +164,18 @@ def _fitted(
 
 
 @contextmanager
-def _naming(model: str) -> Iterator[None]:
-    """Let the warnings of a solver say which model they are about."""
+def _naming(classifier: str, features: Sequence[str], told: set[str]) -> Iterator[None]:
+    """Let warnings of a solver name the model; others name the classifier, and are told once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         yield
     for warning in caught:
-        warnings.warn(f"{model}: {warning.message}", warning.category, stacklevel=4)
+        is_of_solver = issubclass(warning.category, ConvergenceWarning)
+        name = model_name(classifier, features) if is_of_solver else classifier
+        text = f"{name}: {warning.message}"
+        if is_of_solver or text not in told:
+            warnings.warn(text, warning.category, stacklevel=4)
+            told.add(text)
 
 
 def evaluate(

@@ -361,8 +361,8 @@ def test_generators_and_groups_and_none(blobs):
 @pytest.mark.parametrize(
     ("n", "warning"),
     [
-        (3, "5 folds, and the smallest class has 3 rows, so some folds are tested without it"),
-        (1, "5 folds, and the smallest class has 1 row, so one fold is trained without it"),
+        (3, "5 folds, and class 3 has 3 rows, so some folds are tested without it"),
+        (1, "5 folds, and class 3 has 1 row, so one fold is trained without it"),
     ],
 )
 def test_a_class_smaller_than_the_number_of_folds_is_warned_of(blobs, search, n, warning):

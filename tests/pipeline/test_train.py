@@ -94,3 +94,22 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
         tracemalloc.stop()
     more = 24_000 * n_columns * 4
     assert peaks[1] - peaks[0] < more / 4
+
+
+def test_what_is_true_of_all_models_of_a_classifier_is_told_once(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (10, 8, 8, 3), np.uint8)
+    training, test = (
+        ArraySource(pixels[s], np.array(list("aaaabbabab"))[s])
+        for s in (
+            slice(0, 6),
+            slice(6, 10),
+        )
+    )
+    features = {f"hue{n}": Part("HueHistogram", {"n_bins": n}) for n in (3, 4)}
+    search = Part("SoftmaxCV", {"alphas": [0.1, 1.0], "cv": 3, "standardize": True})
+    run = Run(tmp_path / "run", options=Options(1))
+    run.extract(training, test, Recipe(features, classifiers={"Softmax": search}))
+    with pytest.warns(UserWarning, match="Softmax: 3 folds, and class b has 2 rows") as caught:
+        run.train()
+    assert len(caught) == 1
