@@ -42,7 +42,7 @@ def duplicates(
     Parameters
     ----------
     images : pyarrow.Table
-        With the columns path, label, split and digest.
+        With the columns path, label, split, digest and kind.
     hashes : FeatureRows, optional
         Perceptual hashes. Without them near-duplicates are not looked for.
     n_jobs : int or None
@@ -53,11 +53,11 @@ def duplicates(
     pyarrow.Table
         With the columns path, label and split, same_as, same_as_label and same_as_split (an image
         before it), kind and bits. First come the images of the kind "same bytes", each with the
-        first one of these bytes. Then come pairs of the kind "near", with the number of the 255
-        bits of their perceptual hashes that differ; see
+        first one of these bytes, failed ones too. Then come pairs of the kind "near" of images that
+        are ok, with the number of the 255 bits of their perceptual hashes that differ; see
         :func:`~visualwords.features.near_duplicates`.
     """
-    digests, _ = digests_of(images)
+    digests, is_sound = digests_of(images)
     has_digest = images["digest"].is_valid().to_numpy()
     _, first, group = np.unique(
         digests.view(f"S{DIGEST_BYTES}"), return_index=True, return_inverse=True
@@ -66,7 +66,7 @@ def duplicates(
     is_first = original == np.arange(len(original))
     again = np.flatnonzero(has_digest & ~is_first)
     pairs = np.column_stack([again, original[again]])
-    near, bits = _near(np.flatnonzero(has_digest & is_first), digests, hashes, n_jobs)
+    near, bits = _near(np.flatnonzero(is_sound & is_first), digests, hashes, n_jobs)
     kinds = [SAME_BYTES] * len(pairs) + [NEAR] * len(near)
     bits = np.concatenate([np.zeros(len(pairs), np.intp), bits])
     later, earlier = np.concatenate([pairs, near]).T

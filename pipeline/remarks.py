@@ -56,14 +56,15 @@ def work_metrics(extraction: Extraction) -> dict[str, Any]:
 
 
 def shared_images(images: pa.Table) -> pa.Table:
-    """Return the digests that are among the training images and among the test images."""
+    """Return the digests of usable images that are among those to train and those to test."""
     return _shared(images, "digest")
 
 
 def _shared(images: pa.Table, column: str) -> pa.Array:
-    """Return the values that both training images and test images have in a column."""
+    """Return the values that both training and test images have in a column, if these are ok."""
     if column not in images.column_names:
         return pa.nulls(0)
+    images = images.filter(pc.is_null(images["kind"]))
     values = {
         split: pc.unique(images[column].filter(pc.equal(images["split"], split)).drop_null())
         for split in (TRAIN, TEST)

@@ -13,6 +13,7 @@ from visualwords.pipeline import duplicates as duplicates_module
 from visualwords.pipeline.cli import main
 from visualwords.pipeline.duplicates import duplicates
 from visualwords.pipeline.job import extract
+from visualwords.pipeline.recipe import Recipe
 from visualwords.pipeline.remarks import changes, silent_features
 from visualwords.pipeline.run import Run
 
@@ -104,6 +105,28 @@ def test_a_run_names_leaks_duplicates_and_silent_features(crops, test_crops, tmp
     assert (counts["duplicates"], counts["near_duplicates"]) == (2, 1)
     assert (counts["in_train_and_test"], counts["near_in_train_and_test"]) == (1, 1)
     assert metrics["silent_features"] == ["hue"]
+
+
+def test_images_that_are_not_used_are_no_leaks(crops, test_crops, tmp_path):
+    train, test = (shutil.copytree(f, tmp_path / n) for n, f in (("a", crops), ("b", test_crops)))
+    pixels = np.asarray(Image.open(train / "brick" / "00.jpg").resize((80, 80)))
+    Image.fromarray(pixels).save(train / "brick" / "large.png")
+    Image.fromarray(pixels[:, :79]).resize((70, 70)).save(test / "brick" / "alike.png")
+    shutil.copy(train / "brick" / "large.png", test / "brick" / "large.png")
+    for folder in (train, test):
+        (folder / "brick" / "broken.png").write_bytes(b"no image")
+    found = []
+    # The second job finds hashes of large images in the store, the third one does not.
+    for store, max_pixels in (("store", 10_000), ("store", 4_000), ("other", 4_000)):
+        recipe = Recipe(features=[HueHistogram()], max_pixels=max_pixels)
+        run = Run(tmp_path / f"run{len(found)}", store=tmp_path / store)
+        run.extract(train, test, recipe)
+        counts = run.metrics["images"]
+        names = ("duplicates", "in_train_and_test", "near_in_train_and_test")
+        found.append(tuple(counts[name] for name in names))
+    assert found[0][:2] == (2, 1)
+    assert found[0][2] > found[1][2]
+    assert found[1] == found[2] == (2, 0, 0)
 
 
 def test_extract_names_duplicates_and_keeps_their_hashes(crops, tmp_path, capsys):
