@@ -88,8 +88,9 @@ def svg(figure: Figure, name: str, text: str) -> str:
 
 
 def picture(figure: Figure, dots_per_inch: int = 80) -> str:
-    """Draw a figure and return it as the data URL of a WebP image."""
+    """Draw a figure and return it as the data URL of a WebP image, with a dot at least."""
     figure.set_dpi(dots_per_inch)
+    figure.set_size_inches(np.maximum(figure.get_size_inches(), 1.5 / dots_per_inch))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return data_url(webp(np.asarray(canvas.buffer_rgba())), "image/webp")

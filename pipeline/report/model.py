@@ -80,7 +80,8 @@ def model_section(material: Material, pictures: PictureReader) -> dict[str, Any]
 def _glyphs(display: WeightsDisplay, colours: dict[str, str]) -> list[str]:
     """Draw the weights of each sign in its colour on white, as WebP images."""
     rows, columns = display.cells.shape[:2]
-    figure = Figure(figsize=(2.2, 2.2 * rows / columns), facecolor="white")
+    scale = 2.2 / max(rows, columns)
+    figure = Figure(figsize=(columns * scale, rows * scale), facecolor="white")
     ax, images = figure.add_axes((0, 0, 1, 1)), []  # Axes take longer to make than to draw.
     for sign, colour in colours.items():
         display.plot(ax, sign=sign, color=colour)

@@ -124,7 +124,8 @@ def _weights(model: Any, k: int, columns: slice) -> npt.NDArray[np.float64]:
 def _hog_picture(hog: HOG, pixels: Pixels) -> str:
     display = HOGDisplay.from_estimator(hog, pixels)
     rows, columns = display.cells.shape[:2]
-    figure = Figure(figsize=(2.4, 2.4 * rows / columns), facecolor="black")
+    scale = 2.4 / max(rows, columns)
+    figure = Figure(figsize=(columns * scale, rows * scale), facecolor="black")
     display.plot(figure.add_axes((0, 0, 1, 1)), color="white")
     return picture(figure)
 
