@@ -61,10 +61,13 @@ def check_options(
             "solver must be a solver of visualwords.classifiers, such as LBFGS(), or None, "
             f"got {solver!r}"
         )
-    is_dict = isinstance(class_weight, dict) and all(
-        isinstance(weight, Real) for weight in class_weight.values()
-    )
-    if not is_dict and class_weight is not None and class_weight != "balanced":
+    if isinstance(class_weight, dict):
+        is_known = all(isinstance(weight, Real) for weight in class_weight.values())
+    else:
+        is_known = class_weight is None or (
+            isinstance(class_weight, str) and class_weight == "balanced"
+        )
+    if not is_known:
         raise ValueError(
             "class_weight must be a dict of the classes and their weights, 'balanced' or None, "
             f"got {class_weight!r}"

@@ -229,6 +229,7 @@ BAD_OPTIONS = [
     ({"class_weight": {7: 2.0}}, "class"),
     ({"class_weight": "equal"}, "class_weight must be a dict .* 'balanced' or None, got 'equal'"),
     ({"class_weight": {0: "1"}}, "class_weight must be a dict of the classes and their weights"),
+    ({"class_weight": np.ones(3)}, "class_weight must be a dict of the classes and their weights"),
 ]
 
 
