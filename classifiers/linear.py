@@ -1,5 +1,6 @@
 """The estimators: ``LinearSVM`` and ``Softmax``."""
 
+from math import prod
 from types import ModuleType
 from typing import ClassVar
 
@@ -258,22 +259,20 @@ class Softmax(LinearClassifier):
 
 def _primal_solver(objective: Objective, tol: float) -> Minimizer:
     """Return ``PrimalDual``, with ``Newton`` as its fallback where that can help."""
-    n_weights = objective.n_classes * (objective.X.shape[1] + 1)
-    if not (objective.alpha > 0 and objective.loss.smooth and n_weights <= MAX_WEIGHTS):
+    has_hessian = objective.loss.smooth and prod(objective.shape) <= MAX_WEIGHTS
+    if not (objective.alpha > 0 and has_hessian):
         return PrimalDual(tol=tol)
     return Fallback([PrimalDual(max_iter=_quasi_newton_steps(objective)), Newton()], tol=tol)
 
 
 def _quasi_newton_steps(objective: Objective) -> int:
     """Return after how many steps a method that takes steps of Newton takes over."""
-    n_weights = objective.n_classes * (objective.X.shape[1] + 1)
-    return int(np.clip(n_weights, *QUASI_NEWTON_STEPS))
+    return int(np.clip(prod(objective.shape), *QUASI_NEWTON_STEPS))
 
 
 def _dual_steps(objective: Objective) -> int:
     """Return after how many steps dual ascent gives way to another solver."""
-    n_weights = objective.n_classes * (objective.X.shape[1] + 1)
-    return int(np.clip(n_weights // WEIGHTS_PER_DUAL_STEP, *DUAL_STEPS))
+    return int(np.clip(prod(objective.shape) // WEIGHTS_PER_DUAL_STEP, *DUAL_STEPS))
 
 
 def _has_small_classes(objective: Objective) -> bool:

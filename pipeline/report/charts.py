@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from .pictures import data_url, webp
 
-__all__ = ["COLOURS", "INK", "chart", "picture", "svg"]
+__all__ = ["COLOURS", "INK", "bare_axes", "chart", "picture", "svg"]
 
 # Stand-ins that become CSS variables in the page, so that one chart serves light and dark. The
 # variables are the palette of M. Okabe and K. Ito, Color Universal Design, 2008.
@@ -48,8 +48,8 @@ STYLE = {
     "lines.linewidth": 2,
 }
 
-# Inches around the axes, for the numbers and labels there. A layout engine would find narrower ones
-# in three times the time that a chart takes.
+# Inches around the axes, for the numbers and labels there. A layout engine would find narrower
+# ones, and a chart would take three times as long.
 LEFT, RIGHT, TOP, BOTTOM = 0.8, 0.2, 0.12, 0.6
 
 
@@ -60,6 +60,14 @@ def chart(width: float = 6.0, height: float = 3.6) -> Iterator[tuple[Figure, Axe
         figure = Figure(figsize=(width, height))
         across, up = (width - LEFT - RIGHT) / width, (height - TOP - BOTTOM) / height
         yield figure, figure.add_axes((LEFT / width, BOTTOM / height, across, up))
+
+
+def bare_axes(shape: tuple[int, ...], longest: float, colour: str) -> tuple[Figure, Axes]:
+    """Make a figure that its axes fill, its longer side so many inches, for an array of cells."""
+    rows, columns = shape[:2]
+    scale = longest / max(rows, columns)
+    figure = Figure(figsize=(columns * scale, rows * scale), facecolor=colour)
+    return figure, figure.add_axes((0, 0, 1, 1))
 
 
 def svg(figure: Figure, name: str, text: str) -> str:

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from ...features import HOG, BagOfVisualWords, HueHistogram
-from .charts import picture
+from .charts import bare_axes, picture
 from .displays import VocabularyDisplay, WeightsDisplay
 from .hues import hue_numbers
 from .material import Material
@@ -21,6 +20,7 @@ WORDS_A_CLASS, EXAMPLES = 5, 3
 NUMBERS = 6  # of a feature without a picture
 LOOKED_AT = 300  # training images whose patches show the words
 GALLERY_COLUMNS = 40
+GLYPH_INCHES = 2.2
 GLYPH_COLOURS = {"for": "#0072B2", "against": "#D55E00"}  # of the signs of weights
 
 
@@ -79,10 +79,8 @@ def model_section(material: Material, pictures: PictureReader) -> dict[str, Any]
 
 def _glyphs(display: WeightsDisplay, colours: dict[str, str]) -> list[str]:
     """Draw the weights of each sign in its colour on white, as WebP images."""
-    rows, columns = display.cells.shape[:2]
-    scale = 2.2 / max(rows, columns)
-    figure = Figure(figsize=(columns * scale, rows * scale), facecolor="white")
-    ax, images = figure.add_axes((0, 0, 1, 1)), []  # Axes take longer to make than to draw.
+    figure, ax = bare_axes(display.cells.shape, GLYPH_INCHES, "white")
+    images = []  # of the same axes, which take longer to make than to draw
     for sign, colour in colours.items():
         display.plot(ax, sign=sign, color=colour)
         images.append(picture(figure))

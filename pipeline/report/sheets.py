@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from ...features import HOG, BagOfVisualWords, HueHistogram
-from .charts import picture
+from .charts import bare_axes, picture
 from .displays import EvidenceDisplay, HOGDisplay
 from .hues import hue_numbers
 from .material import Material, score_parts
@@ -17,6 +16,7 @@ __all__ = ["USUAL", "picture_sheet", "sheets_section"]
 
 MISTAKES, RIGHT = 5, 3
 SIDE = 192
+PICTURE_INCHES = 2.4
 CLASSES_A_SHEET = 3
 USUAL = "usual image"  # the column of what no feature adds
 
@@ -123,16 +123,12 @@ def _weights(model: Any, k: int, columns: slice) -> npt.NDArray[np.float64]:
 
 def _hog_picture(hog: HOG, pixels: Pixels) -> str:
     display = HOGDisplay.from_estimator(hog, pixels)
-    rows, columns = display.cells.shape[:2]
-    scale = 2.4 / max(rows, columns)
-    figure = Figure(figsize=(columns * scale, rows * scale), facecolor="black")
-    display.plot(figure.add_axes((0, 0, 1, 1)), color="white")
+    figure, ax = bare_axes(display.cells.shape, PICTURE_INCHES, "black")
+    display.plot(ax, color="white")
     return picture(figure)
 
 
 def _evidence_picture(display: EvidenceDisplay) -> str:
-    rows, columns = display.map_.shape
-    scale = 2.4 / max(rows, columns)
-    figure = Figure(figsize=(columns * scale, rows * scale), facecolor="white")
-    display.plot(figure.add_axes((0, 0, 1, 1)))
+    figure, ax = bare_axes(display.map_.shape, PICTURE_INCHES, "white")
+    display.plot(ax)
     return picture(figure)
