@@ -269,9 +269,8 @@ def check_charts(opened: OpenedRun) -> str:
 
 def check_scores(opened: OpenedRun) -> str:
     """Compare what the features add with the classifier's scores, and patches with the words."""
-    run, images = opened.run, opened.run.images.to_pandas()
-    test = images[(images["split"] == "test") & (images["status"] == "ok")]
-    row_of = {path: row for row, path in enumerate(test["path"])}
+    run = opened.run
+    row_of = {path: row for row, path in enumerate(run.paths("test"))}
     asked = [
         (row_of[path], parts)
         for path, split, *_, parts in opened.data["pictures"]
