@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .kernels.ramps import Maximum, sum_of_ramps
+from .kernels.simplex import nearest_on_simplex
 from .losses import Labels, Loss, Scores
 
 __all__ = ["CrammerSinger", "Hinge", "OneVsRestHinge", "PiecewiseLinear", "SquaredHinge"]
@@ -159,7 +160,7 @@ class CrammerSinger(PiecewiseLinear):
     def _slopes(self, margins: Scores) -> Scores:
         """Compute the maximiser ``a``, shape (n, K)."""
         if self._rounded:
-            return _project_on_simplex(margins / self._rounded)
+            return nearest_on_simplex(margins / self._rounded)
         # Equal highest margins share the slope. A highest margin of 0 has slope 0.
         highest = margins.max(axis=1)[:, None]
         slopes = (margins == highest) & (highest > 0)
@@ -215,19 +216,3 @@ def _multiclass_margins(scores: Scores, own: Scores, y: Labels, of_own: float) -
     margins = scores - (own - 1)[:, None]
     margins[np.arange(len(y)), y] = of_own
     return margins
-
-
-def _project_on_simplex(points: Scores) -> Scores:
-    """Compute the nearest point of the probability simplex to each row.
-
-    The method is that of Held, Wolfe and Crowder (1974). Every row is first shifted so that its
-    largest number is 0. The shift does not change the nearest point, and it keeps large numbers
-    from cancelling the 1 to which the coordinates sum.
-    """
-    points = points - points.max(axis=1)[:, None]
-    sorted_ = -np.sort(-points, axis=1)
-    excess = np.cumsum(sorted_, axis=1) - 1
-    ranks = np.arange(1, points.shape[1] + 1, dtype=points.dtype)
-    support = (sorted_ * ranks > excess).sum(axis=1)
-    level = excess[np.arange(len(points)), support - 1] / support.astype(points.dtype)
-    return np.maximum(points - level[:, None], 0)
