@@ -21,6 +21,7 @@ import visualwords
 from visualwords.classifiers import (
     SGD,
     ColumnStack,
+    CrammerSinger,
     DualAscent,
     InteriorPoint,
     LinearSVM,
@@ -135,6 +136,7 @@ def classifiers(rng):
         "hinge, few rows": (LinearSVM(0.1), wide, y[25:65]),
         "hinge, primal and dual": (LinearSVM(0.1, solver=PrimalDual(1e-6)), X, y),
         "hinge, interior point": (LinearSVM(0.1, solver=InteriorPoint()), X, y),
+        "rounded hinge": (LinearSVM(0.1, loss=CrammerSinger(0.5)), X, y),
     }
     for loss in LinearSVM.losses:  # so near the optimum that rounding hardly moves the scores
         models[loss] = LinearSVM(0.1, loss=loss, solver=DualAscent(1e-6)), X, y
