@@ -29,9 +29,10 @@ lane's words it is of, the table holds multiples of FOLD and ``i // n_lanes`` is
 product modulo FOLD.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from visualwords.compiling import inlined, inner
 from visualwords.features.image import FloatArray
@@ -40,6 +41,8 @@ from .distances import MATH, DoubleArray, IntArray
 from .int16 import COLUMNS, FOLD, MOST, ShortArray, as_blocks, fold, multiply
 
 __all__ = ["SMALL", "STEP", "Prepared", "Scratch", "fill_bounds", "prepare", "scratch"]
+
+Number = TypeVar("Number", bound=np.generic)
 
 LINE = 64  # Bytes of a line of the cache
 STEP = 32  # Rows whose bounds are computed at a time: the table is read once for all of them.
@@ -103,8 +106,8 @@ def prepare(words: FloatArray) -> Prepared:
     return Prepared(
         _aligned(words),
         mean,
-        as_blocks(np.rint(axes * AXIS_UNITS)),
-        as_blocks(_bound_table(centred, axes, radius, FOLD * n_lanes)),
+        _aligned(as_blocks(np.rint(axes * AXIS_UNITS))),
+        _aligned(as_blocks(_bound_table(centred, axes, radius, FOLD * n_lanes))),
         starts,
         radius,
         slack,
@@ -113,12 +116,12 @@ def prepare(words: FloatArray) -> Prepared:
     )
 
 
-def _aligned(words: FloatArray) -> FloatArray:
-    """Copy the words to where a line of the cache begins: fewer loads touch two lines."""
-    memory = np.empty(words.nbytes + LINE, np.uint8)
+def _aligned(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """Copy an array to where a line of the cache begins: fewer loads touch two lines."""
+    memory = np.empty(array.nbytes + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
-    copied = memory[start : start + words.nbytes].view(np.float32).reshape(words.shape)
-    copied[:] = words
+    copied = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copied[:] = array
     return copied
 
 
