@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .base import LinearClassifier
 from .calibration import find_temperature
 from .columns import adjusted, frame_of
-from .few_rows import FewRows, ObjectiveOf, WeightedSplits, are_few
+from .few_rows import FewRows, ObjectiveOf, WeightedSplits
 from .folds import Indices, Splits, fold_of_each_row, make_splits
 from .objective import Objective
 from .part_search import PartSearch
@@ -21,9 +21,9 @@ from .scaling import Weights, scalings_outside
 from .scored import Scored, Scorer
 from .shared_passes import SharedPasses, score_split
 from .solvers.base import Solver
-from .sources import ColumnStack, Source
+from .sources import ColumnStack, Source, are_few
 from .validation import MatrixLike, check_training_data, row_weights, seed_of
-from .whitening import ColumnMap, WhitenedRows, rewhitening, whitening_of
+from .whitening import ColumnMap, WhitenedRows, Whitening, rewhitening, whitening_of
 
 __all__ = ["CrossValidated"]
 
@@ -204,6 +204,7 @@ class CrossValidated(LinearClassifier):
         ]
         if isinstance(objective.X, WhitenedRows):
             before, outside = objective.X.whitening, of_folds.sum(axis=0) - of_folds
+            assert isinstance(before, Whitening)  # rows are many here
             n_jobs = self.n_jobs
             return [
                 rewhitening(before, whitening_of(X, scaling, seen, n_jobs), X.dtype, n_jobs)

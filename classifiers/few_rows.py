@@ -27,19 +27,12 @@ from .scaling import Scaling, Weights
 from .scored import Scored
 from .solvers.base import Minimizer
 
-__all__ = ["FewRows", "ObjectiveOf", "WeightedSplits", "are_few"]
+__all__ = ["FewRows", "ObjectiveOf", "WeightedSplits"]
 
-# More rows take more time in coordinates of their own than as they are.
-MAX_ROWS = 2048
 # The duality gap of a model may be this part of the tolerance, relative to its value.
 GAP = 0.1
 # Part of the sum of the diagonal that is added to it, where rows depend on each other.
 ROUNDING = 1e-12
-
-
-def are_few(n_rows: int, n_columns: int) -> bool:
-    """Whether rows are fewer than columns, and few enough for :class:`FewRows`."""
-    return n_rows <= min(n_columns, MAX_ROWS)
 
 
 # The objective over all rows for weights of shape (n,), some of them 0. Its columns are made by the

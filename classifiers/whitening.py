@@ -7,9 +7,18 @@ standardised ones: it limits the variance of the scores, in whatever direction o
 variance comes about. ``||W||^2`` limits the weights of directions with little variance the most.
 
 Solvers need few steps too, because the Hessian is near a multiple of the identity.
+
+Any matrix ``R`` with ``R^T R = (G + FLOOR * I)^-1`` serves as ``L^-1`` does: whitened columns
+differ by a rotation only, and ``||V||^2`` is the same. Where rows are few, :class:`SpanWhitening`
+has such a matrix, whose products take a time that is linear in the number of columns.
+
+References
+----------
+A. Andrews, A square root formulation of the Kalman covariance equations, AIAA Journal 6, 1968.
 """
 
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -25,10 +34,12 @@ from .sources import Source
 __all__ = [
     "ColumnMap",
     "Rewhitening",
+    "SpanWhitening",
     "WhitenedRows",
     "Whitening",
     "mapped",
     "rewhitening",
+    "span_whitening",
     "whitened",
     "whitening_of",
 ]
@@ -68,6 +79,58 @@ class Whitening(NamedTuple):
         W = self.scaling.standardised(W)
         return np.column_stack([W[:, :-1] @ self.factor, W[:, -1]])
 
+    def whitener(self, dtype: np.dtype[np.floating]) -> Callable[[Rows], Rows]:
+        """Return the function that whitens blocks of standardised rows of a dtype."""
+        inverse = _inverse(self.factor).astype(dtype)
+
+        def whiten(block: Rows) -> Rows:
+            rows = np.empty_like(block)
+            for stripe in row_blocks(block.shape[1], COLUMNS):
+                rows[:, stripe] = block[:, : stripe.stop] @ inverse[stripe, : stripe.stop].T
+            return rows
+
+        return whiten
+
+
+class SpanWhitening(NamedTuple):
+    """The map from the columns of ``X`` to columns that few rows of ``X`` whiten.
+
+    Let ``Z`` be the standardised rows, times the roots of their shares of the weight, so that
+    ``G = Z^T Z``. Let ``K`` be the Cholesky factor of ``Z Z^T + FLOOR * I``, and
+    ``C = K^-T (K + sqrt(FLOOR) * I)^-1``. Then ``R = (I - Z^T C^T Z) / sqrt(FLOOR)`` whitens.
+
+    Attributes
+    ----------
+    scaling : Scaling
+        To standardised columns.
+    rows : ndarray of shape (n_seen, n_features), float64
+        The matrix ``Z``.
+    inner : ndarray of shape (n_seen, n_seen), float64
+        The matrix ``C``.
+    """
+
+    scaling: Scaling
+    rows: Weights
+    inner: Weights
+
+    def raw(self, W: Weights) -> Weights:
+        """Return the weights for ``X``; see :class:`Whitening`."""
+        return self.scaling.raw(np.column_stack([self._damped(W[:, :-1], self.inner.T), W[:, -1]]))
+
+    def whitened(self, W: Weights) -> Weights:
+        """Return the weights for whitened columns; see :class:`Whitening`."""
+        W = self.scaling.standardised(W)
+        coef = W[:, :-1] @ self.rows.T @ self.rows + FLOOR * W[:, :-1]
+        return np.column_stack([self._damped(coef, self.inner), W[:, -1]])
+
+    def whitener(self, dtype: np.dtype[np.floating]) -> Callable[[Rows], Rows]:
+        """Return the function that whitens blocks of rows; see :class:`Whitening`."""
+        return lambda block: self._damped(block, self.inner).astype(dtype, copy=False)
+
+    def _damped(self, rows: Rows, inner: Weights) -> Rows:
+        """Return ``rows R^T``; or ``rows R``, with the transpose of ``inner``."""
+        return np.asarray((rows - rows @ self.rows.T @ inner @ self.rows) / np.sqrt(FLOOR))
+
 
 class WhitenedRows:
     """A source that holds whitened rows of ``X`` in memory.
@@ -77,10 +140,10 @@ class WhitenedRows:
     X : source of shape (n, n_features)
     rows : ndarray of the shape and dtype of X
         The whitened rows.
-    whitening : Whitening
+    whitening : Whitening or SpanWhitening
     """
 
-    def __init__(self, X: Source, rows: Rows, whitening: Whitening) -> None:
+    def __init__(self, X: Source, rows: Rows, whitening: Whitening | SpanWhitening) -> None:
         self.X, self.rows, self.whitening = X, rows, whitening
         self.shape, self.dtype = rows.shape, rows.dtype
 
@@ -194,7 +257,25 @@ def whitening_of(
     return Whitening(scaling, factor)
 
 
-def whitened(X: Source, whitening: Whitening, n_jobs: int | None) -> WhitenedRows:
+def span_whitening(
+    X: Source, scaling: Scaling, weight: Weights | None, n_jobs: int | None
+) -> SpanWhitening:
+    """Learn what whitens the columns of few rows; see :func:`whitening_of`."""
+    rows = StandardisedRows(X, scaling, X.dtype)[:].astype(np.float64)
+    if weight is None:
+        rows /= np.sqrt(len(rows))
+    else:
+        seen = weight > 0
+        rows = rows[seen] * np.sqrt(weight[seen] / weight.sum())[:, np.newaxis]
+    identity = np.eye(len(rows))
+    with worker_threads(n_jobs):
+        factor = cholesky(rows @ rows.T + FLOOR * identity, lower=True, check_finite=False)
+        shifted = _inverse(factor + np.sqrt(FLOOR) * identity)
+        inner = solve_triangular(factor, shifted, trans="T", lower=True, check_finite=False)
+    return SpanWhitening(scaling, rows, inner)
+
+
+def whitened(X: Source, whitening: Whitening | SpanWhitening, n_jobs: int | None) -> WhitenedRows:
     """Whiten the rows of ``X``, in one pass.
 
     Examples
@@ -206,15 +287,13 @@ def whitened(X: Source, whitening: Whitening, n_jobs: int | None) -> WhitenedRow
     [[1.0, 0.0], [0.0, 0.8]]
     """
     columns = StandardisedRows(X, whitening.scaling, X.dtype)
-    inverse, rows = _inverse(whitening.factor).astype(X.dtype), np.empty(X.shape, X.dtype)
+    whiten, rows = whitening.whitener(X.dtype), np.empty(X.shape, X.dtype)
 
-    def whiten(block: slice) -> None:
-        of_block = columns[block]
-        for stripe in row_blocks(X.shape[1], COLUMNS):
-            rows[block, stripe] = of_block[:, : stripe.stop] @ inverse[stripe, : stripe.stop].T
+    def fill(block: slice) -> None:
+        rows[block] = whiten(columns[block])
 
     with worker_threads(n_jobs) as map_:
-        deque(map_(whiten, row_blocks(len(rows), BLOCK_ROWS)), maxlen=0)
+        deque(map_(fill, row_blocks(len(rows), BLOCK_ROWS)), maxlen=0)
     return WhitenedRows(X, rows, whitening)
 
 

@@ -28,13 +28,15 @@ def correlated():
     return X @ mixing + 7, y
 
 
-def whitened_by_numpy(X, weight=None):
+def whitening_by_numpy(X, weight=None):
+    """Return the mean and the matrix that make whitened columns, ``(X - mean) @ root``."""
+    X = X.astype(np.float64)
     mean = np.average(X, axis=0, weights=weight)
     scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
     Z = (X - mean) / scale
     share = np.full(len(X), 1 / len(X)) if weight is None else weight / weight.sum()
     values, vectors = np.linalg.eigh((Z * share[:, None]).T @ Z + FLOOR * np.eye(X.shape[1]))
-    return Z @ vectors / np.sqrt(values)
+    return mean, vectors / np.sqrt(values) / scale[:, None]
 
 
 @pytest.mark.parametrize("model", [Softmax(0.01), LinearSVM(0.1, loss="squared_hinge")])
@@ -45,10 +47,27 @@ def test_a_model_is_that_of_columns_whitened_beforehand(correlated, model, weigh
     solver = PrimalDual(tol=1e-7)
     inside = model.set_params(standardize="whiten", solver=solver).fit(X, y, weight)
     scores = inside.decision_function(X)
-    Z = whitened_by_numpy(X, weight)
+    mean, root = whitening_by_numpy(X, weight)
+    Z = (X - mean) @ root
     beforehand = model.set_params(standardize=False).fit(Z, y, weight)
     np.testing.assert_allclose(scores, beforehand.decision_function(Z), atol=2e-3)
     assert inside.gap_ <= 1e-7 * inside.loss_curve_[-1]
+
+
+@pytest.mark.parametrize("model", [Softmax(0.01), LinearSVM(0.1, loss="squared_hinge")])
+@pytest.mark.parametrize(("n", "dtype"), [(40, np.float64), (40, np.float32), (70, np.float64)])
+def test_weights_of_few_rows_are_those_that_numpy_maps_back(model, n, dtype):
+    rng, d = np.random.default_rng(3), 90
+    y, weight = np.arange(n) % 3, rng.integers(0, 3, n).astype(float)
+    X = rng.normal(size=(n, 20)) @ rng.normal(size=(20, d)) + 0.1 * rng.normal(size=(n, d)) + 5
+    X = (X + np.eye(3, d)[y]).astype(dtype)
+    model = model.set_params(standardize="whiten", solver=PrimalDual(tol=1e-12))
+    coef, intercept = model.fit(X, y, weight).coef_, model.intercept_
+    mean, root = whitening_by_numpy(X, weight)
+    beforehand = model.set_params(standardize=False).fit((X - mean) @ root, y, weight)
+    expected = beforehand.coef_ @ root.T
+    np.testing.assert_allclose(coef, expected, atol=1e-4)
+    np.testing.assert_allclose(intercept, beforehand.intercept_ - expected @ mean, atol=1e-3)
 
 
 def test_float32_and_any_number_of_threads_give_the_same_scores(correlated):
@@ -60,8 +79,9 @@ def test_float32_and_any_number_of_threads_give_the_same_scores(correlated):
     np.testing.assert_allclose(one.decision_function(X), exact.decision_function(X), atol=0.02)
 
 
-def test_a_warm_start_begins_at_the_learned_weights(correlated):
-    X, y = correlated
+@pytest.mark.parametrize("n", [900, 6])
+def test_a_warm_start_begins_at_the_learned_weights(correlated, n):
+    X, y = (values[:n] for values in correlated)
     model = Softmax(0.01, standardize="whiten", warm_start=True).fit(X, y)
     again = model.loss_curve_[-1]
     assert model.fit(X, y).loss_curve_[0] == pytest.approx(again, rel=1e-6)
@@ -76,7 +96,7 @@ def test_a_search_scores_and_calibrates_whitened_columns(correlated):
 
 
 @pytest.mark.parametrize(("search", "single"), [(SoftmaxCV, Softmax), (LinearSVMCV, LinearSVM)])
-@pytest.mark.parametrize(("n", "d"), [(150, 50), (80, 120)])
+@pytest.mark.parametrize(("n", "d"), [(150, 50), (80, 160)])
 def test_a_fold_is_whitened_by_the_rows_that_its_model_sees(search, single, n, d):
     """Whitened by all rows, few rows are equally far from each other, and scores are chance."""
     rng = np.random.default_rng(0)
