@@ -1,4 +1,4 @@
-"""Decorators for the compiled loops of both packages."""
+"""Decorators for the compiled loops of both packages, and what they are given."""
 
 import os
 import tempfile
@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
+import numpy as np
+import numpy.typing as npt
 from numba import njit
 from numba.core import event
 
@@ -19,7 +21,10 @@ __all__ = [
     "inner",
     "kernel",
     "part",
+    "read_only",
 ]
+
+Number = TypeVar("Number", bound=np.generic)
 
 # Options of a kernel. Nothing asks for its address, so numba need not compile a C wrapper.
 _KERNEL: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
@@ -87,6 +92,13 @@ class _Compilations(event.Listener):
         self._depth -= 1
         if self._depth == 0:
             self._report(True)
+
+
+def read_only(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """Return a contiguous read-only view: one compiled version serves arrays and memory maps."""
+    view = np.ascontiguousarray(array).view(np.ndarray)
+    view.flags.writeable = False
+    return view
 
 
 @contextmanager

@@ -249,9 +249,7 @@ def resize_stack(stack: Image, shape: tuple[int, int]) -> Image:
         for image, resized in zip(stack, out, strict=True):
             cv2.resize(image, (shape[1], shape[0]), resized, interpolation=cv2.INTER_LINEAR)
         return out
-    if not stack.flags.carray:  # numba would compile the kernel again for a read-only array.
-        stack = stack.copy()
-    average(stack, out)
+    average(for_kernels(stack), out)
     return out
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import kernel
+from visualwords.compiling import kernel, read_only
 
 __all__ = ["block_gradient", "block_moments", "block_scores", "row_scores", "scaled_block"]
 
@@ -82,7 +82,7 @@ def row_scores(X: FloatMatrix, coef: FloatMatrix, intercept: FloatMatrix) -> Flo
             f"{X.shape} and {len(intercept)} intercepts, got {coef.shape}"
         )
     scores = np.empty((len(coef), len(X)), X.dtype)
-    _fill_scores(_read_only(X), _read_only(coef), np.ascontiguousarray(intercept), scores)
+    _fill_scores(read_only(X), read_only(coef), np.ascontiguousarray(intercept), scores)
     return scores.T
 
 
@@ -128,7 +128,7 @@ def block_moments(
     """
     first = np.zeros((len(weights), X.shape[1]), X.dtype)
     second = np.zeros_like(first)
-    _add_moments(_read_only(X), _read_only(origin), _read_only(weights), first, second)
+    _add_moments(read_only(X), read_only(origin), read_only(weights), first, second)
     return first, second
 
 
@@ -170,15 +170,8 @@ def scaled_block(
     """
     rows, sizes = np.empty(X.shape), np.zeros(X.shape[1])
     squares, terms = np.empty(len(X)), np.empty(len(X))
-    _scale_rows(_read_only(X), mean, 1 / scale, weights, coef, rows, sizes, squares, terms)
+    _scale_rows(read_only(X), mean, 1 / scale, weights, coef, rows, sizes, squares, terms)
     return rows, sizes, squares, terms
-
-
-def _read_only(array: FloatMatrix) -> FloatMatrix:
-    """Return a contiguous read-only view: one compiled version serves arrays and memory maps."""
-    view = np.ascontiguousarray(array).view(np.ndarray)
-    view.flags.writeable = False
-    return view
 
 
 @kernel(fastmath=MATH)

@@ -6,7 +6,8 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.features.image import FloatArray, for_kernels
+from visualwords.compiling import read_only
+from visualwords.features.image import FloatArray
 
 from .distances import DoubleArray
 
@@ -19,8 +20,8 @@ ROWS = 65536  # Rows of a block: 36 MiB of 144 numbers.
 class DescriptorBlocks:
     """One matrix, or an iterable of matrices that can be iterated more than once, read by blocks.
 
-    One block at a time is converted to C-contiguous float32; a block that is so already, and not
-    read-only, is not copied. Small matrices of a sequence, such as the descriptors of single
+    One block at a time is converted to C-contiguous float32; a block that is so already is not
+    copied. Blocks are read-only. Small matrices of a sequence, such as the descriptors of single
     images, are joined.
 
     Parameters
@@ -75,7 +76,7 @@ class DescriptorBlocks:
         for matrix in self.matrices:
             for start in range(0, len(matrix), ROWS):
                 with np.errstate(over="ignore"):  # Too large becomes infinity, refused later.
-                    yield for_kernels(np.asarray(matrix[start : start + ROWS], np.float32))
+                    yield np.ascontiguousarray(matrix[start : start + ROWS], np.float32)
 
     def check_precision(self) -> None:
         """Refuse descriptors whose differences are lost when they are converted to float32.
@@ -121,7 +122,7 @@ class DescriptorBlocks:
 
 
 def _joined(pieces: list[FloatArray]) -> FloatArray:
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    return read_only(pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
 
 
 def is_sequence_of_blocks(X: Descriptors) -> TypeGuard[Iterable[npt.ArrayLike]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import inlined, inner, kernel
+from visualwords.compiling import inlined, inner, kernel, read_only
 from visualwords.features.image import FloatArray
 
 __all__ = [
@@ -91,7 +91,7 @@ def all_distances(rows: FloatArray, columns: FloatArray, distances: FloatArray) 
             f"{columns.shape} and {distances.shape}"
         )
     squared = np.empty(columns.shape[1], np.float64)
-    check_finite(_all_distances(rows, columns, distances, squared))
+    check_finite(_all_distances(read_only(rows), columns, distances, squared))
 
 
 @kernel

@@ -24,8 +24,8 @@ A row without bounds (too large for float32) is compared with all words in float
 
 import numpy as np
 
-from visualwords.compiling import kernel, part
-from visualwords.features.image import FloatArray, for_kernels
+from visualwords.compiling import kernel, part, read_only
+from visualwords.features.image import FloatArray
 
 from .bounds import STEP, Prepared, Scratch, fill_bounds, prepare, scratch
 from .candidates import drop_far, farthest_of_tried, highest_product, list_all, list_near
@@ -56,7 +56,7 @@ class WordSearch:
     """
 
     def __init__(self, words: FloatArray) -> None:
-        words = for_kernels(np.asarray(words, np.float32))
+        words = np.ascontiguousarray(words, np.float32)
         if words.ndim != 2 or words.size == 0:
             raise ValueError(f"expected words of shape (n_words, d), not empty; got {words.shape}")
         if not np.isfinite(words).all():
@@ -128,7 +128,7 @@ class WordSearch:
     def _search(self, rows: FloatArray, ids: IntArray, distances: DoubleArray) -> None:
         """Write the nearest words of every row and, if there is room, their distances."""
         d = self.prepared.words.shape[1]
-        rows = for_kernels(np.asarray(rows, np.float32))
+        rows = read_only(np.asarray(rows, np.float32))
         if rows.ndim != 2 or rows.shape[1] != d:
             raise ValueError(f"expected rows of shape (n, {d}), got {rows.shape}")
         if len(ids) != len(rows) or len(distances) not in (0, len(rows)):
