@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .callbacks import CallbackSupportMixin, steps_as_tasks, with_callbacks
 from .certificate import certify
-from .columns import adjusted, learned_attributes, prepared, weights_for
+from .columns import adjusted, learned_attributes, prepared, raw_rows, weights_for
 from .losses import Loss
 from .objective import Objective
 from .parts import Alpha, check_penalty, column_penalty, with_factors
@@ -237,8 +237,8 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         -------
         objective : Objective
         W : ndarray of shape (n_classes, n_features + 1)
-            ``coef_`` and ``intercept_``; with ``standardize``, those for columns that are
-            standardised by these rows, and with a penalty for each part divided by its factor.
+            ``coef_`` and ``intercept_``; with ``standardize``, those for the columns made by these
+            rows (of few rows, as many whitened ones); with penalties for parts, divided by factors.
         """
         check_is_fitted(self)
         self._check_parameters()
@@ -322,7 +322,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
 
     def _first_weights(self, objective: Objective) -> Weights:
         """Return the weights learned before, for the objective's columns; zeros without any."""
-        if not hasattr(self, "coef_") or self.coef_.shape[1] != objective.X.shape[1]:
+        if not hasattr(self, "coef_") or self.coef_.shape[1] != raw_rows(objective).shape[1]:
             return np.zeros(objective.shape)
         return weights_for(objective, self.coef_, self.intercept_ * self.fit_intercept)
 

@@ -9,13 +9,10 @@ import numpy as np
 
 from .objective import Objective
 from .scaling import Scaling, StandardisedRows, Weights
-from .sources import ColumnStack, Source, are_few
-from .whitening import WhitenedRows, span_whitening, whitened, whitening_of
+from .sources import ColumnStack, Source
+from .whitening import WhitenedRows, whitened, whitening_of
 
 __all__ = ["adjusted", "frame_of", "learned_attributes", "prepared", "raw_rows", "weights_for"]
-
-# With fewer columns a row, it takes less time to factor the columns' covariance.
-COLUMNS_PER_ROW = 2
 
 
 def adjusted(scaling: Scaling, X: Source, standardize: bool | str, fit_intercept: bool) -> Scaling:
@@ -39,9 +36,7 @@ def prepared(
     if scaling is None:
         return X, None
     if standardize == "whiten":
-        n, d = X.shape
-        learn = span_whitening if are_few(n, d // COLUMNS_PER_ROW) else whitening_of
-        return whitened(X, learn(X, scaling, weight, n_jobs), n_jobs), None
+        return whitened(X, whitening_of(X, scaling, weight, n_jobs), n_jobs), None
     frame = scaling.frame(X.dtype)
     if frame is None:
         return X, scaling

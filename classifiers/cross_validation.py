@@ -17,13 +17,14 @@ from .objective import Objective
 from .part_search import PartSearch
 from .parts import Alpha, ColumnPenalty, with_factors
 from .reporting import warn_of_scores
+from .row_products import are_few
 from .scaling import Weights, scalings_outside
 from .scored import Scored, Scorer
 from .shared_passes import SharedPasses, score_split
 from .solvers.base import Solver
-from .sources import ColumnStack, Source, are_few
+from .sources import ColumnStack, Source
 from .validation import MatrixLike, check_training_data, row_weights, seed_of
-from .whitening import ColumnMap, WhitenedRows, Whitening, rewhitening, whitening_of
+from .whitening import ColumnMap, WhitenedRows, rewhitening, whitening_of
 
 __all__ = ["CrossValidated"]
 
@@ -204,7 +205,6 @@ class CrossValidated(LinearClassifier):
         ]
         if isinstance(objective.X, WhitenedRows):
             before, outside = objective.X.whitening, of_folds.sum(axis=0) - of_folds
-            assert isinstance(before, Whitening)  # rows are many here
             n_jobs = self.n_jobs
             return [
                 rewhitening(before, whitening_of(X, scaling, seen, n_jobs), X.dtype, n_jobs)

@@ -19,10 +19,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg import cho_solve, solve_triangular
 
 from .objective import Objective
 from .parts import ColumnPenalty, divided
+from .row_products import factor_of_products
 from .scaling import Scaling, Weights
 from .scored import Scored
 from .solvers.base import Minimizer
@@ -31,9 +32,6 @@ __all__ = ["FewRows", "ObjectiveOf", "WeightedSplits"]
 
 # The duality gap of a model may be this part of the tolerance, relative to its value.
 GAP = 0.1
-# Part of the sum of the diagonal that is added to it, where rows depend on each other.
-ROUNDING = 1e-12
-
 
 # The objective over all rows for weights of shape (n,), some of them 0. Its columns are made by the
 # rows whose weight is above 0.
@@ -185,9 +183,7 @@ class RowSpace:
         starts = np.cumsum([0, *self.widths[:-1]])
         of_parts = np.ones(len(starts)) if factors is None else factors[starts]
         products = np.tensordot(of_parts**-2.0, self.products, axes=1)
-        of_train = products[self.train]
-        of_train[np.diag_indices_from(of_train)] += ROUNDING * np.trace(of_train) or 1.0
-        factor = cholesky(of_train, lower=True, overwrite_a=True, check_finite=False)
+        factor = factor_of_products(products[self.train])
         coordinates = solve_triangular(factor, products.T, lower=True, check_finite=False).T
         return np.ascontiguousarray(coordinates), factor
 

@@ -14,15 +14,13 @@ from scipy.sparse import issparse
 
 from visualwords.threads import row_blocks, worker_threads
 
-__all__ = ["ColumnStack", "MapParts", "Source", "are_few", "is_source", "take_rows"]
+__all__ = ["ColumnStack", "MapParts", "Source", "is_source", "take_rows"]
 
 # Yields function(task) for each task, in order, computed by workers.
 MapParts = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
 COPIED_ROWS = 2048  # at a time
-# More rows take more time by their products with each other than as they are.
-MAX_ROWS = 2048
 
 
 class Source(Protocol):
@@ -215,11 +213,6 @@ class ColumnStack:
         if len(self.parts) == 1:
             return self.parts[0][rows]
         return np.hstack([part[rows] for part in self.parts])
-
-
-def are_few(n_rows: int, n_columns: int) -> bool:
-    """Whether rows are fewer than columns, and few enough for their products with each other."""
-    return n_rows <= min(n_columns, MAX_ROWS)
 
 
 def take_rows(X: Source, index: npt.NDArray[np.intp]) -> npt.NDArray[Any]:

@@ -8,17 +8,12 @@ variance comes about. ``||W||^2`` limits the weights of directions with little v
 
 Solvers need few steps too, because the Hessian is near a multiple of the identity.
 
-Any matrix ``R`` with ``R^T R = (G + FLOOR * I)^-1`` serves as ``L^-1`` does: whitened columns
-differ by a rotation only, and ``||V||^2`` is the same. Where rows are few, :class:`SpanWhitening`
-has such a matrix, whose products take a time that is linear in the number of columns.
-
-References
-----------
-A. Andrews, A square root formulation of the Kalman covariance equations, AIAA Journal 6, 1968.
+Where rows are fewer than columns, the best weights are sums of rows (the representer theorem). So
+``z`` is replaced by its coordinates ``B z`` in an orthonormal basis of the rows, ``G`` by
+``B G B^T``, and no matrix has a number for each pair of columns.
 """
 
 from collections import deque
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -28,18 +23,17 @@ from scipy.linalg import cholesky, get_lapack_funcs, solve_triangular
 
 from visualwords.threads import row_blocks, worker_threads
 
+from .row_products import are_few, factor_of_products
 from .scaling import Scaling, StandardisedRows, Weights
 from .sources import Source
 
 __all__ = [
     "ColumnMap",
     "Rewhitening",
-    "SpanWhitening",
     "WhitenedRows",
     "Whitening",
     "mapped",
     "rewhitening",
-    "span_whitening",
     "whitened",
     "whitening_of",
 ]
@@ -60,76 +54,30 @@ class Whitening(NamedTuple):
     ----------
     scaling : Scaling
         To standardised columns.
-    factor : ndarray of shape (n_features, n_features), float64
+    factor : ndarray of shape (m, m), float64
         The lower triangular matrix ``L``.
+    basis : ndarray of shape (m, n_features), float64, or None
+        The matrix ``B`` where rows are few; without it ``m`` is ``n_features``.
     """
 
     scaling: Scaling
     factor: Weights
+    basis: Weights | None = None
 
     def raw(self, W: Weights) -> Weights:
         """Return the weights for ``X`` that give the same scores as ``W`` for whitened columns."""
         coef = solve_triangular(
             self.factor, W[:, :-1].T, trans="T", lower=True, check_finite=False
         ).T
+        if self.basis is not None:
+            coef = coef @ self.basis
         return self.scaling.raw(np.column_stack([coef, W[:, -1]]))
 
     def whitened(self, W: Weights) -> Weights:
         """Return the weights for whitened columns that give the same scores as ``W`` for ``X``."""
         W = self.scaling.standardised(W)
-        return np.column_stack([W[:, :-1] @ self.factor, W[:, -1]])
-
-    def whitener(self, dtype: np.dtype[np.floating]) -> Callable[[Rows], Rows]:
-        """Return the function that whitens blocks of standardised rows of a dtype."""
-        inverse = _inverse(self.factor).astype(dtype)
-
-        def whiten(block: Rows) -> Rows:
-            rows = np.empty_like(block)
-            for stripe in row_blocks(block.shape[1], COLUMNS):
-                rows[:, stripe] = block[:, : stripe.stop] @ inverse[stripe, : stripe.stop].T
-            return rows
-
-        return whiten
-
-
-class SpanWhitening(NamedTuple):
-    """The map from the columns of ``X`` to columns that few rows of ``X`` whiten.
-
-    Let ``Z`` be the standardised rows, times the roots of their shares of the weight, so that
-    ``G = Z^T Z``. Let ``K`` be the Cholesky factor of ``Z Z^T + FLOOR * I``, and
-    ``C = K^-T (K + sqrt(FLOOR) * I)^-1``. Then ``R = (I - Z^T C^T Z) / sqrt(FLOOR)`` whitens.
-
-    Attributes
-    ----------
-    scaling : Scaling
-        To standardised columns.
-    rows : ndarray of shape (n_seen, n_features), float64
-        The matrix ``Z``.
-    inner : ndarray of shape (n_seen, n_seen), float64
-        The matrix ``C``.
-    """
-
-    scaling: Scaling
-    rows: Weights
-    inner: Weights
-
-    def raw(self, W: Weights) -> Weights:
-        """Return the weights for ``X``; see :class:`Whitening`."""
-        return self.scaling.raw(np.column_stack([self._damped(W[:, :-1], self.inner.T), W[:, -1]]))
-
-    def whitened(self, W: Weights) -> Weights:
-        """Return the weights for whitened columns; see :class:`Whitening`."""
-        W = self.scaling.standardised(W)
-        coef = W[:, :-1] @ self.rows.T @ self.rows + FLOOR * W[:, :-1]
-        return np.column_stack([self._damped(coef, self.inner), W[:, -1]])
-
-    def whitener(self, dtype: np.dtype[np.floating]) -> Callable[[Rows], Rows]:
-        """Return the function that whitens blocks of rows; see :class:`Whitening`."""
-        return lambda block: self._damped(block, self.inner).astype(dtype, copy=False)
-
-    def _damped(self, rows: Rows, inner: Weights) -> Rows:
-        """Return ``rows R^T``; or ``rows R``, with the transpose of ``inner``."""
-        return np.asarray((rows - rows @ self.rows.T @ inner @ self.rows) / np.sqrt(FLOOR))
+        coef = W[:, :-1] if self.basis is None else W[:, :-1] @ self.basis.T
+        return np.column_stack([coef @ self.factor, W[:, -1]])
 
 
 class WhitenedRows:
@@ -138,12 +86,12 @@ class WhitenedRows:
     Parameters
     ----------
     X : source of shape (n, n_features)
-    rows : ndarray of the shape and dtype of X
+    rows : ndarray of shape (n, m), dtype of X
         The whitened rows.
-    whitening : Whitening or SpanWhitening
+    whitening : Whitening
     """
 
-    def __init__(self, X: Source, rows: Rows, whitening: Whitening | SpanWhitening) -> None:
+    def __init__(self, X: Source, rows: Rows, whitening: Whitening) -> None:
         self.X, self.rows, self.whitening = X, rows, whitening
         self.shape, self.dtype = rows.shape, rows.dtype
 
@@ -233,6 +181,9 @@ def whitening_of(
     n_jobs : int or None
     """
     n, d = X.shape
+    if are_few(n, d):
+        with worker_threads(n_jobs):
+            return _whitening_of_few(X, scaling, weight)
     columns = StandardisedRows(X, scaling, X.dtype)
     roots = None if weight is None else np.sqrt(weight / weight.mean()).astype(X.dtype)
     products, blocks = np.zeros((d, d)), row_blocks(n, BLOCK_ROWS)  # only the upper triangle
@@ -257,25 +208,24 @@ def whitening_of(
     return Whitening(scaling, factor)
 
 
-def span_whitening(
-    X: Source, scaling: Scaling, weight: Weights | None, n_jobs: int | None
-) -> SpanWhitening:
-    """Learn what whitens the columns of few rows; see :func:`whitening_of`."""
+def _whitening_of_few(X: Source, scaling: Scaling, weight: Weights | None) -> Whitening:
+    """Learn what whitens the coordinates of few rows.
+
+    Let the rows of ``Z`` be those with a weight, times the roots of their shares of it, and ``K``
+    the Cholesky factor of ``Z Z^T``. Then ``B = K^-1 Z``, and ``B G B^T = K^T K``.
+    """
     rows = StandardisedRows(X, scaling, X.dtype)[:].astype(np.float64)
-    if weight is None:
-        rows /= np.sqrt(len(rows))
-    else:
-        seen = weight > 0
-        rows = rows[seen] * np.sqrt(weight[seen] / weight.sum())[:, np.newaxis]
-    identity = np.eye(len(rows))
-    with worker_threads(n_jobs):
-        factor = cholesky(rows @ rows.T + FLOOR * identity, lower=True, check_finite=False)
-        shifted = _inverse(factor + np.sqrt(FLOOR) * identity)
-        inner = solve_triangular(factor, shifted, trans="T", lower=True, check_finite=False)
-    return SpanWhitening(scaling, rows, inner)
+    share = np.full(len(rows), 1 / len(rows)) if weight is None else weight / weight.sum()
+    rows = rows[share > 0] * np.sqrt(share[share > 0])[:, np.newaxis]
+    of_rows = factor_of_products(rows @ rows.T)
+    basis = solve_triangular(of_rows, rows, lower=True, check_finite=False)
+    products = of_rows.T @ of_rows
+    products[np.diag_indices_from(products)] += FLOOR
+    factor = cholesky(products, lower=True, overwrite_a=True, check_finite=False)
+    return Whitening(scaling, factor, basis)
 
 
-def whitened(X: Source, whitening: Whitening | SpanWhitening, n_jobs: int | None) -> WhitenedRows:
+def whitened(X: Source, whitening: Whitening, n_jobs: int | None) -> WhitenedRows:
     """Whiten the rows of ``X``, in one pass.
 
     Examples
@@ -287,13 +237,22 @@ def whitened(X: Source, whitening: Whitening | SpanWhitening, n_jobs: int | None
     [[1.0, 0.0], [0.0, 0.8]]
     """
     columns = StandardisedRows(X, whitening.scaling, X.dtype)
-    whiten, rows = whitening.whitener(X.dtype), np.empty(X.shape, X.dtype)
+    factor, basis = whitening.factor, whitening.basis
+    rows = np.empty((len(X), len(factor)), X.dtype)
+    if basis is not None:
+        with worker_threads(n_jobs):
+            of_rows = basis @ columns[:].T
+            rows[:] = solve_triangular(factor, of_rows, lower=True, check_finite=False).T
+        return WhitenedRows(X, rows, whitening)
+    inverse = _inverse(factor).astype(X.dtype)
 
-    def fill(block: slice) -> None:
-        rows[block] = whiten(columns[block])
+    def whiten(block: slice) -> None:
+        of_block = columns[block]
+        for stripe in row_blocks(X.shape[1], COLUMNS):
+            rows[block, stripe] = of_block[:, : stripe.stop] @ inverse[stripe, : stripe.stop].T
 
     with worker_threads(n_jobs) as map_:
-        deque(map_(fill, row_blocks(len(rows), BLOCK_ROWS)), maxlen=0)
+        deque(map_(whiten, row_blocks(len(rows), BLOCK_ROWS)), maxlen=0)
     return WhitenedRows(X, rows, whitening)
 
 

@@ -70,6 +70,16 @@ def test_weights_of_few_rows_are_those_that_numpy_maps_back(model, n, dtype):
     np.testing.assert_allclose(intercept, beforehand.intercept_ - expected @ mean, atol=1e-3)
 
 
+def test_weights_are_sums_of_the_rows_where_rows_are_few():
+    """Rows that lie elsewhere get scores of any size otherwise."""
+    rng = np.random.default_rng(0)
+    X, y = rng.poisson(0.3, size=(21, 90)).astype(np.float32), np.arange(21) % 3
+    Z = (X - X.mean(axis=0)) / np.where(X.std(axis=0) > 0, X.std(axis=0), 1)
+    coef = Softmax(0.2, standardize="whiten").fit(X, y).coef_ * X.std(axis=0)
+    of_rows = np.linalg.lstsq(Z.T, coef.T)[0]
+    np.testing.assert_allclose(Z.T @ of_rows, coef.T, atol=1e-5 * np.abs(coef).max())
+
+
 def test_float32_and_any_number_of_threads_give_the_same_scores(correlated):
     X, y = correlated
     X = X.astype(np.float32)
@@ -84,7 +94,7 @@ def test_a_warm_start_begins_at_the_learned_weights(correlated, n):
     X, y = (values[:n] for values in correlated)
     model = Softmax(0.01, standardize="whiten", warm_start=True).fit(X, y)
     again = model.loss_curve_[-1]
-    assert model.fit(X, y).loss_curve_[0] == pytest.approx(again, rel=1e-6)
+    assert model.fit(X, y).loss_curve_[0] == pytest.approx(again, rel=1e-5)
 
 
 def test_a_search_scores_and_calibrates_whitened_columns(correlated):
@@ -96,7 +106,7 @@ def test_a_search_scores_and_calibrates_whitened_columns(correlated):
 
 
 @pytest.mark.parametrize(("search", "single"), [(SoftmaxCV, Softmax), (LinearSVMCV, LinearSVM)])
-@pytest.mark.parametrize(("n", "d"), [(150, 50), (80, 160)])
+@pytest.mark.parametrize(("n", "d"), [(150, 50), (80, 120)])
 def test_a_fold_is_whitened_by_the_rows_that_its_model_sees(search, single, n, d):
     """Whitened by all rows, few rows are equally far from each other, and scores are chance."""
     rng = np.random.default_rng(0)
