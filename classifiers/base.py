@@ -236,7 +236,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         Returns
         -------
         objective : Objective
-        W : ndarray of shape (n_classes, n_features + 1)
+        W : ndarray of shape ``objective.shape``
             ``coef_`` and ``intercept_``; with ``standardize``, those for the columns made by these
             rows (of few rows, as many whitened ones); with penalties for parts, divided by factors.
         """
