@@ -12,8 +12,9 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: .venv/installed
 	$(BIN)/visualwords demo
 
+# TESTS: other tests than all of tests/.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest $(TESTS) -n auto --maxprocesses 4 --dist worksteal
 
 # A warning, a broken link, or code on a page that fails is an error.
 docs: site pages

@@ -1,11 +1,16 @@
 """How Sphinx builds the documentation: ``make docs``. Nothing here needs a network."""
 
+import gc
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import visualwords
+
+# The pages as Sphinx holds them are many objects that live on. Looking for garbage among them takes
+# a tenth of the time.
+gc.disable()
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
