@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,9 @@ def report_page(
     )
 
 
+@cache
 def environment() -> Environment:
-    """Return the environment of the templates; all text is escaped."""
+    """Return the environment of the templates, which it compiles once; all text is escaped."""
     made = Environment(
         loader=PackageLoader("visualwords.pipeline.report", "page"),
         autoescape=True,

@@ -56,14 +56,6 @@ def photographs(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def demo_run(photographs):
-    run = Run(photographs / "run")
-    run.run(photographs / "train", photographs / "test", RECIPE)
-    run.report()
-    return run
-
-
-@pytest.fixture(scope="session")
 def cifar_run(photographs, tmp_path_factory):
     """A run by the command line on CIFAR-10's own files, with images of 5 of its classes."""
     folder = tmp_path_factory.mktemp("cifar")
