@@ -17,9 +17,9 @@ FloatArray = npt.NDArray[np.floating]
 def nearest_on_simplex(points: FloatArray) -> FloatArray:
     """Compute the nearest point of the probability simplex to each row.
 
-    The nearest point is ``max(0, p - t)`` with the level ``t`` at which it sums to 1. Starting from
-    all numbers of a row, the level of those that are left is computed and those below it are left
-    out, until none is (Michelot 1986).
+    The nearest point is ``max(0, p - t)`` with the level ``t`` at which it sums to 1. Each pass
+    computes the level of the numbers that remain and drops those at or below it, until the level
+    rises no more (Michelot 1986). It does not fall.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def _project(p: FloatArray, level: FloatArray, total: FloatArray, count: FloatAr
         for i in range(n):
             p[k, i] -= level[i]
     level[:] = -np.inf
-    left, before = n * n_classes + 1, n * n_classes + 2
-    while left < before:
+    dropped = True
+    while dropped:
         total[:] = 0
         count[:] = 0
         for k in range(n_classes):
@@ -73,10 +73,12 @@ def _project(p: FloatArray, level: FloatArray, total: FloatArray, count: FloatAr
                 above = p[k, i] > level[i]
                 count[i] += one if above else zero
                 total[i] += p[k, i] if above else zero
-        before, left = left, 0
+        dropped = False
         for i in range(n):
-            level[i] = (total[i] - one) / count[i]
-            left += int(count[i])
+            now = (total[i] - one) / count[i]
+            # Rounding may lower it; then all numbers that remain are at the level.
+            dropped |= now > level[i]
+            level[i] = max(level[i], now)
     for k in range(n_classes):
         for i in range(n):
             rest = p[k, i] - level[i]

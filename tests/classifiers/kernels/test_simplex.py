@@ -29,7 +29,7 @@ def test_a_nearest_point_keeps_the_conditions_of_its_quadratic_program(points):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_points_of_the_simplex_stay_and_the_row_alone_counts(dtype, order):
+def test_points_of_the_simplex_stay(dtype, order):
     rng = np.random.default_rng(0)
     inside = rng.dirichlet(np.ones(11), 50).astype(dtype)
     moved = np.asarray(inside + rng.normal(size=(50, 1)).astype(dtype), order=order)
@@ -38,7 +38,20 @@ def test_points_of_the_simplex_stay_and_the_row_alone_counts(dtype, order):
     assert nearest.dtype == dtype
     assert_allclose(nearest, inside, rtol=0, atol=10 * np.finfo(dtype).eps)
     assert_array_equal(moved, before)
-    assert_array_equal(nearest, np.concatenate([nearest_on_simplex(row[None]) for row in moved]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_row_has_the_same_bits_alone_and_beside_others(dtype):
+    # Numbers that lie at the level but for rounding, beside a row that loses a number in each pass.
+    ties = np.array([-1 / 3, -2 / 3, -1, *[-50] * 7])
+    slow = [0.0]
+    for k in range(2, 11):
+        slow.append((sum(slow) - 1) / (k - 1) - 1e-3 * 2**k)
+    tenths = np.random.default_rng(0).integers(-30, 30, (2000, 10)) / 30 / 0.3
+    points = np.concatenate([[ties] * 3, [slow], tenths]).astype(dtype)
+    nearest = nearest_on_simplex(points)
+    assert_array_equal(nearest, np.concatenate([nearest_on_simplex(row[None]) for row in points]))
+    assert_allclose(nearest.sum(axis=1), 1, rtol=0, atol=20 * np.finfo(dtype).eps)
 
 
 def test_numbers_without_bound():
