@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: .venv/installed
 	$(BIN)/visualwords demo
 
-# TESTS: other tests than all of tests/.
+# TESTS: what to test instead of tests/. Those of docs/ need what "pages" installs.
 test: .venv/installed-dev
 	$(BIN)/python -m pytest $(TESTS) -n auto --maxprocesses 4 --dist worksteal
 

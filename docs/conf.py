@@ -8,10 +8,6 @@ from typing import Any
 
 import visualwords
 
-# The pages as Sphinx holds them are many objects that live on. Looking for garbage among them takes
-# a tenth of the time.
-gc.disable()
-
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
 
@@ -124,6 +120,11 @@ def escape_names(
 
 
 def setup(app: Any) -> None:
-    """Connect both to autodoc; names are escaped after numpydoc wrote its sections."""
+    """Connect both to autodoc; names are escaped after numpydoc wrote its sections.
+
+    Sphinx keeps many objects until the end: looking for garbage among them would take a tenth of
+    the time.
+    """
+    gc.disable()
     app.connect("autodoc-skip-member", leave_out)
     app.connect("autodoc-process-docstring", escape_names, priority=900)
