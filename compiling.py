@@ -1,4 +1,4 @@
-"""Decorators for the compiled loops of both packages, and what they are given."""
+"""Decorators for the compiled loops of both packages, and the arrays that they take."""
 
 import os
 import tempfile
@@ -95,7 +95,10 @@ class _Compilations(event.Listener):
 
 
 def read_only(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """Return a contiguous read-only view: one compiled version serves arrays and memory maps."""
+    """Return a contiguous read-only view: one compiled version serves arrays and memory maps.
+
+    Kernels of images take arrays that may be written to: :func:`.for_kernels`.
+    """
     view = np.ascontiguousarray(array).view(np.ndarray)
     view.flags.writeable = False
     return view

@@ -237,8 +237,8 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         -------
         objective : Objective
         W : ndarray of shape ``objective.shape``
-            ``coef_`` and ``intercept_``; with ``standardize``, those for the columns made by these
-            rows (of few rows, as many whitened ones); with penalties for parts, divided by factors.
+            Those learned, for the columns that ``fit`` would make of these rows: standardised, or
+            whitened (of few rows as many as rows); those of a part are divided by its factor.
         """
         check_is_fitted(self)
         self._check_parameters()

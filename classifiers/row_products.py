@@ -1,4 +1,4 @@
-"""Products of few rows with each other, by which models have as many coordinates as rows."""
+"""Coordinates for few rows: as many as there are rows, from the products of the rows."""
 
 import numpy as np
 from scipy.linalg import cholesky
@@ -14,12 +14,15 @@ ROUNDING = 1e-12
 
 
 def are_few(n_rows: int, n_columns: int) -> bool:
-    """Whether rows are fewer than columns, and few enough for coordinates of their own."""
+    """Whether there are at most as many rows as columns, and few enough for coordinates."""
     return n_rows <= min(n_columns, MAX_ROWS)
 
 
 def factor_of_products(products: Weights) -> Weights:
-    """Return the lower Cholesky factor of ``Z Z^T``, which is overwritten.
+    """Return the lower Cholesky factor of ``products``, the ``Z Z^T`` of rows.
+
+    They are overwritten. A small number is added to the diagonal, because rows may depend on each
+    other.
 
     Examples
     --------

@@ -17,7 +17,7 @@ standardize : bool, "parts" or "whiten"
     favour 1,000 visual words over 10 hues because they are more. Any other X is one part. With
     "whiten", the standardised columns become uncorrelated too, and the penalty acts on the weights
     of these columns (docs/recognition.md). That serves thousands of strongly correlated columns,
-    such as triangle codes, where rows are several times as many. It keeps a copy of X.
+    such as triangle codes, where rows are several times as many. It keeps the whitened rows.
 """,
     "fit_intercept": """\
 fit_intercept : bool

@@ -8,9 +8,10 @@ variance comes about. ``||W||^2`` limits the weights of directions with little v
 
 Solvers need few steps too, because the Hessian is near a multiple of the identity.
 
-Where rows are fewer than columns, the best weights are sums of rows (the representer theorem). So
-``z`` is replaced by its coordinates ``B z`` in an orthonormal basis of the rows, ``G`` by
-``B G B^T``, and no matrix has a number for each pair of columns.
+With at most as many rows as columns, the best weights for an L2 penalty are sums of rows (the
+representer theorem). So ``z`` is replaced by its coordinates ``B z`` in a basis of the rows, ``G``
+by ``B G B^T``, and no matrix has a number for each pair of columns. The basis is orthonormal but
+for vectors near 0, where rows depend on each other.
 """
 
 from collections import deque
@@ -74,7 +75,10 @@ class Whitening(NamedTuple):
         return self.scaling.raw(np.column_stack([coef, W[:, -1]]))
 
     def whitened(self, W: Weights) -> Weights:
-        """Return the weights for whitened columns that give the same scores as ``W`` for ``X``."""
+        """Return the weights for whitened columns that give the same scores as ``W`` for ``X``.
+
+        With a basis that is so for the rows that it is made of.
+        """
         W = self.scaling.standardised(W)
         coef = W[:, :-1] if self.basis is None else W[:, :-1] @ self.basis.T
         return np.column_stack([coef @ self.factor, W[:, -1]])
@@ -143,8 +147,11 @@ def rewhitening(
     """Return the map from the columns of one whitening to those of another, which is used up.
 
     With ``x = mean_b + scale_b * (L_b z)`` before and ``L_a^-1 ((x - mean_a) / scale_a)`` after, it
-    is ``L_a^-1 ((scale_b / scale_a) * (L_b z) + (mean_b - mean_a) / scale_a)``.
+    is ``L_a^-1 ((scale_b / scale_a) * (L_b z) + (mean_b - mean_a) / scale_a)``. Both are whitenings
+    of more rows than columns.
     """
+    assert before.basis is None
+    assert after.basis is None
     (mean_b, scale_b), (mean_a, scale_a) = (
         (w.scaling.mean, w.scaling.scale) for w in (before, after)
     )
@@ -182,7 +189,7 @@ def whitening_of(
     """
     n, d = X.shape
     if are_few(n, d):
-        with worker_threads(n_jobs):
+        with worker_threads(n_jobs):  # for BLAS: one thread gives the same bits at any n_jobs
             return _whitening_of_few(X, scaling, weight)
     columns = StandardisedRows(X, scaling, X.dtype)
     roots = None if weight is None else np.sqrt(weight / weight.mean()).astype(X.dtype)
@@ -203,26 +210,27 @@ def whitening_of(
             rows = np.concatenate(list(map_(read, blocks[start : start + BLOCKS])))
             deque(map_(partial(add, rows), row_blocks(d, COLUMNS)), maxlen=0)
     products /= n
-    products[np.diag_indices(d)] += FLOOR
-    factor = cholesky(products.T, lower=True, overwrite_a=True, check_finite=False)
-    return Whitening(scaling, factor)
+    return Whitening(scaling, _factor(products.T))
 
 
 def _whitening_of_few(X: Source, scaling: Scaling, weight: Weights | None) -> Whitening:
     """Learn what whitens the coordinates of few rows.
 
-    Let the rows of ``Z`` be those with a weight, times the roots of their shares of it, and ``K``
-    the Cholesky factor of ``Z Z^T``. Then ``B = K^-1 Z``, and ``B G B^T = K^T K``.
+    Let ``Z`` be the rows of weight above 0, each times the root of its share of the total weight,
+    and ``K`` the Cholesky factor of ``Z Z^T``. Then ``B = K^-1 Z``, and ``B G B^T = K^T K``.
     """
     rows = StandardisedRows(X, scaling, X.dtype)[:].astype(np.float64)
     share = np.full(len(rows), 1 / len(rows)) if weight is None else weight / weight.sum()
     rows = rows[share > 0] * np.sqrt(share[share > 0])[:, np.newaxis]
-    of_rows = factor_of_products(rows @ rows.T)
-    basis = solve_triangular(of_rows, rows, lower=True, check_finite=False)
-    products = of_rows.T @ of_rows
-    products[np.diag_indices_from(products)] += FLOOR
-    factor = cholesky(products, lower=True, overwrite_a=True, check_finite=False)
-    return Whitening(scaling, factor, basis)
+    K = factor_of_products(rows @ rows.T)
+    basis = solve_triangular(K, rows, lower=True, check_finite=False)
+    return Whitening(scaling, _factor(K.T @ K), basis)
+
+
+def _factor(G: Weights) -> Weights:
+    """Return the lower Cholesky factor of ``G + FLOOR * I``, from the lower triangle of ``G``."""
+    G[np.diag_indices_from(G)] += FLOOR
+    return np.asarray(cholesky(G, lower=True, overwrite_a=True, check_finite=False))
 
 
 def whitened(X: Source, whitening: Whitening, n_jobs: int | None) -> WhitenedRows:
@@ -241,8 +249,8 @@ def whitened(X: Source, whitening: Whitening, n_jobs: int | None) -> WhitenedRow
     rows = np.empty((len(X), len(factor)), X.dtype)
     if basis is not None:
         with worker_threads(n_jobs):
-            of_rows = basis @ columns[:].T
-            rows[:] = solve_triangular(factor, of_rows, lower=True, check_finite=False).T
+            coordinates = basis @ columns[:].T
+            rows[:] = solve_triangular(factor, coordinates, lower=True, check_finite=False).T
         return WhitenedRows(X, rows, whitening)
     inverse = _inverse(factor).astype(X.dtype)
 

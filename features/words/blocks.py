@@ -118,7 +118,7 @@ class DescriptorBlocks:
         for start, block in self:
             first, last = np.searchsorted(rows, (start, start + len(block)))
             taken[first:last] = block[rows[first:last] - start]
-        return taken
+        return read_only(taken)
 
 
 def _joined(pieces: list[FloatArray]) -> FloatArray:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.compiling import inlined, kernel, read_only
+from visualwords.compiling import inlined, kernel
 from visualwords.features.checks import check_choice
 from visualwords.features.image import FloatArray
 from visualwords.threads import Map, row_blocks
@@ -94,7 +94,7 @@ def _means_of_shares(
     rows = data.take(drawn[order])
     check_finite(-1 if np.isfinite(rows).all() else 0)
     sums = np.zeros((n_words, data.n_columns))
-    add_rows(read_only(rows), (order // share).astype(np.int32), sums, np.zeros(n_words, np.int64))
+    add_rows(rows, (order // share).astype(np.int32), sums, np.zeros(n_words, np.int64))
     return (sums / share).astype(np.float32)
 
 

@@ -93,7 +93,10 @@ def report_page(
 
 @cache
 def environment() -> Environment:
-    """Return the environment of the templates, which it compiles once; all text is escaped."""
+    """Return the environment of the templates, in which all text is escaped.
+
+    A process compiles each template once.
+    """
     made = Environment(
         loader=PackageLoader("visualwords.pipeline.report", "page"),
         autoescape=True,

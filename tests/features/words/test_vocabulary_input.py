@@ -45,6 +45,8 @@ def test_progress_of_batches_is_printed(capsys):
 
 def test_input_is_not_changed():
     X = normal()
+    VisualVocabulary(5).fit(X).predict(X)
+    assert X.flags.writeable
     X.setflags(write=False)
     VisualVocabulary(5).fit(X).predict(X)
 
