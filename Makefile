@@ -97,5 +97,10 @@ endef
 .venv/installed-docs: pyproject.toml
 	$(call install,.[docs])
 
+# Both at once, in two thirds of the time.
+.venv/installed-all: pyproject.toml
+	$(call install,.[test$(COMMA)lint$(COMMA)docs])
+	touch .venv/installed-dev .venv/installed-docs
+
 clean:
 	rm -rf .venv .venv-* build dist *.egg-info docs/api docs/gallery docs/pictures
