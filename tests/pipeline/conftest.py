@@ -1,5 +1,6 @@
 """A small folder of real photographs' crops: three classes, JPEG and PNG, grey and colour."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def crops(tmp_path_factory) -> Path:
 def test_crops(tmp_path_factory) -> Path:
     """Read-only: 3 classes x 5 other crops."""
     return write_crops(tmp_path_factory.mktemp("crops") / "test", per_class=5, seed=1)
+
+
+@pytest.fixture
+def images(crops, tmp_path) -> Path:
+    """A copy of the crops that a test may change."""
+    return shutil.copytree(crops, tmp_path / "images")
 
 
 @pytest.fixture
