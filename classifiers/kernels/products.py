@@ -2,11 +2,12 @@
 
 BLAS has no fast product for a matrix of many rows and ten columns, and its last bits of a row's
 scores depend on the rows beside it. The scores are therefore computed by plain loops. For the
-gradient NumPy's products of small strips of rows are as fast.
+gradient NumPy's products of small strips of rows are faster than loops.
 
-Vector registers named by hand save no time of one pass (scores and gradient, ten classes, one
-thread) on an AMD EPYC, and a quarter on an Intel Xeon: 11 ms instead of 15 ms for the hue and HOG
-features of CIFAR-10 (50,000 x 334). A fit gains less than a tenth. That is not worth the code.
+Vector registers named by hand would save a quarter of one pass (scores and gradient, ten classes,
+one thread) on an Intel Xeon: 11 ms instead of 15 ms for the hue and HOG features of CIFAR-10
+(50,000 x 334). Fits of these would take about a tenth less. That is not worth the code. On an AMD
+EPYC they saved nothing when three rows were scored at a time.
 """
 
 from typing import TypeVar
