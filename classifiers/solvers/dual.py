@@ -106,14 +106,15 @@ class DualAscent(Solver):
                 slopes += dual.slopes / AVERAGED
                 intercept += dual.intercept / AVERAGED
         dual.update()
-        value, bound = dual.bounds(slopes, intercept)
-        if value - bound > before:
+        found = dual.solution(slopes, intercept)
+        if found.gap > before:
             dual.relaxation = (1 + dual.relaxation) / 2
-        memory = dual, rng, value - bound
-        if value - bound > self.tol * value:
-            return State(dual.weights(slopes, intercept), value, memory=memory)
+        memory = dual, rng, found.gap
+        if found.gap > self.tol * found.value:
+            return State(found.W, found.value, memory=memory)
         slopes = dual.balanced(slopes)
-        value, bound = dual.bounds(slopes, intercept)
-        W, gap, point = dual.weights(slopes, intercept), value - bound, dual.point(slopes)
-        state = State(W, value, memory=memory, gap=max(0.0, gap), dual=point)
-        return state.prove(objective).stop_within(self.tol) if gap <= self.tol * value else state
+        found = dual.solution(slopes, intercept)
+        gap, point = max(0.0, found.gap), dual.point(slopes)
+        state = State(found.W, found.value, memory=memory, gap=gap, dual=point)
+        is_within = gap <= self.tol * found.value
+        return state.prove(objective).stop_within(self.tol) if is_within else state

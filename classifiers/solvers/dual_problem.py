@@ -5,6 +5,7 @@ The two subclasses in :mod:`.dual_sweeps` differ in what a sweep over the exampl
 
 from abc import ABC, abstractmethod
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,22 @@ INTERCEPT_RATE = 16.0
 FIRST_WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 Slopes = npt.NDArray[np.float64]
+
+
+class Solution(NamedTuple):
+    """Weights for the columns of the objective, and the values of both problems.
+
+    The dual value is a lower bound of the minimum if the slopes are balanced.
+    """
+
+    W: Weights
+    value: float
+    dual_value: float
+
+    @property
+    def gap(self) -> float:
+        """How much larger the value is than that of the dual problem."""
+        return self.value - self.dual_value
 
 
 class DualProblem(ABC):
@@ -110,8 +127,8 @@ class DualProblem(ABC):
         """Compute the scores, without intercepts, of the weights that belong to slopes."""
 
     @abstractmethod
-    def _coef(self, slopes: Slopes) -> Weights:
-        """Compute the weights of the standardised columns that belong to slopes."""
+    def _coef_and_scores(self, slopes: Slopes) -> tuple[Weights, Slopes]:
+        """Compute the weights of the standardised columns that belong to slopes; their scores."""
 
     @property
     def coupled(self) -> bool:
@@ -156,21 +173,17 @@ class DualProblem(ABC):
         """Compute the derivatives by scores, ``A``."""
         return derivatives_by_scores(slopes, self.y, self.coupled)
 
-    def weights(self, slopes: Slopes, intercept: npt.NDArray[np.float64]) -> Weights:
-        """Compute the weights, for the columns of the objective, that belong to slopes."""
-        W = np.column_stack([self._coef(slopes), intercept])
-        return W if self.objective.scaling is not None else self.scaling.raw(W)
-
-    def bounds(self, slopes: Slopes, intercept: npt.NDArray[np.float64]) -> tuple[float, float]:
-        """Compute the values of the objective and of the dual problem.
-
-        The dual value is a lower bound of the minimum if the slopes are balanced.
-        """
-        scores = self.scores_of(slopes)
+    def solution(self, slopes: Slopes, intercept: npt.NDArray[np.float64]) -> Solution:
+        """Compute what belongs to slopes and intercepts."""
+        coef, scores = self._coef_and_scores(slopes)
+        W = np.column_stack([coef, intercept])
         linear, square = self._terms(slopes, scores)
-        penalty = self._penalty(slopes, scores)
         losses = self.objective.loss.values(scores + intercept, self.y)
-        return self.objective.mean(losses) + penalty, linear - square
+        return Solution(
+            W if self.objective.scaling is not None else self.scaling.raw(W),
+            self.objective.mean(losses) + self._penalty(slopes, scores),
+            linear - square,
+        )
 
     def _penalty(self, slopes: Slopes, scores: Slopes) -> float:
         """Compute ``alpha / 2 * ||W||^2`` from the scores of ``W = -X^T A / alpha``."""

@@ -60,7 +60,7 @@ class DualByProducts(DualProblem):
         """Compute the scores from the products; see :class:`DualProblem`."""
         return self.offset - self.products @ self.by_scores(slopes)
 
-    def _coef(self, slopes: Slopes) -> Weights:
+    def _coef_and_scores(self, slopes: Slopes) -> tuple[Weights, Slopes]:
         objective, derivatives = self.objective, self.by_scores(slopes).T
 
         def product(rows: slice) -> npt.NDArray[np.float64]:
@@ -69,7 +69,7 @@ class DualByProducts(DualProblem):
         coef = np.zeros((objective.n_classes, objective.X.shape[1]))
         for part in objective.map(product, row_blocks(len(self.y), BLOCK_ROWS)):
             coef -= part
-        return coef / objective.alpha
+        return coef / objective.alpha, self.scores_of(slopes)
 
 
 class DualByRows(DualProblem):
@@ -123,7 +123,11 @@ class DualByRows(DualProblem):
 
     def scores_of(self, slopes: Slopes) -> Slopes:
         """Compute the scores from the weights; see :class:`DualProblem`."""
-        W = self._padded_coef(slopes).astype(self.rows.dtype)
+        return self._coef_and_scores(slopes)[1]
+
+    def _coef_and_scores(self, slopes: Slopes) -> tuple[Weights, Slopes]:
+        coef = self._padded_coef(slopes)
+        W = coef.astype(self.rows.dtype)
         zero = np.zeros(self.objective.n_classes, self.rows.dtype)
         scores = self.offset.copy()
 
@@ -132,10 +136,7 @@ class DualByRows(DualProblem):
 
         for _ in self.objective.map(add, row_blocks(len(self.y), BLOCK_ROWS)):
             pass
-        return scores
-
-    def _coef(self, slopes: Slopes) -> Weights:
-        return self._padded_coef(slopes)[:, : self.objective.X.shape[1]]
+        return coef[:, : self.objective.X.shape[1]], scores
 
     def _padded_coef(self, slopes: Slopes) -> Weights:
         derivatives = self.by_scores(slopes).astype(self.rows.dtype)
