@@ -30,7 +30,7 @@ from .balance import balanced
 from .kernels.products import block_gradient, scaled_block
 from .losses import Labels, Loss, Scores
 from .objective import Objective, Weights
-from .scaling import Scaling
+from .scaling import Scaling, StandardisedRows
 
 __all__ = ["Bound", "certify"]
 
@@ -87,11 +87,10 @@ def certify(objective: Objective, W: Weights, dual: Dual) -> Bound:
         A = dual
     else:
         A = dual.values_and_grad(scores, objective.y)[1] * share[:, None]
-    conjugates = _conjugates(objective.loss, A, objective.y, share)
-    known = conjugates is not None
+    known = objective.loss.conjugate(A[:1], objective.y[:1]) is not None
     if known and objective.fit_intercept:
         A = balanced(A, objective.y, objective.loss.coupled)
-        conjugates = _conjugates(objective.loss, A, objective.y, share)
+    conjugates = _conjugates(objective.loss, A, objective.y, share)
     if conjugates is None:
         # The inequality is an equality where the derivatives are those at the scores.
         conjugates = (A * scores).sum(axis=1) - share * losses
@@ -228,7 +227,9 @@ def _products(objective: Objective, W: Weights, A: Array) -> _Products:
     raw = W if objective.scaling is None else scaling.raw(W)
     sizes = np.abs(A).sum(axis=1)
 
-    n_columns = objective.X.shape[1]
+    X, n_columns = objective.X, objective.X.shape[1]
+    if isinstance(X, StandardisedRows) and X.scaling is None:
+        X = X.X  # which the kernel converts
     columns, size = np.zeros((A.shape[1], n_columns)), np.zeros(n_columns)
     squares, of_scores = np.empty(len(A)), np.empty(len(A))
     largest = np.abs(raw).max(axis=0)
@@ -236,7 +237,7 @@ def _products(objective: Objective, W: Weights, A: Array) -> _Products:
 
     def product(block: slice) -> tuple[Array, Array]:
         rows, of_block, squares[block], of_scores[block] = scaled_block(
-            objective.X[block], scaling.mean, scaling.scale, sizes[block], coef
+            X[block], scaling.mean, scaling.scale, sizes[block], coef
         )
         return block_gradient(rows, A[block]), of_block
 

@@ -142,17 +142,17 @@ def block_moments(
 
 
 def scaled_block(
-    X: DoubleMatrix,
+    X: FloatMatrix,
     mean: DoubleMatrix,
     scale: DoubleMatrix,
     weights: DoubleMatrix,
     coef: DoubleMatrix,
 ) -> tuple[DoubleMatrix, DoubleMatrix, DoubleMatrix, DoubleMatrix]:
-    """Scale rows and measure their sizes in one pass.
+    """Scale rows in float64 and measure their sizes in one pass.
 
     Parameters
     ----------
-    X : ndarray of shape (n, n_features), float64
+    X : ndarray of shape (n, n_features)
     mean, scale : ndarray of shape (n_features,), float64
     weights : ndarray of shape (n,), float64
     coef : ndarray of shape (n_features,), float64
