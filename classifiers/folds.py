@@ -12,10 +12,11 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check
 from .sources import Source
 from .validation import LabelArray
 
-__all__ = ["Indices", "Splits", "Splitter", "fold_of_each_row", "make_splits"]
+__all__ = ["Indices", "Splits", "Splitter", "check_folds", "fold_of_each_row", "make_splits"]
 
 Indices = npt.NDArray[np.intp]
 NO_FOLD = -1
+FOLDS = 5  # by default
 STRATIFIED = (StratifiedKFold, StratifiedGroupKFold)
 
 
@@ -61,20 +62,10 @@ def make_splits(
         If a class has fewer rows than there are stratified folds, or all its rows are in the groups
         that one fold tests.
     """
+    check_folds(cv, y, groups)
     if cv is None or isinstance(cv, Integral):
-        n_folds, most = 5 if cv is None else int(cv), np.unique_counts(y).counts.max()
-        if n_folds > most:
-            raise ValueError(
-                f"cv={cv!r}: {n_folds} folds need a class of {n_folds} rows, the largest class has "
-                f"{most}; take fewer folds or more rows"
-            )
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        splitter = kind(n_folds, shuffle=True, random_state=seed)
-        if groups is not None and n_folds > (n_groups := len(np.unique(np.asarray(groups)))):
-            raise ValueError(
-                f"cv={cv!r}: {n_folds} folds need {n_folds} groups, got {n_groups}; take fewer "
-                "folds or more groups"
-            )
+        splitter = kind(FOLDS if cv is None else int(cv), shuffle=True, random_state=seed)
     else:
         splitter = check_cv(cv)
     rows = np.arange(len(y))
@@ -106,6 +97,26 @@ def make_splits(
             stacklevel=3,
         )
     return splits
+
+
+def check_folds(cv: Splits, y: LabelArray, groups: npt.ArrayLike | None) -> None:
+    """Refuse a number of folds for which there are too few rows or groups; see :func:`make_splits`.
+
+    Only the labels are needed, so it can be asked before there is a matrix.
+    """
+    if not (cv is None or isinstance(cv, Integral)):
+        return
+    n_folds, most = FOLDS if cv is None else int(cv), np.unique_counts(y).counts.max()
+    if n_folds > most:
+        raise ValueError(
+            f"cv={cv!r}: {n_folds} folds need a class of {n_folds} rows, the largest class has "
+            f"{most}; take fewer folds or more rows"
+        )
+    if groups is not None and n_folds > (n_groups := len(np.unique(np.asarray(groups)))):
+        raise ValueError(
+            f"cv={cv!r}: {n_folds} folds need {n_folds} groups, got {n_groups}; take fewer "
+            "folds or more groups"
+        )
 
 
 def fold_of_each_row(splits: list[tuple[Indices, Indices]], n_rows: int) -> Indices | None:

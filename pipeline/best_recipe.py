@@ -141,3 +141,8 @@ class Choice:
     def make_features(self, images: pa.Table) -> dict[str, BaseEstimator]:
         """Return the features of the recipe for images; see :meth:`.Recipe.make_features`."""
         return self.settle(images).make_features(images)
+
+    def make_features_to_train(self, images: pa.Table) -> dict[str, BaseEstimator]:
+        """Return the features, where the images are enough to train the classifiers."""
+        self.settle(images).check_training(images)
+        return self.make_features(images)

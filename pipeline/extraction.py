@@ -12,7 +12,7 @@ from ..classifiers import ColumnStack
 from .counts import counted
 from .duplicates import duplicates
 from .features import FeatureRef
-from .ledger import digests_of, has_groups
+from .ledger import digests_of, group_numbers
 from .notebook import extraction_html
 from .sources import Source
 from .store.matrix import Places, RowMatrix
@@ -199,14 +199,7 @@ class Extraction:
         Images of one group have the same number, for splitters such as ``GroupKFold``. An image
         without a group has a number of its own.
         """
-        chosen = self.chosen(split)
-        images = self.images.take(chosen)
-        if not has_groups(images):
-            return None
-        groups = images["group"].combine_chunks().dictionary_encode()
-        own = len(groups.dictionary) + np.arange(len(chosen))
-        numbers = pc.fill_null(groups.indices, 0).to_numpy()
-        return np.where(groups.is_valid().to_numpy(zero_copy_only=False), numbers, own)
+        return group_numbers(self.images.take(self.chosen(split)))
 
     def duplicates(self) -> pa.Table:
         """Return the images that are there twice: the table of ``duplicates.csv``.

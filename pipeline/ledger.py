@@ -12,7 +12,7 @@ from .store.matrix import Places
 from .store.rows import FeatureRows
 from .store.shards import DIGEST_BYTES, Digests, RowFailure
 
-__all__ = ["digests_of", "failures", "has_groups", "ledger"]
+__all__ = ["digests_of", "failures", "group_numbers", "has_groups", "ledger"]
 
 
 def digests_of(images: pa.Table) -> tuple[Digests, npt.NDArray[np.bool_]]:
@@ -30,6 +30,19 @@ def digests_of(images: pa.Table) -> tuple[Digests, npt.NDArray[np.bool_]]:
 def has_groups(images: pa.Table) -> bool:
     """Return whether an image of the table belongs to a group."""
     return "group" in images.column_names and images["group"].null_count < len(images)
+
+
+def group_numbers(images: pa.Table) -> npt.NDArray[np.intp] | None:
+    """Return numbers of the groups of images; None where no image has a group.
+
+    Images of one group have the same number. An image without a group has a number of its own.
+    """
+    if not has_groups(images):
+        return None
+    groups = images["group"].combine_chunks().dictionary_encode()
+    own = len(groups.dictionary) + np.arange(len(images))
+    numbers = pc.fill_null(groups.indices, 0).to_numpy()
+    return np.where(groups.is_valid().to_numpy(zero_copy_only=False), numbers, own)
 
 
 def ledger(

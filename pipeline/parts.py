@@ -7,16 +7,20 @@ import json
 import math
 import os
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
 from .. import classifiers as classifier_classes
 from .. import features as feature_classes
+from ..classifiers.folds import check_folds
 from ..features import ImageFeature
 from ..features.checks import check_pair
 from .persist import NOT_PART_OF_THE_RESULT, is_ours
@@ -26,6 +30,7 @@ __all__ = [
     "NOTHING",
     "Part",
     "RecipeError",
+    "check_labels",
     "check_parameter",
     "check_penalties",
     "check_values",
@@ -165,6 +170,20 @@ def check_values(name: str, estimator: BaseEstimator, group: str) -> None:
         raise RecipeError(f"{name}: {message}", group, name, message.split(" ")[0]) from error
 
 
+def check_labels(
+    name: str,
+    classifier: BaseEstimator,
+    labels: npt.NDArray[Any],
+    groups: npt.NDArray[np.intp] | None,
+) -> None:
+    """Check that the labels of the training images are enough for a classifier's folds."""
+    if is_ours(classifier) and hasattr(classifier, "cv"):
+        try:
+            check_folds(classifier.cv, labels, groups)
+        except ValueError as error:
+            raise RecipeError(f"{name}: {error}", "classifiers", name, "cv") from error
+
+
 def check_penalties(name: str, classifier: BaseEstimator, features: Iterable[str]) -> None:
     """Check that each feature has a penalty where a classifier has one for each part."""
     alpha = getattr(classifier, "alpha", None) if is_ours(classifier) else None
@@ -247,12 +266,21 @@ def parameters_of(kind: Any) -> list[str]:
 
 
 def parse_value(text: str) -> Any:
-    """Read a value as JSON, or as text where it is none."""
+    """Read a value as JSON or, in braces, as TOML, which recipes have; or as text.
+
+    Examples
+    --------
+    >>> parse_value("[8, 8]"), parse_value("{hog = 0.1}"), parse_value("dalal")
+    ([8, 8], {'hog': 0.1}, 'dalal')
+    """
     try:
         return json.loads(text)
     except ValueError:
-        lowered = text.lower()
-        return {"true": True, "false": False, "none": None}.get(lowered, text)
+        pass
+    if text.startswith("{"):
+        with suppress(tomllib.TOMLDecodeError):
+            return tomllib.loads(f"value = {text}")["value"]
+    return {"true": True, "false": False, "none": None}.get(text.lower(), text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -108,7 +108,8 @@ def plan_job(
     table = scan_source(source, folder, reader, options, assign_splits)
     training = training_images(table)
     choice = Choice(recipe, options.progress)
-    features = {**choice.make_features(training), HASH: make_hash()}
+    make_features = choice.make_features_to_train if is_run else choice.make_features
+    features = {**make_features(training), HASH: make_hash()}
     table = part_of(table, options.part)
     return [
         replace(

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sklearn.base import BaseEstimator, clone
 
 from ..features import HOG
+from .ledger import group_numbers
 from .names import check_feature_names, check_names
 from .own_code import as_parts, check_allowed, named, own_classes
 from .parts import (
     GROUPS,
     Part,
     RecipeError,
+    check_labels,
     check_parameter,
     check_penalties,
     check_values,
@@ -178,6 +181,17 @@ class Recipe:
             check_values(name, made[name], "classifiers")
             check_penalties(name, made[name], self.features)
         return made
+
+    def check_training(self, images: pa.Table) -> None:
+        """Check that the training images are enough for what the classifiers ask of labels.
+
+        Some may turn out to be damaged later.
+        """
+        usable = images.filter(pc.is_null(images["kind"]))
+        if usable.num_rows and usable["label"].null_count == 0:
+            labels, groups = np.array(usable["label"].to_pylist(), str), group_numbers(usable)
+            for name, classifier in self.make_classifiers().items():
+                check_labels(name, classifier, labels, groups)
 
 
 def settled(feature: BaseEstimator, images: pa.Table, seed: int) -> BaseEstimator:

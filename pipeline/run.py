@@ -112,7 +112,7 @@ class Run(RunView):
             options = replace(self.options, seed=recipe.seed)
             choice = Choice(recipe, options.progress)
             extraction = extract_source(
-                source, store, choice.make_features, recipe.reader, options, assign
+                source, store, choice.make_features_to_train, recipe.reader, options, assign
             )
             recipe = self._asked = choice.recipe
             extraction.work.recipe = choice.why

@@ -165,10 +165,18 @@ def _fitted(
 
 @contextmanager
 def _naming(classifier: str, features: Sequence[str], told: set[str]) -> Iterator[None]:
-    """Let warnings of a solver name the model; others name the classifier, and are told once."""
+    """Let warnings of a solver name the model; others name the classifier, and are told once.
+
+    An error names the classifier.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        yield
+        try:
+            yield
+        except ValueError as error:
+            if type(error) is not ValueError:  # those of this package say what they are about
+                raise
+            raise ValueError(f"{classifier}: {error}") from error
     for warning in caught:
         is_of_solver = issubclass(warning.category, ConvergenceWarning)
         name = model_name(classifier, features) if is_of_solver else classifier

@@ -130,6 +130,8 @@ def test_a_classifier_may_choose_its_penalty():
 
 def test_a_classifier_has_a_penalty_for_each_feature():
     recipe = Recipe().with_setting('Softmax.alpha={"hue": 0.1, "hog": 0.01, "words": 0.02}')
+    as_in_a_file = Recipe().with_setting("Softmax.alpha={hue = 0.1, hog = 0.01, words = 0.02}")
+    assert as_in_a_file == recipe
     assert recipe.make_classifiers()["Softmax"].alpha["hog"] == 0.01
     recipe.with_features(["hue", "words"]).check()
     with pytest.raises(RecipeError, match="Softmax: alpha has no value for the feature 'words'"):

@@ -1,6 +1,7 @@
 """Training over the rows of a store: the same models on any engine, in bounded memory."""
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,15 @@ def test_what_is_true_of_all_models_of_a_classifier_is_told_once(tmp_path):
     with pytest.warns(UserWarning, match="Softmax: 3 folds, and class b has 2 rows") as caught:
         run.train()
     assert len(caught) == 1
+
+
+def test_too_many_folds_are_refused_before_an_image_is_described(tmp_path):
+    images = labelled_images(30)
+    search = Part("SoftmaxCV", {"alphas": [0.1, 1.0], "cv": 25})
+    run = Run(tmp_path / "run", options=Options(1))
+    with pytest.raises(ValueError, match="Search: cv=25: 25 folds need a class of 25 rows"):
+        run.extract(images, None, replace(RECIPE, classifiers={"Search": search}))
+    assert not list((tmp_path / "run" / "store").glob("hog*"))
+    run.extract(images, None, RECIPE)
+    with pytest.raises(ValueError, match="Search: cv=25: 25 folds need a class of 25 rows"):
+        run.train(replace(RECIPE, classifiers={"Search": search}))

@@ -105,3 +105,11 @@ def test_groups_on_both_sides_of_a_given_split_are_told(crops, tmp_path, capsys)
     assert "12 train, 24 test (12 groups)" in printed
     assert main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["images"]["groups_in_train_and_test"] == 12
+
+
+def test_too_few_groups_are_told_before_an_image_is_described(manifest, test_crops, tmp_path):
+    asked = Recipe({"hue": recipe().features["hue"]}, {"Search": SoftmaxCV(cv=5)})
+    run = open_run(tmp_path / "run")
+    with pytest.raises(ValueError, match="Search: cv=5: 5 folds need 5 groups, got 4; take fewer"):
+        run.extract(manifest(lambda n: n % 4), test_crops, asked)
+    assert not list((tmp_path / "run" / "store").glob("hue*"))
