@@ -77,7 +77,7 @@ def certify(objective: Objective, W: Weights, dual: Dual) -> Bound:
     >>> round(bound.value, 4), round(bound.gap, 4)
     (1.0986, 0.1111)
     """
-    objective, share = objective.in_double(), _shares(objective)
+    objective, share = objective.in_double(), objective.shares
     scores = objective.scores(W)
     losses = objective.loss.values(scores, objective.y)
     value = float(share @ losses) + objective.penalty.value(W)
@@ -189,14 +189,6 @@ def _error_of_products(products: "_Products", A: Array, alpha: float) -> float:
     first = float((np.abs(products.columns) @ products.errors).sum()) / alpha
     second = len(A[0]) * float((products.errors**2).sum()) / (2 * alpha)
     return of_scores + first + second
-
-
-def _shares(objective: Objective) -> Array:
-    """Give the weight of each example in the mean."""
-    if objective.sample_weight is None:
-        return np.full(objective.n_samples, 1 / objective.n_samples)
-    weight = objective.sample_weight.astype(np.float64)
-    return weight / weight.sum()
 
 
 def _conjugates(loss: Loss, A: Array, y: Labels, share: Array) -> Array | None:

@@ -149,6 +149,13 @@ class Objective:
         """Rows of X."""
         return len(self.y)
 
+    @property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """The weight of each example in the mean, shape (n,); they sum to 1."""
+        weight = np.ones(self.n_samples) if self.sample_weight is None else self.sample_weight
+        weight = weight.astype(np.float64)
+        return weight / weight.sum()
+
     def __call__(self, W: Weights) -> tuple[float, Weights]:
         """Compute value and (sub)gradient in one pass over X.
 

@@ -210,9 +210,7 @@ class DualProblem(ABC):
 
     def point(self, slopes: Slopes) -> Slopes:
         """Give the derivatives by scores, which equal examples share by their weights."""
-        weight = self.objective.sample_weight
-        share = np.full(len(self.y), 1 / len(self.y)) if weight is None else weight / weight.sum()
-        parts = share / np.where(self.share > 0, self.share, 1.0)[self.twin]
+        parts = self.objective.shares / np.where(self.share > 0, self.share, 1.0)[self.twin]
         return self.by_scores(slopes)[self.twin] * parts[:, None]
 
 

@@ -10,7 +10,6 @@ from visualwords.classifiers.sources import Source
 from visualwords.threads import row_blocks
 
 from .dual_problem import centring
-from .margins import shares
 
 __all__ = ["BLOCK_ROWS", "Rows"]
 
@@ -41,7 +40,7 @@ class Rows:
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        self.scaling = objective.scaling or centring(objective, shares(objective))
+        self.scaling = objective.scaling or centring(objective, objective.shares)
         self.basis: Array | None = None
         self._X: Source = StandardisedRows(objective.X, self.scaling)
         if objective.n_samples < self._X.shape[1]:
@@ -105,7 +104,7 @@ class _Turned:
     """
 
     def __init__(self, objective: Objective, scaling: Scaling) -> None:
-        mean = column_scaling(objective.X, shares(objective), objective.n_jobs).mean
+        mean = column_scaling(objective.X, objective.shares, objective.n_jobs).mean
         self._centred = StandardisedRows(objective.X, Scaling(mean, scaling.scale))
         self.shape, self.dtype = self._centred.shape, self._centred.dtype
         away = (mean - scaling.mean) / scaling.scale

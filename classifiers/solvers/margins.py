@@ -7,7 +7,7 @@ from visualwords.classifiers.objective import Objective
 
 from .dual_problem import derivatives_by_scores
 
-__all__ = ["Margins", "shares"]
+__all__ = ["Margins"]
 
 Array = npt.NDArray[np.float64]
 
@@ -51,7 +51,7 @@ class Margins:
         self.largest, self.largest_sum = loss.dual_box, loss.dual_sum
         self.shared = np.isfinite(loss.dual_sum)
         self.bounded = np.isfinite(loss.dual_box) and not self.shared
-        self.share = shares(objective)[:, None]
+        self.share = objective.shares[:, None]
         self.there = np.empty((classes.stop - classes.start, len(self.y)), np.bool).T
         self.there[:] = self.share > 0
         self.curvature: float | Array = loss.dual_curvature
@@ -135,10 +135,3 @@ class Margins:
         if k == m:
             return w[:, k] + (y == k) * w.sum(axis=1)
         return -(w[:, k] * (y == m) + w[:, m] * (y == k))
-
-
-def shares(objective: Objective) -> Array:
-    """Return the weight of each example in the mean, shape (n,)."""
-    weight = objective.sample_weight
-    weight = np.ones(objective.n_samples) if weight is None else weight
-    return np.asarray(weight / weight.sum(), np.float64)

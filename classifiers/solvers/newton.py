@@ -8,10 +8,11 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from visualwords.classifiers.losses import Labels, Loss, Scores
 from visualwords.classifiers.objective import Objective, Weights
-from visualwords.classifiers.scaling import StandardisedRows
+from visualwords.classifiers.scaling import Scaling, StandardisedRows
 from visualwords.threads import row_blocks
 
 from .base import Solver, State
+from .dual_problem import centring
 
 __all__ = ["Newton"]
 
@@ -76,13 +77,14 @@ class Newton(Solver):
     def start(self, objective: Objective, W: Weights) -> State:
         """Evaluate the first weights in float64; see :class:`Solver`."""
         exact = objective.in_double()
-        return State(W, *exact(W), memory=(exact, 0))
+        centred = None if objective.scaling else centring(exact, exact.shares)
+        return State(W, *exact(W), memory=(exact, centred, 0))
 
     def step(self, objective: Objective, state: State) -> State:
         """Make one step and measure the gap; see :class:`Solver`."""
-        exact, n_stuck = state.memory
+        exact, centred, n_stuck = state.memory
         assert state.gradient is not None
-        V = _direction(exact, state.W, state.gradient)
+        V = _direction(exact, state.W, state.gradient, centred)
         slope, length = float((state.gradient * V).sum()), 1.0
         for _ in range(HALVINGS):
             W = state.W + length * V
@@ -98,7 +100,7 @@ class Newton(Solver):
         gap = exact.certificate(W, value, gradient).gap
         falls = gap < state.gap or state.value - value > np.finfo(float).eps * value
         n_stuck = 0 if falls else n_stuck + 1
-        after = State(W, value, gradient, (exact, n_stuck), gap=gap, dual=objective.loss)
+        after = State(W, value, gradient, (exact, centred, n_stuck), gap=gap, dual=objective.loss)
         if gap <= self.tol * value:
             after.stop = "the duality gap is within tol"
         elif n_stuck == STUCK:
@@ -106,9 +108,13 @@ class Newton(Solver):
         return after
 
 
-def _direction(objective: Objective, W: Weights, gradient: Weights) -> Weights:
-    """Solve the equations of Newton's step."""
-    hessian = _hessian(objective, W)
+def _direction(
+    objective: Objective, W: Weights, gradient: Weights, centred: Scaling | None
+) -> Weights:
+    """Solve the equations of Newton's step, for centred columns: others hide the intercepts."""
+    if centred is not None:
+        gradient = centred.gradient(gradient)
+    hessian = _hessian(objective, W, objective.scaling or centred)
     for more in MORE_DIAGONAL:
         raised = hessian.copy()
         diagonal = np.einsum("ii->i", raised)
@@ -120,15 +126,18 @@ def _direction(objective: Objective, W: Weights, gradient: Weights) -> Weights:
             continue
         V = -cho_solve(factor, gradient.ravel(), check_finite=False)
         if np.isfinite(V).all() and V @ gradient.ravel() < 0:
-            return np.asarray(V.reshape(W.shape))
-    return -gradient
+            break
+    else:
+        V = -gradient
+    V = V.reshape(W.shape)
+    return V if centred is None else centred.raw(V)
 
 
-def _hessian(objective: Objective, W: Weights) -> Array:
+def _hessian(objective: Objective, W: Weights, scaling: Scaling | None) -> Array:
     """Compute the second derivatives by the weights; the lower triangle of pairs of classes."""
     n_classes, width = W.shape
-    scores, share = objective.scores(W), _shares(objective)
-    rows = StandardisedRows(objective.X, objective.scaling)
+    scores, share = objective.scores(W), objective.shares
+    rows = StandardisedRows(objective.X, scaling)
     hessian = np.zeros((n_classes, width, n_classes, width))
     n_rows = int(np.clip(BLOCK_NUMBERS // n_classes**2, 1, BLOCK_ROWS))
     for block in row_blocks(objective.n_samples, n_rows):
@@ -141,20 +150,14 @@ def _hessian(objective: Objective, W: Weights) -> Array:
             pass
     if objective.loss.coupled and objective.fit_intercept:
         # No loss changes when all intercepts do alike.
-        hessian[:, -1, :, -1] += max(1e-300, float(np.einsum("kiki->", hessian))) / hessian.size
+        of_intercepts = hessian[:, -1, :, -1]
+        of_intercepts += max(1e-300, float(np.trace(of_intercepts))) / of_intercepts.size
     matrix = hessian.reshape(n_classes * width, -1)
     diagonal = np.einsum("ii->i", matrix).reshape(n_classes, width)
     diagonal[:, :-1] += objective.alpha
     if not objective.fit_intercept:
         diagonal[:, -1] = 1.0
     return matrix
-
-
-def _shares(objective: Objective) -> Array:
-    """Return the weight of each example in the mean."""
-    if objective.sample_weight is None:
-        return np.full(objective.n_samples, 1 / objective.n_samples)
-    return np.asarray(objective.sample_weight / objective.sample_weight.sum(), np.float64)
 
 
 def _curvatures(loss: Loss, scores: Scores, y: Labels, share: Array) -> Array:

@@ -54,6 +54,20 @@ def test_steps_without_intercepts_are_few():
     assert not model.intercept_.any()
 
 
+@pytest.mark.parametrize("size", [1e-4, 1e5, 1e8])
+@pytest.mark.parametrize("offset", [0, 1e5])
+def test_large_columns_far_from_zero_take_few_steps(size, offset):
+    """A penalty that follows the columns' size leaves the same problem."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 10)), rng.integers(0, 3, 300)
+    X[:, :3] += np.eye(3)[y]
+    expected = Softmax(1e-3, solver=Newton()).fit(X, y)
+    model = Softmax(1e-3 * size**2, solver=Newton()).fit((X + offset) * size, y)
+    np.testing.assert_allclose(model.coef_ * size, expected.coef_, atol=1e-3)
+    assert model.gap_ <= 1e-4 * model.loss_curve_[-1]
+    assert model.n_iter_ <= 20
+
+
 def test_many_classes_take_few_rows_at_a_time(monkeypatch):
     X = np.random.default_rng(0).normal(size=(90, 3))
     y = np.arange(90) % 9
