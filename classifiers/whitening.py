@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cholesky, get_lapack_funcs, solve_triangular
+from scipy.linalg import LinAlgError, cholesky, get_lapack_funcs, qr, solve_triangular
 
 from visualwords.threads import row_blocks, worker_threads
 
@@ -191,8 +191,8 @@ def whitening_of(
     if are_few(n, d):
         with worker_threads(n_jobs):  # for BLAS: one thread gives the same bits at any n_jobs
             return _whitening_of_few(X, scaling, weight)
-    columns = StandardisedRows(X, scaling, X.dtype)
-    roots = None if weight is None else np.sqrt(weight / weight.mean()).astype(X.dtype)
+    columns = StandardisedRows(X, scaling, _dtype_of_products(X, scaling))
+    roots = None if weight is None else np.sqrt(weight / weight.mean()).astype(columns.dtype)
     products, blocks = np.zeros((d, d)), row_blocks(n, BLOCK_ROWS)  # only the upper triangle
 
     def read(block: slice) -> Rows:
@@ -217,20 +217,43 @@ def _whitening_of_few(X: Source, scaling: Scaling, weight: Weights | None) -> Wh
     """Learn what whitens the coordinates of few rows.
 
     Let ``Z`` be the rows of weight above 0, each times the root of its share of the total weight,
-    and ``K`` the Cholesky factor of ``Z Z^T``. Then ``B = K^-1 Z``, and ``B G B^T = K^T K``.
+    and ``K`` the Cholesky factor of ``Z Z^T``. Then ``B = K^-1 Z``, and ``B G B^T = K^T K``. Rows
+    that may be far from 0 are factored themselves, ``Z = K B``: their products lose digits.
     """
-    rows = StandardisedRows(X, scaling, X.dtype)[:].astype(np.float64)
+    rows = StandardisedRows(X, scaling)[:]
     share = np.full(len(rows), 1 / len(rows)) if weight is None else weight / weight.sum()
     rows = rows[share > 0] * np.sqrt(share[share > 0])[:, np.newaxis]
-    K = factor_of_products(rows @ rows.T)
-    basis = solve_triangular(K, rows, lower=True, check_finite=False)
+    if _centres(scaling):
+        K = factor_of_products(rows @ rows.T)
+        basis = solve_triangular(K, rows, lower=True, check_finite=False)
+    else:
+        basis, K = (matrix.T for matrix in qr(rows.T, mode="economic", check_finite=False))
     return Whitening(scaling, _factor(K.T @ K), basis)
+
+
+def _centres(scaling: Scaling) -> bool:
+    return bool(scaling.mean.any())
+
+
+def _dtype_of_products(X: Source, scaling: Scaling) -> np.dtype[np.floating]:
+    """Return the dtype of products of rows: float64 if columns may be far from 0.
+
+    A mean of 1,000 standard deviations adds 10^6 to ``G``, so float32 cannot tell the floor.
+    """
+    return X.dtype if _centres(scaling) else np.dtype(np.float64)
 
 
 def _factor(G: Weights) -> Weights:
     """Return the lower Cholesky factor of ``G + FLOOR * I``, from the lower triangle of ``G``."""
     G[np.diag_indices_from(G)] += FLOOR
-    return np.asarray(cholesky(G, lower=True, overwrite_a=True, check_finite=False))
+    try:
+        return np.asarray(cholesky(G, lower=True, overwrite_a=True, check_finite=False))
+    except LinAlgError:
+        raise ValueError(
+            "standardize='whiten' cannot tell the columns of X apart without intercepts: their "
+            "means are too many standard deviations from 0; subtract them from X, or give "
+            "fit_intercept=True"
+        ) from None
 
 
 def whitened(X: Source, whitening: Whitening, n_jobs: int | None) -> WhitenedRows:
@@ -244,7 +267,7 @@ def whitened(X: Source, whitening: Whitening, n_jobs: int | None) -> WhitenedRow
     >>> np.cov(whitened(X, whitening, 1).rows.T).round(1).tolist()
     [[1.0, 0.0], [0.0, 0.8]]
     """
-    columns = StandardisedRows(X, whitening.scaling, X.dtype)
+    columns = StandardisedRows(X, whitening.scaling, _dtype_of_products(X, whitening.scaling))
     factor, basis = whitening.factor, whitening.basis
     rows = np.empty((len(X), len(factor)), X.dtype)
     if basis is not None:
@@ -252,7 +275,7 @@ def whitened(X: Source, whitening: Whitening, n_jobs: int | None) -> WhitenedRow
             coordinates = basis @ columns[:].T
             rows[:] = solve_triangular(factor, coordinates, lower=True, check_finite=False).T
         return WhitenedRows(X, rows, whitening)
-    inverse = _inverse(factor).astype(X.dtype)
+    inverse = _inverse(factor).astype(columns.dtype)
 
     def whiten(block: slice) -> None:
         of_block = columns[block]

@@ -28,11 +28,15 @@ def correlated():
     return X @ mixing + 7, y
 
 
-def whitening_by_numpy(X, weight=None):
-    """Return the mean and the matrix that make whitened columns, ``(X - mean) @ root``."""
+def whitening_by_numpy(X, weight=None, fit_intercept=True):
+    """Return the mean and the matrix that make whitened columns, ``(X - mean) @ root``.
+
+    Without intercepts the mean is 0: columns are not centred.
+    """
     X = X.astype(np.float64)
     mean = np.average(X, axis=0, weights=weight)
     scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    mean *= fit_intercept
     Z = (X - mean) / scale
     share = np.full(len(X), 1 / len(X)) if weight is None else weight / weight.sum()
     values, vectors = np.linalg.eigh((Z * share[:, None]).T @ Z + FLOOR * np.eye(X.shape[1]))
@@ -68,6 +72,29 @@ def test_weights_of_few_rows_are_those_that_numpy_maps_back(model, n, dtype):
     expected = beforehand.coef_ @ root.T
     np.testing.assert_allclose(coef, expected, atol=1e-4)
     np.testing.assert_allclose(intercept, beforehand.intercept_ - expected @ mean, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "d"), [(300, 20), (20, 20), (15, 40)])
+def test_columns_far_from_zero_without_intercepts(n, d, dtype):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 3
+    far = 1000 * rng.normal(size=d)
+    X = (rng.normal(size=(n, d)) + 0.3 * rng.normal(size=(3, d))[y] + far).astype(dtype)
+    model = Softmax(0.1, standardize="whiten", fit_intercept=False, solver=PrimalDual(tol=1e-8))
+    scores = model.fit(X, y).decision_function(X.astype(np.float64))
+    _, root = whitening_by_numpy(X, fit_intercept=False)
+    Z = X.astype(np.float64) @ root
+    beforehand = model.set_params(standardize=False).fit(Z, y)
+    np.testing.assert_allclose(scores, beforehand.decision_function(Z), atol=2e-3)
+
+
+def test_columns_too_far_from_zero_without_intercepts_are_refused():
+    X, y = np.random.default_rng(0).normal(size=(60, 5)) + 1e10, np.arange(60) % 3
+    for model in (Softmax(), SoftmaxCV()):
+        model.set_params(standardize="whiten", fit_intercept=False)
+        with pytest.raises(ValueError, match="subtract them from X, or give fit_intercept=True"):
+            model.fit(X, y)
 
 
 def test_weights_are_sums_of_the_rows_where_rows_are_few():
