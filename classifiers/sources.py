@@ -211,7 +211,7 @@ class ColumnStack:
         if self._whole is not None:
             return self._whole[rows]
         if len(self.parts) == 1:
-            return self.parts[0][rows]
+            return np.asarray(self.parts[0][rows], self.dtype)
         return np.hstack([part[rows] for part in self.parts])
 
 

@@ -103,8 +103,10 @@ def check_rows(
                 "expected a two-dimensional source of float32 or float64 rows, got shape "
                 f"{rows.shape} and dtype {rows.dtype}"
             )
-        if rows.shape[0] == 0:
-            raise ValueError(f"expected at least 1 row, got a source of shape {rows.shape}")
+        if 0 in rows.shape:
+            raise ValueError(
+                f"expected at least 1 row and 1 column, got a source of shape {rows.shape}"
+            )
         validate_data(estimator, rows, skip_check_array=True, reset=reset)
     else:
         kinds = [np.float64, np.float32]
@@ -239,7 +241,12 @@ def row_weights(
             raise ValueError(f"class_weight must not be negative, got {class_weight!r}")
         if not np.isfinite(of_class).all():
             raise ValueError(f"class_weight must be finite, got {class_weight!r}")
-        weight = weight * of_class[np.searchsorted(classes, y)]
+        with np.errstate(over="ignore"):
+            weight = weight * of_class[np.searchsorted(classes, y)]
+        if not np.isfinite(weight).all():
+            raise ValueError(
+                "sample_weight times class_weight is too large for float64; give smaller weights"
+            )
     return weight
 
 

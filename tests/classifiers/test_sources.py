@@ -94,6 +94,9 @@ def test_bad_sources(blobs):
         LinearSVM().fit(Recording(blobs()[0]), y[:-1])
     with pytest.raises(ValueError, match="float32 or float64"):
         LinearSVM().fit(Recording(blobs()[0].astype(np.int32)), y)
+    for empty in (X[:0], X[:, :0]):
+        with pytest.raises(ValueError, match="at least 1 row and 1 column, got a source of shape"):
+            LinearSVM().fit(Recording(empty), y[: len(empty)])
     with pytest.raises(ValueError, match="same number of rows"):
         ColumnStack([X, X[1:]])
     with pytest.raises(ValueError, match="at least one matrix"):
@@ -114,6 +117,17 @@ def test_standardised_columns_are_checked_even_in_rows_of_weight_0(blobs, value,
     weight = np.where(np.arange(700) == row, 0, 1)
     with pytest.raises(ValueError, match=f"rows {row // 512 * 512} to" if stacked else "NaN|infin"):
         Softmax(standardize=True).fit(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("cuts", [[], [2]])
+@pytest.mark.parametrize("kind", [">f4", ">f8", "<f4", "<f8"])
+@pytest.mark.parametrize("wrap", [np.asarray, Recording])
+def test_parts_of_either_byte_order(blobs, cuts, kind, wrap):
+    X, y = blobs(n=100, d=4)
+    stack = ColumnStack([wrap(part) for part in np.split(X.astype(kind), cuts, axis=1)])
+    expected = Softmax(0.1).fit(X.astype(stack.dtype), y)
+    assert_array_equal(Softmax(0.1).fit(stack, y).coef_, expected.coef_)
+    assert_array_equal(expected.predict(stack), expected.predict(X))
 
 
 def test_scikit_learn_takes_the_rows_of_folds_from_a_stack(blobs):
