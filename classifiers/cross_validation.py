@@ -21,7 +21,7 @@ from .row_products import are_few
 from .scaling import Weights, scalings_outside
 from .scored import Scored, Scorer
 from .shared_passes import SharedPasses, score_split
-from .solvers.base import Solver
+from .solvers.base import RULES, Solver, check_rule
 from .sources import ColumnStack, Source
 from .validation import MatrixLike, check_training_data, row_weights, seed_of
 from .whitening import ColumnMap, WhitenedRows, rewhitening, whitening_of
@@ -125,6 +125,7 @@ class CrossValidated(LinearClassifier):
 
     def _check_strength(self) -> None:
         _check_penalties(self.alphas)
+        check_rule("tol", self.tol, RULES["tol"])
 
     def _penalty(self) -> Alpha:
         return self.alpha_

@@ -112,11 +112,27 @@ def check_folds(cv: Splits, y: LabelArray, groups: npt.ArrayLike | None) -> None
             f"cv={cv!r}: {n_folds} folds need a class of {n_folds} rows, the largest class has "
             f"{most}; take fewer folds or more rows"
         )
-    if groups is not None and n_folds > (n_groups := len(np.unique(np.asarray(groups)))):
+    if groups is not None and n_folds > (n_groups := _number_of_groups(groups, len(y))):
         raise ValueError(
             f"cv={cv!r}: {n_folds} folds need {n_folds} groups, got {n_groups}; take fewer "
             "folds or more groups"
         )
+
+
+def _number_of_groups(groups: npt.ArrayLike, n_rows: int) -> int:
+    """Count the groups, after a check that there is one for each row."""
+    values = np.asarray(groups)
+    if values.shape != (n_rows,):
+        raise ValueError(
+            f"groups must have shape ({n_rows},), the group of each row, got {values.shape}"
+        )
+    try:
+        return len(np.unique(values))
+    except TypeError as error:
+        raise ValueError(
+            "groups has values that cannot be sorted, give all of one kind and none missing: "
+            f"{error}"
+        ) from None
 
 
 def fold_of_each_row(splits: list[tuple[Indices, Indices]], n_rows: int) -> Indices | None:

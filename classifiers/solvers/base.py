@@ -22,6 +22,7 @@ __all__ = [
     "Solver",
     "State",
     "check_dual_form",
+    "check_rule",
     "within_range",
 ]
 
@@ -40,6 +41,13 @@ RULES: dict[str, Rule] = {
     "beta2": (Real, lambda v: 0 <= v < 1, "at least 0 and below 1"),
     "epsilon": (Real, lambda v: 0 < v < np.inf, "a finite number above 0"),
 }
+
+
+def check_rule(name: str, value: object, rule: Rule) -> None:
+    """Raise a ValueError if the value of a parameter is not what it must be."""
+    kind, holds, what = rule
+    if not (isinstance(value, kind) and holds(value)):
+        raise ValueError(f"{name} must be {what}, got {value!r}")
 
 
 @dataclass
@@ -157,9 +165,7 @@ class Minimizer(BaseEstimator):
         """Raise a ValueError if a parameter is out of range."""
         parameters = self.get_params(deep=False)
         for name in (name for name in parameters if name in self.rules):
-            value, (kind, holds, what) = parameters[name], self.rules[name]
-            if not (isinstance(value, kind) and holds(value)):
-                raise ValueError(f"{name} must be {what}, got {value!r}")
+            check_rule(name, parameters[name], self.rules[name])
 
     @abstractmethod
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:

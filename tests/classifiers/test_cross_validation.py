@@ -357,6 +357,26 @@ def test_generators_and_groups_and_none(blobs):
     assert_array_equal(five.scores_, SoftmaxCV([0.01, 1.0]).fit(X, y).scores_)
 
 
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([0, 1], r"groups must have shape \(300,\), the group of each row, got \(2,\)"),
+        (np.zeros((300, 1)), r"groups must have shape \(300,\), .* got \(300, 1\)"),
+        (["a", None] * 150, "groups has values that cannot be sorted, give all of one kind"),
+    ],
+)
+def test_groups_that_are_none(blobs, groups, message):
+    with pytest.raises(ValueError, match=message):
+        SoftmaxCV([0.1], cv=3).fit(*blobs(n=300), groups=groups)
+
+
+@pytest.mark.parametrize("search", [SoftmaxCV, LinearSVMCV])
+@pytest.mark.parametrize("tol", [-1.0, np.nan, "0.01", None])
+def test_a_tolerance_that_is_none(blobs, search, tol):
+    with pytest.raises(ValueError, match="tol must be a number of at least 0, got"):
+        search([0.1], tol=tol).fit(*blobs(n=300))
+
+
 @pytest.mark.parametrize("search", [SoftmaxCV([0.01, 1.0]), LinearSVMCV([0.01, 1.0])])
 @pytest.mark.parametrize(
     ("n", "warning"),

@@ -218,6 +218,13 @@ def test_weights_of_an_objective_have_its_shape(dtype):
         objective.scores(np.zeros((7, 4)))
 
 
+@by_estimator
+def test_weights_whose_product_overflows(estimator):
+    model = clone(estimator).set_params(class_weight={0: 100.0})
+    with pytest.raises(ValueError, match="sample_weight times class_weight is too large"):
+        model.fit(X, Y, np.full(len(Y), 1e307))
+
+
 BAD_OPTIONS = [
     (
         {"standardize": "columns"},
