@@ -95,10 +95,10 @@ class VocabularyDisplay:
         pixels = [_rgb(image) for image in images]
         for word in range(len(means)):
             mine = by_word[starts[word] : starts[word + 1]][:MOST_PATCHES]
-            patches = [_cut(pixels[owners[p]], joined.positions[p]) for p in mine]
-            if patches:
-                means[word] = _mean(np.array(patches, np.float64), is_coloured)
-            examples.append(patches[:n_examples])
+            patches = _cut([pixels[owner] for owner in owners[mine]], joined.positions[mine])
+            if len(patches):
+                means[word] = _mean(patches.astype(np.float64), is_coloured)
+            examples.append(list(patches[:n_examples]))
         tree = linkage(vocabulary.words_, "average") if len(means) > 1 else None
         order = np.zeros(1, np.intp) if tree is None else leaves_list(tree).astype(np.intp)
         return cls(means, examples, np.diff(starts), order)
@@ -131,7 +131,7 @@ class VocabularyDisplay:
 def _mean(patches: npt.NDArray[np.float64], is_coloured: bool) -> Pixels:
     """Return the mean of patches that have mean 0 and deviation 1, made visible."""
     if not is_coloured:  # the words are of gradients, which say nothing of colour
-        patches[:] = patches.mean(axis=3, keepdims=True)
+        patches = patches.mean(axis=3, keepdims=True)
     patches -= patches.mean(axis=(1, 2, 3), keepdims=True)
     mean = (patches / np.maximum(patches.std(axis=(1, 2, 3), keepdims=True), 1.0)).mean(axis=0)
     # A flat word has no contrast to be raised.
@@ -146,24 +146,30 @@ def _rgb(image: Image) -> npt.NDArray[np.float32]:
     return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
 
 
-def _cut(pixels: npt.NDArray[np.float32], position: npt.NDArray[np.float32]) -> Pixels:
-    """Cut a patch out of an image, turned upright, and resample it."""
-    row, column, side, angle = (float(value) for value in position)
-    step = side / SIDE
-    cos, sin = np.cos(angle) * step, np.sin(angle) * step
+def _cut(images: Sequence[npt.NDArray[np.float32]], positions: npt.NDArray[np.float32]) -> Pixels:
+    """Cut a patch out of each image, turned upright, and resample it."""
+    patches = np.empty((len(images), SIDE, SIDE, 3), np.float32)
+    for image, to_image, patch in zip(images, _maps(positions), patches, strict=True):
+        cv2.warpAffine(
+            image,
+            to_image,
+            (SIDE, SIDE),
+            dst=patch,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    return np.clip(np.round(patches), 0, 255).astype(np.uint8)
+
+
+def _maps(positions: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return the affine maps, (n, 2, 3), from pixels of patches to those of their images.
+
+    The centres of pixels are at whole numbers in OpenCV.
+    """
+    row, column, side, angle = positions.T.astype(np.float64)
     middle = (SIDE - 1) / 2
-    # From the patch's pixels to the image's, whose centres are at whole numbers in OpenCV.
-    to_image = np.array(
-        [
-            [cos, -sin, column - 0.5 - (cos - sin) * middle],
-            [sin, cos, row - 0.5 - (sin + cos) * middle],
-        ]
-    )
-    patch = cv2.warpAffine(
-        pixels,
-        to_image,
-        (SIDE, SIDE),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.clip(np.round(patch), 0, 255).astype(np.uint8)
+    cos, sin = np.cos(angle) * side / SIDE, np.sin(angle) * side / SIDE
+    maps = np.empty((len(positions), 2, 3))
+    maps[:, 0] = np.column_stack([cos, -sin, column - 0.5 - (cos - sin) * middle])
+    maps[:, 1] = np.column_stack([sin, cos, row - 0.5 - (sin + cos) * middle])
+    return maps
