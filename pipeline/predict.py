@@ -3,7 +3,7 @@
 import csv
 import glob
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,15 @@ import pyarrow.parquet as pq
 from .class_scores import answers, class_scores, has_scores
 from .engine import Crash, in_workers
 from .reader import Reader
-from .sources import ArraySource, FolderSource, NamedFiles, Source, SourceError, open_source
+from .sources import (
+    ArraySource,
+    FolderSource,
+    NamedFiles,
+    Source,
+    SourceError,
+    open_source,
+    refuse_tables,
+)
 from .sources.base import as_text
 from .sources.files import is_folder, is_url, join
 from .store.files import LocalFolder
@@ -193,12 +201,15 @@ def find_images(images: Any) -> list[Found]:
 
     Parameters
     ----------
-    images : str, Path, Source, or a sequence of these or of ndarray
+    images : str, Path, Source, or an iterable of these or of ndarray
         An image file, a glob, or any place of images that :func:`.open_source` opens: a folder, a
         list, a manifest, an archive, a data set; path or URL.
     """
     if isinstance(images, str | Path | Source):
         images = [images]
+    refuse_tables(images)
+    if not isinstance(images, np.ndarray):
+        images = list(images) if isinstance(images, Iterable) else [images]
     if len(images) and all(isinstance(image, np.ndarray) for image in images):
         images = [ArraySource(images)]
     for image in images:

@@ -307,7 +307,7 @@ class Run(RunView):
 
         Parameters
         ----------
-        images : str, Path, Source, or a sequence of these or of ndarray
+        images : str, Path, Source, or an iterable of these or of ndarray
             Image files, globs, folders, or any other place of images.
         classifier : str, optional
             The first that gives probabilities, where it is left out. One that gives none orders the
@@ -315,8 +315,10 @@ class Run(RunView):
         top : int
             So many classes, the best first.
         min_probability : float, optional
-            Classes that are less probable are left out.
+            Classes that are less probable are left out; from 0 to 1.
         """
+        if min_probability is not None and not 0 <= min_probability <= 1:
+            raise ValueError(f"min_probability: expected 0 to 1, got {min_probability!r}")
         trained = self._models.record()
         reader = Reader(*trained["reader"])
         features = list(self._models.load_features(trained).values())

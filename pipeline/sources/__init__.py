@@ -3,7 +3,7 @@
 A new kind is one class in one file and its name in ``SOURCES`` below.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ __all__ = [
     "ZipSource",
     "check_outside",
     "open_source",
+    "refuse_tables",
 ]
 
 # What a path or URL can stand for; the first that suits it counts.
@@ -73,6 +74,8 @@ def open_source(images: Any, *, labels: Sequence[Any] | None = None, **columns: 
         ``group_column``.
     """
     is_one = isinstance(images, str | bytes | Path | Source)
+    if not is_one:
+        refuse_tables(images)
     if not is_one and hasattr(images, "__len__"):
         if columns:
             raise TypeError(f"a list of images has no columns to name, got {', '.join(columns)}")
@@ -95,3 +98,12 @@ def open_source(images: Any, *, labels: Sequence[Any] | None = None, **columns: 
     if columns and kind is not ManifestSource:
         raise SourceError(f"{name}: not a manifest, so it has no columns to name")
     return kind(name, **columns)
+
+
+def refuse_tables(images: Any) -> None:
+    """Refuse a table or a mapping, whose columns or keys would be taken for paths of images."""
+    if isinstance(images, Mapping) or hasattr(images, "columns"):
+        raise TypeError(
+            f"expected a list of arrays or paths, got {type(images).__name__}; give its values as "
+            "lists, such as list(table['path']), and with labels=list(table['label'])"
+        )

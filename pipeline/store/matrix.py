@@ -81,7 +81,11 @@ class RowMatrix:
 
         ``X[rows, ...]``, by which scikit-learn takes the rows of a fold, is ``X[rows]``.
         """
-        if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
+        if isinstance(rows, tuple):  # NumPy would take it for numbers of rows
+            if len(rows) != 2 or rows[1] is not Ellipsis:
+                raise TypeError(
+                    "the matrix gives whole rows: X[rows]; X[rows][:, columns] has some columns"
+                )
             rows = rows[0]
         if isinstance(rows, slice):
             return self._gather(self._places[rows])

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -68,6 +69,16 @@ def test_what_is_no_name_of_an_image_is_refused(image):
         names_of([image])
     with pytest.raises(TypeError, match="expected paths or URLs"):
         names_of(["b.jpg", np.zeros((4, 4), np.uint8)])
+    with pytest.raises(TypeError, match=r"expected paths or URLs of images, .* got int"):
+        names_of(3)
+
+
+def test_a_generator_is_a_list_of_images_and_a_table_is_none(photographs):
+    assert names_of(name for name in ["b.jpg", "a.png"]) == ["b.jpg", "a.png"]
+    assert names_of(pd.Series(["b.jpg", "a.png"])) == ["b.jpg", "a.png"]
+    for table in (pd.DataFrame({"path": ["b.jpg"]}), {"path": ["b.jpg"]}):
+        with pytest.raises(TypeError, match="expected a list of arrays or paths, got"):
+            names_of(table)
 
 
 def test_a_file_is_meant_before_a_pattern(photographs):

@@ -53,6 +53,8 @@ def test_what_python_sees_of_a_run(original):
         run.labels("tests")
     with pytest.raises(ValueError, match="top: expected a number of classes of at least 1, got 0"):
         list(run.predict([str(original / "no.jpg")], top=0))
+    with pytest.raises(ValueError, match="min_probability: expected 0 to 1, got 90"):
+        list(run.predict([str(original / "no.jpg")], min_probability=90))
     assert run.images.num_rows == 51
     written = json.loads((original / "metrics.json").read_text())
     assert run.metrics["classifiers"] == written["classifiers"]

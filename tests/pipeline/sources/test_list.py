@@ -1,5 +1,7 @@
 import shutil
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from visualwords.features import HueHistogram
@@ -36,6 +38,14 @@ def test_paths_have_the_labels_that_are_given(crops, crop_files, tmp_path):
 def test_what_is_no_place_of_images_is_refused(images):
     with pytest.raises(TypeError, match="expected the path or URL of images, a list of arrays"):
         open_source(images)
+
+
+@pytest.mark.parametrize("kind", [dict, pd.DataFrame, pa.table], ids=["dict", "pandas", "arrow"])
+def test_the_columns_of_a_table_are_no_paths(crops, crop_files, tmp_path, kind):
+    columns = {"path": [str(crops / name) for name in crop_files]}
+    with pytest.raises(TypeError, match=r"got .*; give its values as lists, such as list\(table"):
+        extract(kind(columns), tmp_path, [HueHistogram()])
+    assert len(extract(pd.Series(columns["path"]), tmp_path, [HueHistogram()]).paths()) == 36
 
 
 def test_a_file_of_a_folder_and_of_a_list_is_the_same_file_to_the_index(

@@ -86,6 +86,9 @@ def test_a_matrix_is_indexed_like_an_array(tmp_path, wanted):
     matrix = features.matrix(features.find(images(numbers)))
     np.testing.assert_array_equal(matrix[wanted], rows_of(numbers)[wanted])
     np.testing.assert_array_equal(matrix[wanted, ...], rows_of(numbers)[wanted])
+    for index in [(0, 1), (slice(2), 1), (wanted, wanted), (0,), (0, 1, ...)]:
+        with pytest.raises(TypeError, match=r"whole rows: X\[rows\]; X\[rows\]\[:, columns\] has"):
+            matrix[index]
 
 
 def test_rows_in_order_are_a_view_of_the_file(tmp_path):
