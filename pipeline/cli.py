@@ -39,7 +39,15 @@ from .cli_options import (
 )
 from .cli_plan import plan, why
 from .cli_report import Report, explore, report_command
-from .cli_screen import complain, console, prediction_line, report_images, report_scores, warn
+from .cli_screen import (
+    complain,
+    console,
+    prediction_line,
+    report_images,
+    report_other_images,
+    report_scores,
+    warn,
+)
 from .cli_signals import signals
 from .cli_store import app as store_app
 from .counts import counted
@@ -238,6 +246,8 @@ def evaluate(
     if json_:
         typer.echo(json.dumps(metrics))
         return
+    if test:
+        report_other_images(metrics["other_images"][test])
     report_scores(job, metrics["other_tests"][test] if test else metrics["classifiers"])
 
 

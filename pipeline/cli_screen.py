@@ -1,6 +1,7 @@
 """What the commands print: counts, scores, warnings and errors."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,20 @@ def report_images(metrics: Any, folder: Path) -> None:
             f"one{where}",
             soft_wrap=True,
         )
+    _warn_of_leaks(images, where)
+
+
+def report_other_images(images: Mapping[str, int]) -> None:
+    """Print how many of other test images are ok and how many failed, and warn of leaks."""
+    console.print(
+        f"images     {images['found']} found, {images['ok']} ok, {images['failed']} failed",
+        soft_wrap=True,
+    )
+    _warn_of_leaks(images, "")
+
+
+def _warn_of_leaks(images: Mapping[str, int], where: str) -> None:
+    """Print what training and test images have in common; ``where`` says where it is listed."""
     if shared := images["in_train_and_test"]:
         console.print(
             f"warning    {counted(shared, 'image is', 'images are')} both in the training and in "

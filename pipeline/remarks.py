@@ -7,11 +7,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .duplicates import NEAR, SAME_BYTES, in_both_splits
+from .duplicates import NEAR, SAME_BYTES, duplicates, in_both_splits
 from .extraction import Extraction
 from .job import TEST, TRAIN
 
-__all__ = ["changes", "image_metrics", "shared_images", "silent_features", "work_metrics"]
+__all__ = [
+    "changes",
+    "image_metrics",
+    "other_image_metrics",
+    "shared_images",
+    "silent_features",
+    "work_metrics",
+]
 
 ROWS_LOOKED_AT = 1000
 
@@ -29,9 +36,7 @@ def image_metrics(extraction: Extraction) -> dict[str, Any]:
         "decoded": extraction.work.decoded,
         "duplicates": pc.sum(pc.equal(found["kind"], SAME_BYTES)).as_py() or 0,
         "near_duplicates": len(pc.unique(near)),
-        "in_train_and_test": len(shared_images(images)),
-        "near_in_train_and_test": in_both_splits(found, TEST, TRAIN),
-        "groups_in_train_and_test": len(_shared(images, "group")),
+        **_shared_metrics(images, found),
     }
     if counts["failed"] != sum(row["counts"] for row in failed):
         raise AssertionError("every image must be ok or have failed with a kind")
@@ -40,6 +45,41 @@ def image_metrics(extraction: Extraction) -> dict[str, Any]:
         "failures": {row["values"]: row["counts"] for row in failed},
         "silent_features": silent_features(extraction),
         **work_metrics(extraction),
+    }
+
+
+def other_image_metrics(other: Extraction, images: pa.Table) -> dict[str, int]:
+    """Return how many other test images are ok, failed, or are among the training images of a run.
+
+    Parameters
+    ----------
+    other : Extraction
+    images : pyarrow.Table
+        Those of the run.
+    """
+    training = images.filter(pc.equal(images["split"], TRAIN))
+    tables = []
+    for table, split in ((training, TRAIN), (other.images, TEST)):
+        columns = ["path", "label", "digest", "kind", "group"]
+        table = table.select([name for name in columns if name in table.column_names])
+        splits = pa.array([split] * table.num_rows, pa.string())
+        tables.append(table.append_column("split", splits))
+    both = pa.concat_tables(tables, promote_options="permissive")
+    n_ok = len(other.chosen())
+    return {
+        "found": other.images.num_rows,
+        "ok": n_ok,
+        "failed": other.images.num_rows - n_ok,
+        **_shared_metrics(both, duplicates(both, other.hashes)),
+    }
+
+
+def _shared_metrics(images: pa.Table, found: pa.Table) -> dict[str, int]:
+    """Return how much training and test images have in common, by the duplicates among them."""
+    return {
+        "in_train_and_test": len(shared_images(images)),
+        "near_in_train_and_test": in_both_splits(found, TEST, TRAIN),
+        "groups_in_train_and_test": len(_shared(images, "group")),
     }
 
 

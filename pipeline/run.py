@@ -26,8 +26,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from .. import __version__
 from .best_recipe import Choice
+from .counts import counted
 from .extraction import Extraction
 from .job import TEST, extract_source, training_images
 from .memory import peak_bytes
@@ -38,7 +41,7 @@ from .predict import Prediction, find_images, predict_images
 from .reader import Reader
 from .recipe import Recipe, check_recipe, own_code_refused, recipe_of
 from .recipe_file import recipe_text
-from .remarks import changes, image_metrics, work_metrics
+from .remarks import changes, image_metrics, other_image_metrics, work_metrics
 from .run_folder import DUPLICATES, FAILURES, PREDICTIONS, RECIPE, RESULTS
 from .run_images import check_labels, given_sources, labelled_source, name_of, places_of
 from .run_models import fingerprints, record_of_training
@@ -204,7 +207,8 @@ class Run(RunView):
             trained = record_of_training(recipe, extraction, record)
             self._models.write(models, {"made_from": made_from, "report": report, **trained})
             self.metrics["classifiers"] = report
-            self.metrics.pop("other_tests", None)  # they are scores of the models before
+            for of_models_before in ("other_tests", "other_images"):
+                self.metrics.pop(of_models_before, None)
             self._finish()
         return self.metrics
 
@@ -225,7 +229,8 @@ class Run(RunView):
         Parameters
         ----------
         test : str, Path or Source, optional
-            Other labelled images; their scores are added to ``metrics["other_tests"]``.
+            Other labelled images; their scores are added to ``metrics["other_tests"]``, and to
+            ``metrics["other_images"]`` how many failed or are among the training images.
         **columns : str
             As in :meth:`run`.
         """
@@ -258,8 +263,9 @@ class Run(RunView):
                 seal = self._files.write_predictions(extraction, predictions)
                 self.metrics["checksums"] = self.metrics.get("checksums", {}) | seal
             else:
-                others = self.metrics.setdefault("other_tests", {})
-                others[name_of(test)] = scores
+                counts = other_image_metrics(extraction, self._files.images())
+                self.metrics.setdefault("other_images", {})[name_of(test)] = counts
+                self.metrics.setdefault("other_tests", {})[name_of(test)] = scores
             self._finish()
         return self.metrics
 
@@ -287,6 +293,10 @@ class Run(RunView):
         features = self._models.load_features(trained)
         options = replace(self.options, is_learned=True)
         extraction = extract_source(source, self.store, lambda _: features, reader, options)
+        if failed := extraction.images.filter(pc.equal(extraction.images["status"], "failed")):
+            path, reason = (failed[column][0].as_py() for column in ("path", "reason"))
+            lost = counted(failed.num_rows, "image cannot", "images cannot")
+            self.options.progress.say("failed", f"{lost} be used, such as {path}: {reason}")
         unknown = sorted(set(extraction.labels().tolist()) - set(trained["classes"]))
         if unknown:
             raise SourceError(

@@ -84,6 +84,7 @@ SHAPES: dict[str, Any] = {
         "kept?": [str],
         "checksums?": {str: is_count},
         "other_tests?": dict,
+        "other_images?": {str: {str: is_count}},
         "seconds?": {str: (int, float)},
     },
 }

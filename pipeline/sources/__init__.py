@@ -100,7 +100,7 @@ def open_source(images: Any, *, labels: Sequence[Any] | None = None, **columns: 
     return kind(name, **columns)
 
 
-def refuse_tables(images: Any) -> None:
+def refuse_tables(images: object) -> None:
     """Refuse a table or a mapping, whose columns or keys would be taken for paths of images."""
     if isinstance(images, Mapping) or hasattr(images, "columns"):
         raise TypeError(

@@ -177,3 +177,47 @@ def test_pairs_among_the_same_images_are_searched_once(crops, tmp_path, monkeypa
     second = extract(images, tmp_path / "store", features).duplicates()
     assert 0 < len(second) < len(first)
     assert second.equals(extract(images, tmp_path / "other", features).duplicates())
+
+
+def test_other_test_images_that_fail_or_were_trained_on_are_told(
+    crops, test_crops, tmp_path, capsys
+):
+    run, other = tmp_path / "run", tmp_path / "other"
+    shutil.copytree(test_crops, other)
+    shutil.copy(crops / "brick" / "00.jpg", other / "brick" / "copy.jpg")
+    picture = Image.open(crops / "coffee" / "00.jpg")
+    picture.resize((3 * picture.width, 3 * picture.height)).save(other / "coffee" / "larger.png")
+    (other / "rocket" / "note.jpg").write_text("hello")
+    cut = (other / "rocket" / "01.png").read_bytes()[:700]
+    (other / "rocket" / "01.png").write_bytes(cut)
+    options = ("--features", "hue", "--no-report", "--jobs", 1)
+    assert call("run", crops, "--test", test_crops, "--out", run, *options) == 0
+    capsys.readouterr()
+    assert call("evaluate", run, "--test", other) == 0
+    printed = capsys.readouterr().out
+    assert "\nimages     18 found, 16 ok, 2 failed\n" in printed
+    assert "\nfailed     2 images cannot be used, such as rocket/01.png: " in printed
+    assert "\nwarning    1 image is both in the training and in the test set: its test" in printed
+    assert "\nwarning    1 test image looks nearly like a training image\n" in printed
+    metrics = json.loads((run / "metrics.json").read_bytes())
+    assert metrics["other_images"][str(other)] == {
+        "found": 18,
+        "ok": 16,
+        "failed": 2,
+        "in_train_and_test": 1,
+        "near_in_train_and_test": 1,
+        "groups_in_train_and_test": 0,
+    }
+    assert call("evaluate", run, "--test", test_crops) == 0
+    assert "warning" not in capsys.readouterr().out
+
+
+def test_groups_of_other_test_images_that_were_trained_on_are_told(crops, test_crops, tmp_path):
+    for name, folder in (("train", crops), ("other", test_crops)):
+        rows = [f"{file},{file.parent.name},{file.stem}" for file in sorted(folder.glob("*/*"))]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["path,label,group", *rows]))
+    run = Run(tmp_path / "run")
+    run.run(tmp_path / "train.csv", test_crops, Recipe().with_features(["hue"]))
+    metrics = run.evaluate(tmp_path / "other.csv")
+    (counts,) = metrics["other_images"].values()
+    assert counts["groups_in_train_and_test"] == 5  # 00 to 04
