@@ -16,7 +16,16 @@ from .learn import draws
 from .ledger import digests_of, has_groups
 from .recipe import Recipe
 from .scan import digest_of
-from .sources import JoinedSource, ManifestSource, NamedFiles, Source, SourceError, open_source
+from .sources import (
+    ArraySource,
+    JoinedSource,
+    ManifestSource,
+    NamedFiles,
+    Source,
+    SourceError,
+    open_source,
+)
+from .sources.files import is_url
 from .store.shards import Digests
 
 __all__ = [
@@ -94,15 +103,20 @@ def places_of(
 ) -> dict[str, Any]:
     """Return what the record of a run says of where its images are.
 
-    ``lists`` has the folder of each list of files, which ``relative`` says from the run.
+    ``lists`` has the folder of each list of files, which ``relative`` says from the run. ``from``
+    is the folder in which the job ran, from the run, where another place is a relative path.
     """
     given = given_sources(train, test).items()
     lists = {split: relative(s.root) for split, s in given if isinstance(s, NamedFiles)}
+    places = [p for p in (train, test) if not isinstance(p, NamedFiles | ArraySource | None)]
+    names = [name for name in map(name_of, places) if not is_url(name)]
+    is_relative = not all(map(os.path.isabs, names))
     return {
         "train": name_of(train),
         "test": None if test is None else name_of(test),
         "columns": columns,
         **({"lists": lists} if lists else {}),
+        **({"from": relative(os.getcwd())} if is_relative else {}),
     }
 
 

@@ -51,6 +51,7 @@ SHAPES: dict[str, Any] = {
         "train": str,
         "columns": {str: str},
         "lists?": {str: str},
+        "from?": str,
         "store": str,
         "features": {str: _is_feature_folder},
         "hashes": _is_feature_folder,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..run_folder import RECIPE, RunFolder
 from ..run_images import columns_of_each
 from ..run_models import RunModels
 from ..sources import NamedFiles, Source, SourceError, open_source
+from ..sources.files import is_url
 from ..store.files import LocalFolder
 from ..train import labels_are_classes
 from .build import report_page
@@ -93,12 +95,25 @@ def _sources(folder: RunFolder, extraction: Extraction) -> dict[str | None, Sour
         elif of_split in lists:
             root = os.path.join(folder.path, lists[of_split])
             sources[split] = NamedFiles(extraction.images["path"].to_pylist(), root=root)
-        elif name is not None:
-            try:
-                sources[split] = open_source(name, **named)
-            except (OSError, SourceError):
-                continue
+        elif name is not None and (source := _opened(folder, record.get("from"), name, named)):
+            sources[split] = source
     return sources
+
+
+def _opened(
+    folder: RunFolder, start: str | None, name: str, columns: Mapping[str, str]
+) -> Source | None:
+    """Return a place of images by its name from where the job ran, else from here, if it is there.
+
+    The run may have moved together with the images, or alone.
+    """
+    names = [name]
+    if start is not None and not is_url(name):
+        names.insert(0, os.path.normpath(os.path.join(folder.path, start, name)))
+    for place in names:
+        with suppress(OSError, SourceError):
+            return open_source(place, **columns)
+    return None
 
 
 def _title(record: Mapping[str, Any]) -> str:

@@ -125,6 +125,24 @@ def test_pictures_of_a_list_of_paths_are_those_of_its_files(
     assert "given as arrays" not in page
 
 
+def test_pictures_are_found_from_every_folder(
+    crops, test_crops, pictures_of_folders, tmp_path, monkeypatch
+):
+    work = tmp_path / "work [1]"
+    shutil.copytree(crops, work / "train")
+    shutil.copytree(test_crops, work / "test")
+    monkeypatch.chdir(work)
+    Run("runs/run").run("train", Path("test"), HUE)
+    monkeypatch.chdir(tmp_path)
+    assert pictures_of(Run.open(work / "runs/run").report().read_text()) == pictures_of_folders
+    shutil.move(work, tmp_path / "moved together")
+    moved = tmp_path / "moved together"
+    assert pictures_of(Run.open(moved / "runs/run").report().read_text()) == pictures_of_folders
+    alone = shutil.move(moved / "runs/run", tmp_path / "alone")
+    monkeypatch.chdir(moved)
+    assert pictures_of(Run.open(alone).report().read_text()) == pictures_of_folders
+
+
 def test_pictures_of_arrays_are_shown_while_the_run_has_them(
     crops, test_crops, pictures_of_folders, tmp_path
 ):
