@@ -42,6 +42,7 @@ from .cli_report import Report, explore, report_command
 from .cli_screen import (
     complain,
     console,
+    errors,
     prediction_line,
     report_images,
     report_other_images,
@@ -52,6 +53,7 @@ from .cli_signals import signals
 from .cli_store import app as store_app
 from .counts import counted
 from .interruption import Interrupted
+from .progress import Progress
 
 __all__ = ["main"]
 
@@ -140,7 +142,7 @@ def run(
     if work.json_:
         typer.echo(json.dumps(job.metrics))
         return
-    report_images(job.metrics, job.folder)
+    report_images(job.metrics, str(job.folder))
     report_scores(job)
 
 
@@ -183,7 +185,9 @@ def extract(
     if work.json_:
         typer.echo(json.dumps(metrics))
     else:
-        report_images(metrics, out or Path(store or ""))
+        place = str(out or store)
+        i, n = options.part or (0, 0)
+        report_images(metrics, place, f"images-{i}-of-{n}.parquet" if n else "failures.csv")
 
 
 app.command()(plan)
@@ -273,7 +277,10 @@ def predict(
 
     if out is not None:
         check_table_name(out)
-    job = Run.open(folder, WorkOptions(jobs=jobs, json_=json_).make(), own_code(recipe))
+    options = WorkOptions(jobs=jobs, json_=json_).make()
+    if not json_:  # the classes alone are on standard output
+        options = replace(options, progress=Progress(errors))
+    job = Run.open(folder, options, own_code(recipe))
     asked: Any = {"classifier": classifier, "top": top, "min_probability": min_probability}
     found: Any = job.predict(images, **asked)
     if out is not None:

@@ -25,7 +25,7 @@ TrainImages = Annotated[
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 Test = Annotated[str | None, typer.Option(help="Test images with labels, from any such place.")]
 TestSize = Annotated[
-    float | None, typer.Option(min=0.0, max=1.0, help="Or: share of TRAIN to hold out (0.2).")
+    float | None, typer.Option(help="Or: share of TRAIN to hold out, above 0 and below 1 (0.2).")
 ]
 Store = Annotated[str | None, typer.Option(help="Path or URL of a feature store (RUN/store).")]
 RecipeFile = Annotated[

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -16,11 +15,23 @@ console = Console(**PLAIN)
 errors = Console(stderr=True, **PLAIN)
 
 
-def report_images(metrics: Any, folder: Path) -> None:
-    """Print how many images are ok and how many failed, and warn of leaks."""
+def report_images(metrics: Any, folder: str, failures: str = "failures.csv") -> None:
+    """Print how many images are ok and how many failed, and warn of leaks.
+
+    Parameters
+    ----------
+    metrics : mapping
+    folder : str
+        Path or URL of the run or the store.
+    failures : str
+        The file there that names the failed images; another one than ``failures.csv`` is of a part
+        of the images, which writes no list of duplicates.
+    """
+    from .sources.files import join  # pyarrow is slow to import
+
     images = metrics["images"]
     kinds = ", ".join(f"{n} {kind}" for kind, n in metrics["failures"].items())
-    where = f" ({kinds}); see {folder / 'failures.csv'}" if images["failed"] else ""
+    where = f" ({kinds}); see {join(folder, failures)}" if images["failed"] else ""
     console.print(
         f"images     {images['found']} found, {images['ok']} ok, {images['failed']} failed{where}",
         soft_wrap=True,
@@ -31,7 +42,7 @@ def report_images(metrics: Any, folder: Path) -> None:
             "ones; --features leaves it out",
             soft_wrap=True,
         )
-    where = f"; see {folder / 'duplicates.csv'}" if (folder / "duplicates.csv").exists() else ""
+    where = f"; see {join(folder, 'duplicates.csv')}" if failures == "failures.csv" else ""
     if copies := images["duplicates"]:
         console.print(
             f"note       {counted(copies, 'image is a copy', 'images are copies')} of an earlier "

@@ -144,6 +144,7 @@ def export(
 def _open(store: str) -> Any:
     from .run_schema import RUN
     from .store.files import open_folder
+    from .store.maintenance import feature_rows
 
     folder = open_folder(store)
     names = folder.names()
@@ -153,6 +154,8 @@ def _open(store: str) -> Any:
         from .run_folder import RunFolder
 
         raise ValueError(f"{store}: a run, whose store is {RunFolder(Path(store)).store()}")
+    if "index" not in names and next(feature_rows(folder), None) is None:
+        raise ValueError(f"{store}: not a store: it has neither features nor an index of images")
     return folder
 
 

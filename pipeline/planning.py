@@ -22,6 +22,7 @@ from .run_images import labelled_source
 from .sources import Source, open_source
 from .store.descriptions import DESCRIPTION, key_of, read_description
 from .store.files import Folder, open_folder
+from .store.maintenance import feature_rows
 from .store.rows import FeatureRows
 from .store.shards import DIGEST_BYTES
 
@@ -180,7 +181,7 @@ def differences(store: Path | str, feature: str) -> list[str]:
     folder = open_folder(store)
     known = _descriptions(folder, feature)
     if not known:
-        features = sorted({name.rpartition("-")[0] for name in folder.names() if "-" in name})
+        features = sorted({rows.name for rows in feature_rows(folder)})
         raise ValueError(
             f"{store}: no feature {feature!r}; there are {', '.join(features) or 'none'}"
         )
@@ -206,11 +207,12 @@ def _descriptions(store: Folder, feature: str) -> dict[str, dict[str, Any]]:
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Return what differs between two descriptions, such as ``n_bins: 10 before, 20 now``."""
     old, new = _flat(before), _flat(after)
-    names = sorted(set(old) | set(new))
+    names = sorted(name for name in set(old) | set(new) if old.get(name) != new.get(name))
     return [
-        f"{name}: {old.get(name, 'nothing')} before, {new.get(name, 'nothing')} now"
+        "its code changed"
+        if name == "code"
+        else f"{name}: {old.get(name, 'nothing')} before, {new.get(name, 'nothing')} now"
         for name in names
-        if old.get(name) != new.get(name)
     ]
 
 

@@ -203,7 +203,10 @@ class Run(RunView):
                 self.options.progress.say("kept", f"{', '.join(kept)} (same rows, labels, options)")
             models |= {name: model for of_one in kept.values() for name, model in of_one.items()}
             report = {name: (said | report)[name] for name in recipe.classifiers}
-            self._files.remove(*RESULTS, MODELS)
+            why = self._models.changes(made_from)
+            stale = self._files.remove(*RESULTS, MODELS)
+            if why and set(stale) - {METRICS}:  # which a run wrote just now, after its images
+                self.options.progress.say("replaces", f"{', '.join(stale)} ({why})")
             trained = record_of_training(recipe, extraction, record)
             self._models.write(models, {"made_from": made_from, "report": report, **trained})
             self.metrics["classifiers"] = report

@@ -212,7 +212,9 @@ def check_labels(extraction: Extraction) -> None:
     usable = extraction.images["label"].take(extraction.chosen(TRAIN))
     lost = sorted(set(_labels(labels)) - set(_labels(usable)))
     if lost:
+        is_lost = pc.and_(pc.equal(images["split"], TRAIN), pc.equal(images["label"], lost[0]))
+        path, reason = (images.filter(is_lost)[name][0].as_py() for name in ("path", "reason"))
         raise SourceError(
-            f"class {lost[0]!r} has no training image that can be used, see failures.csv; mend "
-            "its images or leave out the class"
+            f"class {lost[0]!r} has no training image that can be used, such as {path}: {reason}; "
+            "see failures.csv"
         )

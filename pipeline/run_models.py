@@ -21,6 +21,7 @@ from .parts import Part, nearest
 from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
 from .reader import Reader
 from .recipe import Recipe, recipe_of
+from .remarks import changes
 from .run_folder import RunFolder
 from .run_schema import MODELS, RUN, SHAPES, check_classifier
 from .store.descriptions import key_of
@@ -195,9 +196,7 @@ class RunModels:
         report : dict
             Classifier to what was reported of its training.
         """
-        trained = self._before
-        with suppress(ValueError):
-            trained = self.record()
+        trained = self._last()
         found: dict[str, dict[str, Any]] = {}
         for classifier in trained["classifiers"] if trained else ():
             if trained["made_from"][classifier] != wanted.get(classifier):
@@ -207,6 +206,17 @@ class RunModels:
                 if len(models) == len(_sets(trained)):
                     found[classifier] = models
         return found, {name: trained["report"][name] for name in found}
+
+    def _last(self) -> dict[str, Any]:
+        """Return the record of the last training, also one that was removed since; or nothing."""
+        with suppress(ValueError):
+            return self.record()
+        return self._before
+
+    def changes(self, wanted: Mapping[str, str]) -> str:
+        """Return how classifiers, with their :func:`fingerprints`, differ from those before."""
+        before = self._last().get("made_from", {})
+        return changes({"features": before}, {"features": wanted}, is_same_images=True)
 
     def load(self) -> dict[str, Any]:
         """Return the trained classifiers by their names."""

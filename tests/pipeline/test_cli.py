@@ -10,6 +10,7 @@ import tomllib
 
 import cv2
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -351,6 +352,23 @@ def test_store_commands(folder, tmp_path, capsys):
     assert capsys.readouterr().out == told.replace("would remove", "removed   ")
     assert told.count("would remove") == 4
     assert not list(store.glob("*-*/*.npy"))
+
+
+def test_a_part_names_its_own_table_of_failures(images, tmp_path, capsys):
+    (images / "rocket" / "note.png").write_text("hello")
+    shutil.copy(images / "rocket" / "00.jpg", images / "rocket" / "copy.jpg")
+    command = ("extract", images, "--store", f"{tmp_path}/store/", "--features", "hue")
+    assert call(*command, "--part", "2/2") == 0
+    out = capsys.readouterr().out
+    table = tmp_path / "store" / "images-2-of-2.parquet"
+    assert f"1 failed (1 not an image); see {table}\n" in out
+    assert "1 image is a copy of an earlier one\n" in out
+    failed = pq.read_table(table).filter(pc.field("status") == "failed")
+    assert failed["path"].to_pylist() == ["rocket/note.png"]
+    assert call("why", tmp_path / "store", "hog") == 1
+    assert "no feature 'hog'; there are hue, perceptual-hash\n" in capsys.readouterr().err
+    assert call(*command) == 0
+    assert f"see {tmp_path / 'store' / 'failures.csv'}\n" in capsys.readouterr().out
 
 
 def test_plan_and_why(folder, crops, test_crops, capsys):

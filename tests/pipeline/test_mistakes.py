@@ -26,6 +26,8 @@ TRANSCRIPT = [
     ("runn train --out o", 2, "No such command 'runn'. Did you mean 'run'?"),
     ("run train --out o --sed 8", 2, "No such option: --sed"),
     ("run train --test test --test-size 0.2 --out o", 2, "give either --test or --test-size"),
+    ("run train --out o --test-size 0", 1, "expected a number above 0 and below 1, got 0.0"),
+    ("run train --out o --test-size -1", 1, "expected a number above 0 and below 1, got -1.0"),
     ("run train --out o --jobs 0", 2, "--jobs: expected a number of workers, or -1 for all cores"),
     ("run train --out o --features hug", 1, "no feature 'hug'; did you mean 'hue'?"),
     ("run train --out o --set hue.bins=3", 1, "hue has no parameter 'bins'; did you mean 'n_bins'"),
@@ -58,6 +60,8 @@ TRANSCRIPT = [
     ("extract train --store o --log photo.jpg/log", 1, "photo.jpg: File exists"),
     ("store ls extracted", 1, "extracted: a run, whose store is extracted/store"),
     ("store ls nowhere", 1, "nowhere: no such store, or an empty one; `visualwords extract` fills"),
+    ("store verify train", 1, "train: not a store: it has neither features nor an index of images"),
+    ("store gc train --max-size 1k", 1, "train: not a store"),
     (
         "store export extracted/store hug --to a.csv",
         1,

@@ -307,6 +307,22 @@ def test_only_what_no_file_can_hold_is_trained_again(crops, test_crops, tmp_path
     assert "train      tree again, which no file can hold" in capsys.readouterr().out
 
 
+def test_predictions_alone_are_printed_where_a_classifier_is_trained_again(
+    crops, test_crops, tmp_path, capsys
+):
+    recipe = tmp_path / "tree.toml"
+    kind = "sklearn.tree:DecisionTreeClassifier"
+    recipe.write_text(f'[features.hue]\n[classifiers.tree]\nkind = "{kind}"\nrandom_state = 0\n')
+    options = ["--out", str(tmp_path / "run"), "--recipe", str(recipe), "--no-report"]
+    assert main(["run", str(crops), "--test", str(test_crops), *options]) == 0
+    capsys.readouterr()
+    image = str(crops / "brick" / "00.jpg")
+    assert main(["predict", str(tmp_path / "run"), image, "--recipe", str(recipe)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{image}\tbrick\t1.0000\n"
+    assert "train      tree again, which no file can hold" in printed.err
+
+
 def test_a_classifier_that_keeps_no_classes_is_refused(crops, test_crops, tmp_path):
     recipe = Recipe(features=[HueHistogram()], classifiers={"mine": Forgetful()})
     with pytest.raises(ValueError, match=r"mine: fit of Forgetful sets no classes_; .*np\.unique"):

@@ -8,6 +8,7 @@ import numpy as np
 
 from visualwords.pipeline.cli import main
 from visualwords.pipeline.job import extract
+from visualwords.pipeline.planning import differences
 
 GUESS = """
 import numpy as np
@@ -99,4 +100,7 @@ def test_a_feature_is_computed_again_when_code_that_it_uses_changed(tmp_path, mo
         result = extract(images, tmp_path / "store", {"helped": kind()}, n_jobs=1)
         decoded[name], first[name] = result.work.decoded, result.matrix("helped")[1].tolist()
     assert decoded == {None: 4, "unused": 0, "factor": 4, "plus": 4, "scale": 4}
+    newest, *others = differences(tmp_path / "store", "helped")
+    assert newest.endswith(": the newest")
+    assert [line.partition(": ")[2] for line in others] == ["its code changed"] * 3
     assert first == {None: [1], "unused": [1], "factor": [7], "plus": [14], "scale": [14]}

@@ -160,6 +160,18 @@ def test_a_run_says_what_it_replaces_and_why(crops, test_crops, tmp_path, capsys
         "replaces   predictions.csv, metrics.json, failures.csv, duplicates.csv, "
         "models/models.json (hue changed)"
     )
+    other = ("hue", "--set", "hue.n_bins=12", "--set", "Softmax.alpha=0.5")
+    (tmp_path / "report.html").write_text("of the models before")
+    assert call(*command, *other) == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("replaces")]
+    replaced = "predictions.csv, metrics.json, report.html, models/models.json"
+    assert line == f"replaces   {replaced} (Softmax changed)"
+    assert call("train", tmp_path, "--set", "LinearSVM.alpha=0.5") == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("replaces")]
+    assert line.endswith("predictions.csv, metrics.json, models/models.json (LinearSVM changed)")
+    assert call("evaluate", tmp_path) == 0
+    assert call("train", tmp_path, "--set", "LinearSVM.alpha=0.5") == 0
+    assert "replaces" not in capsys.readouterr().out
 
 
 def test_pairs_among_the_same_images_are_searched_once(crops, tmp_path, monkeypatch):
