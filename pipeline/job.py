@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +82,23 @@ class Options:
 
     def __post_init__(self) -> None:
         check_kinds(self.retry_failed, "retry_failed")
-        limits = {
-            "n_jobs": (self.n_jobs != 0, "a number of workers, or -1 for all cores"),
-            "max_failures": ((self.max_failures or 0) >= 0, "a number of at least 0"),
-            "time_limit": (self.time_limit is None or self.time_limit > 0, "seconds above 0"),
-            "seed": (0 <= self.seed < 2**32, "a whole number from 0 to 4294967295"),
+        limits: dict[str, tuple[Callable[[Any], bool], str]] = {
+            "n_jobs": (
+                lambda n: n is None or index(n) != 0,
+                "a number of workers, or -1 for all cores",
+            ),
+            "max_failures": (lambda n: n is None or n >= 0, "a number of at least 0"),
+            "time_limit": (lambda n: n is None or n > 0, "seconds above 0"),
+            "seed": (lambda n: 0 <= index(n) < 2**32, "a whole number from 0 to 4294967295"),
         }
         for name, (is_right, expected) in limits.items():
-            if not is_right:
-                raise ValueError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            try:
+                refused = not is_right(value)
+            except TypeError:  # of a text, or of a number that is not whole
+                refused = True
+            if refused:
+                raise ValueError(f"{name}: expected {expected}, got {value!r}")
 
     @property
     def workers(self) -> Workers:

@@ -6,6 +6,7 @@ What becomes of each format, depth and layout is decided in :mod:`.formats`, and
 
 import stat
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, JPEG 2000 or PPM
 
     def __post_init__(self) -> None:
         for name, limit in (("max_pixels", self.max_pixels), ("max_side", self.max_side)):
-            if limit < 1:
+            if not isinstance(limit, Integral) or limit < 1:
                 raise ValueError(f"{name}: expected a whole number of at least 1, got {limit!r}")
 
     def header(self, data: bytes) -> Header:

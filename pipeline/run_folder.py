@@ -80,6 +80,8 @@ class RunFolder:
             raise ValueError(
                 f"{file}: no such file; `visualwords {command}`{also} makes it"
             ) from error
+        except NotADirectoryError as error:
+            raise ValueError(f"{self.path}: a file; expected the folder of a run") from error
         except (OSError, ValueError) as error:
             reason = str(getattr(error, "strerror", None) or error).removeprefix(f"{file}: ")
             raise DamagedError(

@@ -55,6 +55,8 @@ TRANSCRIPT = [
     ("train extracted --set seed=9", 2, "--set: train takes the options of classifiers alone; `v"),
     ("evaluate extracted", 1, "no such file; `visualwords train` makes it"),
     ("predict extracted photo.jpg", 1, "no such file; `visualwords train` makes it"),
+    ("predict photo.jpg extracted", 1, "photo.jpg: a file; expected the folder of a run"),
+    ("evaluate photo.jpg", 1, "photo.jpg: a file; expected the folder of a run"),
     ("predict extracted photo.jpg --out x.xlsx", 1, "expected a name that ends in .csv or .parq"),
     ("extract train --store o --log empty", 1, "empty: Is a directory"),
     ("extract train --store o --log photo.jpg/log", 1, "photo.jpg: File exists"),
