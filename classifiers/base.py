@@ -205,7 +205,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
             self.loss_curve_, self.n_iter_ = [], 0
         elif len(kept) == len(memory):
             memory = kept
-        with objective:
+        with objective, np.errstate(over="ignore", invalid="ignore"):
             state = solver.step(objective, State(W, 0.0, memory=memory))
         step_report(type(self).__name__, self.verbose)(state)
         if not within_range(objective, state):

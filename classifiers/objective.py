@@ -307,6 +307,7 @@ class Objective:
         coef = weights[:, :-1].astype(self.X.dtype, order="C")
         intercept = weights[:, -1].astype(self.X.dtype)
 
+        @np.errstate(over="ignore", invalid="ignore")  # in each thread; the sums tell
         def compute(rows: slice) -> T:
             block = np.ascontiguousarray(self.X[rows])
             scores = block_scores(block, coef, intercept)

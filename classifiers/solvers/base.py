@@ -171,6 +171,7 @@ class Minimizer(BaseEstimator):
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:
         """Yield the state at ``W`` and after each step."""
 
+    @np.errstate(over="ignore", invalid="ignore")  # the value tells that it diverged
     def minimize(
         self,
         objective: Objective,

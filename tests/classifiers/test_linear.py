@@ -239,11 +239,12 @@ def test_the_gap_is_a_bound_however_far_off_the_intercepts_are(blobs, estimator)
     assert missed <= rough.gap_ <= rough.loss_curve_[-1]
 
 
-@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+@pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("solver", [GradientDescent(100.0), SGD(100.0)])
-def test_a_solver_that_diverges_stops_and_says_so(blobs, solver):
-    X, y = blobs(dtype=np.float32)
-    model = LinearSVM(loss="squared_hinge", solver=solver)
+def test_a_solver_that_diverges_stops_and_says_so(blobs, solver, n_jobs):
+    """Warnings of NumPy would be errors here."""
+    X, y = blobs(n=3000, dtype=np.float32)
+    model = LinearSVM(loss="squared_hinge", solver=solver, n_jobs=n_jobs)
     with pytest.warns(ConvergenceWarning, match="diverged: the value is not finite; lower its"):
         model.fit(X, y)
     assert model.gap_ == np.inf

@@ -121,7 +121,6 @@ def learn_forty_times(model, X, y):
         model.partial_fit(X, y, classes=range(4))
 
 
-@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("solver", [SGD(1e30), Adam(1e300), SGD(100.0, batch_size=8)])
 def test_a_rate_that_diverges_warns_and_keeps_finite_weights(blobs, solver, dtype):
