@@ -132,6 +132,11 @@ class ColumnStack:
         >>> X.only(["hog"]).shape
         (5, 324)
         """
+        if unknown := [name for name in names if name not in self.names]:
+            raise ValueError(
+                f"the stack has no parts {', '.join(map(repr, unknown))}; its parts are "
+                f"{', '.join(map(repr, self.names))}"
+            )
         stack = ColumnStack([self.parts[self.names.index(name)] for name in names])
         stack.names, stack.map_parts = list(names), self.map_parts
         if stack.names == self.names:

@@ -131,7 +131,7 @@ def test_alpha_of_any_kind_of_number(estimator):
 
 
 @by_estimator
-@pytest.mark.parametrize("alpha", [-1.0, np.nan, np.inf, "0.1", None])
+@pytest.mark.parametrize("alpha", [-1.0, np.nan, np.inf, "0.1", None, np.array(0.1)])
 def test_alpha_out_of_range(estimator, alpha):
     with pytest.raises(ValueError, match="alpha must be at least 0, and a finite number, got"):
         clone(estimator).set_params(alpha=alpha).fit(X, Y)

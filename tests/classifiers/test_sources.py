@@ -101,6 +101,8 @@ def test_bad_sources(blobs):
         ColumnStack([X, X[1:]])
     with pytest.raises(ValueError, match="at least one matrix"):
         ColumnStack([])
+    with pytest.raises(ValueError, match="the stack has no parts 'c', 0; its parts are 'a', 'b'"):
+        ColumnStack({"a": X, "b": X}).only(["a", "c", 0])
     for part in (pd.DataFrame(X), csr_array(blobs()[0]), X.tolist()):
         message = f"other sources of rows, got a {type(part).__name__}; make an array of it first"
         with pytest.raises(TypeError, match=message):
