@@ -5,7 +5,7 @@ import numpy as np
 from visualwords.classifiers.objective import Objective, Weights
 
 from .curvature import sample
-from .lbfgs import Pairs, finish_two_loop, start_two_loop
+from .lbfgs import SMALLEST, Pairs, finish_two_loop, start_two_loop
 
 __all__ = ["settle_intercepts", "value_at_zero"]
 
@@ -68,8 +68,9 @@ def settle_intercepts(
         step = -finish_two_loop(direction / curvature, last / curvature, pairs, factors)
         before, shift = slope, shift + step
         slope = alone(shift)[1] + rest
-        if (step * (slope - before)).sum() > 0:
-            pairs.append((step, slope - before))
+        change = slope - before
+        if (step * change).sum() > 0 and (change * change).sum() > SMALLEST:
+            pairs.append((step, change))
     return np.column_stack([W[:, :-1], W[:, -1:] + best])
 
 

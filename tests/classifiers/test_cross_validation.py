@@ -370,6 +370,18 @@ def test_groups_that_are_none(blobs, groups, message):
         SoftmaxCV([0.1], cv=3).fit(*blobs(n=300), groups=groups)
 
 
+def test_test_rows_of_some_classes_in_any_proportion(blobs):
+    """The intercept of a class without test rows falls until its slope underflows."""
+    X, y = blobs(k=3)
+    first, second = (np.flatnonzero(y == k) for k in (0, 1))
+    for n in range(1, 12):
+        test = np.r_[first[:n], second[:1]]
+        train = np.setdiff1d(np.arange(300), test)
+        search = SoftmaxCV([0.01], cv=[(train, test)]).fit(X, y)
+        alone = Softmax(0.01).fit(X[train], y[train])
+        assert search.scores_[0, 0] == pytest.approx(alone.score(X[test], y[test]))
+
+
 @pytest.mark.parametrize("search", [SoftmaxCV, LinearSVMCV])
 @pytest.mark.parametrize("tol", [-1.0, np.nan, "0.01", None])
 def test_a_tolerance_that_is_none(blobs, search, tol):
