@@ -1,6 +1,7 @@
 """Extraction: find which rows are missing and compute them in workers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,7 +145,9 @@ def compute(
             f"{store.url}: a store in memory is of one process; use the engine threads"
         )
     known = {rows.folder: rows.shards_seen for rows in plan.features.values()}
-    with progress.stage("extract", n_images) as stage, open_claims(store, known) as claims:
+    # Where nothing is missing, nothing is written: the store may be one that others look after.
+    guard = open_claims(store, known) if len(todo) else nullcontext()
+    with progress.stage("extract", n_images) as stage, guard as claims:
 
         def count(done: int, failed: list[bytes]) -> None:
             stage.advance(done, failures.add(failed))

@@ -359,6 +359,17 @@ def test_a_command_that_fails_leaves_all_as_it_was(folder):
     assert (models_of(folder), scores_of(folder)) == before
 
 
+def test_a_run_that_lacks_no_row_writes_nothing_to_its_store(crops, test_crops, tmp_path):
+    store = tmp_path / "store"  # which may be one that others look after
+    first = open_run(tmp_path / "first", store=store)
+    first.run(crops, test_crops, recipe())
+    before = {path: path.stat().st_mtime_ns for path in [store, *store.rglob("*")]}
+    second = open_run(tmp_path / "second", store=store)
+    second.run(crops, test_crops, recipe())
+    assert {path: path.stat().st_mtime_ns for path in [store, *store.rglob("*")]} == before
+    assert scores_of(second.folder) == scores_of(first.folder)
+
+
 def test_a_manifest_with_splits_keeps_all_of_them(crops, tmp_path):
     names = {"09": "val", "10": "test", "11": "test"}
     manifest = write_manifest(tmp_path / "a.csv", crops, lambda f: names.get(f.stem, "train"))
