@@ -31,8 +31,11 @@ class ColumnPenalty(NamedTuple):
 
 def check_penalty(alpha: Alpha, *, one_for_all: bool = False) -> None:
     """Check the strength of an L2 penalty, or the strengths for the parts."""
-    of_parts = isinstance(alpha, Mapping | Sequence | np.ndarray) and not isinstance(alpha, str)
-    if not of_parts or (isinstance(alpha, np.ndarray) and alpha.ndim == 0):
+    if (
+        isinstance(alpha, str)
+        or not isinstance(alpha, Mapping | Sequence | np.ndarray)
+        or (isinstance(alpha, np.ndarray) and alpha.ndim == 0)
+    ):
         if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
             raise ValueError(
                 f"alpha must be at least 0, and a finite number, got {alpha!r}; the parts of a "
