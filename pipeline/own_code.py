@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 
 from .. import classifiers as classifier_classes
 from .. import features as feature_classes
-from .parts import NOTHING, Part, find_class, kinds_of, parameters_of
+from .parts import NOTHING, OWN_FAULTS, Part, find_class, kinds_of, parameters_of
 from .persist import is_ours, package_of, packages_of
 from .sources.base import SourceError
 
@@ -58,7 +58,7 @@ def naming_own_code(name: str, estimator: BaseEstimator, doing: str) -> Iterator
     """
     try:
         yield
-    except Exception as error:
+    except OWN_FAULTS as error:
         if is_ours(estimator) or isinstance(error, SourceError):
             raise
         message = f"{name}: {what_failed(error, estimator)}, in {doing}"

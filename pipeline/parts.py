@@ -28,6 +28,7 @@ from .persist import NOT_PART_OF_THE_RESULT, is_ours
 __all__ = [
     "GROUPS",
     "NOTHING",
+    "OWN_FAULTS",
     "Part",
     "RecipeError",
     "check_labels",
@@ -47,6 +48,7 @@ __all__ = [
 GROUPS = ("features", "classifiers")
 NOTHING = "none"  # TOML has no word for None
 MAX_PIXELS = 1 << 24  # of an image that is described to check parameters
+OWN_FAULTS = (Exception, SystemExit)  # what code of the user's own can end with: it may call exit()
 METHODS = {"features": "transform", "classifiers": "predict"}
 
 
@@ -95,7 +97,7 @@ def make_part(name: str, part: Part, group: str, method: str | None = None) -> B
             raise RecipeError(str(error), group, name, parameter) from error
     try:
         made: BaseEstimator = kind(**values)
-    except Exception as error:  # a class of the user's own raises all kinds
+    except OWN_FAULTS as error:
         is_known = isinstance(error, TypeError | ValueError)
         said = f"{error}" if is_known else f"{type(error).__name__}: {error}"
         raise RecipeError(f"{name}: {said}", group, name) from error
@@ -240,7 +242,7 @@ def find_class(kind: str, group: str, name: str = "", method: str | None = None)
         sys.path.append(os.getcwd())
     try:
         found = getattr(importlib.import_module(module), class_name)
-    except Exception as error:  # a module of the user's own raises all kinds
+    except OWN_FAULTS as error:
         is_known = isinstance(error, ImportError | AttributeError | TypeError | ValueError)
         said = f"{error}" if is_known else f"{type(error).__name__}: {error}"
         message = f"{kind}: {said}; expected module:Class that can be imported"

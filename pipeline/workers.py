@@ -16,6 +16,7 @@ from .counts import counted
 from .failures import CHANGED, CRASHED, REFUSED, TIMEOUT, UNREADABLE
 from .features import FeatureRef, load_feature
 from .own_code import OwnCodeError, what_failed
+from .parts import OWN_FAULTS
 from .persist import is_ours
 from .reader import ImageError, Reader
 from .scan import digest_of
@@ -241,7 +242,7 @@ def describe_images(
     """
     try:
         return _transform(feature, images), {}
-    except Exception:  # of some image: find which
+    except OWN_FAULTS:  # of some image: find which
         pass
     parts, refused, fault = [], {}, None
     for i, image in enumerate(images):
@@ -249,7 +250,7 @@ def describe_images(
             parts.append(_transform(feature, [image]))
         except ValueError as error:
             refused[i] = str(error).removeprefix("image 0: ")
-        except Exception as error:
+        except OWN_FAULTS as error:
             if is_ours(feature):
                 raise
             fault = fault or error

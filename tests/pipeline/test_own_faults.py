@@ -104,6 +104,10 @@ def test_a_classifier_that_fails_is_told_of_by_name(
         ("FITTED", "raise ValueError('odd')", "faulty: ValueError: odd (my_fault.py, line 11)"),
         ("DESCRIBED", "image.no", "faulty: AttributeError: 'numpy.ndarray' object has no"),
         ("DESCRIBED", "image.no", f"(my_fault.py, line 17), {EVERY}"),
+        ("IMPORTED", "raise SystemExit(0)", "my_fault:Faulty: SystemExit: 0; expected module:"),
+        ("MADE", "raise SystemExit('end')", "faulty: SystemExit: end"),
+        ("FITTED", "raise SystemExit(0)", "faulty: SystemExit: 0 (my_fault.py, line 11)"),
+        ("DESCRIBED", "raise SystemExit(0)", f"SystemExit: 0 (my_fault.py, line 17), {EVERY}"),
         ("DESCRIBED", "return 3", f"returned shape () for 1 image; expected {EACH}, {EVERY}"),
     ],
 )  # fmt: skip
