@@ -84,7 +84,8 @@ class Models:
         solver: Callable[[Objective], Minimizer],
     ) -> None:
         self.kinks = not objective.loss.smooth
-        rows_per_column = len(folds) / objective.X.shape[1]
+        weight = folds >= 0 if objective.sample_weight is None else objective.sample_weight
+        rows_per_column = np.count_nonzero(weight) / objective.X.shape[1]
         is_small = rows_per_column <= ROWS_PER_COLUMN_IF_SMALL
         self.passes_if_slow, self.gap = (0, 1) if is_small else (MAX_PASSES_IF_SLOW, GAP)
         whitened = isinstance(objective.X, WhitenedRows)

@@ -370,6 +370,18 @@ def test_groups_that_are_none(blobs, groups, message):
         SoftmaxCV([0.1], cv=3).fit(*blobs(n=300), groups=groups)
 
 
+def test_rows_without_weight_are_none_of_many():
+    """Models that began at weights that know the fold would say 0.7 here."""
+    scores = []
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(4000, 60)).astype(np.float32), rng.integers(0, 2, 4000)
+        weight = rng.permutation(4000) < 100
+        found = LinearSVMCV([1e-4], cv=3, standardize=True).fit(X, y, weight.astype(float))
+        scores.append(found.scores_.mean())
+    assert np.mean(scores) < 0.6
+
+
 def test_test_rows_of_some_classes_in_any_proportion(blobs):
     """The intercept of a class without test rows falls until its slope underflows."""
     X, y = blobs(k=3)
