@@ -9,6 +9,8 @@ References
 C. Guo, G. Pleiss, Y. Sun, K. Weinberger, On calibration of modern neural networks, ICML 2017.
 """
 
+from numbers import Integral
+
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
@@ -19,6 +21,8 @@ __all__ = ["expected_calibration_error", "find_temperature"]
 
 # The logarithm of the temperature is searched within these limits.
 LIMITS = (-7.0, 7.0)
+# How far from 0 to 1 rounding in float32 may take a probability.
+ROUNDING = 1e-5
 
 
 def find_temperature(
@@ -80,14 +84,28 @@ def expected_calibration_error(
     float
         0 is calibrated, 1 is always wrong and always sure.
 
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together, there is no row, or a number is no probability.
+
     Examples
     --------
     >>> expected_calibration_error([0, 1], [[0.75, 0.25], [0.75, 0.25]], [0, 1])
     0.25
     """
-    values = np.asarray(probabilities, np.float64)
-    predicted = np.asarray(classes)[values.argmax(axis=1)]
-    confidence, right = values.max(axis=1), predicted == np.asarray(y)
+    values, true, names = np.asarray(probabilities, np.float64), np.asarray(y), np.asarray(classes)
+    if values.ndim != 2 or values.shape != (len(true), len(names)) or not len(true):
+        raise ValueError(
+            f"expected probabilities of shape (n, n_classes), at least 1 row, for {len(true)} "
+            f"true classes and {len(names)} columns, got shape {values.shape}"
+        )
+    if not ((values >= -ROUNDING) & (values <= 1 + ROUNDING)).all():
+        raise ValueError("probabilities must be from 0 to 1; predict_proba gives them")
+    if not (isinstance(n_bins, Integral) and n_bins >= 1):
+        raise ValueError(f"n_bins must be a whole number of at least 1, got {n_bins!r}")
+    predicted = names[values.argmax(axis=1)]
+    confidence, right = values.max(axis=1), predicted == true
     bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
     of_bins = np.bincount(bins, right - confidence, n_bins)
     return float(np.abs(of_bins).sum() / len(values))

@@ -66,6 +66,27 @@ def test_the_calibration_error_of_a_case_computed_by_hand():
     )
 
 
+@pytest.mark.parametrize(
+    ("probabilities", "n_bins", "message"),
+    [
+        ([0.2, 0.8], 15, r"shape \(n, n_classes\), .* got shape \(2,\)"),
+        ([[0.2, 0.8]], 15, r"for 2 true classes and 2 columns, got shape \(1, 2\)"),
+        (np.ones((2, 3)) / 3, 15, "2 columns"),
+        ([[0.2, 0.8], [np.nan, 1.0]], 15, "from 0 to 1; predict_proba gives them"),
+        ([[-3.0, 2.5], [0.1, 0.9]], 15, "from 0 to 1; predict_proba gives them"),
+        ([[0.2, 0.8], [0.5, 0.5]], 0, "n_bins must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_what_are_no_probabilities_is_refused(probabilities, n_bins, message):
+    with pytest.raises(ValueError, match=message):
+        expected_calibration_error(["a", "b"], probabilities, ["a", "b"], n_bins)
+
+
+def test_a_calibration_error_needs_a_row():
+    with pytest.raises(ValueError, match="at least 1 row"):
+        expected_calibration_error([], np.empty((0, 2)), ["a", "b"])
+
+
 SEARCHES = [
     (SoftmaxCV([0.001], calibrate=True, cv=3, tol=1e-4), Softmax(0.001)),
     (LinearSVMCV([0.1], calibrate=True, cv=3, tol=1e-4), LinearSVM(0.1)),
