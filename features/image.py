@@ -198,7 +198,8 @@ def check_images(images: Any) -> Images:
                 f"an array of shape {images.shape} looks like one colour image, not a collection: "
                 "give [image] or image[np.newaxis]"
             )
-        return images
+        # A list is checked image by image. Kernels take no subclasses.
+        return list(images) if np.ma.is_masked(images) else np.asarray(images)
     _refuse_files(images, "a sequence of images")
     if isinstance(images, Mapping) or not hasattr(images, "__len__"):
         raise TypeError(f"expected a sequence of images, got {type(images).__name__}")

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from visualwords.compiling import inlined, kernel
 from visualwords.threads import even_blocks, worker_threads
 
+from .checks import check_integer
+
 __all__ = ["near_duplicates"]
 
 # Photographs that are stored again, 10 % smaller and 30 % brighter, differ by at most 42 bits, and
@@ -66,7 +68,7 @@ def near_duplicates(
     >>> near_duplicates(hashes, most_bits=4)
     (array([[2, 0]]), array([1]))
     """
-    words = _checked(hashes)
+    words, most_bits = _checked(hashes), check_integer("most_bits", most_bits, least=0)
     numbers = np.flatnonzero(words.any(axis=1))
     words = words[numbers]
     codes = np.pad(words, ((0, 0), (0, -words.shape[1] % 4))).view(np.uint64)

@@ -85,13 +85,16 @@ class PixelPatches(Patches):
     @property
     def n_numbers(self) -> int:
         """Numbers of a descriptor: three for each pixel."""
-        return 3 * int(self.patch_size) ** 2
+        return 3 * self._size() ** 2
 
     @property
     def mirrored(self) -> IndexArray:
         """Where the numbers of a mirror image come from: the columns of pixels are reversed."""
-        numbers = np.arange(self.n_numbers).reshape(self.patch_size, self.patch_size, 3)
+        numbers = np.arange(self.n_numbers).reshape(self._size(), -1, 3)
         return numbers[:, ::-1].reshape(-1)
+
+    def _size(self) -> int:
+        return check_integer("patch_size", self.patch_size, most=MOST_SIDE)
 
     def describe(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Describe the patches of one image: (patches, n_numbers) and (patches, 4) positions."""
@@ -105,7 +108,7 @@ class PixelPatches(Patches):
 
     def _describe_stack(self, stack: Image) -> PatchDescriptors:
         """Describe images of shape (n, rows, columns, 1 or 3)."""
-        size = check_integer("patch_size", self.patch_size, most=MOST_SIDE)
+        size = self._size()
         contrast = check_real("contrast", self.contrast, least=0)
         n, *sides = stack.shape[:3]
         stride = max(1, round(min(sides) / STEPS_A_SIDE))

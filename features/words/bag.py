@@ -252,7 +252,7 @@ or DescribedImages
         seed = check_seed("random_state", self.random_state)
         if seed is None:
             seed = int(np.random.default_rng().integers(2**31))
-        of_each = quotas(len(described), self.max_descriptors)
+        of_each = quotas(len(described), int(self.max_descriptors))
 
         def draw(block: slice) -> list[FloatArray]:
             return draw_descriptors(self._of_block(described, block), block.start, of_each, seed)
@@ -269,7 +269,7 @@ or DescribedImages
         check_is_fitted(self)
         names = CODINGS[self.coding].names(*self.vocabulary_.words_.shape)
         if tuple(self.pyramid) != (1,):
-            regions = region_names(self.pyramid)
+            regions = region_names(check_sides("pyramid", self.pyramid))
             names = [f"{region}_{name}" for region in regions for name in names]
         return np.array(names, dtype=object)
 

@@ -118,7 +118,8 @@ def learn_projection(
     else:
         covariance = (covariance + covariance[np.ix_(mirrored, mirrored)]) / 2
         variances, vectors, signs = _even_and_odd(covariance, mirrored)
-    chosen = np.argsort(-variances, kind="stable")[:n_components]
+    n_kept = d if n_components is None else int(n_components)
+    chosen = np.argsort(-variances, kind="stable")[:n_kept]
     chosen = chosen[np.argsort(-signs[chosen], kind="stable")]
     components = vectors[:, chosen]
     if whitening is not None:

@@ -271,8 +271,7 @@ class VisualVocabulary(
         squared_distances : ndarray of shape (n, k), float64
         """
         data, search = self._prepared(X)
-        if not 1 <= k <= len(self.words_):
-            raise ValueError(f"k={k} nearest words, expected 1 to n_words={len(self.words_)}")
+        k = check_integer("k", k, most=len(self.words_))
         ids = np.empty((data.n_rows, k), np.int32)
         distances = np.empty((data.n_rows, k), np.float64)
 

@@ -95,6 +95,38 @@ def test_parameters_are_kept_and_cloned(unfitted):
     assert not [name for name in vars(feature) if name.endswith("_")]
 
 
+class Pixels(np.ndarray):
+    """An array of a class of the user."""
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_an_array_of_a_subclass_is_an_array(feature, dtype):
+    images = (IMAGES[:5] / (1 if dtype == np.uint8 else 255)).astype(dtype)
+    rows = feature.transform(images)
+    assert_array_equal(feature.transform(images.view(Pixels)), rows)
+    unmasked = np.ma.MaskedArray(images, np.zeros(images.shape, bool))
+    assert_array_equal(feature.transform(unmasked), rows)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_masked_pixels_of_any_image_are_refused(feature, dtype):
+    images = np.ma.MaskedArray((IMAGES[:5] / (1 if dtype == np.uint8 else 255)).astype(dtype))
+    images[3, 0, 0] = np.ma.masked
+    for collection in (images, list(images)):
+        with pytest.raises(ValueError, match="image 3: the image has masked pixels"):
+            feature.transform(collection)
+
+
+@pytest.mark.parametrize("patches", [DensePatches(8), PixelPatches(), KeypointPatches("fast")])
+def test_patches_refuse_masked_pixels_of_any_image(patches):
+    images = np.ma.MaskedArray(IMAGES[:5].copy())
+    expected = patches.transform(IMAGES[:5])
+    assert_array_equal(patches.transform(images).values, expected.values)
+    images[3, 0, 0] = np.ma.masked
+    with pytest.raises(ValueError, match="image 3: the image has masked pixels"):
+        patches.transform(images)
+
+
 @pytest.mark.parametrize("unfitted", STATELESS, indirect=True)
 def test_a_feature_that_learns_nothing_needs_no_fit(unfitted):
     feature, other = unfitted

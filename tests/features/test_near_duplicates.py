@@ -74,3 +74,9 @@ def test_many_images_alike_are_few_pairs_each():
 def test_what_is_no_hash_is_refused(hashes, message):
     with pytest.raises(ValueError, match=message):
         near_duplicates(hashes)
+
+
+@pytest.mark.parametrize("most_bits", ["48", None, -1, 4.5, True])
+def test_most_bits_is_a_whole_number(most_bits):
+    with pytest.raises(ValueError, match="most_bits must be a whole number of at least 0, got"):
+        near_duplicates([[1, 2], [1, 2]], most_bits)

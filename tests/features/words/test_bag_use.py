@@ -17,6 +17,7 @@ from visualwords.features import (
     DescribedImages,
     HueHistogram,
     PatchDescriptors,
+    PixelPatches,
 )
 from visualwords.features.words.codings import CODINGS, Coding
 from visualwords.tests.features.words.samples import PATCHES
@@ -154,6 +155,30 @@ def test_whole_numbers_of_any_kind_are_the_same_parameters(images):
     bag = BagOfVisualWords(**small, patches=PATCHES).fit(images)
     assert_array_equal(bag.transform(images), expected)
     assert len(bag.get_feature_names_out()) == expected.shape[1] == 20 * (1 + 4 + 16 + 64)
+
+
+@pytest.mark.parametrize("coding", ["hard", "fisher"])
+def test_whole_floats_are_whole_numbers(images, coding):
+    """As JSON, NumPy and searches of parameters write them."""
+    whole = {
+        "n_words": 4.0,
+        "n_components": 6.0,
+        "max_descriptors": 1e3,
+        "pyramid": [1.0, 2.0],
+        "n_neighbors": np.float32(2),
+    }
+    floats, integers = (
+        BagOfVisualWords(
+            **{name: kind(value) for name, value in whole.items() if name != "pyramid"},
+            pyramid=[kind(side) for side in whole["pyramid"]],
+            patches=PixelPatches(kind(6), kind(3)),
+            coding=coding,
+            mirror=True,
+        ).fit(images[:6])
+        for kind in (float, int)
+    )
+    assert_array_equal(floats.transform(images), integers.transform(images))
+    assert_array_equal(floats.get_feature_names_out(), integers.get_feature_names_out())
 
 
 def test_patches_of_another_kind_are_refused(images):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
 from visualwords.features import VisualVocabulary
@@ -98,8 +99,10 @@ def test_errors_after_fit():
         vocabulary.predict([normal(9, 3)])
     with pytest.raises(ValueError, match="3 features"):
         vocabulary.predict(normal(9, 3))
-    with pytest.raises(ValueError, match=r"k=6 .* expected 1 to n_words=5"):
-        vocabulary.nearest(normal(), 6)
+    for k in (6, 0, 2.5, "3", None, True):
+        with pytest.raises(ValueError, match="k must be a whole number from 1 to 5, got"):
+            vocabulary.nearest(normal(), k)
+    assert_array_equal(vocabulary.nearest(normal(), 2.0)[0], vocabulary.nearest(normal(), 2)[0])
     with pytest.raises(ValueError, match="infinity"):
         vocabulary.predict(np.full((1, 10), np.inf))
     with pytest.raises(TypeError, match="iterator"):
