@@ -128,7 +128,7 @@ class BagOfVisualWords(ImageFeature):
     (2, 20)
     """
 
-    kernel_version = 9
+    kernel_version = 10
     vocabulary_: Vocabulary
     mean_: DoubleArray | None
     components_: DoubleArray | None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from visualwords.features.patches.descriptors import PatchDescriptors
 
@@ -43,4 +44,23 @@ class Encoder:
                 kinds.append(mirrored)
         regions = np.stack([regions_of(places, shapes, self.sides) for places in kinds])
         placed = PlacedPatches(values, offsets, regions, n_regions(self.sides))
-        return self.coding.encode(placed).reshape(len(described), -1)
+        return self._codes(described, placed).reshape(len(described), -1)
+
+    def _codes(self, described: PatchDescriptors, placed: PlacedPatches) -> DoubleArray:
+        """Return the codes; of patches that are their own mirror images, half on either side."""
+        if self.projection is None or not self.coding.chooses:
+            return self.coding.encode(placed)
+        alike = self.projection.own_mirror_images(described.values, placed.values)
+        if not alike.any():
+            return self.coding.encode(placed)
+        here = _some(placed, alike)
+        there = here._replace(regions=np.ascontiguousarray(here.regions[::-1]))
+        halves = self.coding.encode(here) + self.coding.encode(there)
+        return self.coding.encode(_some(placed, ~alike)) + halves / 2
+
+
+def _some(placed: PlacedPatches, chosen: npt.NDArray[np.bool_]) -> PlacedPatches:
+    """Return some patches of the same images."""
+    offsets = np.concatenate([[0], np.cumsum(chosen)])[placed.offsets]
+    regions = np.ascontiguousarray(placed.regions[:, chosen])
+    return PlacedPatches(placed.values[chosen], offsets, regions, placed.n_regions)

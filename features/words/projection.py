@@ -15,6 +15,7 @@ __all__ = ["OffsetArray", "Projection", "learn_projection"]
 
 OffsetArray = npt.NDArray[np.int64]
 ROWS_AT_A_TIME = 16384
+ROUNDING = 1e-5  # of a product, as a share of the lengths of its factors
 
 
 class Projection(NamedTuple):
@@ -56,6 +57,34 @@ class Projection(NamedTuple):
             np.matmul(values[first:last] - mean, matrix, out=projected[first:last])
         projected -= ((self.mean - mean) @ self.components).astype(np.float32)
         return projected
+
+    def own_mirror_images(self, values: FloatArray, projected: FloatArray) -> npt.NDArray[np.bool_]:
+        """Tell of each patch whether its mirror image is alike: if its odd components are rounding.
+
+        Parameters
+        ----------
+        values, projected : ndarray of shape (m, d) and (m, k), float32
+            Descriptors, and what :meth:`apply` makes of them.
+
+        Returns
+        -------
+        ndarray of shape (m,), bool
+        """
+        if self.signs is None:
+            return np.zeros(len(values), bool)
+        is_odd = self.signs < 0
+        alike = np.ones(len(values), bool)
+        if not is_odd.any() or not len(values):
+            return alike
+        scales = np.linalg.norm(self.components[:, is_odd], axis=0)
+        # One component tells most patches apart, with the most that a length can be.
+        largest = max(abs(float(values.max())), abs(float(values.min())))
+        longest = np.sqrt(values.shape[1]) * largest + np.linalg.norm(self.mean)
+        alike = np.abs(projected[:, is_odd.argmax()]) <= ROUNDING * longest * scales[0]
+        lengths = np.linalg.norm(values[alike] - self.mean, axis=1, keepdims=True)
+        odd = np.abs(projected[alike][:, is_odd])
+        alike[alike] = (odd <= ROUNDING * lengths * scales).all(axis=1)
+        return alike
 
     def one_of_two(self, projected: FloatArray) -> FloatArray:
         """Return one of every descriptor and its mirror image: the same one for either of them.

@@ -81,11 +81,15 @@ class Coding(ABC):
     If mirror images count, the codes of an image's mirror image are added to those of the image.
     Then the words and their mirror images are one vocabulary of twice as many words: a patch has
     the code c for a word's mirror image exactly if its own mirror image has the code c for the
-    word. So only the patches themselves are compared with the words.
+    word. So only the patches themselves are compared with the words. A patch that is its own mirror
+    image is as near to a word as to its mirror image: where words are chosen (``chooses``), half of
+    its code counts in the image and half in the mirror image.
     """
 
     # How k-means begins.
     init: ClassVar[str] = "k-means++"
+    # Whether a patch has numbers for its nearest words alone.
+    chooses: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, vocabulary: Vocabulary, options: CodingOptions) -> None: ...

@@ -25,6 +25,8 @@ class VLAD(Coding):
     representation", CVPR 2010.
     """
 
+    chooses = True
+
     def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None:
         self.words, d = vocabulary.words_, vocabulary.words_.shape[1]
         self.search = word_search(with_mirror_images(self.words, options.signs))

@@ -17,6 +17,8 @@ __all__ = ["Hard", "Localized", "word_search"]
 class Hard(Coding):
     """One vote for the nearest word."""
 
+    chooses = True
+
     def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None:
         self.n_words = len(vocabulary.words_)
         self.search = word_search(with_mirror_images(vocabulary.words_, options.signs))
@@ -34,6 +36,8 @@ class Localized(Coding):
     The shares are proportional to exp(-beta distance^2) and their sum is 1 (L. Liu, L. Wang, X.
     Liu, "In defense of soft-assignment coding", ICCV 2011).
     """
+
+    chooses = True
 
     def __init__(self, vocabulary: VisualVocabulary, options: CodingOptions) -> None:
         self.n_words = len(vocabulary.words_)

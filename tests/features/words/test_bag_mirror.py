@@ -60,6 +60,37 @@ def test_with_mirror_an_image_and_its_mirror_image_have_the_same_numbers(images,
     assert difference.max() < 0.01
 
 
+@pytest.mark.parametrize("n_components", [None, 1, 9])
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("kind", ["grid", "pixels"])
+def test_patches_that_are_their_own_mirror_images_count_on_both_sides(
+    images, coding, kind, n_components
+):
+    """Such as those of a background or of stripes."""
+    images = [image.copy() for image in images[::3]]
+    for i, image in enumerate(images):
+        image[:, : 24 + i % 5] = 200
+        image[::6, : 20 + i % 5] = 90
+    bag = BagOfVisualWords(
+        12,
+        patches=KINDS[kind],
+        coding=coding,
+        pyramid=(2,),
+        mirror=True,
+        norm=None,
+        n_components=n_components,
+    ).fit(images)
+    rows = bag.transform(images)
+    others = bag.transform([image[:, ::-1] for image in images])
+    difference = np.abs(others - rows).sum(axis=1) / np.abs(rows).sum(axis=1)
+    assert np.median(difference) < 1e-5
+    assert difference.max() < 0.01
+    if coding in ("hard", "localized"):
+        assert_allclose(rows.sum(axis=1), [len(KINDS[kind].describe(x)[0]) for x in images], 1e-6)
+    for image, row in zip(images, rows, strict=True):
+        assert_array_equal(bag.transform([image])[0], row)
+
+
 def test_with_mirror_the_words_of_image_and_mirror_image_are_counted(images):
     bag = BagOfVisualWords(12, patches=PATCHES, pyramid=(1, 2), mirror=True, norm=None).fit(images)
     axes = bag.components_
