@@ -58,15 +58,17 @@ def perceptual_hash(image: Image, size: int = 16) -> Words:
     >>> distance(picture, picture + 50) < 10, distance(picture, other) > 90
     (True, True)
     """
-    out = np.empty((1, _check_size(size) ** 2 // WORD_BITS), np.float32)
+    size = _check_size(size)
+    out = np.empty((1, size**2 // WORD_BITS), np.float32)
     _hash_stack(as_stack(check_image(image)), size, out)
     return out[0].astype(np.uint16)
 
 
 def _check_size(size: int) -> int:
-    if check_integer("size", size, 4, SIDE) % 4:
+    checked = check_integer("size", size, 4, SIDE)
+    if checked % 4:
         raise ValueError(f"size must be a multiple of 4, got {size}")
-    return size
+    return checked
 
 
 def _hash_stack(stack: Image, size: int, out: FloatArray) -> None:
@@ -151,5 +153,6 @@ class PerceptualHash(StatelessFeature):
         return perceptual_hash(image, self.size).astype(np.float32)
 
     def _describe_block(self, images: Images, first: int, out: FloatArray) -> None:
+        size = _check_size(self.size)
         for rows, stack in stacks(images, first):
-            _hash_stack(stack, self.size, out[rows])
+            _hash_stack(stack, size, out[rows])

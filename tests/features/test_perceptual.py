@@ -85,6 +85,13 @@ def test_pictures_that_show_nothing_have_no_hash(scale):
     assert perceptual_hash(np.tile(np.linspace(0, scale, 50).astype(dtype), (40, 1))).any()
 
 
+def test_a_whole_float_is_a_size():
+    photograph = data.astronaut()[:40, 200:248]
+    expected = perceptual_hash(photograph, 8)
+    assert_array_equal(perceptual_hash(photograph, 8.0), expected)
+    assert_array_equal(PerceptualHash(8.0).transform([photograph])[0], expected)
+
+
 def test_rows_of_the_transformer_are_the_words_of_the_function():
     images = [data.astronaut(), data.camera(), data.coffee()]
     expected = [perceptual_hash(image, 8) for image in images]
