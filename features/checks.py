@@ -1,6 +1,7 @@
 """Checks of parameters: each returns the value in Python's own type or says what it must be."""
 
 import math
+import sys
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any, TypeGuard, TypeVar
@@ -10,6 +11,7 @@ import numpy as np
 __all__ = ["check_bool", "check_choice", "check_integer", "check_pair", "check_real", "check_seed"]
 
 T = TypeVar("T")
+LARGEST = sys.float_info.max
 
 
 def check_integer(name: str, value: object, least: int = 1, most: int | None = None) -> int:
@@ -106,12 +108,18 @@ def check_real(
     Traceback (most recent call last):
     ValueError: beta must be a finite number above 0, got 0
     """
-    if not _is_number(value) or not above < value < math.inf or not least <= value <= most:
+    number = _without_numpy(value)
+    if (
+        not _is_number(number)
+        or not above < number
+        or not -LARGEST <= number <= LARGEST
+        or not least <= number <= most
+    ):
         limits = {"above": above, "at least": least, "at most": most}
         named = [f"{what} {limit:g}" for what, limit in limits.items() if math.isfinite(limit)]
         what = " ".join(["a finite number", " and ".join(named)]).strip()
         raise ValueError(f"{name} must be {what}, got {value!r}")
-    return float(value)
+    return float(number)
 
 
 def check_bool(name: str, value: object) -> bool:
@@ -155,9 +163,15 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _is_integer(value: object, least: int, most: int | None) -> TypeGuard[float]:
-    if not _is_number(value) or value % 1 != 0:
+    number = _without_numpy(value)
+    if not _is_number(number) or number % 1 != 0:
         return False
-    return least <= value and (most is None or value <= most)
+    return least <= number and (most is None or number <= most)
+
+
+def _without_numpy(value: object) -> object:
+    """Return a float of NumPy as Python's, which warns of no infinity and of no large limit."""
+    return float(value) if isinstance(value, np.floating) else value
 
 
 def _range(least: int, most: int | None) -> str:

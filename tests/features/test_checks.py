@@ -80,3 +80,20 @@ def test_choices():
     for value in ("L1", "", 1, True, ["l1"], np.array(["l1", "l2"])):
         with pytest.raises(ValueError, match=r"norm must be one of \('l1', 'l2', None\), got "):
             check_choice("norm", value, choices)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+def test_floats_of_numpy_are_checked_without_warnings(kind):
+    assert check_integer("n", kind(12), most=10**6) == 12
+    assert check_real("x", kind(12), above=0, most=2.0**16) == 12
+    for value in (kind(np.inf), kind(-np.inf), kind(np.nan)):
+        with pytest.raises(ValueError, match="n must be a whole number"):
+            check_integer("n", value)
+        with pytest.raises(ValueError, match="x must be a finite number"):
+            check_real("x", value)
+
+
+def test_integers_beyond_all_floats_are_no_finite_numbers():
+    with pytest.raises(ValueError, match="x must be a finite number at least 0, got 1000"):
+        check_real("x", 10**400, least=0)
+    assert check_integer("n", 10**400) == 10**400
