@@ -35,7 +35,7 @@ class DescriptorBlocks:
     Raises
     ------
     ValueError
-        If the matrices are not two-dimensional or differ in columns.
+        If the matrices are not two-dimensional, differ in columns or are complex or text.
     """
 
     def __init__(self, X: Any) -> None:
@@ -47,6 +47,12 @@ class DescriptorBlocks:
                 raise ValueError(
                     f"block {number} of the descriptors has shape {np.shape(matrix)}, "
                     "expected (n, d)"
+                )
+            dtype = getattr(matrix, "dtype", None)
+            if isinstance(dtype, np.dtype) and dtype.kind in "cSU":
+                raise ValueError(
+                    f"block {number} of the descriptors has the dtype {dtype}, "
+                    "expected real numbers"
                 )
             n_rows, n_columns = np.shape(matrix)
             self.n_rows += n_rows

@@ -61,6 +61,8 @@ def test_input_is_not_changed():
         ([normal(9), normal(9, 3)], "block 1 .* 3 columns"),
         ([normal(9), normal(9)[0]], r"block 1 .* shape \(10,\)"),
         ([normal(9)[:, :0]], "no columns"),
+        ([normal(9), normal(9) + 1j], "block 1 .* complex64, expected real numbers"),
+        ([normal(9).astype(str)], "block 0 .* <U32, expected real numbers"),
         (np.where(np.eye(10) == 1, np.nan, 0), "NaN"),
         (np.where(np.eye(10) == 1, np.inf, 0), "NaN or infinity"),
         (np.where(np.eye(10) == 1, 1e300, 0), "infinity in float32"),
