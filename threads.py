@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from numbers import Integral
 from sys import modules
 from threading import Lock
 from typing import Any
@@ -46,13 +47,22 @@ def worker_threads(n_jobs: int | None = None) -> Iterator[Map]:
     ...     list(map_(abs, [-1, 2, -3]))
     [1, 2, 3]
     """
-    n_threads = joblib.effective_n_jobs(n_jobs)
+    n_threads = _number_of_threads(n_jobs)
     with _library_threads:
         if n_threads == 1:
             yield map
         else:
             with ThreadPoolExecutor(n_threads - 1, thread_name_prefix="visualwords") as pool:
                 yield partial(_shared_map, pool.submit, n_threads - 1)
+
+
+def _number_of_threads(n_jobs: int | None) -> int:
+    """Return how many threads ``n_jobs`` stands for."""
+    if not (n_jobs is None or (isinstance(n_jobs, Integral) and n_jobs != 0)):
+        raise ValueError(
+            f"n_jobs must be a number of threads, -1 for all cores, or None, got {n_jobs!r}"
+        )
+    return int(joblib.effective_n_jobs(n_jobs))
 
 
 def _shared_map(
@@ -167,5 +177,5 @@ def even_blocks(n_rows: int, most: int, n_jobs: int | None) -> list[slice]:
     >>> even_blocks(6, 256, n_jobs=1)
     [slice(0, 3, None), slice(3, 6, None)]
     """
-    n_threads = joblib.effective_n_jobs(n_jobs)
+    n_threads = _number_of_threads(n_jobs)
     return row_blocks(n_rows, max(1, min(most, -(-n_rows // (2 * n_threads)))))

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from visualwords.classifiers import LinearSVM, Softmax
+from visualwords.features import HOG, HueHistogram
 from visualwords.threads import even_blocks, row_blocks, worker_threads
 
 
@@ -113,3 +115,14 @@ def test_even_blocks_give_every_thread_two(n_rows, most, blocks):
     cut = even_blocks(n_rows, most, 2)
     assert len(cut) == blocks
     assert [i for rows in cut for i in range(n_rows)[rows]] == list(range(n_rows))
+
+
+@pytest.mark.parametrize("n_jobs", ["2", 2.0, 0, [1]])
+def test_what_is_no_number_of_threads_is_refused(n_jobs):
+    refused = "n_jobs must be a number of threads, -1 for all cores, or None, got"
+    for feature in (HueHistogram(n_jobs=n_jobs), HOG(n_jobs=n_jobs)):
+        with pytest.raises(ValueError, match=refused):
+            feature.transform(np.zeros((4, 16, 16, 3), np.uint8))
+    for classifier in (Softmax(n_jobs=n_jobs), LinearSVM(n_jobs=n_jobs)):
+        with pytest.raises(ValueError, match=refused):
+            classifier.fit(np.eye(4), [0, 0, 1, 1])
