@@ -87,6 +87,7 @@ def certify(objective: Objective, W: Weights, dual: Dual) -> Bound:
         A = dual
     else:
         A = dual.values_and_grad(scores, objective.y)[1] * share[:, None]
+    # One example tells: None depends on the loss alone.
     known = objective.loss.conjugate(A[:1], objective.y[:1]) is not None
     if known and objective.fit_intercept:
         A = balanced(A, objective.y, objective.loss.coupled)

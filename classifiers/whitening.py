@@ -250,8 +250,8 @@ def _factor(G: Weights) -> Weights:
         return np.asarray(cholesky(G, lower=True, overwrite_a=True, check_finite=False))
     except LinAlgError:
         raise ValueError(
-            "standardize='whiten' cannot tell the columns of X apart without intercepts: their "
-            "means are too many standard deviations from 0; subtract them from X, or give "
+            "standardize='whiten' cannot tell the columns of X apart; without intercepts, their "
+            "means may be too many standard deviations from 0: subtract them from X, or give "
             "fit_intercept=True"
         ) from None
 

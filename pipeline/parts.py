@@ -31,7 +31,7 @@ __all__ = [
     "OWN_FAULTS",
     "Part",
     "RecipeError",
-    "check_labels",
+    "check_enough_labels",
     "check_parameter",
     "check_penalties",
     "check_values",
@@ -172,7 +172,7 @@ def check_values(name: str, estimator: BaseEstimator, group: str) -> None:
         raise RecipeError(f"{name}: {message}", group, name, message.split(" ")[0]) from error
 
 
-def check_labels(
+def check_enough_labels(
     name: str,
     classifier: BaseEstimator,
     labels: npt.NDArray[Any],

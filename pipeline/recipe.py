@@ -18,7 +18,7 @@ from .parts import (
     GROUPS,
     Part,
     RecipeError,
-    check_labels,
+    check_enough_labels,
     check_parameter,
     check_penalties,
     check_values,
@@ -191,7 +191,7 @@ class Recipe:
         if usable.num_rows and usable["label"].null_count == 0:
             labels, groups = np.array(usable["label"].to_pylist(), str), group_numbers(usable)
             for name, classifier in self.make_classifiers().items():
-                check_labels(name, classifier, labels, groups)
+                check_enough_labels(name, classifier, labels, groups)
 
 
 def settled(feature: BaseEstimator, images: pa.Table, seed: int) -> BaseEstimator:

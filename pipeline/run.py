@@ -98,7 +98,7 @@ class Run(RunView):
         dict
             What ``metrics.json`` holds.
         """
-        self.extract(train, test, recipe, **columns)
+        self._extract(train, test, recipe, columns, is_to_train=True)
         self.train()
         return self.evaluate()
 
@@ -106,6 +106,17 @@ class Run(RunView):
         self, train: Any, test: Any = None, recipe: Recipe | None = None, **columns: str
     ) -> Extraction:
         """Compute the rows of all images; see :meth:`run`."""
+        return self._extract(train, test, recipe, columns, is_to_train=False)
+
+    def _extract(
+        self,
+        train: Any,
+        test: Any,
+        recipe: Recipe | None,
+        columns: Mapping[str, str],
+        *,
+        is_to_train: bool,
+    ) -> Extraction:
         recipe = Recipe() if recipe is None else check_recipe(recipe)
         self._models.own |= recipe.own_classes
         source, assign = labelled_source(train, test, recipe, columns)
@@ -114,9 +125,8 @@ class Run(RunView):
         with self._files.alone():
             options = replace(self.options, seed=recipe.seed)
             choice = Choice(recipe, options.progress)
-            extraction = extract_source(
-                source, store, choice.make_features_to_train, recipe.reader, options, assign
-            )
+            make = choice.make_features_to_train if is_to_train else choice.make_features
+            extraction = extract_source(source, store, make, recipe.reader, options, assign)
             recipe = self._asked = choice.recipe
             extraction.work.recipe = choice.why
             extraction.sources = given_sources(train, test)

@@ -216,5 +216,5 @@ def check_labels(extraction: Extraction) -> None:
         path, reason = (images.filter(is_lost)[name][0].as_py() for name in ("path", "reason"))
         raise SourceError(
             f"class {lost[0]!r} has no training image that can be used, such as {path}: {reason}; "
-            "see failures.csv"
+            "see failures.csv, and mend its images or leave out the class"
         )

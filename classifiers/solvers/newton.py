@@ -111,7 +111,10 @@ class Newton(Solver):
 def _direction(
     objective: Objective, W: Weights, gradient: Weights, centred: Scaling | None
 ) -> Weights:
-    """Solve the equations of Newton's step, for centred columns: others hide the intercepts."""
+    """Solve the equations of Newton's step, for centred columns.
+
+    Columns far from 0 would make the equations ill-conditioned.
+    """
     if centred is not None:
         gradient = centred.gradient(gradient)
     hessian = _hessian(objective, W, objective.scaling or centred)
@@ -127,7 +130,7 @@ def _direction(
         V = -cho_solve(factor, gradient.ravel(), check_finite=False)
         if np.isfinite(V).all() and V @ gradient.ravel() < 0:
             break
-    else:
+    else:  # no factor at all: steepest descent
         V = -gradient
     V = V.reshape(W.shape)
     return V if centred is None else centred.raw(V)

@@ -121,8 +121,8 @@ def test_too_many_folds_are_refused_before_an_image_is_described(tmp_path):
     search = Part("SoftmaxCV", {"alphas": [0.1, 1.0], "cv": 25})
     run = Run(tmp_path / "run", options=Options(1))
     with pytest.raises(ValueError, match="Search: cv=25: 25 folds need a class of 25 rows"):
-        run.extract(images, None, replace(RECIPE, classifiers={"Search": search}))
+        run.run(images, None, replace(RECIPE, classifiers={"Search": search}))
     assert not list((tmp_path / "run" / "store").glob("hog*"))
-    run.extract(images, None, RECIPE)
+    run.extract(images, None, replace(RECIPE, classifiers={"Search": search}))  # trains nothing
     with pytest.raises(ValueError, match="Search: cv=25: 25 folds need a class of 25 rows"):
-        run.train(replace(RECIPE, classifiers={"Search": search}))
+        run.train()

@@ -111,5 +111,5 @@ def test_too_few_groups_are_told_before_an_image_is_described(manifest, test_cro
     asked = Recipe({"hue": recipe().features["hue"]}, {"Search": SoftmaxCV(cv=5)})
     run = open_run(tmp_path / "run")
     with pytest.raises(ValueError, match="Search: cv=5: 5 folds need 5 groups, got 4; take fewer"):
-        run.extract(manifest(lambda n: n % 4), test_crops, asked)
+        run.run(manifest(lambda n: n % 4), test_crops, asked)
     assert not list((tmp_path / "run" / "store").glob("hue*"))
