@@ -170,7 +170,7 @@ def _is_integer(value: object, least: int, most: int | None) -> TypeGuard[float]
 
 
 def _without_numpy(value: object) -> object:
-    """Return a float of NumPy as Python's, which warns of no infinity and of no large limit."""
+    """Return a float of NumPy as Python's, whose comparisons with huge numbers do not warn."""
     return float(value) if isinstance(value, np.floating) else value
 
 

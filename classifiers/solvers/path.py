@@ -83,9 +83,9 @@ class Models:
         spectrum: Spectrum,
         solver: Callable[[Objective], Minimizer],
     ) -> None:
-        self.kinks = not objective.loss.smooth
-        weight = folds >= 0 if objective.sample_weight is None else objective.sample_weight
-        rows_per_column = np.count_nonzero(weight) / objective.X.shape[1]
+        self.kinks, weight = not objective.loss.smooth, objective.sample_weight
+        n_seen = len(folds) if weight is None else np.count_nonzero(weight)
+        rows_per_column = n_seen / objective.X.shape[1]
         is_small = rows_per_column <= ROWS_PER_COLUMN_IF_SMALL
         self.passes_if_slow, self.gap = (0, 1) if is_small else (MAX_PASSES_IF_SLOW, GAP)
         whitened = isinstance(objective.X, WhitenedRows)
@@ -93,7 +93,7 @@ class Models:
         self.promise = PROMISE_IF_MANY if self.has_many_rows else PROMISE
         self.objective = objective.smoothed(WIDTH)
         self.folds, self.columns, self.solver = folds, Columns(spectrum), solver
-        self.weight = np.bincount(folds, objective.sample_weight)
+        self.weight = np.bincount(folds, weight)
         self.at_zero = value_at_zero(self.objective)
 
     def of_all_rows(self, alphas: Sequence[float]) -> list[Model]:

@@ -73,9 +73,8 @@ class Projection(NamedTuple):
         if self.signs is None:
             return np.zeros(len(values), bool)
         is_odd = self.signs < 0
-        alike = np.ones(len(values), bool)
         if not is_odd.any() or not len(values):
-            return alike
+            return np.ones(len(values), bool)
         scales = np.linalg.norm(self.components[:, is_odd], axis=0)
         # One component tells most patches apart, with the most that a length can be.
         largest = max(abs(float(values.max())), abs(float(values.min())))

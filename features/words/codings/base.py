@@ -88,7 +88,7 @@ class Coding(ABC):
 
     # How k-means begins.
     init: ClassVar[str] = "k-means++"
-    # Whether a patch has numbers for its nearest words alone.
+    # Whether only the nearest words of a patch have numbers, so that ties matter.
     chooses: ClassVar[bool] = False
 
     @abstractmethod
