@@ -1,20 +1,21 @@
-"""Dual points whose columns sum to 0, as those of objectives with intercepts have to."""
+"""Dual points whose columns sum to 0, as those of objectives with intercepts have to.
+
+References
+----------
+R. Ahuja, T. Magnanti and J. Orlin, Network Flows, 1993, section 9.7 (successive shortest paths).
+"""
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
 
 from .losses import Labels
 
 __all__ = ["balanced"]
 
-# Pairs of classes up to which a linear programme balances a dual point.
+# Pairs of classes up to which a dual point is lowered by as little as possible.
 MAX_FLOWS = 1000
-# Rounds of balancing class by class, where the pairs are more, and the relative error to reach.
+# Rounds of balancing, and the relative error to reach.
 ROUNDS, BALANCED = 1000, 1e-15
-# Part of the flows that is enough to be left.
-ENOUGH = 1 - 1e-9
 
 Array = npt.NDArray[np.float64]
 
@@ -65,35 +66,60 @@ def balanced(derivatives: Array, y: Labels, coupled: bool) -> Array:
 
 
 def _circulation(flows: Array) -> Array:
-    """Give factors of at most 1 that make as much flow into each class as out of it.
-
-    Where lowering class by class takes much of the flows, a linear programme takes less.
-    """
-    left = _lowered_by_class(flows)
-    many = np.count_nonzero(flows) > MAX_FLOWS
-    if not many and left.sum() < ENOUGH * flows.sum():
-        other = _lowered_by_class(_largest_circulation(flows))
-        left = other if other.sum() > left.sum() else left
-    return _quotient(left, flows)
+    """Give factors of at most 1 that make as much flow into each class as out of it."""
+    few = np.count_nonzero(flows) <= MAX_FLOWS
+    return _quotient(_lowered_by_class(_largest_circulation(flows) if few else flows), flows)
 
 
 def _largest_circulation(flows: Array) -> Array:
-    """Lower flows by as little in all as makes them balanced, to the precision of the solver."""
-    of, into = np.nonzero(flows)
-    numbers = np.arange(len(of))
-    signs = np.repeat([1.0, -1.0], len(of))
-    ends = np.r_[into, of], np.r_[numbers, numbers]
-    most = flows[of, into] / flows.max()
-    found = linprog(
-        -np.ones(len(of)),
-        A_eq=csr_array((signs, ends), shape=(len(flows), len(of))),
-        b_eq=np.zeros(len(flows)),
-        bounds=np.column_stack([np.zeros(len(of)), most]),
-    )
-    left = np.zeros_like(flows)
-    if found.x is not None:
-        left[of, into] = np.clip(found.x / most, 0, 1) * flows[of, into]
+    """Lower flows by as little in all as makes them balanced, up to rounding.
+
+    To lower the flows along a path makes its first class lose outflow and its last class inflow.
+    A path may also go against a flow that was lowered, which is raised again. Each path is the one
+    that takes the least, from the class with too much outflow to one with too much inflow.
+    """
+    left, taken = flows.copy(), np.zeros_like(flows)
+    surplus = left.sum(axis=0) - left.sum(axis=1)
+    least = BALANCED * flows.sum()
+    for _ in range(ROUNDS):
+        first, costs = int(surplus.argmin()), _costs(left, taken)
+        lengths, before = _shortest_paths(costs, first)
+        last = int(np.where(surplus > least, lengths, np.inf).argmin())
+        if not (surplus[first] < -least and surplus[last] > least and lengths[last] < np.inf):
+            break
+        ends = [last]
+        while ends[-1] != first:
+            ends.append(before[ends[-1]])
+        b, a = np.array(ends[:-1]), np.array(ends[1:])
+        against = costs[a, b] < 0
+        room = np.where(against, taken[b, a], left[a, b])
+        amount = min(room.min(), -surplus[first], surplus[last])
+        flow = np.where(against, b, a), np.where(against, a, b)
+        left[flow] -= np.where(against, -amount, amount)
+        taken[flow] += np.where(against, -amount, amount)
+        surplus[first] += amount
+        surplus[last] -= amount
     return left
+
+
+def _costs(left: Array, taken: Array) -> Array:
+    """Give what a step from class to class takes: 1, or -1 where it raises a lowered flow."""
+    return np.where(taken.T > 0, -1.0, np.where(left > 0, 1.0, np.inf))
+
+
+def _shortest_paths(costs: Array, first: int) -> tuple[Array, npt.NDArray[np.intp]]:
+    """Return each class's distance from the first one and the class before it (Bellman-Ford)."""
+    lengths = np.full(len(costs), np.inf)
+    lengths[first] = 0
+    before = np.full(len(costs), first)
+    while True:
+        through = lengths[:, None] + costs
+        nearest = through.argmin(axis=0)
+        shorter = through.min(axis=0) < lengths
+        if not shorter.any():
+            return lengths, before
+        lengths[shorter] = through.min(axis=0)[shorter]
+        before[shorter] = nearest[shorter]
 
 
 def _lowered_by_class(flows: Array) -> Array:

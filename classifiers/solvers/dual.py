@@ -36,7 +36,7 @@ class DualAscent(Solver):
 
     Intercepts have no penalty. They are multipliers of the constraint that the columns of ``A`` sum
     to 0 (the method of multipliers; Hestenes 1969). Before the gap is measured, the slopes are
-    lowered as little as possible to make these sums 0, by a linear programme over pairs of classes.
+    lowered as little as possible to make these sums 0, by shortest paths between classes.
     The slopes are then a feasible point of the dual problem. Its value is a lower bound of the
     minimum, without a condition on the intercepts.
 

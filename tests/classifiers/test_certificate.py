@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.optimize import linprog
 from sklearn.linear_model import LogisticRegression
 
 from visualwords.benchmarks import certificates
@@ -110,6 +111,20 @@ def test_a_balanced_dual_point_is_the_given_one_lowered(coupled, n_classes):
         ones = np.eye(n_classes)[y]
         own, others = (np.abs(derivatives * part).sum(axis=0) for part in (ones, 1 - ones))
         assert_allclose(np.abs(lowered).sum(axis=0), 2 * np.minimum(own, others))
+
+
+@pytest.mark.parametrize("smallest", [1.0, 1e-6])
+@pytest.mark.parametrize("n_classes", [2, 3, 8])
+def test_a_dual_point_is_lowered_as_little_as_a_linear_programme_lowers_it(n_classes, smallest):
+    """There is an example for each pair of classes."""
+    rng = np.random.default_rng(0)
+    y, other = np.nonzero(1 - np.eye(n_classes))
+    sizes = rng.random(len(y)) * smallest ** rng.random(len(y))
+    signs = np.eye(n_classes)[other] - np.eye(n_classes)[y]
+    bounds = np.column_stack([np.zeros(len(y)), sizes])
+    programme = linprog(-np.ones(len(y)), A_eq=signs.T, b_eq=np.zeros(n_classes), bounds=bounds)
+    lowered = balanced(signs * sizes[:, None], y, coupled=True)
+    assert np.abs(lowered).sum() == pytest.approx(-2 * programme.fun, rel=1e-6)
 
 
 def test_without_a_penalty_the_gap_is_the_value():
