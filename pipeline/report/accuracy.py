@@ -72,11 +72,24 @@ def _penalty_path(alphas: Sequence[float], scores: Any, where: str) -> dict[str,
     with chart() as (figure, ax):
         ax.errorbar(alphas, mean, yerr=spread, marker="o", capsize=3)
         ax.set(xscale="log", xlabel="alpha, the strength of the penalty", ylabel="accuracy")
+        ticks = _apart(alphas)
+        ax.set_xticks(ticks, [f"{alpha:.3g}" for alpha in ticks])
+        ax.set_xticks([], minor=True)
         text = (
             f"Accuracy of {where}, and its standard deviation over the folds: best "
             f"{mean.max():.3f} at alpha {alphas[int(mean.argmax())]:g}."
         )
         return {"title": "Penalty", "svg": svg(figure, "penalty", text), "text": text}
+
+
+def _apart(alphas: Sequence[float]) -> list[float]:
+    """Return the penalties that have room for a label each along a logarithmic axis."""
+    logs = np.log(sorted(set(alphas)))
+    kept = [logs[0]]
+    for log in logs:
+        if log - kept[-1] > 0.09 * np.ptp(logs):
+            kept.append(log)
+    return np.exp(kept).tolist()
 
 
 def _learning_chart(material: Material) -> dict[str, str] | None:

@@ -1,5 +1,6 @@
 """The loss explored on a run's own images: along lines, over a plane, by optimizers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,16 +39,17 @@ Weights = npt.NDArray[np.float64]
 def losses_section(material: Material) -> list[dict[str, str]]:
     """Return charts of the hinge and softmax losses on some training images."""
     hinge, softmax = (_objective(material, loss) for loss in (Hinge(), CrossEntropy()))
-    descent = GradientDescent(STEP, max_iter=N_STEPS, tol=0)
     start = np.zeros(hinge.shape)
+    descent = GradientDescent(STEP, max_iter=SEARCH_STEPS, tol=0)
     found = descent.minimize(softmax, start, keep_iterates=True)
-    has_path = len(found.iterates) > 2  # not of features that are the same for all images
+    path = found.iterates[: N_STEPS + 1]
+    has_path = len(path) > 2  # not of features that are the same for all images
     return [
-        _line_chart(hinge, softmax, found.W),
-        _pieces_chart(hinge, found.W),
-        *([_plane_chart(softmax, found.iterates)] if has_path else []),
-        _step_chart(softmax, start),
-        _search_chart(softmax, start),
+        _line_chart(hinge, softmax, path[-1]),
+        _pieces_chart(hinge, path[-1]),
+        *([_plane_chart(softmax, path)] if has_path else []),
+        _step_chart(softmax, start, found.values),
+        _search_chart(softmax, start, found.values),
     ]
 
 
@@ -113,12 +115,14 @@ def _plane_chart(objective: Objective, iterates: Any) -> dict[str, str]:
         return _entry("Over a plane", "plane", figure, text)
 
 
-def _step_chart(objective: Objective, start: Weights) -> dict[str, str]:
+def _step_chart(objective: Objective, start: Weights, descent: Sequence[float]) -> dict[str, str]:
+    """Draw descents of several step sizes; that of ``STEP`` is given."""
     least = np.inf
     with chart() as (figure, ax):
         for step in STEP_SIZES:
             solver = GradientDescent(step, max_iter=N_STEPS, tol=0)
-            values = np.asarray(solver.minimize(objective, start).values)
+            found = descent if step == STEP else solver.minimize(objective, start).values
+            values = np.asarray(found[: N_STEPS + 1])
             ax.plot(values, label=f"{step:g}")
             least = min(least, float(np.nanmin(values)))
         ax.legend(title="step size", loc="upper right")
@@ -134,16 +138,18 @@ def _step_chart(objective: Objective, start: Weights) -> dict[str, str]:
         return _entry("Step sizes", "steps", figure, text)
 
 
-def _search_chart(objective: Objective, start: Weights) -> dict[str, str]:
-    solvers = {
-        "random search": RandomSearch(SEARCH_STEPS, 1e-3),
-        "random local search": RandomLocalSearch(SEARCH_STEPS, 1e-3),
-        "gradient descent": GradientDescent(STEP, max_iter=SEARCH_STEPS, tol=0),
+def _search_chart(objective: Objective, start: Weights, descent: Sequence[float]) -> dict[str, str]:
+    found = {
+        "random search": RandomSearch(SEARCH_STEPS, 1e-3).minimize(objective, start).values,
+        "random local search": RandomLocalSearch(SEARCH_STEPS, 1e-3)
+        .minimize(objective, start)
+        .values,
+        "gradient descent": descent,
     }
     best = {}
     with chart() as (figure, ax):
-        for name, solver in solvers.items():
-            values = np.minimum.accumulate(solver.minimize(objective, start).values)
+        for name, losses in found.items():
+            values = np.minimum.accumulate(losses)
             ax.plot(values, label=name)
             best[name] = float(values[-1])
         ax.legend()
