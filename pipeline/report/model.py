@@ -43,14 +43,12 @@ def model_section(material: Material, pictures: PictureReader) -> dict[str, Any]
     hues = [name for name, kind in kinds.items() if isinstance(kind, HueHistogram)]
     bags = [name for name, kind in kinds.items() if isinstance(kind, BagOfVisualWords)]
     vocabulary = _vocabulary(material, pictures, kinds[bags[0]]) if bags else None
+    glyphs = _glyphs(kinds[hogs[0]], effects[:MOST_CLASSES, columns[hogs[0]]]) if hogs else []
     classes = []
     for number, name in enumerate(material.classes[:MOST_CLASSES]):
         seen: dict[str, Any] = {"name": name, "hog_for": None, "hues": [], "words": []}
         if hogs:
-            display = WeightsDisplay.from_weights(
-                effects[number, columns[hogs[0]]], material.transformers[hogs[0]]
-            )
-            seen["hog_for"], seen["hog_against"] = _glyphs(display, GLYPH_COLOURS)
+            seen["hog_for"], seen["hog_against"] = glyphs[number]
         if hues and effects[:, columns[hues[0]]].any():
             hue = material.transformers[hues[0]]
             seen["hues"] = hue_numbers(hue, effects[number, columns[hues[0]]])
@@ -77,15 +75,19 @@ def model_section(material: Material, pictures: PictureReader) -> dict[str, Any]
     }
 
 
-def _glyphs(display: WeightsDisplay, colours: dict[str, str]) -> list[str]:
-    """Draw the weights of each sign in its colour on white, as WebP images."""
-    figure, ax = bare_axes(display.cells.shape, GLYPH_INCHES, "white")
-    images = []  # of the same axes, which take longer to make than to draw
-    for sign, colour in colours.items():
-        display.plot(ax, sign=sign, color=colour)
-        images.append(picture(figure))
-        display.lines_.remove()
-    return images
+def _glyphs(hog: HOG, effects: npt.NDArray[np.float64]) -> list[list[str]]:
+    """Draw the weights of each class, of each sign in its colour on white, as WebP images."""
+    displays = [WeightsDisplay.from_weights(of_class, hog) for of_class in effects]
+    figure, ax = bare_axes(displays[0].cells.shape, GLYPH_INCHES, "white")
+    glyphs = []  # of the same axes, which take longer to make than to draw
+    for display in displays:
+        of_signs = []
+        for sign, colour in GLYPH_COLOURS.items():
+            display.plot(ax, sign=sign, color=colour)
+            of_signs.append(picture(figure))
+            display.lines_.remove()
+        glyphs.append(of_signs)
+    return glyphs
 
 
 def _vocabulary(

@@ -1,6 +1,7 @@
 """``WeightsDisplay``: what a linear classifier looks for in the HOG of an image."""
 
 import re
+from functools import cache, partial
 from typing import Any, Self
 
 import numpy as np
@@ -79,22 +80,17 @@ class WeightsDisplay:
                 f"expected {len(names)} weights, one for each number of HOG, got {weights.shape}"
             )
         angles = angles_of(hog)
-        degrees = np.degrees(angles)
         stride = np.divide(hog.block_stride or hog.pixels_per_cell, hog.pixels_per_cell)
+        bins = cache(partial(_bins_near, np.degrees(angles)))
         places, values = [], []
-        for name, value in zip(names, weights, strict=True):
+        for name, value in zip(names, weights.tolist(), strict=True):
             match = NAME.match(name)
             if match is None:  # the texture numbers of "uoctti" have no direction
                 continue
-            block = np.array([match[1] or 0, match[2] or 0], float)
-            cell = np.round(block * stride + np.array([match[3], match[4]], float)).astype(int)
-            away = degrees - float(match[6])
-            if match[5] is None:  # unsigned: the gradient may point either way
-                opposite = away % 180
-                away = np.minimum(opposite, 180 - opposite)
-            near = np.flatnonzero(np.abs(away) < 1e-3)
-            for b in near:
-                places.append((*cell, b))
+            row = round(int(match[1] or 0) * stride[0] + int(match[3]))
+            column = round(int(match[2] or 0) * stride[1] + int(match[4]))
+            for b in bins(float(match[6]), match[5] is None):
+                places.append((row, column, b))
                 values.append(value)
         index = np.array(places)
         cells = np.zeros((*(index[:, :2].max(axis=0) + 1), len(angles)))
@@ -119,3 +115,12 @@ class WeightsDisplay:
         cells = np.maximum(self.cells if sign == "for" else -self.cells, 0)
         self.lines_ = draw_stars(self.ax_, cells, self.angles, color)
         return self
+
+
+def _bins_near(degrees: FloatArray, angle: float, is_unsigned: bool) -> list[int]:
+    """Return the bins of an angle: two where the gradient may point either way."""
+    away = degrees - angle
+    if is_unsigned:
+        opposite = away % 180
+        away = np.minimum(opposite, 180 - opposite)
+    return np.flatnonzero(np.abs(away) < 1e-3).tolist()
