@@ -55,7 +55,7 @@ class DensePatches(Patches):
     Parameters
     ----------
     patch_size : float, sequence of floats or None
-        Side of the patches in pixels, at most 65,536; several sides give several grids, one after
+        Side of the patches in pixels, from 1 to 65,536; several sides give several grids, one after
         the other. A side that an image is too small for gives no patch of this image. None adapts
         to the image: 12 pixels, or 1/16 of its shorter side if that is more (or that side if it is
         less).
@@ -153,8 +153,8 @@ class DensePatches(Patches):
         return PatchDescriptors.joined(parts, values)
 
     def _place(self, rows: int, columns: int) -> "_Placed":
-        patch_sizes = _check_sizes("patch_size", self.patch_size)
-        strides = _check_sizes("stride", self.stride)
+        patch_sizes = _check_sizes("patch_size", self.patch_size, least=1)
+        strides = _check_sizes("stride", self.stride, above=0)
         if patch_sizes and strides and len(strides) not in (1, len(patch_sizes)):
             raise ValueError(
                 f"stride must be one number or one for each of {len(patch_sizes)} patch sizes, "
@@ -163,16 +163,16 @@ class DensePatches(Patches):
         return _place(rows, columns, patch_sizes, strides)
 
 
-def _check_sizes(name: str, sizes: Sizes | None) -> tuple[float, ...] | None:
-    """Return one or several positive numbers as a tuple; None stays None."""
+def _check_sizes(name: str, sizes: Sizes | None, **limits: float) -> tuple[float, ...] | None:
+    """Return one or several numbers within limits as a tuple; None stays None."""
     if sizes is None:
         return None
     if isinstance(sizes, np.ndarray):
         sizes = sizes.tolist()
     if isinstance(sizes, Sequence) and len(sizes) and not isinstance(sizes, str):
         several = [(f"{name}[{i}]", size) for i, size in enumerate(sizes)]
-        return tuple(check_real(*one, above=0, most=MOST_PIXELS) for one in several)
-    return (check_real(name, sizes, above=0, most=MOST_PIXELS),)
+        return tuple(check_real(*one, most=MOST_PIXELS, **limits) for one in several)
+    return (check_real(name, sizes, most=MOST_PIXELS, **limits),)
 
 
 def _grids(

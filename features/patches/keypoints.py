@@ -38,7 +38,7 @@ class KeypointPatches(Patches):
     n_keypoints : int
         Most keypoints of an image, at most 1,000,000; the strongest are kept.
     patch_size : float or None
-        Side of all patches in pixels, at most 65,536. None is the scale that the detector found:
+        Side of all patches in pixels, from 1 to 65,536. None is the scale that the detector found:
         for SIFT six times the keypoint's size, the region that SIFT itself describes; for ORB its
         size (31 pixels of its level). FAST and corners have no scale: 16 pixels.
     oriented : bool
@@ -118,7 +118,7 @@ class KeypointPatches(Patches):
         check_choice("detector", self.detector, tuple(DETECTORS))
         check_integer("n_keypoints", self.n_keypoints, 1, MOST_KEYPOINTS)
         if self.patch_size is not None:
-            check_real("patch_size", self.patch_size, above=0, most=MOST_PIXELS)
+            check_real("patch_size", self.patch_size, least=1, most=MOST_PIXELS)
         if check_bool("oriented", self.oriented) and self.detector not in WITH_ANGLES:
             raise ValueError(
                 f"oriented must be False for detector={self.detector!r}, which finds no angles; "
