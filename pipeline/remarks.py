@@ -12,7 +12,7 @@ from .extraction import Extraction
 from .job import TEST, TRAIN
 
 __all__ = [
-    "changes",
+    "differences",
     "image_metrics",
     "other_image_metrics",
     "shared_images",
@@ -122,19 +122,8 @@ def silent_features(extraction: Extraction) -> list[str]:
     return silent
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any], is_same_images: bool) -> str:
-    """Return why the results of a run are no longer those of its features and images.
-
-    Parameters
-    ----------
-    before, after : mapping
-        What ``run.json`` held and holds.
-    is_same_images : bool
-    """
-    old, new = before["features"], after["features"]
-    whys = [f"{name} is new" for name in new if name not in old]
-    whys += [f"{name} is left out" for name in old if name not in new]
-    whys += [f"{name} changed" for name in new if name in old and old[name] != new[name]]
-    if not is_same_images:
-        whys.append("images, labels, splits or groups changed")
-    return "; ".join(whys)
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Say of each name whether it is new, left out or stands for something else now."""
+    said = [f"{name} is new" for name in new if name not in old]
+    said += [f"{name} is left out" for name in old if name not in new]
+    return said + [f"{name} changed" for name in new if name in old and old[name] != new[name]]

@@ -41,7 +41,7 @@ from .predict import Prediction, find_images, predict_images
 from .reader import Reader
 from .recipe import Recipe, check_recipe, own_code_refused, recipe_of
 from .recipe_file import recipe_text
-from .remarks import changes, image_metrics, other_image_metrics, work_metrics
+from .remarks import differences, image_metrics, other_image_metrics, work_metrics
 from .run_folder import DUPLICATES, FAILURES, PREDICTIONS, RECIPE, RESULTS
 from .run_images import check_labels, given_sources, labelled_source, name_of, places_of
 from .run_models import fingerprints, record_of_training
@@ -175,8 +175,10 @@ class Run(RunView):
             before, images = self.record(), self._files.images()
         except ValueError:
             return None
-        is_same = identity_of({}, images) == identity_of({}, extraction.images)
-        return changes(before, record, is_same)
+        whys = differences(before["features"], record["features"])
+        if identity_of({}, images) != identity_of({}, extraction.images):
+            whys.append("images, labels, splits or groups changed")
+        return "; ".join(whys)
 
     def train(self, recipe: Recipe | None = None) -> dict[str, Any]:
         """Train the classifiers, except those that were trained on the same rows before.

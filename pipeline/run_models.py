@@ -21,7 +21,7 @@ from .parts import Part, nearest
 from .persist import decode_estimator, describe_estimator, is_ours, save_estimator
 from .reader import Reader
 from .recipe import Recipe, recipe_of
-from .remarks import changes
+from .remarks import differences
 from .run_folder import RunFolder
 from .run_schema import MODELS, RUN, SHAPES, check_classifier
 from .store.descriptions import key_of
@@ -215,8 +215,7 @@ class RunModels:
 
     def changes(self, wanted: Mapping[str, str]) -> str:
         """Return how classifiers, with their :func:`fingerprints`, differ from those before."""
-        before = self._last().get("made_from", {})
-        return changes({"features": before}, {"features": wanted}, is_same_images=True)
+        return "; ".join(differences(self._last().get("made_from", {}), wanted))
 
     def load(self) -> dict[str, Any]:
         """Return the trained classifiers by their names."""

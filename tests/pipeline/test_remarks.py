@@ -14,7 +14,7 @@ from visualwords.pipeline.cli import main
 from visualwords.pipeline.duplicates import duplicates
 from visualwords.pipeline.job import extract
 from visualwords.pipeline.recipe import Recipe
-from visualwords.pipeline.remarks import changes, silent_features
+from visualwords.pipeline.remarks import differences, silent_features
 from visualwords.pipeline.run import Run
 
 
@@ -64,12 +64,9 @@ def test_a_feature_says_nothing_where_all_its_rows_are_alike(tmp_path):
 
 
 def test_what_changed_between_two_runs_is_named():
-    before = {"features": {"hue": "hue-1", "hog": "hog-1"}}
-    after = {"features": {"hue": "hue-2", "words": "words-1"}}
-    assert changes(before, before, True) == ""
-    assert changes(before, after, False) == (
-        "words is new; hog is left out; hue changed; images, labels, splits or groups changed"
-    )
+    before, after = {"hue": "hue-1", "hog": "hog-1"}, {"hue": "hue-2", "words": "words-1"}
+    assert differences(before, before) == []
+    assert differences(before, after) == ["words is new", "hog is left out", "hue changed"]
 
 
 def test_a_run_names_leaks_duplicates_and_silent_features(crops, test_crops, tmp_path, capsys):
@@ -150,19 +147,19 @@ def test_extract_names_duplicates_and_keeps_their_hashes(crops, tmp_path, capsys
 
 
 def test_a_run_says_what_it_replaces_and_why(crops, test_crops, tmp_path, capsys):
-    command = ("run", crops, "--no-report", "--test", test_crops, "--out", tmp_path, "--features")
-    assert call(*command, "hue") == 0
-    assert call(*command, "hue") == 0
+    command = ("run", crops, "--no-report", "--out", tmp_path, "--features", "hue", "--test")
+    assert call(*command, test_crops) == 0
+    assert call(*command, test_crops) == 0
     assert "replaces" not in capsys.readouterr().out
-    assert call(*command, "hue", "--set", "hue.n_bins=12") == 0
+    fewer = ("--set", "hue.n_bins=12")
+    assert call(*command, crops, *fewer) == 0
     (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("replaces")]
     assert line == (
         "replaces   predictions.csv, metrics.json, failures.csv, duplicates.csv, "
-        "models/models.json (hue changed)"
+        "models/models.json (hue changed; images, labels, splits or groups changed)"
     )
-    other = ("hue", "--set", "hue.n_bins=12", "--set", "Softmax.alpha=0.5")
     (tmp_path / "report.html").write_text("of the models before")
-    assert call(*command, *other) == 0
+    assert call(*command, crops, *fewer, "--set", "Softmax.alpha=0.5") == 0
     (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("replaces")]
     replaced = "predictions.csv, metrics.json, report.html, models/models.json"
     assert line == f"replaces   {replaced} (Softmax changed)"
