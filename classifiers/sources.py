@@ -219,6 +219,12 @@ class ColumnStack:
             return np.asarray(self.parts[0][rows], self.dtype)
         return np.hstack([part[rows] for part in self.parts])
 
+    def take_rows(self, index: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+        """Return a copy of single rows."""
+        if self._whole is not None:
+            return np.take(self._whole, index, axis=0)
+        return np.hstack([take_rows(part, index) for part in self.parts], dtype=self.dtype)
+
 
 def take_rows(X: Source, index: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
     """Return a copy of single rows of a source.
