@@ -88,8 +88,8 @@ class Curvature:
         if self.gram is None or not pairs:
             return
         s, t = pairs[-1]
-        of_loss = (s * t).sum() - 2 * self.penalty.value(s)
-        model = ((s @ self.gram) * s).sum()
+        of_loss = np.vdot(s, t) - 2 * self.penalty.value(s)
+        model = np.vdot(s @ self.gram, s)
         if of_loss > 0 and model > 0:
             self.c = float(of_loss / model)
             self._factor()

@@ -107,7 +107,7 @@ def quasi_newton_step(
         length = min(1.0, 1 / float(np.abs(state.gradient).sum() or 1))
     noise = abs(state.value) * float(np.finfo(objective.X.dtype).eps) / 100
     after = None
-    if (state.gradient * direction).sum() < -noise:
+    if np.vdot(state.gradient, direction) < -noise:
         after = None if first is None else first(state, direction)
         after = after or _line_search(objective, state, direction, length, noise)
     if after is None:
@@ -116,7 +116,7 @@ def quasi_newton_step(
         )
     assert after.gradient is not None
     s, t = after.W - state.W, after.gradient - state.gradient
-    if (s * t).sum() > 0 and (t * t).sum() > SMALLEST:
+    if np.vdot(s, t) > 0 and np.vdot(t, t) > SMALLEST:
         pairs = [*pairs[-(memory - 1) :], (s, t)]
     after.memory = pairs
     return after
@@ -127,9 +127,11 @@ def _two_loop(
 ) -> Weights:
     """Multiply the gradient by the approximate inverse Hessian (algorithm 7.4)."""
     direction, factors = start_two_loop(gradient, pairs)
-    scaled = pairs[-1][1] if pairs else gradient
+    if not pairs:
+        return direction if precondition is None else precondition(direction)
+    scaled = pairs[-1][1]
     if precondition is not None:
-        direction, scaled = precondition(direction), precondition(scaled)
+        direction, scaled = np.split(precondition(np.concatenate([direction, scaled])), 2)
     return finish_two_loop(direction, scaled, pairs, factors)
 
 
@@ -138,7 +140,7 @@ def start_two_loop(gradient: Weights, pairs: Pairs) -> tuple[Weights, list[float
     direction = gradient.copy()
     factors = []
     for s, t in reversed(pairs):
-        factor = (s * direction).sum() / (s * t).sum()
+        factor = np.vdot(s, direction) / np.vdot(s, t)
         direction -= factor * t
         factors.append(factor)
     return direction, factors
@@ -162,9 +164,9 @@ def finish_two_loop(
     """
     if pairs and scaled is not None:
         s, t = pairs[-1]
-        direction = direction * ((s * t).sum() / (t * scaled).sum())
+        direction = direction * (np.vdot(s, t) / np.vdot(t, scaled))
     for (s, t), factor in zip(pairs, reversed(factors), strict=True):
-        direction = direction + s * (factor - (t * direction).sum() / (s * t).sum())
+        direction = direction + s * (factor - np.vdot(t, direction) / np.vdot(s, t))
     return direction
 
 
@@ -187,7 +189,7 @@ def _line_search(
     A value that is higher by at most ``noise``, the rounding error of the sums, counts as lower.
     """
     assert state.gradient is not None
-    slope = float((state.gradient * direction).sum())
+    slope = float(np.vdot(state.gradient, direction))
     bracket, best = _Bracket(), None
     for _ in range(30):
         W = state.W + length * direction
@@ -196,7 +198,7 @@ def _line_search(
             bracket.high = length
         else:
             best = State(W, value, gradient)
-            if (gradient * direction).sum() >= 0.9 * slope:
+            if np.vdot(gradient, direction) >= 0.9 * slope:
                 break
             bracket.low = length
         length = bracket.middle()

@@ -119,7 +119,7 @@ class Model:
     def judge(self, value: float, gradient: Weights) -> None:
         """Accept the trial if its value is low enough, otherwise halve the step."""
         if self.direction is not None and self.gradient is not None:
-            slope = float((self.gradient * self.direction).sum())
+            slope = float(np.vdot(self.gradient, self.direction))
             if value > self.value + 1e-4 * self.length * slope + 1e-9 * abs(self.value):
                 self.length /= 2
                 self.stuck = self.length < 1e-6
@@ -130,7 +130,7 @@ class Model:
         """Move to the trial weights."""
         if self.direction is not None and self.gradient is not None:
             s, t = self.length * self.direction, gradient - self.gradient
-            if (s * t).sum() > 0:
+            if np.vdot(s, t) > 0:
                 self.pairs = [*self.pairs[-9:], (s, t)]
                 self.moved = True
         self.W, self.value, self.gradient = self.trial(), value, gradient
@@ -156,7 +156,7 @@ def choose_directions(models: Sequence[Model], spectrum: Spectrum) -> None:
         models, gradients, starts, solved, strict=False
     ):
         model.direction = -finish_two_loop(start, scaled.get(id(model)), model.pairs, factors)
-        model.promise = -0.5 * float((gradient * model.direction).sum())
+        model.promise = -0.5 * float(np.vdot(gradient, model.direction))
 
 
 def objective_outside(model: Model, of_all: Objective, folds: npt.NDArray[np.intp]) -> Objective:
