@@ -35,7 +35,7 @@ FloatArray = npt.NDArray[np.floating]
 def block_rows(X: Source) -> int:
     """Return the number of rows of a block."""
     width = max(1, X.shape[1]) * X.dtype.itemsize
-    return int(np.clip(BLOCK_BYTES // width, 64, 4096))
+    return max(64, min(BLOCK_BYTES // width, 4096))
 
 
 def sums_over_blocks(
