@@ -56,8 +56,9 @@ def _project(p: FloatArray, level: FloatArray, total: FloatArray, count: FloatAr
     """
     n_classes, n = p.shape
     one, zero = p.dtype.type(1), p.dtype.type(0)
-    level[:] = p[0]
-    for k in range(1, n_classes):
+    # numba takes 1 s to compile ``level[:] = p[0]``.
+    level[:] = -np.inf
+    for k in range(n_classes):
         for i in range(n):
             level[i] = p[k, i] if p[k, i] > level[i] else level[i]
     for k in range(n_classes):
