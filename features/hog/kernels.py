@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from visualwords.compiling import inlined, kernel
 from visualwords.features.gradients import Places, add_votes, row_votes
-from visualwords.features.image import FloatArray, Image
+from visualwords.features.image import FloatArray
 
 from .blocks import UOCTTI, Blocks, Runs, write_blocks, write_uoctti
 from .votes import load, longest_gradients, vote_by_table, vote_for_directions
@@ -109,16 +109,20 @@ def describe(
     directions: FloatArray,
     of_cells: Cells,
     of_blocks: Blocks,
-    images: Image,
+    item_size: int,
+    images: npt.NDArray[np.uint8],
     out: FloatArray,
 ) -> None:
     """Write the blocks of each image to a row of ``out``.
+
+    The images come as the bytes of their numbers, uint8 or, if ``item_size`` is 4, float32. So all
+    but the first step is compiled once for both.
 
     Pixels vote by :func:`row_votes`, or by :func:`vote_for_directions` if ``directions``, of shape
     (2, n), has columns. The votes of BAND rows are computed in one loop, for rows may be short.
     """
     layout, blocks = Cells(*of_cells), Blocks(*of_blocks)
-    rows, columns, channels = images.shape[1:]
+    rows, columns, channels = images.shape[1], images.shape[2], images.shape[3] // item_size
     pixels, height = len(layout.starts), (rows + BAND - 1) // BAND * BAND + 2
     planes = np.zeros((channels, height * columns), np.float32)
     found, other = np.empty((2, pixels), np.float32), np.empty((2, pixels), np.float32)
@@ -127,7 +131,7 @@ def describe(
     lines = np.empty((BAND, layout.line_size), np.float32)
     sums, cells, room, factors = room_for(layout, blocks, out.shape[1])
     for k in range(len(images)):
-        load(images[k], scale, takes_roots, planes)
+        load(images[k], item_size, scale, takes_roots, planes)
         sums[:] = ZERO
         for y in range(0, rows, BAND):
             longest_gradients(planes, columns, y * columns, found, other)
@@ -162,7 +166,8 @@ def describe_by_table(
     places, votes = np.empty(size, np.uint32), np.empty(size, np.float32)
     sums, cells, room, factors = room_for(layout, blocks, out.shape[1])
     for k in range(len(images)):
-        load(images[k], 1.0, np.int64(0), planes)  # of the type that describe has, no literal
+        # The numbers have the types that describe has: they are no literals.
+        load(images[k], np.int64(1), 1.0, np.int64(0), planes)
         vote_by_table(planes, columns, bins, lengths, found, places, votes)
         sum_votes(places, votes, layout, sums, cells)
         write_blocks(cells, blocks, room, factors, out[k])

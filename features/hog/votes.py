@@ -15,23 +15,34 @@ ROUNDING = np.float32(768)  # The last bit of float32 numbers from 512 to 1024 i
 
 
 @inlined
-def load(image: Image, scale: float, takes_roots: int, planes: FloatArray) -> None:
+def scale_pixels(numbers: Image, factor: np.float32, scaled: FloatArray) -> None:
+    """Write numbers times a factor, as :func:`load` rounds them."""
+    for i in range(len(numbers)):
+        scaled[i] = (np.float32(numbers[i]) * factor + ROUNDING) - ROUNDING
+
+
+@inlined
+def load(
+    image: npt.NDArray[np.uint8], item_size: int, scale: float, takes_roots: int, planes: FloatArray
+) -> None:
     """Copy an image times ``scale``, or its square roots, into planes with a row above and below.
 
+    The image comes as the bytes of its numbers, uint8 or, if ``item_size`` is 4, float32.
     The pixels, 0..255 when scaled, are rounded to multiples of 2**-14, or as float32 is beyond 256.
     So an 8-bit image divided by 255 becomes the same whole numbers again, and ties are decided
     alike. The row above is a copy of the second row, and the row below of the last but one, so that
     differences across a border are 0. A plane has ``rows + 2`` rows or more, one after the other.
     """
-    rows, columns, channels = image.shape
-    numbers, factor = image.reshape(image.size), np.float32(scale)
-    scaled = planes[0, columns:] if channels == 1 else np.empty(image.size, np.float32)
-    for i in range(image.size):
-        scaled[i] = (np.float32(numbers[i]) * factor + ROUNDING) - ROUNDING
+    rows, columns = image.shape[:2]
+    numbers, size, channels = image.reshape(image.size), rows * columns, len(planes)
+    scaled = planes[0, columns:] if channels == 1 else np.empty(size * channels, np.float32)
+    if item_size == 4:
+        scale_pixels(numbers.view(np.float32), np.float32(scale), scaled)
+    else:
+        scale_pixels(numbers, np.float32(scale), scaled)
     if takes_roots:
-        for i in range(image.size):
+        for i in range(size * channels):
             scaled[i] = np.sqrt(scaled[i])
-    size = rows * columns
     second, last_but_one = min(1, rows - 1) * columns, max(rows - 2, 0) * columns
     for c in range(channels):
         above, pixels = planes[c], planes[c, columns:]
