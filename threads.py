@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from numbers import Integral
 from sys import modules
 from threading import Lock
 from typing import Any
 
 import joblib
 from threadpoolctl import ThreadpoolController
+
+from visualwords.checks import check_jobs
 
 __all__ = ["Map", "even_blocks", "row_blocks", "worker_threads"]
 
@@ -58,11 +59,7 @@ def worker_threads(n_jobs: int | None = None) -> Iterator[Map]:
 
 def _number_of_threads(n_jobs: int | None) -> int:
     """Return how many threads ``n_jobs`` stands for."""
-    if not (n_jobs is None or (isinstance(n_jobs, Integral) and n_jobs != 0)):
-        raise ValueError(
-            f"n_jobs must be a number of threads, -1 for all cores, or None, got {n_jobs!r}"
-        )
-    return int(joblib.effective_n_jobs(n_jobs))
+    return int(joblib.effective_n_jobs(check_jobs(n_jobs)))
 
 
 def _shared_map(

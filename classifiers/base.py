@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from visualwords.checks import check_seed
+
 from .callbacks import CallbackSupportMixin, steps_as_tasks, with_callbacks
 from .certificate import certify
 from .columns import adjusted, learned_attributes, prepared, raw_rows, weights_for
@@ -38,7 +40,6 @@ from .validation import (
     known_classes,
     row_weights,
     same_classes,
-    seed_of,
 )
 
 __all__ = ["LinearClassifier"]
@@ -194,8 +195,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         return self._learn_epoch(objective, first)
 
     def _learn_epoch(self, objective: Objective, first: bool) -> Self:
-        solver = cast(MinibatchSolver, self._seeded_solver(objective))
-        solver.check_parameters()
+        solver = cast(MinibatchSolver, self._seeded_solver(objective).checked())
         solver.check(objective)
         if solver.schedule == "cosine":
             solver.set_params(schedule="constant")
@@ -317,7 +317,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         """Copy the solver; the estimator's random state replaces the solver's unless it is None."""
         solver = clone(self.solver) if self.solver else self._default_solver(objective)
         if self.random_state is not None and "random_state" in solver.get_params():
-            solver.set_params(random_state=seed_of(self.random_state))
+            solver.set_params(random_state=check_seed("random_state", self.random_state))
         return solver
 
     def _first_weights(self, objective: Objective) -> Weights:

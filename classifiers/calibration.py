@@ -9,11 +9,11 @@ References
 C. Guo, G. Pleiss, Y. Sun, K. Weinberger, On calibration of modern neural networks, ICML 2017.
 """
 
-from numbers import Integral
-
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
+
+from visualwords.checks import check_integer
 
 from .losses import Labels, Scores
 
@@ -102,8 +102,7 @@ def expected_calibration_error(
         )
     if not ((values >= -ROUNDING) & (values <= 1 + ROUNDING)).all():
         raise ValueError("probabilities must be from 0 to 1; predict_proba gives them")
-    if not (isinstance(n_bins, Integral) and n_bins >= 1):
-        raise ValueError(f"n_bins must be a whole number of at least 1, got {n_bins!r}")
+    n_bins = check_integer("n_bins", n_bins)
     predicted = names[values.argmax(axis=1)]
     confidence, right = values.max(axis=1), predicted == true
     bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)

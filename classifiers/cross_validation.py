@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from numbers import Real
 from typing import Any, Self, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from visualwords.checks import check_real, check_seed
 
 from .base import LinearClassifier
 from .calibration import find_temperature
@@ -21,9 +22,9 @@ from .row_products import are_few
 from .scaling import Weights, scalings_outside
 from .scored import Scored, Scorer
 from .shared_passes import SharedPasses, score_split
-from .solvers.base import RULES, Solver, check_rule
+from .solvers.base import Solver
 from .sources import ColumnStack, Source
-from .validation import MatrixLike, check_training_data, row_weights, seed_of
+from .validation import MatrixLike, check_training_data, row_weights
 from .whitening import ColumnMap, WhitenedRows, rewhitening, whitening_of
 
 __all__ = ["CrossValidated"]
@@ -85,7 +86,7 @@ class CrossValidated(LinearClassifier):
         self._check_parameters()
         rows, labels = check_training_data(self, X, y, finite=not self.standardize)
         objective = self._objective(rows, labels, sample_weight, max(self.alphas))
-        seed = seed_of(self.random_state) or 0
+        seed = check_seed("random_state", self.random_state) or 0
         splits = make_splits(self.cv, rows, labels, groups, seed)
         weight = row_weights(labels, self.classes_, self.class_weight, sample_weight)
         weight = np.ones(len(labels)) if weight is None else weight
@@ -125,7 +126,7 @@ class CrossValidated(LinearClassifier):
 
     def _check_strength(self) -> None:
         _check_penalties(self.alphas)
-        check_rule("tol", self.tol, RULES["tol"])
+        check_real("tol", self.tol, least=0)
 
     def _penalty(self) -> Alpha:
         return self.alpha_
@@ -227,6 +228,7 @@ def _text(alpha: Alpha) -> str:
 
 
 def _check_penalties(alphas: Sequence[float]) -> None:
-    numbers = isinstance(alphas, Sequence | np.ndarray) and np.ndim(alphas) == 1 and len(alphas)
-    if not (numbers and all(isinstance(alpha, Real) and 0 < alpha < np.inf for alpha in alphas)):
-        raise ValueError(f"alphas must be numbers above 0, got {alphas!r}")
+    if not (isinstance(alphas, Sequence | np.ndarray) and np.ndim(alphas) == 1 and len(alphas)):
+        raise ValueError(f"alphas must be a list of numbers above 0, got {alphas!r}")
+    for number, alpha in enumerate(alphas):
+        check_real(f"alphas[{number}]", alpha, above=0)

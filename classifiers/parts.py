@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from visualwords.checks import check_real
+
 from .objective import Objective
 from .scaling import Scaling, Weights, column_scaling
 from .sources import ColumnStack, Source
@@ -36,11 +38,11 @@ def check_penalty(alpha: Alpha, *, one_for_all: bool = False) -> None:
         or not isinstance(alpha, Mapping | Sequence | np.ndarray)
         or (isinstance(alpha, np.ndarray) and alpha.ndim == 0)
     ):
-        if not (isinstance(alpha, Real) and 0 <= alpha < np.inf):
-            raise ValueError(
-                f"alpha must be at least 0, and a finite number, got {alpha!r}; the parts of a "
-                "ColumnStack may have such numbers above 0 of their own"
-            )
+        try:
+            check_real("alpha", alpha, least=0)
+        except ValueError as error:
+            parts = "the parts of a ColumnStack may have numbers above 0 of their own"
+            raise ValueError(f"{error}; {parts}") from None
         return
     if one_for_all:
         raise ValueError(
@@ -49,10 +51,7 @@ def check_penalty(alpha: Alpha, *, one_for_all: bool = False) -> None:
         )
     named = alpha.items() if isinstance(alpha, Mapping) else enumerate(alpha)
     for part, value in named:
-        if not (isinstance(value, Real) and 0 < value < np.inf):
-            raise ValueError(
-                f"alpha of the part {part!r} must be above 0, and a finite number, got {value!r}"
-            )
+        check_real(f"alpha of the part {part!r}", value, above=0)
 
 
 def column_penalty(alpha: Alpha, X: Source) -> ColumnPenalty:

@@ -1,6 +1,6 @@
 """Checks before a classifier learns or predicts, by scikit-learn's rules."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from sklearn.utils import assert_all_finite, check_array, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_non_negative, column_or_1d, validate_data
 
+from visualwords.checks import check_seed
 from visualwords.threads import row_blocks
 
 from .row_blocks import BLOCK_ROWS, over_blocks
@@ -31,7 +32,6 @@ __all__ = [
     "known_classes",
     "row_weights",
     "same_classes",
-    "seed_of",
 ]
 
 MatrixLike = npt.ArrayLike | Source
@@ -51,7 +51,7 @@ def check_options(
 ) -> None:
     """Check the parameters that all linear classifiers share."""
     if not isinstance(random_state, np.random.RandomState):  # whose next number is not drawn here
-        seed_of(random_state)
+        check_seed("random_state", random_state)
     if standardize not in (False, True, "parts", "whiten"):
         raise ValueError(
             f"standardize must be False, True, 'parts' or 'whiten', got {standardize!r}"
@@ -72,23 +72,6 @@ def check_options(
             "class_weight must be a dict of the classes and their weights, 'balanced' or None, "
             f"got {class_weight!r}"
         )
-
-
-def seed_of(random_state: RandomState) -> int | None:
-    """Return the seed that a ``random_state`` stands for, or None for None.
-
-    An integer is the seed. Of a numpy ``RandomState`` the next random integer is the seed.
-    """
-    if random_state is None:
-        return None
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(np.iinfo(np.int32).max))
-    if isinstance(random_state, Integral) and random_state >= 0:
-        return int(random_state)
-    raise ValueError(
-        "random_state must be a whole number of at least 0, a numpy RandomState or None, "
-        f"got {random_state!r}"
-    )
 
 
 def check_rows(

@@ -6,10 +6,10 @@ from typing import NamedTuple, Never
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.checks import check_bool, check_choice, check_integer
 from visualwords.hints import hint_at
 
 from .base import StatelessFeature
-from .checks import check_bool, check_choice, check_integer
 from .hints import FEATURE_HINTS
 from .hue_kernels import (
     CHROMA,

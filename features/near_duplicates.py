@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.checks import check_integer
 from visualwords.compiling import inlined, kernel
 from visualwords.threads import even_blocks, worker_threads
-
-from .checks import check_integer
 
 __all__ = ["near_duplicates"]
 

@@ -13,8 +13,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.checks import check_integer
+
 from .base import StatelessFeature
-from .checks import check_integer
 from .image import FloatArray, Image, Images, as_stack, check_image, resize_stack, stacks, to_gray
 
 __all__ = ["PerceptualHash", "perceptual_hash"]

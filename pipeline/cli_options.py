@@ -148,8 +148,10 @@ class WorkOptions:
                 part=part,
             )
         except ValueError as error:
-            message = str(error).removeprefix("retry_failed: ")
-            raise typer.BadParameter(message, param_hint="--retry-failed") from error
+            name, _, what = str(error).partition(" ")
+            message = what if name.endswith(":") else str(error)
+            hint = "--" + name.removesuffix(":").replace("_", "-")
+            raise typer.BadParameter(message, param_hint=hint) from error
 
 
 @dataclass

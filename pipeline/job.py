@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.base import BaseEstimator
 
+from ..checks import check_integer, check_jobs, check_real
 from .best_recipe import Choice
 from .counts import counted
 from .duplicates import HASH, make_hash
@@ -82,23 +82,12 @@ class Options:
 
     def __post_init__(self) -> None:
         check_kinds(self.retry_failed, "retry_failed")
-        limits: dict[str, tuple[Callable[[Any], bool], str]] = {
-            "n_jobs": (
-                lambda n: n is None or index(n) != 0,
-                "a number of workers, or -1 for all cores",
-            ),
-            "max_failures": (lambda n: n is None or n >= 0, "a number of at least 0"),
-            "time_limit": (lambda n: n is None or n > 0, "seconds above 0"),
-            "seed": (lambda n: 0 <= index(n) < 2**32, "a whole number from 0 to 4294967295"),
-        }
-        for name, (is_right, expected) in limits.items():
-            value = getattr(self, name)
-            try:
-                refused = not is_right(value)
-            except TypeError:  # of a text, or of a number that is not whole
-                refused = True
-            if refused:
-                raise ValueError(f"{name}: expected {expected}, got {value!r}")
+        object.__setattr__(self, "n_jobs", check_jobs(self.n_jobs))
+        object.__setattr__(self, "seed", check_integer("seed", self.seed, 0, 2**32 - 1))
+        if self.max_failures is not None:
+            check_real("max_failures", self.max_failures, least=0)
+        if self.time_limit is not None:
+            check_real("time_limit", self.time_limit, above=0)
 
     @property
     def workers(self) -> Workers:

@@ -20,9 +20,9 @@ from sklearn.utils import get_tags
 
 from .. import classifiers as classifier_classes
 from .. import features as feature_classes
+from ..checks import check_pair
 from ..classifiers.folds import check_folds
 from ..features import ImageFeature
-from ..features.checks import check_pair
 from .persist import NOT_PART_OF_THE_RESULT, is_ours
 
 __all__ = [

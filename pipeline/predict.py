@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..checks import check_integer
 from .class_scores import answers, class_scores, has_scores
 from .engine import Crash, in_workers
 from .reader import Reader
@@ -116,8 +117,7 @@ def predict_images(
     n_jobs : int or None
         As in joblib.
     """
-    if top < 1:
-        raise ValueError(f"top: expected a number of classes of at least 1, got {top!r}")
+    top = check_integer("top", top)
     batches = _batches(images, reader, features)
     done: dict[int, list[Prediction]] = {}
     shown = 0

@@ -6,12 +6,12 @@ What becomes of each format, depth and layout is decided in :mod:`.formats`, and
 
 import stat
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import check_integer
 from ..features.image import resize
 from .failures import NOT_AN_IMAGE, TOO_LARGE, UNREADABLE
 from .formats import Header, ImageError, OpenedImage, open_image
@@ -80,8 +80,7 @@ JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, JPEG 2000 or PPM
 
     def __post_init__(self) -> None:
         for name, limit in (("max_pixels", self.max_pixels), ("max_side", self.max_side)):
-            if not isinstance(limit, Integral) or limit < 1:
-                raise ValueError(f"{name}: expected a whole number of at least 1, got {limit!r}")
+            object.__setattr__(self, name, check_integer(name, limit))
 
     def header(self, data: bytes) -> Header:
         """Read the header and check the limits. No pixel is decoded."""

@@ -3,13 +3,14 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
+from visualwords.checks import check_integer, check_real
 from visualwords.classifiers.certificate import certify
 from visualwords.classifiers.losses import Loss
 from visualwords.classifiers.objective import Objective, Weights
@@ -22,32 +23,25 @@ __all__ = [
     "Solver",
     "State",
     "check_dual_form",
-    "check_rule",
     "within_range",
 ]
 
 # What a parameter of that name must be, for every optimizer that has one.
-Rule = tuple[type, Callable[[Any], bool], str]
+Rule = Callable[[str, object], Any]
+_share = partial(check_real, least=0, below=1)
 RULES: dict[str, Rule] = {
-    "max_iter": (Integral, lambda v: v >= 0, "a whole number of at least 0"),
-    "batch_size": (Integral, lambda v: v >= 1, "a whole number of at least 1"),
-    "memory": (Integral, lambda v: v >= 1, "a whole number of at least 1"),
-    "random_state": (Integral, lambda v: v >= 0, "a whole number of at least 0"),
-    "tol": (Real, lambda v: v >= 0, "a number of at least 0"),
-    "learning_rate": (Real, lambda v: 0 < v < np.inf, "a finite number above 0"),
-    "scale": (Real, lambda v: 0 < v < np.inf, "a finite number above 0"),
-    "momentum": (Real, lambda v: 0 <= v < 1, "at least 0 and below 1"),
-    "beta1": (Real, lambda v: 0 <= v < 1, "at least 0 and below 1"),
-    "beta2": (Real, lambda v: 0 <= v < 1, "at least 0 and below 1"),
-    "epsilon": (Real, lambda v: 0 < v < np.inf, "a finite number above 0"),
+    "max_iter": partial(check_integer, least=0),
+    "batch_size": check_integer,
+    "memory": check_integer,
+    "random_state": partial(check_integer, least=0),
+    "tol": partial(check_real, least=0),
+    "learning_rate": partial(check_real, above=0),
+    "scale": partial(check_real, above=0),
+    "momentum": _share,
+    "beta1": _share,
+    "beta2": _share,
+    "epsilon": partial(check_real, above=0),
 }
-
-
-def check_rule(name: str, value: object, rule: Rule) -> None:
-    """Raise a ValueError if the value of a parameter is not what it must be."""
-    kind, holds, what = rule
-    if not (isinstance(value, kind) and holds(value)):
-        raise ValueError(f"{name} must be {what}, got {value!r}")
 
 
 @dataclass
@@ -161,11 +155,17 @@ class Minimizer(BaseEstimator):
         """Name of the minimizer in messages."""
         return type(self).__name__
 
-    def check_parameters(self) -> None:
-        """Raise a ValueError if a parameter is out of range."""
-        parameters = self.get_params(deep=False)
-        for name in (name for name in parameters if name in self.rules):
-            check_rule(name, parameters[name], self.rules[name])
+    def checked(self) -> Self:
+        """Return a copy with parameters of Python's own types.
+
+        Raises
+        ------
+        ValueError
+            If one is out of range.
+        """
+        names = self.get_params(deep=False).keys() & self.rules.keys()
+        found = {name: self.rules[name](name, getattr(self, name)) for name in sorted(names)}
+        return clone(self).set_params(**found)
 
     @abstractmethod
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:
@@ -198,7 +198,7 @@ class Minimizer(BaseEstimator):
         Result
         """
         values, iterates = [], []
-        for state in self.states(objective, W):
+        for state in self.checked().states(objective, W):
             values.append(state.value)
             W = state.W if np.isfinite(state.value) else W
             iterates += [state.W] * keep_iterates
@@ -232,7 +232,6 @@ class Solver(Minimizer):
 
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:
         """Yield the state at ``W`` and after each step: the loop of all optimizers."""
-        self.check_parameters()
         self.check(objective)
         with objective:
             state = self.start(objective, W.copy())

@@ -40,13 +40,12 @@ class Fallback(Minimizer):
 
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:
         """Yield the states of each solver, then the best of the last states."""
-        self.check_parameters()
         last: list[State] = []
         with objective:
             for solver in map(clone, self.solvers):
                 own = {"tol", "random_state"} & solver.get_params().keys()
                 solver.set_params(**{name: getattr(self, name) for name in own})
-                for i, state in enumerate(solver.states(objective, W)):
+                for i, state in enumerate(solver.checked().states(objective, W)):
                     if i or not last:
                         yield state
                 state.prove(objective)

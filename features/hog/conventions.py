@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.features.checks import check_bool, check_choice, check_integer, check_pair
+from visualwords.checks import check_bool, check_choice, check_integer, check_pair
 
 __all__ = [
     "CONVENTIONS",

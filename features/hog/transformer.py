@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import NotFittedError
 
+from visualwords.checks import check_pair
 from visualwords.features.base import StatelessFeature
-from visualwords.features.checks import check_pair
 from visualwords.features.image import (
     FloatArray,
     Image,

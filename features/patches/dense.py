@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from visualwords.features.checks import check_real
+from visualwords.checks import check_real
 from visualwords.features.image import (
     FloatArray,
     Image,
@@ -170,8 +170,10 @@ def _check_sizes(name: str, sizes: Sizes | None, **limits: float) -> tuple[float
     if isinstance(sizes, np.ndarray):
         sizes = sizes.tolist()
     if isinstance(sizes, Sequence) and len(sizes) and not isinstance(sizes, str):
-        several = [(f"{name}[{i}]", size) for i, size in enumerate(sizes)]
-        return tuple(check_real(*one, most=MOST_PIXELS, **limits) for one in several)
+        return tuple(
+            check_real(f"{name}[{i}]", size, most=MOST_PIXELS, **limits)
+            for i, size in enumerate(sizes)
+        )
     return (check_real(name, sizes, most=MOST_PIXELS, **limits),)
 
 

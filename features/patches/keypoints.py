@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.features.checks import check_bool, check_choice, check_integer, check_real
+from visualwords.checks import check_bool, check_choice, check_integer, check_real
 from visualwords.features.image import FloatArray, Image, as_stack, check_image
 
 from .base import MOST_PIXELS, Patches, halved, halvings, unit_gray

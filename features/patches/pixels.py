@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.checks import check_integer, check_real
 from visualwords.compiling import inlined, kernel
-from visualwords.features.checks import check_integer, check_real
 from visualwords.features.image import FloatArray, Image, Images, as_stack, check_image, stacks
 
 from .base import Patches

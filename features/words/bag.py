@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from visualwords.features.base import ImageFeature, image_blocks
-from visualwords.features.checks import (
+from visualwords.checks import (
     check_bool,
     check_choice,
     check_integer,
     check_real,
     check_seed,
 )
+from visualwords.features.base import ImageFeature, image_blocks
 from visualwords.features.image import FloatArray, Image, Images, check_image, check_images
 from visualwords.features.patches.base import Patches
 from visualwords.features.patches.dense import DensePatches

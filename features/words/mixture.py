@@ -10,8 +10,8 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from visualwords.checks import check_integer, check_real
 from visualwords.compiling import kernel
-from visualwords.features.checks import check_integer, check_real
 from visualwords.features.image import FloatArray
 from visualwords.threads import row_blocks, worker_threads
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from visualwords.features.checks import check_integer
+from visualwords.checks import check_integer
 from visualwords.features.image import FloatArray
 
 __all__ = ["RegionArray", "check_sides", "n_regions", "region_names", "regions_of"]

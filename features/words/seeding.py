@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from visualwords.checks import check_choice
 from visualwords.compiling import inlined, kernel
-from visualwords.features.checks import check_choice
 from visualwords.features.image import FloatArray
 from visualwords.threads import Map, row_blocks
 

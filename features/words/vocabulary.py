@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from visualwords.features.checks import check_bool, check_integer, check_real, check_seed
+from visualwords.checks import check_bool, check_integer, check_real, check_seed
 from visualwords.features.hints import with_feature_hints
 from visualwords.features.image import FloatArray
 from visualwords.threads import row_blocks, worker_threads

@@ -114,13 +114,13 @@ def test_folds_without_any_weight_are_refused(blobs):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"alphas": [0.1, 0.0]}, "alphas must be numbers above 0"),
-        ({"alphas": []}, "alphas must be numbers above 0"),
-        ({"alphas": 0.1}, "alphas must be numbers above 0, got 0.1"),
-        ({"alphas": ["a"]}, "alphas must be numbers above 0"),
-        ({"alphas": "0.1"}, "alphas must be numbers above 0"),
-        ({"alphas": [np.nan]}, "alphas must be numbers above 0"),
-        ({"alphas": [0.1, np.inf]}, "alphas must be numbers above 0"),
+        ({"alphas": [0.1, 0.0]}, r"alphas\[1\] must be a finite number above 0, got 0.0"),
+        ({"alphas": []}, "alphas must be a list of numbers above 0"),
+        ({"alphas": 0.1}, "alphas must be a list of numbers above 0, got 0.1"),
+        ({"alphas": ["a"]}, r"alphas\[0\] must be a finite number above 0, got 'a'"),
+        ({"alphas": "0.1"}, "alphas must be a list of numbers above 0"),
+        ({"alphas": [np.nan]}, r"alphas\[0\] must be a finite number"),
+        ({"alphas": [0.1, np.inf]}, r"alphas\[1\] must be a finite number"),
         ({"cv": 1}, "at least one train/test split .* got n_splits=1"),
         ({"cv": 1000}, "cv=1000: 1000 folds need a class of 1000 rows, the largest class has"),
         ({"cv": 2.5}, "Expected `?cv`? as an integer"),
@@ -397,7 +397,7 @@ def test_test_rows_of_some_classes_in_any_proportion(blobs):
 @pytest.mark.parametrize("search", [SoftmaxCV, LinearSVMCV])
 @pytest.mark.parametrize("tol", [-1.0, np.nan, "0.01", None])
 def test_a_tolerance_that_is_none(blobs, search, tol):
-    with pytest.raises(ValueError, match="tol must be a number of at least 0, got"):
+    with pytest.raises(ValueError, match="tol must be a finite number of at least 0, got"):
         search([0.1], tol=tol).fit(*blobs(n=300))
 
 

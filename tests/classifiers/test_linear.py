@@ -162,7 +162,7 @@ def test_class_weight_and_random_state(blobs):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"alpha": -1.0}, "alpha must be at least 0"),
+        ({"alpha": -1.0}, "alpha must be a finite number of at least 0"),
         ({"loss": "hing"}, "loss must be one of"),
         ({"solver": "lbfgs"}, r"such as LBFGS\(\), or None, got 'lbfgs'"),
     ],

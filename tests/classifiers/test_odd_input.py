@@ -131,12 +131,12 @@ def test_alpha_of_any_kind_of_number(estimator):
 
 
 @by_estimator
-@pytest.mark.parametrize("alpha", [-1.0, np.nan, np.inf, "0.1", None, np.array(0.1)])
+@pytest.mark.parametrize("alpha", [-1.0, np.nan, np.inf, "0.1", None, True, np.array(0.1)])
 def test_alpha_out_of_range(estimator, alpha):
-    with pytest.raises(ValueError, match="alpha must be at least 0, and a finite number, got"):
+    with pytest.raises(ValueError, match="alpha must be a finite number of at least 0, got"):
         clone(estimator).set_params(alpha=alpha).fit(X, Y)
     by_parts = clone(estimator).set_params(alpha=alpha, solver=SGD())
-    with pytest.raises(ValueError, match="alpha must be at least 0, and a finite number, got"):
+    with pytest.raises(ValueError, match="alpha must be a finite number of at least 0, got"):
         by_parts.partial_fit(X, Y, classes=range(3))
 
 

@@ -185,12 +185,18 @@ def test_the_objective_is_that_which_fit_minimised(blobs):
         ({"few": 0.1}, "no value for the part 'many' of X, only for 'few'; .* 'few', 'many'"),
         ({"few": 0.1, "mony": 0.1}, "no value for the part 'many' of X, only for 'few', 'mony'"),
         ([0.1], "alpha has 1 values, but X has 2 parts: 'few', 'many'"),
-        ({"few": 0.1, "many": 0}, "alpha of the part 'many' must be above 0, .* got 0"),
-        ([0.1, -1.0], "alpha of the part 1 must be above 0, and a finite number, got -1.0"),
-        ({"few": np.nan, "many": 1}, "alpha of the part 'few' must be above 0"),
+        (
+            {"few": 0.1, "many": 0},
+            "alpha of the part 'many' must be .* above 0, got 0",
+        ),
+        ([0.1, -1.0], "alpha of the part 1 must be a finite number above 0, got -1.0"),
+        (
+            {"few": np.nan, "many": 1},
+            "alpha of the part 'few' must be .* above 0, got nan",
+        ),
         (
             "0.1",
-            "alpha must be at least 0, and a finite number, got '0.1'; the parts of",
+            "alpha must be a finite number of at least 0, got '0.1'; the parts of",
         ),
     ],
 )

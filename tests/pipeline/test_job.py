@@ -200,12 +200,12 @@ def test_a_feature_of_the_user_takes_part_and_its_refusals_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("n_jobs", 0, "a number of workers, or -1 for all cores"),
-        ("n_jobs", "all", "a number of workers, or -1 for all cores"),
-        ("n_jobs", 1.5, "a number of workers, or -1 for all cores"),
-        ("max_failures", "1 %", "a number of at least 0"),
-        ("max_failures", -1, "a number of at least 0"),
-        ("time_limit", 0, "seconds above 0"),
+        ("n_jobs", 0, "a number of workers, -1 for all cores, or None"),
+        ("n_jobs", "all", "a number of workers, -1 for all cores, or None"),
+        ("n_jobs", 1.5, "a number of workers, -1 for all cores, or None"),
+        ("max_failures", "1 %", "a finite number of at least 0"),
+        ("max_failures", -1, "a finite number of at least 0"),
+        ("time_limit", 0, "a finite number above 0"),
         ("seed", -1, "a whole number from 0 to 4294967295"),
         ("max_side", 0, "a whole number of at least 1"),
         ("max_side", 64.5, "a whole number of at least 1"),
@@ -215,7 +215,7 @@ def test_a_feature_of_the_user_takes_part_and_its_refusals_are_named(tmp_path):
 )
 def test_options_out_of_range_are_refused(tmp_path, option, value, expected):
     pictures = [np.zeros((8, 8), np.uint8)]
-    with pytest.raises(ValueError, match=f"^{option}: expected {expected}, got {value!r}$"):
+    with pytest.raises(ValueError, match=f"^{option} must be {expected}, got {value!r}$"):
         extract(pictures, tmp_path, [HueHistogram()], **{option: value})
 
 

@@ -32,7 +32,11 @@ TRANSCRIPT = [
     ("run train --out o --features hug", 1, "no feature 'hug'; did you mean 'hue'?"),
     ("run train --out o --set hue.bins=3", 1, "hue has no parameter 'bins'; did you mean 'n_bins'"),
     ("run train --out o --set hue.n_bins=0", 1, "hue: n_bins must be a whole number from 1"),
-    ("run train --out o --set LinearSVM.alpha=-1", 1, "LinearSVM: alpha must be at least 0"),
+    (
+        "run train --out o --set LinearSVM.alpha=-1",
+        1,
+        "LinearSVM: alpha must be a finite number",
+    ),
     ("run train --out o --set hue", 1, "expected NAME.PARAMETER=VALUE, such as hue.n_bins=20"),
     ("run train --out o --recipe bad.toml", 1, "bad.toml, line 2: hue has no parameter 'n_bin'"),
     (

@@ -138,5 +138,5 @@ def test_a_classifier_has_a_penalty_for_each_feature():
         Recipe().with_setting('Softmax.alpha={"hue": 0.1, "hog": 0.01}').check()
     with pytest.raises(RecipeError, match="LinearSVM: alpha: expected a number or a table of the"):
         Recipe().with_setting("LinearSVM.alpha=[0.1, 0.1, 0.1]").check()
-    with pytest.raises(RecipeError, match="alpha of the part 'hog' must be above 0"):
+    with pytest.raises(RecipeError, match="alpha of the part 'hog' must be a finite number above"):
         Recipe().with_setting('Softmax.alpha={"hue": 0.1, "hog": 0, "words": 1}').check()

@@ -106,7 +106,11 @@ def test_nested_kinds_and_none(tmp_path):
         ("[features.x]\nkind = 'no_such:Thing'", 2, "expected module:Class that can be imported"),
         ("[features.x]\nkind = 'builtins:dict'", 2, "derived from BaseEstimator of scikit-learn"),
         ("[features.x]\nkind = 'm.Thing'", 2, "a class of your own is named module:Class"),
-        ("[classifiers.Softmax]\nalpha = -1", 2, "Softmax: alpha must be at least 0"),
+        (
+            "[classifiers.Softmax]\nalpha = -1",
+            2,
+            "Softmax: alpha must be a finite number",
+        ),
         ("[classifiers.LinearSVM]\nloss = 'hing'", 2, "LinearSVM: loss must be one of"),
         (
             "[features.hue]\n[features.Softmax-hue]\nkind = 'HOG'",

@@ -228,7 +228,7 @@ def test_keypoints_of_float_and_8_bit_pixels_are_the_same(detector):
         ({"detector": "surf"}, "detector must be one of .*'sift'"),
         ({"n_keypoints": 0}, "n_keypoints must be a whole number from 1 to 1000000, got 0"),
         ({"n_keypoints": 2.5}, "n_keypoints must be a whole number from 1 to 1000000, got 2.5"),
-        ({"patch_size": 0}, "patch_size must be a finite number at least 1 and .*, got 0"),
+        ({"patch_size": 0}, "patch_size must be a finite number of at least 1 and .*, got 0"),
         ({"patch_size": "a"}, "patch_size must be a finite number .*, got 'a'"),
         ({"n_keypoints": 10**7}, "n_keypoints must be a whole number from 1 to 1000000, got 1"),
         ({"oriented": "yes"}, "oriented must be True or False, got 'yes'"),
@@ -301,9 +301,9 @@ def test_default_grid_finds_some_patches_in_any_image(shape):
 @pytest.mark.parametrize(
     ("patch_size", "stride", "words"),
     [
-        (0, 1, "patch_size must be a finite number at least 1 and at most 65536, got 0"),
+        (0, 1, "patch_size must be a finite number of at least 1 and at most 65536, got 0"),
         (8, -1, "stride must be a finite number above 0 .*, got -1"),
-        (0.5, 1, "patch_size must be a finite number at least 1 and .*, got 0.5"),
+        (0.5, 1, "patch_size must be a finite number of at least 1 and .*, got 0.5"),
         (float("nan"), 1, "patch_size must be a finite number .*, got nan"),
         ([], 1, r"patch_size must be a finite number .*, got \[\]"),
         ("8", 1, "patch_size must be a finite number .*, got '8'"),

@@ -72,7 +72,7 @@ def test_images_of_any_shape_come_together_as_alone():
         ({"patch_size": 0}, "patch_size must be a whole number from 1 to 64, got 0"),
         ({"patch_size": 6.5}, "patch_size must be a whole number from 1 to 64, got 6.5"),
         ({"stride": 0}, "stride must be a whole number of at least 1, got 0"),
-        ({"contrast": -1}, "contrast must be a finite number at least 0, got -1"),
+        ({"contrast": -1}, "contrast must be a finite number of at least 0, got -1"),
     ],
 )
 def test_wrong_parameters_are_named(parameters, words):

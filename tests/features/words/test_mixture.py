@@ -89,7 +89,7 @@ def test_no_iterations_are_the_clusters(rows):
     [
         ({"n_words": 0}, "n_words must be a whole number of at least 1, got 0"),
         ({"n_words": 4000}, "too few for n_words=4000"),
-        ({"tol": -1}, "tol must be a finite number at least 0, got -1"),
+        ({"tol": -1}, "tol must be a finite number of at least 0, got -1"),
         ({"max_iter": 1.5}, "max_iter must be a whole number of at least 0, got 1.5"),
     ],
 )

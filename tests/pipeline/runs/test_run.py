@@ -51,7 +51,7 @@ def test_what_python_sees_of_a_run(original):
     assert run.matrix("words", split="test").shape == (15, 3)
     with pytest.raises(ValueError, match=r"no split 'tests' \(there are train, test\)"):
         run.labels("tests")
-    with pytest.raises(ValueError, match="top: expected a number of classes of at least 1, got 0"):
+    with pytest.raises(ValueError, match="top must be a whole number of at least 1, got 0"):
         list(run.predict([str(original / "no.jpg")], top=0))
     with pytest.raises(ValueError, match="min_probability: expected 0 to 1, got 90"):
         list(run.predict([str(original / "no.jpg")], min_probability=90))

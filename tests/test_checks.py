@@ -7,10 +7,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from visualwords.features.checks import (
+from visualwords.checks import (
     check_bool,
     check_choice,
     check_integer,
+    check_jobs,
     check_pair,
     check_real,
 )
@@ -60,10 +61,20 @@ def test_other_values_are_no_number_above_zero(value):
 
 def test_the_least_number_is_allowed():
     assert check_real("x", 0, least=0) == 0
-    with pytest.raises(ValueError, match="x must be a finite number at least 0, got -1"):
+    with pytest.raises(ValueError, match="x must be a finite number of at least 0, got -1"):
         check_real("x", -1, least=0)
     with pytest.raises(ValueError, match="x must be a finite number above 0 and at most 9, got 10"):
         check_real("x", 10, above=0, most=9)
+    with pytest.raises(ValueError, match="number of at least 0 and below 1, got 1"):
+        check_real("x", 1, least=0, below=1)
+    assert check_real("x", 1 - 2**-53, least=0, below=1) == 1 - 2**-53
+
+
+def test_numbers_of_workers():
+    assert [check_jobs(n) for n in (None, -1, 2.0, np.uint8(3))] == [None, -1, 2, 3]
+    for value in (0, 1.5, "2", True, [1], math.inf):
+        with pytest.raises(ValueError, match="n_jobs must be a number of workers, -1 for all"):
+            check_jobs(value)
 
 
 def test_truth_values():
@@ -94,6 +105,6 @@ def test_floats_of_numpy_are_checked_without_warnings(kind):
 
 
 def test_integers_beyond_all_floats_are_no_finite_numbers():
-    with pytest.raises(ValueError, match="x must be a finite number at least 0, got 1000"):
+    with pytest.raises(ValueError, match="x must be a finite number of at least 0, got 1000"):
         check_real("x", 10**400, least=0)
     assert check_integer("n", 10**400) == 10**400

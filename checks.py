@@ -8,7 +8,15 @@ from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
-__all__ = ["check_bool", "check_choice", "check_integer", "check_pair", "check_real", "check_seed"]
+__all__ = [
+    "check_bool",
+    "check_choice",
+    "check_integer",
+    "check_jobs",
+    "check_pair",
+    "check_real",
+    "check_seed",
+]
 
 T = TypeVar("T")
 LARGEST = sys.float_info.max
@@ -84,6 +92,7 @@ def check_real(
     *,
     above: float = -math.inf,
     least: float = -math.inf,
+    below: float = math.inf,
     most: float = math.inf,
 ) -> float:
     """Return a finite number as ``float``.
@@ -94,8 +103,9 @@ def check_real(
         The parameter's name, for the message.
     value : object
         A number of any real type; True is not one.
-    above, least, most : float
-        The value must be larger than ``above``, at least ``least`` and at most ``most``.
+    above, least, below, most : float
+        The value must be larger than ``above`` and smaller than ``below``, at least ``least`` and
+        at most ``most``.
 
     Raises
     ------
@@ -111,15 +121,26 @@ def check_real(
     number = _without_numpy(value)
     if (
         not _is_number(number)
-        or not above < number
+        or not above < number < below
         or not -LARGEST <= number <= LARGEST
         or not least <= number <= most
     ):
-        limits = {"above": above, "at least": least, "at most": most}
+        limits = {"above": above, "of at least": least, "below": below, "at most": most}
         named = [f"{what} {limit:g}" for what, limit in limits.items() if math.isfinite(limit)]
         what = " ".join(["a finite number", " and ".join(named)]).strip()
         raise ValueError(f"{name} must be {what}, got {value!r}")
     return float(number)
+
+
+def check_jobs(n_jobs: object) -> int | None:
+    """Return a number of workers as ``int``, or None; raise a ValueError for anything else."""
+    if n_jobs is None:
+        return None
+    if not _is_integer(n_jobs) or n_jobs == 0:
+        raise ValueError(
+            f"n_jobs must be a number of workers, -1 for all cores, or None, got {n_jobs!r}"
+        )
+    return int(n_jobs)
 
 
 def check_bool(name: str, value: object) -> bool:
@@ -162,7 +183,9 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_integer(value: object, least: int, most: int | None) -> TypeGuard[float]:
+def _is_integer(
+    value: object, least: float = -math.inf, most: float | None = None
+) -> TypeGuard[float]:
     number = _without_numpy(value)
     if not _is_number(number) or number % 1 != 0:
         return False
