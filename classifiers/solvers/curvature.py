@@ -2,7 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor
+from scipy.linalg.lapack import dpotrs
 
 from visualwords.classifiers.losses import Labels, Loss, Scores
 from visualwords.classifiers.objective import Objective, Weights
@@ -68,7 +69,7 @@ class Curvature:
             diagonal += more * diagonal
             diagonal[diagonal == 0] = 1.0  # a column of zeros, not penalised
             try:
-                self._cholesky = cho_factor(
+                self._cholesky, _ = cho_factor(
                     hessian, lower=True, overwrite_a=True, check_finite=False
                 )
             except LinAlgError:
@@ -81,7 +82,8 @@ class Curvature:
         """Multiply the rows of a gradient by the inverse of the model."""
         if self.gram is None:
             return gradient
-        return np.asarray(cho_solve(self._cholesky, gradient.T, check_finite=False).T)
+        # What cho_solve calls, after checks that take longer than to solve for few columns.
+        return np.asarray(dpotrs(self._cholesky, gradient.T, lower=True)[0].T)
 
     def measure(self, pairs: Pairs) -> None:
         """Set ``c`` to the curvature along the last step."""

@@ -131,7 +131,8 @@ def _two_loop(
         return direction if precondition is None else precondition(direction)
     scaled = pairs[-1][1]
     if precondition is not None:
-        direction, scaled = np.split(precondition(np.concatenate([direction, scaled])), 2)
+        both = precondition(np.concatenate([direction, scaled]))
+        direction, scaled = both.reshape(2, *direction.shape)
     return finish_two_loop(direction, scaled, pairs, factors)
 
 

@@ -142,7 +142,8 @@ class PrimalDual(Solver):
             return _evaluate(now, after.W)
         if after.stop or _distance(now.objective, after) <= now.target * after.value:
             return _review(after, tol)
-        return replace(after, smoothed=not _is_smooth(after))
+        after.smoothed = not _is_smooth(now)
+        return after
 
 
 @dataclass
@@ -202,8 +203,7 @@ class _Progress:
 
 def _evaluate(progress: _Progress, W: Weights) -> State:
     value, gradient = progress.objective(W)
-    state = State(W, value, gradient, progress)
-    return replace(state, smoothed=not _is_smooth(state))
+    return State(W, value, gradient, progress, smoothed=not _is_smooth(progress))
 
 
 def _distance(objective: Objective, state: State) -> float:
@@ -261,7 +261,7 @@ def _go_on(state: State, found: _Reviewed, tol: float) -> State:
     if state.stop:
         progress.pairs = []
     _aim(progress, found.certificate, tol)
-    if _is_smooth(state) and found.W is state.W:
+    if _is_smooth(state.memory) and found.W is state.W:
         return replace(state, stop="")
     return _evaluate(progress, found.W)
 
@@ -320,7 +320,7 @@ def _proved(progress: _Progress, found: _Reviewed, tol: float) -> _Reviewed:
 def _certify(state: State) -> Certificate:
     """Bound the gap of a state; a smooth loss needs its value and gradient alone."""
     objective: Objective = state.memory.objective
-    if _is_smooth(state) and state.gradient is not None:
+    if _is_smooth(state.memory) and state.gradient is not None:
         certificate = objective.certificate(state.W, state.value, state.gradient)
     else:
         certificate = objective.certify(state.W, state.gradient)
@@ -329,12 +329,12 @@ def _certify(state: State) -> Certificate:
 
 def _is_proved_here(state: State) -> bool:
     """Whether the proof itself says if settled intercepts suffice: a loss with kinks, all rows."""
-    return not (state.memory.coarse or _is_smooth(state))
+    return not (state.memory.coarse or _is_smooth(state.memory))
 
 
-def _is_smooth(state: State) -> bool:
+def _is_smooth(progress: _Progress) -> bool:
     """Whether the loss itself is smooth, not only the smoothed loss."""
-    return bool(state.memory.objective.loss.smoothed(0.0).smooth)
+    return progress.objective.loss.smoothed(0.0).smooth
 
 
 def _aim(progress: _Progress, certificate: Certificate, tol: float) -> None:
