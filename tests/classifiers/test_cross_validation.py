@@ -375,8 +375,8 @@ def test_rows_without_weight_are_none_of_many():
     scores = []
     for seed in range(2):
         rng = np.random.default_rng(seed)
-        X, y = rng.normal(size=(4000, 60)).astype(np.float32), rng.integers(0, 2, 4000)
-        weight = rng.permutation(4000) < 100
+        X, y = rng.normal(size=(1600, 60)).astype(np.float32), rng.integers(0, 2, 1600)
+        weight = rng.permutation(1600) < 100
         found = LinearSVMCV([1e-4], cv=3, standardize=True).fit(X, y, weight.astype(float))
         scores.append(found.scores_.mean())
     assert np.mean(scores) < 0.6

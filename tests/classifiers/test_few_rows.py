@@ -37,19 +37,21 @@ def few_rows(dtype=np.float64, n=60, d=90):
     return (X * rng.uniform(0.5, 2, d) + rng.normal(size=d)).astype(dtype), y
 
 
+OPTIONS = [
+    (np.float32, {}),
+    (np.float64, {"standardize": True}),
+    (np.float32, {"standardize": True, "fit_intercept": False}),
+    (np.float64, {"standardize": "whiten"}),
+    (np.float32, {"standardize": True, "class_weight": "balanced"}),
+    (np.float64, {"cv": ShuffleSplit(3, test_size=0.3, random_state=0), "standardize": True}),
+]
+
+
 @pytest.mark.parametrize(
-    ("dtype", "options"),
-    [
-        (np.float32, {}),
-        (np.float64, {"standardize": True}),
-        (np.float32, {"standardize": True, "fit_intercept": False}),
-        (np.float64, {"standardize": "whiten"}),
-        (np.float32, {"standardize": True, "class_weight": "balanced"}),
-        (np.float64, {"cv": ShuffleSplit(3, test_size=0.3, random_state=0), "standardize": True}),
-    ],
+    ("loss", "dtype", "options"),
+    [*(("softmax", *row) for row in OPTIONS), *(("hinge", *row) for row in OPTIONS[:2])],
     ids=str,
 )
-@pytest.mark.parametrize("loss", KINDS)
 def test_scores_are_those_of_single_fits(loss, dtype, options):
     X, y = few_rows(dtype)
     kind, single_kind, solver = KINDS[loss]

@@ -23,13 +23,15 @@ from visualwords.classifiers.solvers.plane_search import plane_rows, search_plan
 ALPHA = 0.02
 
 
-def problem(n=40000, d=60, n_classes=3, dtype=np.float64):
+@cache
+def problem(n=40000, d=60):
     """Rows about centres; columns of different mean, scale and correlation."""
     rng = np.random.default_rng(0)
-    y = rng.integers(0, n_classes, n)
+    y = rng.integers(0, 3, n)
     mix = np.eye(d) + 0.1 * rng.normal(size=(d, d))
-    X = (rng.normal(size=(n, d)) + rng.normal(0, 0.3, size=(n_classes, d))[y]) @ mix + 2
-    return X.astype(dtype), y
+    X = (rng.normal(size=(n, d)) + rng.normal(0, 0.3, size=(3, d))[y]) @ mix + 2
+    X.flags.writeable = y.flags.writeable = False
+    return X, y
 
 
 def value_and_gradient(W, Z, y):
@@ -101,7 +103,8 @@ def minimum():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_few_passes_lead_to_the_optimum_of_many_rows(dtype):
-    X, y = problem(dtype=dtype)
+    X, y = problem()
+    X = X.astype(dtype)
     scaling = column_scaling(X, None, 1)
     objective = Objective(X, y, CrossEntropy(), ALPHA, 3, scaling=scaling)
     result = PrimalDual(tol=1e-4).minimize(objective, np.zeros(objective.shape))
@@ -111,7 +114,8 @@ def test_few_passes_lead_to_the_optimum_of_many_rows(dtype):
 
 
 def test_bits_are_the_same_at_any_number_of_threads_and_for_parts_side_by_side():
-    X, y = problem(dtype=np.float32)
+    X, y = problem()
+    X = X.astype(np.float32)
     parts = ColumnStack([X[:, :20], np.ascontiguousarray(X[:, 20:])])
     one, two, stacked = (
         Softmax(ALPHA, standardize=True, n_jobs=n_jobs).fit(source, y)
@@ -124,7 +128,7 @@ def test_bits_are_the_same_at_any_number_of_threads_and_for_parts_side_by_side()
 @pytest.mark.parametrize("loss", [CrossEntropy(), SquaredHinge()])
 def test_rows_that_tell_little_of_all_are_given_up(loss):
     # A hundred rows, of which a sample has few, have almost all of the loss.
-    X, y = problem(n=20000, d=40)
+    X, y = (array.copy() for array in problem(n=20000, d=40))
     X[:100] *= 50
     y[:100] = np.arange(100) % 3
     objective = Objective(X, y, loss, ALPHA, 3)
