@@ -30,6 +30,7 @@ from visualwords.classifiers import (
     Softmax,
     SoftmaxCV,
 )
+from visualwords.classifiers.kernels.softmax import cross_entropy
 from visualwords.features import (
     HOG,
     BagOfVisualWords,
@@ -117,11 +118,15 @@ def words(images, rng):
 
 
 def classifiers(rng):
-    """Return the scores of classifiers for the rows that they learn from, and of a search."""
-    X = rng.normal(0, 1, (90, 12)).astype(np.float32)
+    """Return the scores of classifiers for the rows that they learn from, and of a search.
+
+    The rows are float64, in which some solvers compute with any rows. So each kernel but one, which
+    is for float32, is compiled once.
+    """
+    X = rng.normal(0, 1, (90, 12))
     y = np.repeat([0, 1, 2], 30)
-    X[:, :3] += np.eye(3, dtype=np.float32)[y]
-    wide = rng.normal(0, 1, (40, 60)).astype(np.float32)
+    X[:, :3] += np.eye(3)[y]
+    wide = rng.normal(0, 1, (40, 60))
     stack = ColumnStack([X[:, :5], X[:, 5:]])
     models = {
         "softmax": (Softmax(0.1), X, y),
@@ -143,6 +148,7 @@ def classifiers(rng):
     found = {name: model.fit(X, y).decision_function(X) for name, (model, X, y) in models.items()}
     # The last fit starts where the folds ended, and stops within its tolerance somewhere else.
     found["hinge by folds"] = LinearSVMCV(cv=3, tol=1e-6).fit(X, y).scores_
+    found["cross-entropy"] = cross_entropy(X[:, :3].astype(np.float32), y)[1]
     return found
 
 

@@ -22,13 +22,14 @@ VARIABLES = {
     "NUMBA_CPU_FEATURES": "",
 }
 
-# Tests that pass then, too. They run in the process that has compiled the kernels.
+# Tests that pass then, too. They run in the process that has compiled the kernels. It does without
+# the test that starts another process, and those of layouts, of which a kernel gets only one.
 ALSO = (
     TESTS / "features" / "test_odd_images.py",
     TESTS / "features" / "words" / "test_int16.py",
     f"{TESTS / 'features' / 'words' / 'test_search.py'}::test_bits",
     TESTS / "test_simd.py",
-    *("-k", "not eight_lanes"),  # which starts a process of its own
+    *("-k", "not eight_lanes and not layout"),
 )
 
 
