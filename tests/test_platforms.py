@@ -46,6 +46,7 @@ from visualwords.pipeline.cli import main
 
 images, run = Path(sys.argv[1], "images"), Path(sys.argv[1], "run")
 sample.SKIMAGE_PHOTOGRAPHS = ("brick", "coffee", "rocket")
+sample.CROPS = {"test": 6}
 sample.write_sample_images(images)
 command = ["run", str(images / "test"), "--out", str(run), "--set", "words.n_words=10"]
 command += ["--no-report", "--jobs", "2", "--set", "hog.image_size=[32,32]"]

@@ -96,7 +96,7 @@ def test_the_choice_is_told_on_the_screen_in_json_and_in_the_log(tmp_path, capsy
 def test_a_run_tells_the_choice_until_another_recipe_is_named(tmp_path, capsys):
     for split, n in (("train", 6), ("test", 1)):
         for name in ("a", "b"):
-            write_images(tmp_path / split / name, *[(100, 100 + ord(name))] * n)
+            write_images(tmp_path / split / name, *[(100, 4 + ord(name))] * n)
     asked = [str(tmp_path / "train"), "--test", str(tmp_path / "test")]
     asked += ["--out", str(tmp_path / "run"), "--set", "words.n_words=2", "--json"]
     asked += ["--set", "words.n_components=2"]

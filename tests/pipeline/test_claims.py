@@ -123,6 +123,7 @@ from visualwords.pipeline import extract as extraction
 from visualwords.pipeline.job import extract
 extraction.SHARD_ROWS = 4
 store, *folders = sys.argv[1:]
+extract(folders[0], "memory://warm", [HueHistogram()], n_jobs=1)  # loads what all jobs need
 context = get_context("fork")
 together = context.Barrier(len(folders))
 def job(folder):

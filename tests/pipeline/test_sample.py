@@ -48,10 +48,11 @@ def test_what_a_kill_left_half_written_is_written_again(images, tmp_path, monkey
     assert crop.read_bytes() == (images / "train" / "cat" / "00.jpg").read_bytes()
 
 
-def test_crops_are_the_same_every_time_and_written_once(images, tmp_path):
+def test_crops_are_the_same_every_time_and_written_once(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(sample, "CROPS", {"train": 4, "test": 2})
     again = write_sample_images(tmp_path)
-    files = sorted(f.relative_to(images) for f in images.rglob("*.*"))
-    assert files == sorted(f.relative_to(again) for f in again.rglob("*.*"))
+    files = sorted(f.relative_to(again) for f in again.rglob("*.*"))
+    assert len(files) == 16 * 6 + 1
     assert all((images / f).read_bytes() == (again / f).read_bytes() for f in files)
     times = {f: (again / f).stat().st_mtime_ns for f in files}
     write_sample_images(tmp_path)

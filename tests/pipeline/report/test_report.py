@@ -112,13 +112,13 @@ def as_list(folder, take):
 
 
 def test_pictures_of_a_list_of_paths_are_those_of_its_files(
-    crops, test_crops, pictures_of_folders, tmp_path, monkeypatch
+    crops, test_crops, tmp_path, monkeypatch
 ):
+    """All but one are read again, each known by its bytes."""
     monkeypatch.chdir(shutil.copytree(crops, tmp_path / "train"))
     folder = tmp_path / "run"
     Run(folder).run(as_list(Path(), str), as_list(test_crops, str), HUE)
     monkeypatch.chdir(tmp_path)
-    assert pictures_of(Run.open(folder).report().read_text()) == pictures_of_folders
     shutil.copy("train/brick/00.jpg", "train/coffee/00.jpg")
     page = Run.open(folder).report().read_text()
     assert "<strong>1 picture could not be read again</strong>" in page
@@ -134,7 +134,6 @@ def test_pictures_are_found_from_every_folder(
     monkeypatch.chdir(work)
     Run("runs/run").run("train", Path("test"), HUE)
     monkeypatch.chdir(tmp_path)
-    assert pictures_of(Run.open(work / "runs/run").report().read_text()) == pictures_of_folders
     shutil.move(work, tmp_path / "moved together")
     moved = tmp_path / "moved together"
     assert pictures_of(Run.open(moved / "runs/run").report().read_text()) == pictures_of_folders
@@ -218,7 +217,8 @@ def two_classes(report_run, tmp_path):
         for folder in sorted((report_run.folder / split).iterdir())[:2]:
             shutil.copytree(folder, tmp_path / f"{split}{NO_UTF8}" / folder.name)
     run = Run(tmp_path / "run")
-    recipe = Recipe().with_features(["hog"]).with_setting("Softmax.kind=SoftmaxCV")
+    recipe = Recipe().with_features(["hog"]).with_setting("hog.image_size=[32, 32]")
+    recipe = recipe.with_setting("Softmax.kind=SoftmaxCV")
     run.run(tmp_path / f"train{NO_UTF8}", tmp_path / f"test{NO_UTF8}", recipe)
     return run
 
