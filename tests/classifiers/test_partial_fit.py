@@ -71,8 +71,8 @@ def test_a_warm_start_without_intercepts_has_none(blobs):
 
 
 def rare_class():
-    """Make 250 rows of which one in ten is of class 1."""
-    return make_classification(250, 10, weights=[0.9], class_sep=0.7, flip_y=0, random_state=0)
+    """Make 150 rows of which one in ten is of class 1."""
+    return make_classification(150, 10, weights=[0.9], class_sep=0.7, flip_y=0, random_state=0)
 
 
 def test_weights_count_when_rows_come_one_by_one():
