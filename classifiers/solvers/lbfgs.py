@@ -141,7 +141,7 @@ def start_two_loop(gradient: Weights, pairs: Pairs) -> tuple[Weights, list[float
     direction = gradient.copy()
     factors = []
     for s, t in reversed(pairs):
-        factor = np.vdot(s, direction) / np.vdot(s, t)
+        factor = float(np.vdot(s, direction) / np.vdot(s, t))
         direction -= factor * t
         factors.append(factor)
     return direction, factors
