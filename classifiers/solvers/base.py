@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from visualwords.checks import check_integer, check_real
 from visualwords.classifiers.certificate import certify
@@ -163,9 +164,10 @@ class Minimizer(BaseEstimator):
         ValueError
             If one is out of range.
         """
-        names = self.get_params(deep=False).keys() & self.rules.keys()
-        found = {name: self.rules[name](name, getattr(self, name)) for name in sorted(names)}
-        return clone(self).set_params(**found)
+        other = copy(self)
+        for name in sorted(self.rules.keys() & vars(self).keys()):
+            setattr(other, name, self.rules[name](name, getattr(self, name)))
+        return other
 
     @abstractmethod
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:
