@@ -13,35 +13,35 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # 700 new ones takes a seventh of the time of both.
 gc.set_threshold(100_000)
 
-# Python compiles a module when it is first imported. Two workers that imported all in the same
-# order would both compile all. So the second one begins with what the first one comes to last.
-LAST_IMPORTS = (
-    "pandas",
-    "numba",
-    "matplotlib.figure",
-    "polars",
-    "hypothesis.extra.numpy",
-    "playwright.sync_api",
-)
-if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
-    for name in LAST_IMPORTS:
-        with suppress(ImportError):
-            import_module(name)
+# Python compiles a module when it is first imported. Workers that imported all in the same order
+# would all compile all. So the others begin with what the first one comes to last.
+LAST_IMPORTS = {
+    "gw1": ("pandas", "numba", "matplotlib.figure"),
+    "gw2": ("polars", "hypothesis.extra.numpy", "playwright.sync_api"),
+}
+for name in LAST_IMPORTS.get(os.environ.get("PYTEST_XDIST_WORKER", ""), ()):
+    with suppress(ImportError):
+        import_module(name)
 
 # These tests compile the kernels anew in processes of their own. The last one then compares with
 # the kernels that the first worker has compiled meanwhile.
 SLOWEST = "test_simd.py", "test_environments.py"
 
 
-def pytest_collection_modifyitems(items):
-    """Put the slowest tests in the middle, where the second of two workers of xdist begins.
+def pytest_xdist_auto_num_workers():
+    """Start one worker more than there are cores: a worker often waits for other processes."""
+    return os.cpu_count() + 1
 
-    The first worker, which begins with features, compiles the kernels meanwhile, and the second
-    finds them on disk later. If both began with tests that need kernels, both would compile the
+
+def pytest_collection_modifyitems(items):
+    """Put the slowest tests where the second worker of xdist begins.
+
+    The first worker, which begins with features, compiles the kernels meanwhile, and the others
+    find them on disk later. If both began with tests that need kernels, both would compile the
     same ones.
     """
     slowest = [item for name in SLOWEST for item in items if item.path.name == name]
     others = [item for item in items if item.path.name not in SLOWEST]
     others.sort(key=lambda item: "features" not in item.path.parts)
-    middle = len(items) // 2
-    items[:] = others[:middle] + slowest + others[middle:]
+    place = len(items) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 2))
+    items[:] = others[:place] + slowest + others[place:]
