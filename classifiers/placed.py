@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["block_rows", "block_sums", "block_values", "sums_over_blocks"]
 
-# Large enough to hide the cost of calls from Python. A block that is hardly larger than the second
-# cache is read from there the second time, for the gradient.
-BLOCK_BYTES = 7 << 18
+# Large enough to hide the cost of calls from Python, and small enough that a block is read from the
+# second cache the second time, for the gradient.
+BLOCK_BYTES = 1 << 20
 BLOCKS_OF_A_TASK = 8
 
 FloatArray = npt.NDArray[np.floating]
