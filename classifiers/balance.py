@@ -12,8 +12,9 @@ from .losses import Labels
 
 __all__ = ["balanced"]
 
-# Pairs of classes up to which a dual point is lowered by as little as possible.
-MAX_FLOWS = 1000
+# Pairs of classes up to which a dual point is lowered by as little as possible, and of how many
+# paths the flows are lowered at most.
+MAX_FLOWS, MAX_PATHS = 1000, 1000
 # Rounds of balancing, and the relative error to reach.
 ROUNDS, BALANCED = 1000, 1e-15
 
@@ -66,7 +67,7 @@ def balanced(derivatives: Array, y: Labels, coupled: bool) -> Array:
 
 
 def _circulation(flows: Array) -> Array:
-    """Give factors of at most 1 that make as much flow into each class as out of it."""
+    """Return factors of at most 1 that make as much flow into each class as out of it."""
     few = np.count_nonzero(flows) <= MAX_FLOWS
     return _quotient(_lowered_by_class(_largest_circulation(flows) if few else flows), flows)
 
@@ -74,14 +75,15 @@ def _circulation(flows: Array) -> Array:
 def _largest_circulation(flows: Array) -> Array:
     """Lower flows by as little in all as makes them balanced, up to rounding.
 
-    To lower the flows along a path makes its first class lose outflow and its last class inflow.
+    If all flows along a path are lowered, its first class loses outflow and its last class inflow.
     A path may also go against a flow that was lowered, which is raised again. Each path is the one
     that takes the least, from the class with too much outflow to one with too much inflow.
+    ``surplus`` is the inflow less the outflow.
     """
     left, taken = flows.copy(), np.zeros_like(flows)
     surplus = left.sum(axis=0) - left.sum(axis=1)
     least = BALANCED * flows.sum()
-    for _ in range(ROUNDS):
+    for _ in range(MAX_PATHS):
         first, costs = int(surplus.argmin()), _costs(left, taken)
         lengths, before = _shortest_paths(costs, first)
         last = int(np.where(surplus > least, lengths, np.inf).argmin())
@@ -90,11 +92,11 @@ def _largest_circulation(flows: Array) -> Array:
         ends = [last]
         while ends[-1] != first:
             ends.append(before[ends[-1]])
-        b, a = np.array(ends[:-1]), np.array(ends[1:])
-        against = costs[a, b] < 0
-        room = np.where(against, taken[b, a], left[a, b])
+        into, of = np.array(ends[:-1]), np.array(ends[1:])
+        against = costs[of, into] < 0
+        room = np.where(against, taken[into, of], left[of, into])
         amount = min(room.min(), -surplus[first], surplus[last])
-        flow = np.where(against, b, a), np.where(against, a, b)
+        flow = np.where(against, into, of), np.where(against, of, into)
         left[flow] -= np.where(against, -amount, amount)
         taken[flow] += np.where(against, -amount, amount)
         surplus[first] += amount
@@ -103,7 +105,7 @@ def _largest_circulation(flows: Array) -> Array:
 
 
 def _costs(left: Array, taken: Array) -> Array:
-    """Give what a step from class to class takes: 1, or -1 where it raises a lowered flow."""
+    """Return the cost of a step from class to class: 1, or -1 where it raises a lowered flow."""
     return np.where(taken.T > 0, -1.0, np.where(left > 0, 1.0, np.inf))
 
 

@@ -123,7 +123,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
 
     @with_callbacks
     def _minimize(self, objective: Objective, W: Weights) -> Self:
-        solver = self._seeded_solver(objective)
+        solver = self._seeded_solver(objective).checked()
         tell = steps_as_tasks(
             self, objective, solver.max_iter, lambda state: learned_attributes(state.W, objective)
         )

@@ -85,9 +85,11 @@ class Options:
         object.__setattr__(self, "n_jobs", check_jobs(self.n_jobs))
         object.__setattr__(self, "seed", check_integer("seed", self.seed, 0, 2**32 - 1))
         if self.max_failures is not None:
-            check_real("max_failures", self.max_failures, least=0)
+            most = check_real("max_failures", self.max_failures, least=0)
+            object.__setattr__(self, "max_failures", most)
         if self.time_limit is not None:
-            check_real("time_limit", self.time_limit, above=0)
+            seconds = check_real("time_limit", self.time_limit, above=0)
+            object.__setattr__(self, "time_limit", seconds)
 
     @property
     def workers(self) -> Workers:

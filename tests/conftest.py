@@ -5,6 +5,8 @@ import os
 from contextlib import suppress
 from importlib import import_module
 
+import pytest
+
 # The references of the tests multiply matrices too. Several BLAS threads for each process of the
 # tests would wait for each other on a busy machine. NumPy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -28,9 +30,12 @@ for name in LAST_IMPORTS.get(os.environ.get("PYTEST_XDIST_WORKER", ""), ()):
 SLOWEST = "test_simd.py", "test_environments.py"
 
 
+@pytest.hookimpl(optionalhook=True)  # without xdist nobody asks
 def pytest_xdist_auto_num_workers():
     """Start one worker more than there are cores: a worker often waits for other processes."""
-    return os.cpu_count() + 1
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0]) + 1
 
 
 def pytest_collection_modifyitems(items):

@@ -166,7 +166,7 @@ def describe_by_table(
     places, votes = np.empty(size, np.uint32), np.empty(size, np.float32)
     sums, cells, room, factors = room_for(layout, blocks, out.shape[1])
     for k in range(len(images)):
-        # The numbers have the types that describe has: they are no literals.
+        # Numbers of a type: numba would compile ``load`` again for literals.
         load(images[k], np.int64(1), 1.0, np.int64(0), planes)
         vote_by_table(planes, columns, bins, lengths, found, places, votes)
         sum_votes(places, votes, layout, sums, cells)

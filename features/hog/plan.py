@@ -208,11 +208,9 @@ def way_to_blocks(p: Parameters, dtype: Dtype, cells: Cells, blocks: Blocks) -> 
     coefficients = (np.array(arctangent) * bins_a_radian).astype(np.float32)
     scale = 1.0 if dtype == np.uint8 else 255.0
     votes = scale, int(root), n, int(p.signed), coefficients, directions
-    if dtype == np.uint8:
-        return partial(describe, *votes, *layout, 1)
 
-    def write_floats(images: Image, out: FloatArray) -> None:
-        images = images.astype(np.float32, copy=False)
+    def write(images: Image, out: FloatArray) -> None:
+        images = images.astype(np.float32) if dtype == np.float64 else images
         describe(*votes, *layout, images.itemsize, images.view(np.uint8), out)
 
-    return write_floats
+    return write

@@ -159,3 +159,18 @@ def test_a_stack_in_memory_gives_views_of_the_same_rows():
     assert_array_equal(stack[1:3], np.hstack(parts)[1:3])
     assert not stack[1:3].flags.owndata
     assert stack.widths == [2, 1]
+
+
+@pytest.mark.parametrize("cut", [[], [3], [1, 4]])
+def test_single_rows_of_a_stack_are_those_of_the_whole(cut, tmp_path):
+    X = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32)
+    parts = np.split(X, cut, axis=1)
+    np.save(tmp_path / "part.npy", parts[-1])
+    parts = [*parts[:-1], np.load(tmp_path / "part.npy", mmap_mode="r")]
+    for last in (parts[-1], parts[-1].astype(np.float64)):
+        stack = ColumnStack([*parts[:-1], last])
+        for rows in ([], [7], [29, 0, 0, 5]):
+            index = np.array(rows, np.intp)
+            found = stack.take_rows(index)
+            assert found.dtype == stack.dtype
+            assert_array_equal(found, X[index])

@@ -112,13 +112,13 @@ def as_list(folder, take):
 
 
 def test_pictures_of_a_list_of_paths_are_those_of_its_files(
-    crops, test_crops, tmp_path, monkeypatch
+    crops, test_crops, pictures_of_folders, tmp_path, monkeypatch
 ):
-    """All but one are read again, each known by its bytes."""
     monkeypatch.chdir(shutil.copytree(crops, tmp_path / "train"))
     folder = tmp_path / "run"
     Run(folder).run(as_list(Path(), str), as_list(test_crops, str), HUE)
     monkeypatch.chdir(tmp_path)
+    assert pictures_of(Run.open(folder).report().read_text()) == pictures_of_folders
     shutil.copy("train/brick/00.jpg", "train/coffee/00.jpg")
     page = Run.open(folder).report().read_text()
     assert "<strong>1 picture could not be read again</strong>" in page
