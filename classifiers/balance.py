@@ -14,7 +14,7 @@ __all__ = ["balanced"]
 
 # Pairs of classes up to which a dual point is lowered by as little as possible, and of how many
 # paths the flows are lowered at most.
-MAX_FLOWS, MAX_PATHS = 1000, 1000
+MAX_FLOWS, MAX_PATHS = 1024, 1000
 # Rounds of balancing, and the relative error to reach.
 ROUNDS, BALANCED = 1000, 1e-15
 
@@ -68,7 +68,7 @@ def balanced(derivatives: Array, y: Labels, coupled: bool) -> Array:
 
 def _circulation(flows: Array) -> Array:
     """Return factors of at most 1 that make as much flow into each class as out of it."""
-    few = np.count_nonzero(flows) <= MAX_FLOWS
+    few = flows.size <= MAX_FLOWS
     return _quotient(_lowered_by_class(_largest_circulation(flows) if few else flows), flows)
 
 

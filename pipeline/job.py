@@ -336,7 +336,8 @@ def extract(
         part,
     )
     _opened(store, source)
-    return extract_source(source, store, named_features(features, seed), reader, options)
+    make_features = named_features(features, options.seed)
+    return extract_source(source, store, make_features, reader, options)
 
 
 def _opened(store: Path | str, source: Source) -> Folder:

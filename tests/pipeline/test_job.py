@@ -219,6 +219,16 @@ def test_options_out_of_range_are_refused(tmp_path, option, value, expected):
         extract(pictures, tmp_path, [HueHistogram()], **{option: value})
 
 
+def test_whole_floats_are_the_same_options(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32), np.uint8)
+    features = [BagOfVisualWords(n_words=4)]
+    first = extract(pictures, tmp_path, features, seed=5, n_jobs=2, max_side=64)
+    options = {"seed": 5.0, "n_jobs": 2.0, "max_side": 64.0, "time_limit": np.float32(60)}
+    again = extract(pictures, tmp_path, features, **options)
+    assert again.refs == first.refs
+    assert again.work.decoded == 0
+
+
 def test_a_split_that_is_not_there_is_named(crops, tmp_path):
     result = extract(crops, tmp_path, [HueHistogram()], n_jobs=1)
     for ask in (result.matrix, result.labels, result.paths):
