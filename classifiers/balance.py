@@ -7,6 +7,7 @@ R. Ahuja, T. Magnanti and J. Orlin, Network Flows, 1993, section 9.7 (successive
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse.csgraph import bellman_ford
 
 from .losses import Labels
 
@@ -85,7 +86,7 @@ def _largest_circulation(flows: Array) -> Array:
     least = BALANCED * flows.sum()
     for _ in range(MAX_PATHS):
         first, costs = int(surplus.argmin()), _costs(left, taken)
-        lengths, before = _shortest_paths(costs, first)
+        lengths, before = bellman_ford(costs, indices=first, return_predecessors=True)
         last = int(np.where(surplus > least, lengths, np.inf).argmin())
         if not (surplus[first] < -least and surplus[last] > least and lengths[last] < np.inf):
             break
@@ -107,21 +108,6 @@ def _largest_circulation(flows: Array) -> Array:
 def _costs(left: Array, taken: Array) -> Array:
     """Return the cost of a step from class to class: 1, or -1 where it raises a lowered flow."""
     return np.where(taken.T > 0, -1.0, np.where(left > 0, 1.0, np.inf))
-
-
-def _shortest_paths(costs: Array, first: int) -> tuple[Array, npt.NDArray[np.intp]]:
-    """Return each class's distance from the first one and the class before it (Bellman-Ford)."""
-    lengths = np.full(len(costs), np.inf)
-    lengths[first] = 0
-    before = np.full(len(costs), first)
-    while True:
-        through = lengths[:, None] + costs
-        nearest = through.argmin(axis=0)
-        shorter = through.min(axis=0) < lengths
-        if not shorter.any():
-            return lengths, before
-        lengths[shorter] = through.min(axis=0)[shorter]
-        before[shorter] = nearest[shorter]
 
 
 def _lowered_by_class(flows: Array) -> Array:

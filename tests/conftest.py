@@ -5,6 +5,7 @@ import os
 from contextlib import suppress
 from importlib import import_module
 
+import joblib
 import pytest
 
 # The references of the tests multiply matrices too. Several BLAS threads for each process of the
@@ -35,7 +36,7 @@ def pytest_xdist_auto_num_workers():
     """Start one worker more than there are cores: a worker often waits for other processes."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
-    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0]) + 1
+    return joblib.cpu_count() + 1
 
 
 def pytest_collection_modifyitems(items):
