@@ -42,12 +42,13 @@ def pytest_xdist_auto_num_workers():
 def pytest_collection_modifyitems(items):
     """Put the slowest tests where the second worker of xdist begins.
 
-    The first worker, which begins with features, compiles the kernels meanwhile, and the others
-    find them on disk later. If both began with tests that need kernels, both would compile the
-    same ones.
+    The first worker begins with features, and a third one with classifiers. So each compiles other
+    kernels, and finds those of the others on disk later.
     """
     slowest = [item for name in SLOWEST for item in items if item.path.name == name]
     others = [item for item in items if item.path.name not in SLOWEST]
-    others.sort(key=lambda item: "features" not in item.path.parts)
+    others.sort(
+        key=lambda item: ("classifiers" in item.path.parts) - ("features" in item.path.parts)
+    )
     place = len(items) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 2))
     items[:] = others[:place] + slowest + others[place:]
