@@ -13,8 +13,9 @@ from .parts import ColumnPenalty, divided
 from .scaling import Scaling, Weights
 from .scored import Scored
 from .solvers.base import Minimizer
-from .solvers.curvature import Spectrum, column_gram, sample, sample_size
+from .solvers.curvature import Spectrum
 from .solvers.held_out import accuracies, held_out_scores
+from .solvers.moments import Moments, column_moments, sample, sample_size
 from .solvers.path import Models
 from .solvers.path_model import Columns, Model
 from .validation import as_ratios
@@ -63,8 +64,8 @@ class SharedPasses:
     ) -> None:
         self.scalings, self.tol, self.seed = scalings, tol, seed
         self.short: list[float] = []
-        self.gram = _gram(objective, seed)
-        self.models = Models(objective, folds, Spectrum(self.gram), solver)
+        self.moments = _moments(objective, seed)
+        self.models = Models(objective, folds, Spectrum(self.moments), solver)
 
     def score(
         self, penalties: Sequence[ColumnPenalty], start: Scored[OfPenalty] | None = None
@@ -129,10 +130,10 @@ class SharedPasses:
 
     def _columns(self, penalty: ColumnPenalty) -> Columns:
         """Return the factors of the columns and the model of the Hessian for them."""
-        if self.gram is None or penalty.factors is None:
-            return Columns(Spectrum(self.gram), penalty.factors)
-        divisors = np.append(penalty.factors, 1.0)
-        return Columns(Spectrum(self.gram / np.outer(divisors, divisors)), penalty.factors)
+        moments = self.moments
+        if moments is not None and penalty.factors is not None:
+            moments = moments.divided(penalty.factors)
+        return Columns(Spectrum(moments), penalty.factors)
 
 
 def score_split(
@@ -160,7 +161,7 @@ def score_split(
     short : list of float
         Penalties whose models stopped before their tolerance was met.
     """
-    n, spectrum = objective.n_samples, Spectrum(_gram(objective, seed))
+    n, spectrum = objective.n_samples, Spectrum(_moments(objective, seed))
     with objective:
         training = Models(objective, np.zeros(n, np.intp), spectrum, solver)
         models = training.of_all_rows(alphas)
@@ -187,5 +188,5 @@ def _moved(
     )
 
 
-def _gram(objective: Objective, seed: int) -> Weights | None:
-    return column_gram(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1])
+def _moments(objective: Objective, seed: int) -> Moments | None:
+    return column_moments(objective, seed, ROWS_PER_COLUMN * objective.X.shape[1])

@@ -4,8 +4,8 @@ import numpy as np
 
 from visualwords.classifiers.objective import Objective, Weights
 
-from .curvature import sample
 from .lbfgs import SMALLEST, Pairs, finish_two_loop, start_two_loop
+from .moments import sample
 
 __all__ = ["settle_intercepts", "value_at_zero"]
 

@@ -26,8 +26,9 @@ from visualwords.classifiers.whitening import ColumnMap, WhitenedRows
 from visualwords.threads import row_blocks
 
 from .base import Minimizer
-from .curvature import Spectrum, mean_score_hessian, sample
+from .curvature import Spectrum, mean_score_hessian
 from .intercepts import value_at_zero
+from .moments import sample
 from .path_model import Columns, Model, choose_directions, objective_outside
 
 __all__ = ["Models"]
@@ -49,8 +50,7 @@ GAP = 10
 MIN_ROWS, MAX_ROWS = 512, 4096
 BLOCK_SCORES = 1 << 17
 # Rows on which the curvature of the loss is measured, and the curvature before that.
-MEASURED_ROWS = 2048
-CURVATURE = 0.1
+MEASURED_ROWS, CURVATURE = 2048, 0.1
 # Relative rounding error of the value.
 ROUNDING = 1e-8
 # Mark of a model that learns from all rows.

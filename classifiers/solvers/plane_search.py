@@ -26,8 +26,9 @@ import numpy as np
 from visualwords.classifiers.objective import Objective, Weights
 
 from .base import State
-from .curvature import Curvature, column_gram, sample
+from .curvature import Curvature
 from .lbfgs import quasi_newton_step
+from .moments import sample
 
 __all__ = ["plane_rows", "search_plane"]
 
@@ -82,7 +83,7 @@ def search_plane(rows: Objective, state: State, direction: Weights) -> tuple[Wei
     value, of_rows = plane(start)
     corrected = _Tilted(plane, gradient - of_rows)
     inside = first = State(start, value + corrected.height(start), gradient, [])
-    inverse = Curvature(column_gram(plane, seed=0), plane.penalty).inverse
+    inverse = Curvature.of(plane, 0, np.zeros(plane.shape)).inverse
     near = NEAR * np.linalg.norm(gradient)
     for _ in range(MAX_STEPS):
         inside = quasi_newton_step(corrected, inside, inside.memory, MAX_STEPS, inverse)

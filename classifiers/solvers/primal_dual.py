@@ -1,6 +1,6 @@
 """``PrimalDual``: the fast solver for many rows, with a bound on the distance to the optimum."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +9,12 @@ from visualwords.classifiers.certificate import Bound, certify
 from visualwords.classifiers.objective import Certificate, Objective, Weights
 
 from .base import Solver, State
-from .curvature import Curvature, column_gram, sample
+from .curvature import Curvature
 from .intercepts import settle_intercepts
-from .lbfgs import Pairs, quasi_newton_step
-from .plane_search import plane_rows, search_plane
+from .lbfgs import quasi_newton_step
+from .moments import sample
+from .plane_search import plane_rows
+from .progress import NEAR_WIDTH, TARGET, WIDTH, Progress
 from .rounding import allowing_for_rounding, gradient_error, needs_proof
 
 __all__ = ["PrimalDual"]
@@ -20,15 +22,13 @@ __all__ = ["PrimalDual"]
 # The first steps are made on so many rows per column, if that is at most 1 / COARSER of all rows.
 # The optimum of these rows lies near the optimum of all rows.
 ROWS_PER_COLUMN, COARSER = 16, 8
-# The first width from weights of 0, and from weights of the caller, which are near the minimum; the
-# first target, for WIDTH.
-WIDTH, NEAR_WIDTH, TARGET = 1.0, 0.1, 0.02
 # The solver stops after so many fresh starts of L-BFGS in a row that find no lower value.
 PATIENCE = 4
 # About so much of what the intercepts add to a gap stays in a proof with settled intercepts.
 STAYS = 0.25
-# Part of the expected decrease that a search in a plane has to reach, or it is the last one.
-KEPT = 0.5
+# Steps with one model of the Hessian of a smooth loss with a penalty. A model takes the time of a
+# dozen steps. Without a penalty, weights may grow for ever, and a better model leads them further.
+RENEWED = 20
 
 
 class PrimalDual(Solver):
@@ -42,7 +42,8 @@ class PrimalDual(Solver):
     2. *Preconditioning*. Features are strongly correlated, and L-BFGS alone needs many steps to
        learn the correlations. Here it starts from the Hessian ``c * X^T D X / n + alpha``. ``D`` is
        the curvature of a smooth loss at each of a sample of rows (1 for a hinge and at weights of
-       0), and ``c`` is measured along the last step.
+       0), and ``c`` is measured along the last step. For a smooth loss with a penalty, the model is
+       computed anew every 20 steps.
     3. *Coarse to fine*. The first steps are made on a sample of the rows.
     4. *Plane search*. If X is large and the loss smooth, a step ends at the minimum in the plane of
        the weights and the direction of L-BFGS, as a sample of rows gives it (:mod:`.plane_search`).
@@ -93,7 +94,8 @@ class PrimalDual(Solver):
 
     def start(self, objective: Objective, W: Weights) -> State:
         """Begin with a solution for a sample of the rows; see :class:`Solver`."""
-        progress = _Progress(objective.smoothed(WIDTH), self._curvature(objective, W))
+        curvature = Curvature.of(objective, self.random_state, W)
+        progress = Progress(objective.smoothed(WIDTH), curvature)
         if objective.loss.smooth:
             progress.target = self.tol / 3
             progress.rows = plane_rows(objective, self.random_state + 1)
@@ -103,25 +105,19 @@ class PrimalDual(Solver):
             W = self._coarse(objective, W, n_coarse, progress)
         elif W.any() and not objective.loss.smooth:
             progress.smooth(NEAR_WIDTH, max(self.tol / 3, TARGET * NEAR_WIDTH**2))
-        return _evaluate(progress, W)
+        return progress.state_at(W)
 
-    def _curvature(self, objective: Objective, W: Weights) -> Curvature:
-        return Curvature(column_gram(objective, self.random_state, W=W), objective.penalty)
-
-    def _coarse(
-        self, objective: Objective, W: Weights, n_rows: int, progress: "_Progress"
-    ) -> Weights:
+    def _coarse(self, objective: Objective, W: Weights, n_rows: int, progress: Progress) -> Weights:
         """Return a rough solution for a sample of rows, whose optimum is off by some per cent."""
         rows = objective.subset(sample(objective, n_rows, self.random_state))
-        part = _Progress(rows.smoothed(WIDTH), progress.curvature, coarse=True)
+        part = Progress(rows.smoothed(WIDTH), progress.curvature, coarse=True)
         if objective.loss.smooth:
             part.rows = plane_rows(rows, self.random_state + 1)
-        state, steps = _evaluate(part, W), 0
+        state, steps = part.state_at(W), 0
         while not state.stop and steps < self.max_iter:
             state, steps = self._step(state, max(self.tol, 0.02)), steps + 1
         if objective.loss.smooth:  # differences on a sample are a worse model than the columns
-            progress.curvature = self._curvature(objective, state.W)
-            progress.curvature.measure(part.pairs)
+            progress.renew(self.random_state, state.W, part.pairs)
         else:
             progress.pairs = part.pairs
             progress.smooth(part.width, part.target)
@@ -132,78 +128,21 @@ class PrimalDual(Solver):
         return self._step(state, self.tol)
 
     def _step(self, state: State, tol: float) -> State:
-        now: _Progress = state.memory
+        now: Progress = state.memory
+        now.age += 1
+        if now.age == RENEWED and now.is_smooth and now.objective.alpha > 0:
+            now.renew(self.random_state, state.W, now.pairs)
         after = quasi_newton_step(
             now.objective, state, now.pairs, self.memory, now.curvature.inverse, now.search
         )
         now.pairs, after.memory = after.memory, now
         if after.stop and now.objective.X.dtype != np.float64:
             now.use_double()
-            return _evaluate(now, after.W)
+            return now.state_at(after.W)
         if after.stop or _distance(now.objective, after) <= now.target * after.value:
             return _review(after, tol)
-        after.smoothed = not _is_smooth(now)
+        after.smoothed = not now.is_smooth
         return after
-
-
-@dataclass
-class _Progress:
-    """The state of the solver besides the weights.
-
-    Attributes
-    ----------
-    objective : Objective
-        Smoothed over ``width``.
-    curvature : Curvature
-    width : float
-    target : float
-        The smoothed objective is minimised to so small a part of its value.
-    pairs : list
-        The differences that L-BFGS remembers.
-    rows : Objective or None
-        The sample of rows for searches in a plane.
-    stuck : int
-        Fresh starts in a row that found no lower value.
-    error : float
-        Result of :func:`.gradient_error`.
-    coarse : bool
-        Whether these are the steps on a sample of the rows, which need no proof.
-    """
-
-    objective: Objective
-    curvature: Curvature
-    width: float = WIDTH
-    target: float = TARGET
-    pairs: Pairs = field(default_factory=list)
-    rows: Objective | None = None
-    stuck: int = 0
-    error: float = 0.0
-    coarse: bool = False
-
-    def smooth(self, width: float, target: float) -> None:
-        """Go on with another width and target."""
-        self.objective, self.width, self.target = self.objective.smoothed(width), width, target
-
-    def use_double(self) -> None:
-        """Go on with sums in float64, and forget differences of float32 gradients."""
-        self.objective, self.pairs = self.objective.in_double(), []
-        self.rows, self.error = None, 0.0
-
-    def search(self, state: State, direction: Weights) -> State | None:
-        """Make a step by a search in a plane on some rows, while these represent all rows."""
-        if self.rows is None:
-            return None
-        W, promise = search_plane(self.rows, state, direction)
-        value, gradient = self.objective(W)
-        kept = (state.value - value) / promise if promise > 0 else 0.0
-        if not kept >= KEPT:
-            self.rows = None
-        return State(W, value, gradient) if kept > 1e-4 else None
-
-
-def _evaluate(progress: _Progress, W: Weights) -> State:
-    value, gradient = progress.objective(W)
-    return State(W, value, gradient, progress, smoothed=not _is_smooth(progress))
 
 
 def _distance(objective: Objective, state: State) -> float:
@@ -234,13 +173,13 @@ class _Reviewed(NamedTuple):
 
 def _review(state: State, tol: float) -> State:
     """Bound the gap of a state, then stop or go on."""
-    progress: _Progress = state.memory
+    progress: Progress = state.memory
     found = _bounded(state, tol)
     if found.is_within(tol):
         return _last_state(progress, found, "the duality gap is within tol")
     if found.proof and progress.objective.X.dtype != np.float64:
         progress.use_double()
-        return _evaluate(progress, found.W)
+        return progress.state_at(found.W)
     progress.stuck = progress.stuck + 1 if state.stop or found.proof else 0
     if progress.stuck == PATIENCE:
         last = _last_state(progress, found, state.stop or "float64 can prove no smaller gap")
@@ -249,7 +188,7 @@ def _review(state: State, tol: float) -> State:
     return _go_on(state, found, tol)
 
 
-def _last_state(progress: _Progress, found: _Reviewed, reason: str) -> State:
+def _last_state(progress: Progress, found: _Reviewed, reason: str) -> State:
     """Return the state at which the solver stops."""
     value, gap = found.bound
     return State(found.W, value, memory=progress, stop=reason, gap=gap)
@@ -257,13 +196,13 @@ def _last_state(progress: _Progress, found: _Reviewed, reason: str) -> State:
 
 def _go_on(state: State, found: _Reviewed, tol: float) -> State:
     """Return the state to go on from, with a narrower smoothing or a lower target."""
-    progress: _Progress = state.memory
+    progress: Progress = state.memory
     if state.stop:
         progress.pairs = []
     _aim(progress, found.certificate, tol)
-    if _is_smooth(state.memory) and found.W is state.W:
+    if state.memory.is_smooth and found.W is state.W:
         return replace(state, stop="")
-    return _evaluate(progress, found.W)
+    return progress.state_at(found.W)
 
 
 def _bounded(state: State, tol: float) -> _Reviewed:
@@ -272,7 +211,7 @@ def _bounded(state: State, tol: float) -> _Reviewed:
     The gap has a part that only further steps lower. If that part is within ``tol`` but the part
     of the intercepts is in the way, the intercepts are brought to their minimum first.
     """
-    progress: _Progress = state.memory
+    progress: Progress = state.memory
     found = _Reviewed(state.W, _certify(state))
     certificate = found.certificate
     room = tol * certificate.value - (certificate.gap - certificate.intercepts)
@@ -296,7 +235,7 @@ def _with_settled_intercepts(
 
     For a loss with kinks the proof itself tells whether these intercepts suffice.
     """
-    progress: _Progress = state.memory
+    progress: Progress = state.memory
     objective = progress.objective
     W = settle_intercepts(objective, state.W, progress.curvature.c, room, state.gradient)
     if _is_proved_here(state):
@@ -306,7 +245,7 @@ def _with_settled_intercepts(
     return _Reviewed(W, allowing_for_rounding(objective.certify(W), objective, progress.error))
 
 
-def _proved(progress: _Progress, found: _Reviewed, tol: float) -> _Reviewed:
+def _proved(progress: Progress, found: _Reviewed, tol: float) -> _Reviewed:
     """Prove the gap in float64, with other intercepts if the gap is above the tolerance."""
     itself, loss = progress.objective.smoothed(0.0), progress.objective.loss
     found = found._replace(proof=certify(itself, found.W, loss))
@@ -320,7 +259,7 @@ def _proved(progress: _Progress, found: _Reviewed, tol: float) -> _Reviewed:
 def _certify(state: State) -> Certificate:
     """Bound the gap of a state; a smooth loss needs its value and gradient alone."""
     objective: Objective = state.memory.objective
-    if _is_smooth(state.memory) and state.gradient is not None:
+    if state.memory.is_smooth and state.gradient is not None:
         certificate = objective.certificate(state.W, state.value, state.gradient)
     else:
         certificate = objective.certify(state.W, state.gradient)
@@ -329,15 +268,10 @@ def _certify(state: State) -> Certificate:
 
 def _is_proved_here(state: State) -> bool:
     """Whether the proof itself says if settled intercepts suffice: a loss with kinks, all rows."""
-    return not (state.memory.coarse or _is_smooth(state.memory))
+    return not (state.memory.coarse or state.memory.is_smooth)
 
 
-def _is_smooth(progress: _Progress) -> bool:
-    """Whether the loss itself is smooth, not only the smoothed loss."""
-    return progress.objective.loss.smoothed(0.0).smooth
-
-
-def _aim(progress: _Progress, certificate: Certificate, tol: float) -> None:
+def _aim(progress: Progress, certificate: Certificate, tol: float) -> None:
     """Choose the next width and target from the parts of the gap."""
     wanted = tol / 2 * certificate.value
     if certificate.slack <= wanted:

@@ -7,7 +7,7 @@ import numpy as np
 from visualwords.classifiers.objective import Certificate, Objective
 from visualwords.classifiers.sources import take_rows
 
-from .curvature import sample
+from .moments import sample
 
 __all__ = ["allowing_for_rounding", "gradient_error", "needs_proof"]
 

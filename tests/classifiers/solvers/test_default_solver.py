@@ -209,6 +209,20 @@ def test_a_small_penalty_on_few_rows_a_column():
     assert model.gap_ <= 1e-3 * model.loss_curve_[-1]
 
 
+@pytest.mark.parametrize("alpha", [1e-2, 1e-5])
+def test_a_softmax_of_few_rows_takes_few_steps(alpha):
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 5, 60)
+    hidden = rng.normal(size=(60, 10)) + rng.normal(0, 0.7, (5, 10))[y]
+    X = StandardScaler().fit_transform(hidden @ rng.normal(size=(10, 400)) + rng.normal(size=400))
+    model = Softmax(alpha).fit(X.astype(np.float32), y)
+    assert model.n_iter_ < 300
+    peer = LogisticRegression(C=1 / (60 * alpha), tol=1e-10, max_iter=100_000).fit(X, y)
+    of_peer = np.column_stack([peer.coef_, peer.intercept_])
+    value = model.objective(X, y)[0].value(of_peer)
+    assert value * (1 - 1e-8) <= model.loss_curve_[-1] <= value * (1 + 1e-4)
+
+
 def test_without_a_penalty_there_is_no_proof(blobs):
     model = LinearSVM(0.0).fit(*blobs(n=100))
     assert isinstance(model._default_solver(model.objective(*blobs(n=100))[0]), PrimalDual)
