@@ -138,7 +138,8 @@ def check_jobs(n_jobs: object) -> int | None:
         return None
     if not _is_integer(n_jobs) or n_jobs == 0:
         raise ValueError(
-            f"n_jobs must be a number of workers, -1 for all cores, or None, got {n_jobs!r}"
+            "n_jobs must be a number of workers, -1 for all cores (-2 for all but one), or None, "
+            f"got {n_jobs!r}"
         )
     return int(n_jobs)
 

@@ -119,7 +119,7 @@ def test_even_blocks_give_every_thread_two(n_rows, most, blocks):
 
 @pytest.mark.parametrize("n_jobs", ["2", 2.5, 0, True, [1]])
 def test_what_is_no_number_of_threads_is_refused(n_jobs):
-    refused = "n_jobs must be a number of workers, -1 for all cores, or None, got"
+    refused = "n_jobs must be a number of workers, -1 for all cores .*, got"
     for feature in (HueHistogram(n_jobs=n_jobs), HOG(n_jobs=n_jobs)):
         with pytest.raises(ValueError, match=refused):
             feature.transform(np.zeros((4, 16, 16, 3), np.uint8))

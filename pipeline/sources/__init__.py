@@ -3,7 +3,7 @@
 A new kind is one class in one file and its name in ``SOURCES`` below.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,10 @@ def open_source(images: Any, *, labels: Sequence[Any] | None = None, **columns: 
     if isinstance(images, Source):
         return images
     if not isinstance(images, str | Path):
+        hint = "; give list(...) of it" if isinstance(images, Iterable) else ""
         raise TypeError(
             "expected the path or URL of images, a list of arrays or paths, or a Source, got "
-            f"{type(images).__name__}"
+            f"{type(images).__name__}{hint}"
         )
     name = plain_name(images)
     kind: Any = next(kind for kind in SOURCES if kind.suits(name))

@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -34,9 +35,16 @@ def test_paths_have_the_labels_that_are_given(crops, crop_files, tmp_path):
         extract(crops, tmp_path, [HueHistogram()], labels=["a"])
 
 
-@pytest.mark.parametrize("images", [3, b"data", iter(["a.jpg"])])
-def test_what_is_no_place_of_images_is_refused(images):
-    with pytest.raises(TypeError, match="expected the path or URL of images, a list of arrays"):
+@pytest.mark.parametrize(
+    ("images", "got"),
+    [
+        (3, "int$"),
+        (b"data", "bytes"),
+        (Path().glob("*.jpg"), r"generator; give list\(...\) of it$"),
+    ],
+)
+def test_what_is_no_place_of_images_is_refused(images, got):
+    with pytest.raises(TypeError, match=f"expected the path or URL of images, a list.* got {got}"):
         open_source(images)
 
 
