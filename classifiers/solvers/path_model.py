@@ -10,12 +10,15 @@ from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.parts import divided
 from visualwords.classifiers.penalties import L2
 from visualwords.classifiers.scaling import Scaling
+from visualwords.classifiers.sources import take_rows
 from visualwords.classifiers.whitening import ColumnMap, Rewhitening, mapped
 
 from .curvature import Spectrum
 from .lbfgs import Pairs, finish_two_loop, start_two_loop
 
 __all__ = ["Columns", "Model", "choose_directions", "objective_outside"]
+
+MAX_COPY = 2**26  # numbers, as dual ascent copies
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,16 +163,24 @@ def choose_directions(models: Sequence[Model], spectrum: Spectrum) -> None:
 
 
 def objective_outside(model: Model, of_all: Objective, folds: npt.NDArray[np.intp]) -> Objective:
-    """Return the objective of a model: the loss itself over the rows that the model sees."""
+    """Return the objective of a model: the loss itself over the rows that the model sees.
+
+    It has a copy of these rows, or all rows, some of weight 0, where a copy would be large.
+    """
+    X, y = of_all.X, of_all.y
     weight = np.ones(len(folds)) if of_all.sample_weight is None else of_all.sample_weight
-    X, scaling = mapped(of_all.X, model.scaling)
+    weight = np.where(folds == model.held_out, 0.0, weight)
+    seen = np.flatnonzero(weight)
+    if 0 < len(seen) < len(y) and len(seen) * X.shape[1] <= MAX_COPY:
+        X, y, weight = take_rows(X, seen), y[seen], weight[seen]
+    X, scaling = mapped(X, model.scaling)
     return Objective(
         X,
-        of_all.y,
+        y,
         of_all.loss.smoothed(0.0),
         model.alpha,
         of_all.n_classes,
-        sample_weight=np.where(folds == model.held_out, 0.0, weight),
+        sample_weight=weight,
         fit_intercept=of_all.fit_intercept,
         scaling=scaling,
         n_jobs=of_all.n_jobs,
