@@ -30,9 +30,9 @@ LEAST_VARIANCE = 0.5
 MORE_DIAGONAL = (1e-12, 1e-9, 1e-6, 1e-3, 1.0)
 # Smallest penalty that float64 can tell from 0, as a part of the sum of the variances.
 LEAST_PENALTY = 1e-11
-# Distance of scores between which differences of derivatives are taken, and the smallest curvature
-# of a row as a part of the mean.
-STEP, LEAST_CURVATURE = 1e-5, 0.01
+# Distance of scores between which differences of derivatives are taken, the most differences, and
+# the smallest curvature of a row as a part of the mean.
+STEP, MAX_DIFFERENCES, LEAST_CURVATURE = 1e-5, 16, 0.01
 
 
 def sample_size(objective: Objective) -> int:
@@ -156,7 +156,9 @@ def row_moments(objective: Objective, W: Weights) -> RowMoments | None:
     if 2 * n > d or n > MAX_COLUMNS or n * d > MAX_NUMBERS or not objective.alpha > 0:
         return None
     rows, mean = _centred_rows(objective, np.arange(n), W)
-    return RowMoments(mean, rows.astype(np.float64) / np.sqrt(n))
+    rows = rows.astype(np.float64, copy=False)
+    rows /= np.sqrt(n)
+    return RowMoments(mean, rows)
 
 
 def _centred_rows(
@@ -198,11 +200,19 @@ def _centred_rows(
 
 
 def _row_curvatures(loss: Loss, scores: Scores, y: Labels) -> npt.NDArray[np.float64]:
-    """Compute the trace of the second derivatives by the scores of each row, above 0."""
-    scores = scores.astype(np.float64)
+    """Compute the trace of the second derivatives by the scores of each row, above 0.
+
+    A difference for each class gives the trace. With many classes it is estimated: the expected
+    ``z^T H z`` over random signs ``z`` is the trace of ``H`` (Hutchinson 1989).
+    """
+    scores, n_classes = scores.astype(np.float64), scores.shape[1]
+    directions = np.eye(n_classes)
+    if n_classes > MAX_DIFFERENCES:
+        directions = np.random.default_rng(0).choice([-1.0, 1.0], (MAX_DIFFERENCES, n_classes))
+        directions /= np.sqrt(MAX_DIFFERENCES)
     slopes, total = loss.values_and_grad(scores, y)[1], np.zeros(len(y))
-    for k, step in enumerate(STEP * np.eye(scores.shape[1])):
-        total += (loss.values_and_grad(scores + step, y)[1][:, k] - slopes[:, k]) / STEP
+    for z in directions:
+        total += (loss.values_and_grad(scores + STEP * z, y)[1] - slopes) @ z / STEP
     return np.maximum(total, LEAST_CURVATURE * max(total.mean(), 1e-300))
 
 

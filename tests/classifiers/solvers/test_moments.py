@@ -35,6 +35,29 @@ def test_rows_count_as_much_as_the_softmax_is_curved_there(blobs):
     assert_allclose(column_moments(objective, 0, 200, W).covariance, expected, rtol=1e-5)
 
 
+class Counted(CrossEntropy):
+    """Counts its calls."""
+
+    calls = 0
+
+    def values_and_grad(self, scores, y):
+        self.calls += 1
+        return super().values_and_grad(scores, y)
+
+
+def test_the_curvature_of_rows_takes_few_calls_of_the_loss_with_many_classes():
+    rng, loss = np.random.default_rng(3), Counted()
+    X = rng.normal(size=(300, 5)) @ rng.normal(size=(5, 5)) * rng.choice([0.1, 2], (300, 1))
+    objective = Objective(X, np.arange(300) % 100, loss, 0.1, 100)
+    W = rng.normal(size=objective.shape)
+    p = softmax(X @ W[:, :-1].T + W[:, -1], axis=1)
+    expected = np.cov(X.T, aweights=1 - (p**2).sum(axis=1), bias=True)
+    seen = column_moments(objective, 0, 300, W).covariance
+    assert_allclose(seen, expected, atol=0.05 * expected.max())
+    assert np.abs(np.cov(X.T, bias=True) - expected).max() > 0.2 * expected.max()
+    assert loss.calls < 20
+
+
 def test_correlations_that_are_noise_are_left_out():
     rng = np.random.default_rng(4)
     X = rng.normal(3, np.arange(1, 41), size=(20000, 40))
