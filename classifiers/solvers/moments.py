@@ -156,9 +156,9 @@ def row_moments(objective: Objective, W: Weights) -> RowMoments | None:
     if 2 * n > d or n > MAX_COLUMNS or n * d > MAX_NUMBERS or not objective.alpha > 0:
         return None
     rows, mean = _centred_rows(objective, np.arange(n), W)
-    rows = rows.astype(np.float64, copy=False)
-    rows /= np.sqrt(n)
-    return RowMoments(mean, rows)
+    scaled = rows.astype(np.float64, copy=False)
+    scaled /= np.sqrt(n)
+    return RowMoments(mean, scaled)
 
 
 def _centred_rows(
