@@ -40,15 +40,16 @@ def pytest_xdist_auto_num_workers():
 
 
 def pytest_collection_modifyitems(items):
-    """Put the slowest tests where the second worker of xdist begins.
+    """Put the slowest tests where the second worker of xdist begins, and classifiers after them.
 
     The first worker begins with features, and a third one with classifiers. So each compiles other
     kernels, and finds those of the others on disk later.
     """
     slowest = [item for name in SLOWEST for item in items if item.path.name == name]
-    others = [item for item in items if item.path.name not in SLOWEST]
-    others.sort(
-        key=lambda item: ("classifiers" in item.path.parts) - ("features" in item.path.parts)
-    )
+    classifiers = [item for item in items if "classifiers" in item.path.parts]
+    others = [item for item in items if item not in {*slowest, *classifiers}]
+    others.sort(key=lambda item: "features" not in item.path.parts)
     place = len(items) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 2))
-    items[:] = others[:place] + slowest + others[place:]
+    others[place:place] = slowest
+    others[2 * place : 2 * place] = classifiers
+    items[:] = others

@@ -34,7 +34,7 @@ class Curvature:
 
     @classmethod
     def of(cls, objective: Objective, seed: int, W: Weights) -> "Curvature":
-        """Model the Hessian of an objective at weights, by a sample of its rows."""
+        """Model the Hessian of an objective at weights, by a sample of its rows, or few rows."""
         moments = row_moments(objective, W) or column_moments(objective, seed, W=W)
         return cls(moments, objective.penalty)
 
@@ -71,7 +71,7 @@ class Spectrum:
     is exact if the Hessian by the scores is the same for every row (K-FAC of a single layer). The
     eigenvectors of the two factors make the model diagonal for any ``S`` and ``alpha``.
 
-    With more than ``MAX_COLUMNS`` columns the identity replaces the products of the columns.
+    Without moments the identity replaces the products of the columns.
 
     Parameters
     ----------

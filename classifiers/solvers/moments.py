@@ -16,8 +16,8 @@ __all__ = ["Moments", "RowMoments", "column_moments", "row_moments", "sample", "
 
 Inverse = Callable[[Weights], Weights]
 
-# Most columns, or rows where these are few, whose products are computed, and most numbers of the
-# rows then, of which a copy is kept.
+# Products are computed of at most MAX_COLUMNS columns, or of as many rows. A copy of the rows in
+# float64 has at most MAX_NUMBERS numbers.
 MAX_COLUMNS, MAX_NUMBERS = 2048, 2**25
 BLOCK_ROWS = 1024
 # Columns count as uncorrelated if their squared correlations to the others, minus noise, sum to at
@@ -62,7 +62,7 @@ class Moments(NamedTuple):
         return float(np.vdot(columns @ self.covariance, columns))
 
     def inverse(self, c: float, alpha: float) -> Inverse:
-        """Return what multiplies rows by the inverse of ``c * covariance + alpha``."""
+        """Return a function that multiplies rows by the inverse of ``c * covariance + alpha``."""
         for more in MORE_DIAGONAL:
             hessian = c * self.covariance
             diagonal = np.einsum("ii->i", hessian)
@@ -81,34 +81,34 @@ class Moments(NamedTuple):
 
 
 class RowMoments(NamedTuple):
-    """Mean and covariance of the columns, ``R^T R``, where rows are few.
+    """Mean of the columns, and a factor ``R`` of their covariance ``R^T R``, where rows are few.
 
     Nothing of the size of the covariance is computed. Its inverse follows from a matrix of the
     products of the rows (Woodbury's formula).
     """
 
     mean: npt.NDArray[np.float64]
-    rows: npt.NDArray[np.float64]  # R, of shape (n, d)
+    factor: npt.NDArray[np.float64]  # R, of shape (n, d)
 
     def form(self, columns: Weights) -> float:
         """Compute the sum over the rows ``w`` of ``columns`` of ``w covariance w^T``."""
-        along = columns @ self.rows.T
+        along = columns @ self.factor.T
         return float(np.vdot(along, along))
 
     def inverse(self, c: float, alpha: float) -> Inverse:
-        """Return what multiplies rows by the inverse of ``c * covariance + alpha``.
+        """Return a function that multiplies rows by the inverse of ``c * covariance + alpha``.
 
-        A smaller ``alpha`` than float64 can tell from 0 beside the covariance is raised.
+        If float64 cannot tell ``alpha`` from 0 beside the covariance, a larger one is used.
         """
-        products = c * (self.rows @ self.rows.T)
+        products = c * (self.factor @ self.factor.T)
         alpha = max(alpha, LEAST_PENALTY * float(np.trace(products)))
         np.einsum("ii->i", products)[:] += alpha
-        factor, _ = cho_factor(products, lower=True, overwrite_a=True, check_finite=False)
+        cholesky, _ = cho_factor(products, lower=True, overwrite_a=True, check_finite=False)
 
         def multiply(rows: Weights) -> Weights:
-            along = np.ascontiguousarray((rows @ self.rows.T).T)
-            inside = np.asarray(dpotrs(factor, along, lower=True)[0].T)
-            return np.asarray((rows - c * inside @ self.rows) / alpha)
+            along = np.ascontiguousarray((rows @ self.factor.T).T)
+            inside = np.asarray(dpotrs(cholesky, along, lower=True)[0].T)
+            return np.asarray((rows - c * inside @ self.factor) / alpha)
 
         return multiply
 
@@ -150,7 +150,8 @@ def column_moments(
 def row_moments(objective: Objective, W: Weights) -> RowMoments | None:
     """Return the moments of few rows, weighted as in :func:`column_moments`.
 
-    None if there are more than half as many rows as columns, too many numbers, or no penalty.
+    None if there are more than half as many rows as columns, or more than ``MAX_COLUMNS``, too many
+    numbers, or no penalty.
     """
     n, d = objective.X.shape
     if 2 * n > d or n > MAX_COLUMNS or n * d > MAX_NUMBERS or not objective.alpha > 0:

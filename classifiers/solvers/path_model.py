@@ -18,7 +18,7 @@ from .lbfgs import Pairs, finish_two_loop, start_two_loop
 
 __all__ = ["Columns", "Model", "choose_directions", "objective_outside"]
 
-MAX_COPY = 2**26  # numbers, as dual ascent copies
+MAX_COPY = 2**26  # numbers of the rows that a model sees
 
 
 @dataclass(frozen=True, eq=False)

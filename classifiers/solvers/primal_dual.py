@@ -26,8 +26,8 @@ ROWS_PER_COLUMN, COARSER = 16, 8
 PATIENCE = 4
 # About so much of what the intercepts add to a gap stays in a proof with settled intercepts.
 STAYS = 0.25
-# Steps with one model of the Hessian of a smooth loss with a penalty. A model takes the time of a
-# dozen steps. Without a penalty, weights may grow for ever, and a better model leads them further.
+# Steps with one model of the Hessian of a smooth loss with a penalty. A model takes the time of
+# some 3 to 20 steps. Without a penalty, weights may grow for ever; a better model leads them on.
 RENEWED = 20
 
 
@@ -42,8 +42,8 @@ class PrimalDual(Solver):
     2. *Preconditioning*. Features are strongly correlated, and L-BFGS alone needs many steps to
        learn the correlations. Here it starts from the Hessian ``c * X^T D X / n + alpha``. ``D`` is
        the curvature of a smooth loss at each of a sample of rows (1 for a hinge and at weights of
-       0), and ``c`` is measured along the last step. For a smooth loss with a penalty, the model is
-       computed anew every 20 steps.
+       0). For a smooth loss with a penalty, the model is computed anew every 20 steps, and ``c`` is
+       measured along the last step; for a hinge it is measured whenever the width changes.
     3. *Coarse to fine*. The first steps are made on a sample of the rows.
     4. *Plane search*. If X is large and the loss smooth, a step ends at the minimum in the plane of
        the weights and the direction of L-BFGS, as a sample of rows gives it (:mod:`.plane_search`).
@@ -129,9 +129,9 @@ class PrimalDual(Solver):
 
     def _step(self, state: State, tol: float) -> State:
         now: Progress = state.memory
-        now.age += 1
-        if now.age == RENEWED and now.is_smooth and now.objective.alpha > 0:
+        if now.age >= RENEWED and now.pairs and now.is_smooth and now.objective.alpha > 0:
             now.renew(self.random_state, state.W, now.pairs)
+        now.age += 1
         after = quasi_newton_step(
             now.objective, state, now.pairs, self.memory, now.curvature.inverse, now.search
         )
@@ -200,7 +200,7 @@ def _go_on(state: State, found: _Reviewed, tol: float) -> State:
     if state.stop:
         progress.pairs = []
     _aim(progress, found.certificate, tol)
-    if state.memory.is_smooth and found.W is state.W:
+    if progress.is_smooth and found.W is state.W:
         return replace(state, stop="")
     return progress.state_at(found.W)
 

@@ -41,7 +41,7 @@ class Progress:
     coarse : bool
         Whether these are the steps on a sample of the rows, which need no proof.
     age : int
-        Steps with this model of the curvature.
+        Steps that were made with this model of the curvature.
     """
 
     objective: Objective

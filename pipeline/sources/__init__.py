@@ -3,7 +3,7 @@
 A new kind is one class in one file and its name in ``SOURCES`` below.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def open_source(images: Any, *, labels: Sequence[Any] | None = None, **columns: 
     if isinstance(images, Source):
         return images
     if not isinstance(images, str | Path):
-        hint = "; give list(...) of it" if isinstance(images, Iterable) else ""
+        hint = "; give list(...) of it" if isinstance(images, Iterator) else ""
         raise TypeError(
             "expected the path or URL of images, a list of arrays or paths, or a Source, got "
             f"{type(images).__name__}{hint}"

@@ -44,7 +44,8 @@ def test_the_model_of_one_hessian_for_all_classes_is_the_dense_matrix(n, fit_int
         gradient[:, -1] = 0
     penalty = 0.01 * np.diag([1.0] * 50 + [0.0])
     # The curvature along a step is measured: here it is 0.7 of the mean product.
-    step = rng.normal(size=objective.shape) * (1, 0)[not fit_intercept] ** np.eye(51)[-1]
+    step = rng.normal(size=objective.shape)
+    step[:, -1] *= fit_intercept
     model.measure([(step, step @ (0.7 * mean_product + penalty))])
     expected = np.linalg.solve(0.7 * mean_product + penalty, gradient.T).T
     assert_allclose(model.inverse(gradient), expected, rtol=1e-6, atol=1e-9)

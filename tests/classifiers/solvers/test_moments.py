@@ -85,7 +85,11 @@ def test_the_moments_of_few_rows_are_those_of_the_columns():
     rng = np.random.default_rng(6)
     X, weight = rng.normal(3, 2, size=(12, 30)), rng.uniform(size=12)
     objective = Objective(X, np.arange(12) % 2, CrossEntropy(), 0.1, 2, sample_weight=weight)
-    mean, rows = row_moments(objective, np.zeros(objective.shape))
+    W = np.zeros(objective.shape)
+    mean, factor = row_moments(objective, W)
     assert_allclose(mean, np.average(X, axis=0, weights=weight), rtol=1e-9)
-    assert_allclose(rows.T @ rows, np.cov(X.T, aweights=weight, bias=True), rtol=1e-9, atol=1e-12)
-    assert row_moments(objective.subset(np.arange(12)).replaced(X=X[:, :20]), rows[:2]) is None
+    assert_allclose(
+        factor.T @ factor, np.cov(X.T, aweights=weight, bias=True), rtol=1e-9, atol=1e-12
+    )
+    assert row_moments(objective.replaced(X=X[:, :20]), W[:, :21]) is None
+    assert row_moments(objective.replaced(alpha=0.0), W) is None

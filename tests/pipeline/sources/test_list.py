@@ -39,7 +39,7 @@ def test_paths_have_the_labels_that_are_given(crops, crop_files, tmp_path):
     ("images", "got"),
     [
         (3, "int$"),
-        (b"data", "bytes"),
+        (b"data", "bytes$"),
         (Path().glob("*.jpg"), r"generator; give list\(...\) of it$"),
     ],
 )
