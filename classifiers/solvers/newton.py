@@ -102,8 +102,8 @@ class Newton(Solver):
         n_stuck = 0 if falls else n_stuck + 1
         after = State(W, value, gradient, (exact, centred, n_stuck), gap=gap, dual=objective.loss)
         if gap <= self.tol * value:
-            after.stop = "the duality gap is within tol"
-        elif n_stuck == STUCK:
+            after.prove(objective).stop_within(self.tol)
+        if not after.stop and n_stuck == STUCK:
             after.stop = f"rounding left no lower value or gap for {STUCK} steps"
         return after
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from visualwords.classifiers import LinearSVM, Loss, Newton, Softmax
+from visualwords.classifiers import CrossEntropy, LinearSVM, Loss, Newton, Objective, Softmax
 
 
 class SmoothHinge(Loss):
@@ -98,3 +98,15 @@ def test_newton_ends_where_rounding_lets_neither_value_nor_gap_fall():
     model = Softmax(1e-3, solver=Newton(tol=1e-12)).fit(X, y)  # a warning would be an error
     assert model.n_iter_ < 60
     assert model.gap_ < 1e-12 * model.loss_curve_[-1]
+
+
+def test_newton_says_that_the_gap_is_within_tol_where_it_is():
+    for seed in range(30, 36):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(60, 8)) * 10.0 ** rng.uniform(-3, 3, 8)
+        objective = Objective(X, np.arange(60) % 3, CrossEntropy(), 1e-4, 3)
+        for tol in (1e-9, 1e-14):  # the second one is nearer than float64 can prove
+            result = Newton(tol=tol).minimize(objective, np.zeros(objective.shape))
+            is_within = result.reason == "the duality gap is within tol"
+            assert is_within <= (result.gap <= tol * result.value)
+            assert is_within or tol == 1e-14
