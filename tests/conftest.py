@@ -47,7 +47,8 @@ def pytest_collection_modifyitems(items):
     """
     slowest = [item for name in SLOWEST for item in items if item.path.name == name]
     classifiers = [item for item in items if "classifiers" in item.path.parts]
-    others = [item for item in items if item not in {*slowest, *classifiers}]
+    apart = {*slowest, *classifiers}
+    others = [item for item in items if item not in apart]
     others.sort(key=lambda item: "features" not in item.path.parts)
     place = len(items) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 2))
     others[place:place] = slowest

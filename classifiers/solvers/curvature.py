@@ -8,7 +8,7 @@ from visualwords.classifiers.objective import Objective, Weights
 from visualwords.classifiers.penalties import Penalty
 
 from .lbfgs import Pairs
-from .moments import Moments, RowMoments, column_moments, row_moments
+from .moments import Inverse, Moments, RowMoments, column_moments, row_moments
 
 __all__ = ["Curvature", "Spectrum", "mean_score_hessian"]
 
@@ -30,7 +30,7 @@ class Curvature:
 
     def __init__(self, moments: Moments | RowMoments | None, penalty: Penalty) -> None:
         self.moments, self.penalty, self.c = moments, penalty, 0.1
-        self._invert()
+        self._inverse: Inverse | None = None  # computed where it is needed, for c as it is then
 
     @classmethod
     def of(cls, objective: Objective, seed: int, W: Weights) -> "Curvature":
@@ -38,14 +38,12 @@ class Curvature:
         moments = row_moments(objective, W) or column_moments(objective, seed, W=W)
         return cls(moments, objective.penalty)
 
-    def _invert(self) -> None:
-        if self.moments is not None:
-            self._inverse = self.moments.inverse(self.c, self.penalty.curvature or 0.0)
-
     def inverse(self, gradient: Weights) -> Weights:
         """Multiply the rows of a gradient by the inverse of the model."""
         if self.moments is None:
             return gradient
+        if self._inverse is None:
+            self._inverse = self.moments.inverse(self.c, self.penalty.curvature or 0.0)
         # For centred columns the intercepts separate from the other weights.
         columns, intercepts = gradient[:, :-1], gradient[:, -1]
         columns = self._inverse(columns - intercepts[:, None] * self.moments.mean)
@@ -60,8 +58,7 @@ class Curvature:
         of_intercepts = s[:, :-1] @ self.moments.mean + s[:, -1]
         model = self.moments.form(s[:, :-1]) + np.vdot(of_intercepts, of_intercepts)
         if of_loss > 0 and model > 0:
-            self.c = float(of_loss / model)
-            self._invert()
+            self.c, self._inverse = float(of_loss / model), None
 
 
 class Spectrum:

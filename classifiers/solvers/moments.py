@@ -12,7 +12,15 @@ from visualwords.classifiers.losses import Labels, Loss, Scores
 from visualwords.classifiers.objective import Objective, Weights
 from visualwords.threads import Map, row_blocks
 
-__all__ = ["Moments", "RowMoments", "column_moments", "row_moments", "sample", "sample_size"]
+__all__ = [
+    "Inverse",
+    "Moments",
+    "RowMoments",
+    "column_moments",
+    "row_moments",
+    "sample",
+    "sample_size",
+]
 
 Inverse = Callable[[Weights], Weights]
 
