@@ -232,17 +232,23 @@ class Path:
         """Compute the Hessian of each problem: one by all weights, or one for each class.
 
         The Hessian by all weights has blocks of class pairs. Only the lower triangle is filled.
+        Equal changes of the weights of all classes change no loss, so the blocks of a class sum
+        to 0: that of the class with itself follows from the others.
         """
         n_classes, width = self.V.shape
         if not self.margins.coupled:
             return self._penalised(self._hessians_of_classes(w))
-        pairs = [(k, m) for k in range(n_classes) for m in range(k + 1)]
         blocks = np.zeros((n_classes, width, n_classes, width))
-        targets = [blocks[k, :, m] for k, m in pairs]
         for rows in row_blocks(len(w), BLOCK_ROWS):
             add = partial(self._add_products, w, rows, self.rows.block(rows))
-            for _ in self.objective.map(add, zip(targets, pairs, strict=True)):
+            for _ in self.objective.map(add, enumerate(blocks)):
                 pass
+        of_classes = np.einsum("kikj->kij", blocks)  # a view of the blocks on the diagonal
+        for k in range(n_classes):
+            both = blocks[k, :, :k] + blocks[:k, :, k].swapaxes(0, 1)
+            of_classes[k] += both.sum(axis=1)
+            of_classes[:k] += both.swapaxes(0, 1)
+            blocks[k, :, :k] = -both
         return self._penalised(blocks)
 
     def _hessians_of_classes(self, w: Array) -> Array:
@@ -262,22 +268,20 @@ class Path:
             flat += factors[rows].T @ (X[:, :, None] * X[:, None]).reshape(len(X), -1)
         return hessians
 
-    def _add_products(
-        self, w: Array, rows: slice, X: Array, block: tuple[Array, tuple[int, int]]
-    ) -> None:
-        """Add the part of a block of rows to the Hessian of a pair of classes."""
-        target, pair = block
-        factors = self.margins.share[rows, 0] * self.margins.between(w, rows, *pair)
-        seen = np.flatnonzero(factors)
-        if len(seen) < len(X):
-            X, factors = X[seen], factors[seen]
-        target += (X.T * factors) @ X
+    def _add_products(self, w: Array, rows: slice, X: Array, of_class: tuple[int, Array]) -> None:
+        """Add products of a block of rows, by what links a class with others, to these blocks."""
+        k, blocks = of_class
+        seen, links = self.margins.links(w, rows, k)
+        X = X[seen]
+        (n, n_linked), width = links.shape, X.shape[1]
+        products = X.T @ (links[:, :, None] * X[:, None]).reshape(n, n_linked * width)
+        blocks[:, :n_linked] += products.reshape(width, n_linked, width)
 
     def _penalised(self, blocks: Array) -> Array:
         """Add the penalty, and what makes each matrix positive definite up to rounding."""
         n_classes, width = self.V.shape
         if self.margins.coupled:
-            # Equal changes of the weights of all classes change no loss: the matrix is singular.
+            # The matrix is singular: equal changes of the weights of all classes change nothing.
             blocks += np.einsum("kikj->ij", blocks)[:, None] / n_classes**2
             blocks = blocks.reshape(1, n_classes * width, -1)
         diagonals = np.einsum("bii->bi", blocks)

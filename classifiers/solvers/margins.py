@@ -123,15 +123,16 @@ class Margins:
     def _totals(self, w: Array) -> Array:
         return np.where(w.any(axis=1), w.sum(axis=1), 1.0)
 
-    def between(self, w: Array, rows: slice, k: int, m: int) -> Array:
-        """Compute ``B_km``, the second derivative by ``s_k`` and ``s_m``, of a block's examples.
+    def links(self, w: Array, rows: slice, k: int) -> tuple[npt.NDArray[np.intp], Array]:
+        """Compute how a coupled loss links a class with others, and for which examples of a block.
 
-        The loss is coupled.
+        A link of the classes k and m is a part of minus the second derivative of the mean loss by
+        ``s_k`` and ``s_m``. Without shared slopes, an example links its own class with all others.
+        With them it links all classes, and the links of k are those with the classes before k.
         """
-        w, y = w[rows], self.y[rows]
+        w, share = w[rows], self.share[rows]
         if self.shared:
-            others = np.delete(w, k, axis=1).sum(axis=1) if k == m else -w[:, m]
-            return w[:, k] * (others / self._totals(w))
-        if k == m:
-            return w[:, k] + (y == k) * w.sum(axis=1)
-        return -(w[:, k] * (y == m) + w[:, m] * (y == k))
+            factors = share * w[:, k : k + 1] / self._totals(w)[:, None]
+            return np.arange(len(w)), factors * w[:, :k]
+        own = np.flatnonzero(self.y[rows] == k)
+        return own, share[own] * w[own]
