@@ -65,6 +65,8 @@ class State:
         The dual point that proves the gap in float64; see :func:`.certify`.
     smoothed : bool
         Whether ``value`` is that of a smoothed loss.
+    fell_back : bool
+        Whether another optimizer has fallen short before; see :class:`.Fallback`.
     """
 
     W: Weights
@@ -75,6 +77,7 @@ class State:
     gap: float = np.inf
     dual: Loss | npt.NDArray[np.float64] | None = None
     smoothed: bool = False
+    fell_back: bool = False
 
     def prove(self, objective: Objective) -> "State":
         """Replace value and gap by those computed in float64, where there is a dual point.
@@ -121,6 +124,8 @@ class Result:
         Why the optimizer stopped; ``"max_iter"`` if it did not stop by itself.
     gap : float
         Upper bound on the distance of ``value`` to the minimum; infinity if there is none.
+    fell_back : bool
+        Whether the first of several optimizers fell short; see :class:`.Fallback`.
     """
 
     W: Weights
@@ -129,6 +134,7 @@ class Result:
     iterates: list[Weights] = field(repr=False)
     reason: str = "max_iter"
     gap: float = np.inf
+    fell_back: bool = False
 
     @property
     def n_iter(self) -> int:
@@ -155,6 +161,11 @@ class Minimizer(BaseEstimator):
     def name(self) -> str:
         """Name of the minimizer in messages."""
         return type(self).__name__
+
+    @property
+    def fallback(self) -> "Minimizer":
+        """What is left where the quick optimizers of several fall short: the last one of them."""
+        return self
 
     def checked(self) -> Self:
         """Return a copy with parameters of Python's own types.
@@ -209,7 +220,8 @@ class Minimizer(BaseEstimator):
                 break
         state.prove(objective)
         values[-1] = state.value
-        return Result(W, state.value, values, iterates, state.stop or "max_iter", state.gap)
+        reason = state.stop or "max_iter"
+        return Result(W, state.value, values, iterates, reason, state.gap, state.fell_back)
 
 
 class Solver(Minimizer):

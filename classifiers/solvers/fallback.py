@@ -38,19 +38,27 @@ class Fallback(Minimizer):
         """Sum of the steps of all solvers."""
         return sum(solver.max_iter for solver in self.solvers)
 
+    @property
+    def fallback(self) -> "Fallback":
+        """The last of the optimizers alone."""
+        return Fallback(self.solvers[-1:], self.tol, self.random_state)
+
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:
         """Yield the states of each solver, then the best of the last states."""
         last: list[State] = []
         with objective:
-            for solver in map(clone, self.solvers):
+            for number, solver in enumerate(map(clone, self.solvers)):
                 own = {"tol", "random_state"} & solver.get_params().keys()
                 solver.set_params(**{name: getattr(self, name) for name in own})
                 for i, state in enumerate(solver.checked().states(objective, W)):
-                    if i or not last:
+                    state.fell_back = number > 0
+                    if i or number == 0:
                         yield state
                 state.prove(objective)
                 if state.gap <= self.tol * state.value:
                     return
                 last.append(state)
                 W = state.W
-            yield min(last, key=lambda state: state.value)
+            best = min(last, key=lambda state: state.value)
+            best.fell_back = True
+            yield best

@@ -152,20 +152,23 @@ class Models:
     def finish(self, models: list[Model]) -> list[float]:
         """Fit each model that is not done by itself, from its weights on.
 
+        Quick solvers that fall short for one model are not tried for those after it.
+
         Returns
         -------
         list of float
             Penalties of the models whose solver fell short of its tolerance.
         """
-        short = []
-        for model in models:
-            if not model.done:
-                objective = objective_outside(model, self.objective, self.folds)
-                solver = self.solver(objective)
-                result = solver.minimize(objective, model.W)
-                model.W, model.direction, model.done = result.W, None, True
-                if result.gap > solver.get_params()["tol"] * result.value:
-                    short.append(model.alpha)
+        short, fell_back = [], False
+        for model in (model for model in models if not model.done):
+            objective = objective_outside(model, self.objective, self.folds)
+            solver = self.solver(objective)
+            solver = solver.fallback if fell_back else solver
+            result = solver.minimize(objective, model.W)
+            model.W, model.direction, model.done = result.W, None, True
+            fell_back = fell_back or result.fell_back
+            if result.gap > solver.get_params()["tol"] * result.value:
+                short.append(model.alpha)
         return short
 
     def measure(self, models: list[Model], seed: int) -> None:
@@ -267,11 +270,9 @@ class Models:
             return arrays
 
         totals = self.total(sums, stacks)
+        shape = n_classes, -1, width
         return [
-            (
-                loss,
-                np.column_stack(gradient).reshape(n_classes, len(loss), width).transpose(1, 0, 2),
-            )
+            (loss, np.column_stack(gradient).reshape(shape).swapaxes(0, 1))
             for loss, *gradient in zip(totals[::3], totals[1::3], totals[2::3], strict=True)
         ]
 
@@ -280,8 +281,7 @@ class Models:
         weights = np.stack([model.raw_trial() for model in models], axis=1)
         stacks = []
         for places in groups.values():
-            stack = weights[:, places].astype(self.objective.X.dtype)
-            stack = stack.reshape(-1, stack.shape[2])
+            stack = weights[:, places].astype(self.objective.X.dtype).reshape(-1, weights.shape[2])
             stacks.append((np.ascontiguousarray(stack[:, :-1]), stack[:, -1]))
         return stacks
 

@@ -13,6 +13,7 @@ from visualwords.classifiers import (
     DualAscent,
     InteriorPoint,
     LinearSVM,
+    LinearSVMCV,
     Objective,
     PrimalDual,
     Softmax,
@@ -247,3 +248,51 @@ def test_solvers_in_turn_that_do_not_get_there(blobs):
     assert model.loss_curve_[-1] == pytest.approx(objective(W)[0], rel=1e-9)
     # The fifth value is of a smoothed loss, which is higher than the loss itself.
     assert model.loss_curve_[-1] <= min(model.loss_curve_[5], model.loss_curve_[7])
+
+
+def test_a_result_tells_whether_the_first_solver_was_enough(blobs):
+    X, y = blobs(n=60)
+    objective, W = LinearSVM(1e-3).fit(X, y).objective(X, y)
+    first, last = PrimalDual(max_iter=1), InteriorPoint()
+    for solvers, falls_back in (
+        ([last, first], False),
+        ([first, last], True),
+        ([first, first], True),
+    ):
+        solver = Fallback(solvers, tol=1e-3)
+        assert solver.minimize(objective, 0 * W).fell_back is falls_back
+    assert [type(solver) for solver in solver.fallback.solvers] == [PrimalDual]
+    assert not last.minimize(objective, 0 * W).fell_back
+    assert last.fallback is last
+
+
+class Hopeless(PrimalDual):
+    """Makes one step, and counts how often it is asked to."""
+
+    asked = 0
+
+    def start(self, objective, W):
+        Hopeless.asked += 1
+        return super().start(objective, W)
+
+
+class Last(InteriorPoint):
+    asked = 0
+
+    def start(self, objective, W):
+        Last.asked += 1
+        return super().start(objective, W)
+
+
+class Search(LinearSVMCV):
+    def _default_solver(self, objective):
+        return Fallback([Hopeless(max_iter=1), Last()], tol=1e-3)
+
+
+def test_a_search_tries_what_fell_short_for_one_model_no_more():
+    X, y = load_wine(return_X_y=True)
+    alphas = [1e-5, 1e-4, 1e-3]
+    search = Search(alphas, cv=3).fit(X, y)
+    assert Last.asked == 10  # nine models without a fold, and the last one of all rows
+    assert Hopeless.asked == 2  # for the first of the nine, and for the last one
+    np.testing.assert_allclose(search.scores_, LinearSVMCV(alphas, cv=3).fit(X, y).scores_)
