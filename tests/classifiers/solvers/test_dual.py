@@ -251,6 +251,21 @@ def test_the_interior_point_gives_the_same_bits_for_any_number_of_threads(loss):
     assert_array_equal(one.W, three.W)
 
 
+@by_loss
+def test_the_interior_point_for_weighted_rows_of_many_blocks(loss):
+    """Copies of a row, whose weights sum to that of the row, make the same steps."""
+    once = problem(loss, n=40, d=5, k=4, weighted=True)
+    parts = np.random.default_rng(1).dirichlet(np.ones(60), 40).T
+    often = once.replaced(
+        X=np.tile(once.X, (60, 1)),
+        y=np.tile(once.y, 60),
+        sample_weight=(parts * once.sample_weight).ravel(),
+    )
+    of_few, of_many = (solve(each, 1e-8, InteriorPoint) for each in (once, often))
+    assert of_many.n_iter == of_few.n_iter
+    assert_allclose(of_many.W, of_few.W, atol=1e-6)
+
+
 def test_the_interior_point_for_rows_that_it_does_not_keep():
     """A problem of which each row is there many times has the same optimum."""
     once = problem(OneVsRestHinge(), n=40, d=63)
