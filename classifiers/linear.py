@@ -34,13 +34,13 @@ ROWS_PER_COLUMN, ROWS_PER_COLUMN_IF_SMOOTH = 16, 2
 # Dual ascent keeps a copy of X, and so does the interior point method where rows are few. X may
 # have so many numbers.
 MAX_SIZE = 2**26
-# Least and most steps of dual ascent before another solver takes over, and for how many weights it
-# takes one: with few weights the interior point method is quick.
+# Least and most steps of dual ascent before another solver takes over. In between, it makes a step
+# for so many weights: with few weights the interior point method, which comes last, is quick.
 DUAL_STEPS = 50, 250
 WEIGHTS_PER_DUAL_STEP = 10
 # Least and most steps of a quasi-Newton method before Newton's method or the interior point method
-# takes over. One step of these takes the time of about as many of the other steps as there are
-# weights.
+# takes over. In between, it makes a step for each weight: so many take about as long as one step
+# of the method that takes over.
 QUASI_NEWTON_STEPS = 100, 1000
 # With so many weights, the Hessian of Newton's method or the interior point method takes 128 MB.
 MAX_WEIGHTS = 4096

@@ -66,7 +66,7 @@ class State:
     smoothed : bool
         Whether ``value`` is that of a smoothed loss.
     fell_back : bool
-        Whether another optimizer has fallen short before; see :class:`.Fallback`.
+        Whether an optimizer of a :class:`.Fallback` fell short before this state.
     """
 
     W: Weights
@@ -125,7 +125,7 @@ class Result:
     gap : float
         Upper bound on the distance of ``value`` to the minimum; infinity if there is none.
     fell_back : bool
-        Whether the first of several optimizers fell short; see :class:`.Fallback`.
+        Whether the first optimizer of a :class:`.Fallback` fell short.
     """
 
     W: Weights
@@ -164,7 +164,7 @@ class Minimizer(BaseEstimator):
 
     @property
     def fallback(self) -> "Minimizer":
-        """What is left where the quick optimizers of several fall short: the last one of them."""
+        """The minimizer to use where quicker ones before it fell short; itself if it is alone."""
         return self
 
     def checked(self) -> Self:

@@ -1,4 +1,4 @@
-"""``Fallback``: several optimizers, of which the next one goes on where one stops short."""
+"""``Fallback``: several optimizers, one after the other until one meets the tolerance."""
 
 from collections.abc import Iterator
 
@@ -52,7 +52,7 @@ class Fallback(Minimizer):
                 solver.set_params(**{name: getattr(self, name) for name in own})
                 for i, state in enumerate(solver.checked().states(objective, W)):
                     state.fell_back = number > 0
-                    if i or number == 0:
+                    if i or number == 0:  # the others start where the one before stopped
                         yield state
                 state.prove(objective)
                 if state.gap <= self.tol * state.value:

@@ -96,7 +96,7 @@ class Path:
         return W if self.objective.scaling is not None else self.rows.scaling.raw(W)
 
     def point(self) -> Array:
-        """Give the derivatives of the mean loss by the scores at the slopes."""
+        """Compute the derivatives of the mean loss by the scores at the slopes."""
         return self.margins.by_scores(self.a)
 
     def measure(self) -> None:
@@ -107,6 +107,7 @@ class Path:
         slack = mean - float(self.margins.only_there(dual).sum(axis=1) @ self.margins.share[:, 0])
         gradient = self._gradient(self.a, self.V)
         distance = self.objective.penalty.gap(self.V, gradient)
+        # Intercepts have no penalty; their best values are taken to be at most so far away.
         radius = max(1.0, float(np.abs(self.V[:, -1]).max()))
         gap = slack + distance + radius * float(np.abs(gradient[:, -1]).sum())
         self.value, self.gap = mean + self.objective.penalty.value(self.V), max(gap, 0.0)
@@ -124,11 +125,11 @@ class Path:
         trial = self._direction(solve, w, self.xi - self.t if self.margins.bounded else -self.t)
         centre = mu * self._left(trial, mu, self._longest(room, trial)) ** 3
         # Products of two changes, which the linear equations leave out, are those of the trial.
-        at = (centre - trial.a * trial.t) / self.a
-        pull = at - self.t
+        target = (centre - trial.a * trial.t) / self.a
+        pull = target - self.t
         if self.margins.bounded:
             pull += self.xi - (centre + trial.a * trial.xi) / room
-        step = self._direction(solve, w, pull, at)
+        step = self._direction(solve, w, pull, target)
         length = np.minimum(1.0, MOST_OF_THE_WAY * self._longest(room, step))
         length[mu < AHEAD * mu.max()] = 0
         if not length.max() > SHORTEST_STEP:
@@ -156,11 +157,11 @@ class Path:
         return self.margins.only_there(np.divide(1, by_slope, out=by_slope))
 
     def _direction(
-        self, solve: Callable[[Array], Array], w: Array, pull: Array, at: Array | float = 0.0
+        self, solve: Callable[[Array], Array], w: Array, pull: Array, target: Array | float = 0.0
     ) -> _Step:
         """Solve the linear equations of a step.
 
-        The step leads to ``a t = a at``, up to products of two changes. The weights are found
+        The step leads to ``a t = a target``, up to products of two changes. The weights are found
         first. The changes of the slopes are then ``w`` times the sum of ``pull`` and the changes of
         the margins.
 
@@ -169,7 +170,7 @@ class Path:
         solve : callable
             Solves the linear systems with the Hessians for the curvatures ``w``.
         w, pull : ndarray of shape (n, n_classes)
-        at : ndarray of shape (n, n_classes) or 0
+        target : ndarray of shape (n, n_classes) or 0
         """
         V = -solve(self._gradient(self.a + self.margins.changes(w, pull), self.V))
         m = self.margins.linear(self.rows.scores(V))
@@ -182,7 +183,7 @@ class Path:
         t = a / self.a
         t += 1
         t *= self.t
-        t = self.margins.only_there(at - t)
+        t = self.margins.only_there(target - t)
         xi = t + m
         xi -= self.margins.curvature * a
         return _Step(V, m, a, t, self.margins.only_there(xi))
@@ -231,9 +232,9 @@ class Path:
     def _hessians(self, w: Array) -> Array:
         """Compute the Hessian of each problem: one by all weights, or one for each class.
 
-        The Hessian by all weights has blocks of class pairs. Only the lower triangle is filled.
-        Equal changes of the weights of all classes change no loss, so the blocks of a class sum
-        to 0: that of the class with itself follows from the others.
+        The Hessian by all weights has a block for each pair of classes. Only its lower triangle is
+        valid. Equal changes of the weights of all classes change no loss, so the blocks of a class
+        sum to 0. The block of the class with itself is therefore minus the sum of the others.
         """
         n_classes, width = self.V.shape
         if not self.margins.coupled:
@@ -245,10 +246,11 @@ class Path:
                 pass
         of_classes = np.einsum("kikj->kij", blocks)  # a view of the blocks on the diagonal
         for k in range(n_classes):
-            both = blocks[k, :, :k] + blocks[:k, :, k].swapaxes(0, 1)
-            of_classes[k] += both.sum(axis=1)
-            of_classes[:k] += both.swapaxes(0, 1)
-            blocks[k, :, :k] = -both
+            # The links of two classes were added to the blocks of both.
+            linked = blocks[k, :, :k] + blocks[:k, :, k].swapaxes(0, 1)
+            of_classes[k] += linked.sum(axis=1)
+            of_classes[:k] += linked.swapaxes(0, 1)
+            blocks[k, :, :k] = -linked
         return self._penalised(blocks)
 
     def _hessians_of_classes(self, w: Array) -> Array:
@@ -269,10 +271,13 @@ class Path:
         return hessians
 
     def _add_products(self, w: Array, rows: slice, X: Array, of_class: tuple[int, Array]) -> None:
-        """Add products of a block of rows, by what links a class with others, to these blocks."""
+        """Add the products of some rows by the links of a class to the blocks of the class.
+
+        ``of_class`` is the class and its blocks, which have the shape (width, n_classes, width).
+        """
         k, blocks = of_class
-        seen, links = self.margins.links(w, rows, k)
-        X = X[seen]
+        examples, links = self.margins.links(w, rows, k)
+        X = X[examples]
         (n, n_linked), width = links.shape, X.shape[1]
         products = X.T @ (links[:, :, None] * X[:, None]).reshape(n, n_linked * width)
         blocks[:, :n_linked] += products.reshape(width, n_linked, width)
@@ -281,19 +286,20 @@ class Path:
         """Add the penalty, and what makes each matrix positive definite up to rounding."""
         n_classes, width = self.V.shape
         if self.margins.coupled:
-            # The matrix is singular: equal changes of the weights of all classes change nothing.
+            # Equal changes of the weights of all classes change no loss, so the matrix is singular.
+            # The weights of all classes sum to 0, so what is added here changes no step.
             blocks += np.einsum("kikj->ij", blocks)[:, None] / n_classes**2
             blocks = blocks.reshape(1, n_classes * width, -1)
         diagonals = np.einsum("bii->bi", blocks)
-        penalised = np.tile(np.arange(width) < width - 1, len(diagonals[0]) // width)
-        diagonals += self.objective.alpha * penalised
+        is_intercept = np.arange(diagonals.shape[1]) % width == width - 1
+        diagonals += self.objective.alpha * ~is_intercept
         if not self.objective.fit_intercept:
-            diagonals[:, ~penalised] = 1.0
+            diagonals[:, is_intercept] = 1.0
         return blocks
 
 
 def _solver_of(hessians: Array) -> Callable[[Array], Array] | None:
-    """Return a function that solves the linear systems of the Hessians, None if there is none."""
+    """Return a function that solves the linear systems, or None where rounding prevents it."""
     diagonals = np.einsum("bii->bi", hessians)
     before = diagonals.copy()
     for more in MORE_DIAGONAL:

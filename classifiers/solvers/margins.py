@@ -121,14 +121,24 @@ class Margins:
         return changes
 
     def _totals(self, w: Array) -> Array:
+        """Sum the curvatures of each example; 1 where all are 0."""
         return np.where(w.any(axis=1), w.sum(axis=1), 1.0)
 
     def links(self, w: Array, rows: slice, k: int) -> tuple[npt.NDArray[np.intp], Array]:
-        """Compute how a coupled loss links a class with others, and for which examples of a block.
+        """Find the examples of a block that link a class with others, and compute the links.
 
-        A link of the classes k and m is a part of minus the second derivative of the mean loss by
-        ``s_k`` and ``s_m``. Without shared slopes, an example links its own class with all others.
-        With them it links all classes, and the links of k are those with the classes before k.
+        The loss is coupled. The link of the classes ``k`` and ``m`` by an example is minus the
+        second derivative of its part of the mean loss by ``s_k`` and ``s_m``. Without shared
+        slopes, an example links its own class with each other class and no other pair. So the
+        examples of class ``k`` are returned, with links to all classes. With shared slopes, an
+        example links each pair of classes. So all examples are returned, with links to the classes
+        before ``k``. Over all ``k``, each link is found once.
+
+        Returns
+        -------
+        examples : ndarray of shape (n_found,)
+            Their places in the block.
+        links : ndarray of shape (n_found, n_classes or k)
         """
         w, share = w[rows], self.share[rows]
         if self.shared:

@@ -7,11 +7,10 @@ passes.
 
 Models of all rows are minimised first. Models that hold out a fold begin at 0, so that they know
 nothing of it however early they stop, or where rows are many at the weights of all rows, which know
-next to nothing of a fold. A model is done when its next step promises little. The promise, half
-the slope along the step, depends on the model of the Hessian. That is reliable if the rows where
-the loss is curved outnumber the weights. Otherwise the duality gap has to be small too. With few
-rows, kinks and a small penalty that can take thousands of steps, so such models are fitted one by
-one (:meth:`Models.finish`).
+next to nothing of a fold. A model is done when its next step promises little. The promise is half
+the slope along the step. It is reliable if the rows where the loss is curved outnumber the weights.
+Otherwise the duality gap has to be small too. With few rows, kinks and a small penalty a small gap
+can take thousands of steps, so such models are fitted one by one (:meth:`Models.finish`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -160,13 +159,15 @@ class Models:
             Penalties of the models whose solver fell short of its tolerance.
         """
         short, fell_back = [], False
-        for model in (model for model in models if not model.done):
+        unfinished = [model for model in models if not model.done]
+        for model in unfinished:
             objective = objective_outside(model, self.objective, self.folds)
             solver = self.solver(objective)
-            solver = solver.fallback if fell_back else solver
+            if fell_back:
+                solver = solver.fallback
             result = solver.minimize(objective, model.W)
             model.W, model.direction, model.done = result.W, None, True
-            fell_back = fell_back or result.fell_back
+            fell_back |= result.fell_back
             if result.gap > solver.get_params()["tol"] * result.value:
                 short.append(model.alpha)
         return short
@@ -243,9 +244,8 @@ class Models:
         groups = {fold: np.flatnonzero(held_out != fold) for fold in range(len(self.weight))}
         losses = np.zeros(len(models))
         gradients = np.zeros((len(models), *self.objective.shape))
-        for places, (loss, gradient) in zip(
-            groups.values(), self._sums(models, groups), strict=True
-        ):
+        sums = self._sums(models, groups)
+        for places, (loss, gradient) in zip(groups.values(), sums, strict=True):
             losses[places] += loss
             gradients[places] += gradient
         return losses, gradients

@@ -289,7 +289,7 @@ class Search(LinearSVMCV):
         return Fallback([Hopeless(max_iter=1), Last()], tol=1e-3)
 
 
-def test_a_search_tries_what_fell_short_for_one_model_no_more():
+def test_a_search_gives_up_solvers_that_fell_short_for_one_model():
     X, y = load_wine(return_X_y=True)
     alphas = [1e-5, 1e-4, 1e-3]
     search = Search(alphas, cv=3).fit(X, y)
