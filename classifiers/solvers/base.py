@@ -153,6 +153,8 @@ class Minimizer(BaseEstimator):
     max_iter: int
     # Whether the minimizer is expected to stop by itself before max_iter.
     converges: ClassVar[bool] = False
+    # Whether some tens of steps are enough for nearly any data and penalty.
+    robust: ClassVar[bool] = False
     # Whether it is a MinibatchSolver, whose steps partial_fit can make.
     minibatches: ClassVar[bool] = False
     rules: ClassVar[dict[str, Rule]] = RULES

@@ -40,7 +40,9 @@ class Fallback(Minimizer):
 
     @property
     def fallback(self) -> "Fallback":
-        """The last of the optimizers alone."""
+        """The last of the optimizers alone, if it is robust; otherwise all of them."""
+        if not self.solvers[-1].robust:
+            return self
         return Fallback(self.solvers[-1:], self.tol, self.random_state)
 
     def states(self, objective: Objective, W: Weights) -> Iterator[State]:

@@ -77,6 +77,7 @@ class InteriorPoint(Solver):
     """
 
     converges = True
+    robust = True
 
     def __init__(self, tol: float = 1e-4, max_iter: int = 300) -> None:
         self.tol = tol

@@ -61,6 +61,7 @@ class Newton(Solver):
     """
 
     converges = True
+    robust = True
 
     def __init__(self, tol: float = 1e-4, max_iter: int = 100) -> None:
         self.tol = tol

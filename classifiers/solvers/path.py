@@ -151,7 +151,7 @@ class Models:
     def finish(self, models: list[Model]) -> list[float]:
         """Fit each model that is not done by itself, from its weights on.
 
-        Quick solvers that fall short for one model are not tried for those after it.
+        Quick solvers that fall short for a penalty are not tried for the same and smaller ones.
 
         Returns
         -------
@@ -160,7 +160,7 @@ class Models:
         """
         short, fell_back = [], False
         unfinished = [model for model in models if not model.done]
-        for model in unfinished:
+        for model in sorted(unfinished, key=lambda model: -model.alpha):
             objective = objective_outside(model, self.objective, self.folds)
             solver = self.solver(objective)
             if fell_back:
