@@ -219,18 +219,29 @@ def row_weights(
             raise ValueError(f"sample_weight must have shape ({len(y)},), got {weight.shape}")
         check_non_negative(weight, "`sample_weight`")
     if class_weight is not None:
-        of_class = compute_class_weight(class_weight, classes=classes, y=y)
+        labels = np.searchsorted(classes, y)
+        if class_weight == "balanced":
+            of_class = _balancing(labels, weight)
+        else:
+            of_class = compute_class_weight(class_weight, classes=classes, y=y)
         if not of_class.min() >= 0:
             raise ValueError(f"class_weight must not be negative, got {class_weight!r}")
         if not np.isfinite(of_class).all():
             raise ValueError(f"class_weight must be finite, got {class_weight!r}")
         with np.errstate(over="ignore"):
-            weight = weight * of_class[np.searchsorted(classes, y)]
+            weight = weight * of_class[labels]
         if not np.isfinite(weight).all():
             raise ValueError(
                 "sample_weight times class_weight is too large for float64; give smaller weights"
             )
     return weight
+
+
+def _balancing(labels: LabelArray, weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the factors that give all classes the same total weight, if they have any."""
+    totals = np.bincount(labels, weight)
+    some = totals > 0
+    return np.divide(totals.sum(), some.sum() * totals, out=np.ones_like(totals), where=some)
 
 
 def as_ratios(weight: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], int]:

@@ -147,6 +147,16 @@ def test_solver_parameters_in_a_grid_search(blobs):
     assert search.fit(X, y).best_params_ == {"solver__learning_rate": 0.01}
 
 
+@pytest.mark.parametrize("of_first", [1.0, 0.0])
+def test_balanced_classes_have_the_same_weight_whatever_their_rows_weigh(blobs, of_first):
+    X, y = blobs(n=200)
+    weight = np.random.default_rng(0).uniform(0.1, 2, len(y)) * np.where(y == 0, of_first, y + 1)
+    balanced = Softmax(0.05, class_weight="balanced").fit(X, y, sample_weight=weight)
+    totals = np.bincount(y, weight)
+    alike = Softmax(0.05).fit(X, y, sample_weight=weight / np.where(totals > 0, totals, 1)[y])
+    np.testing.assert_allclose(balanced.coef_, alike.coef_, rtol=1e-6, atol=1e-9)
+
+
 def test_class_weight_and_random_state(blobs):
     X, y = blobs()
     by_class = Softmax(0.05, class_weight={0: 3.0}).fit(X, y)
