@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
+from sklearn.base import BaseEstimator
+
 __all__ = ["hint_at", "with_hints"]
 
 Class = TypeVar("Class", bound=type)
@@ -30,14 +32,15 @@ def hint_at(callee: str, unknown: Iterable[str], hints: Mapping[str, str]) -> No
 
 
 def with_hints(hints: Mapping[str, str]) -> Any:
-    """Return a decorator of an estimator: unknown arguments of its constructor get a hint.
+    """Return a decorator of an estimator: names that others have for its parameters get a hint.
 
-    The signature of the constructor, which scikit-learn reads, stays as it is.
+    The constructor refuses any unknown argument, and ``set_params`` those that have a hint. The
+    signature of the constructor, which scikit-learn reads, stays as it is.
     """
 
     def decorate(cls: Class) -> Class:
-        """Let the constructor of an estimator refuse unknown arguments with a hint."""
-        init = cls.__init__  # type: ignore[misc]
+        """Let an estimator refuse unknown parameters with a hint."""
+        init, set_params = cls.__init__, cls.set_params  # type: ignore[misc, attr-defined]
         known = set(init.__kwdefaults__ or ()) | set(init.__code__.co_varnames)
 
         @wraps(init)
@@ -45,7 +48,17 @@ def with_hints(hints: Mapping[str, str]) -> Any:
             hint_at(cls.__name__, [name for name in kwargs if name not in known], hints)
             init(self, *args, **kwargs)
 
+        @wraps(set_params)
+        def hinted_set_params(self: BaseEstimator, **params: object) -> BaseEstimator:
+            known = self.get_params(deep=False)
+            for name in params:
+                if name in hints and name not in known:
+                    kind = type(self).__name__
+                    raise ValueError(f"{kind} has no parameter {name!r}: {hints[name]}")
+            return set_params(self, **params)
+
         cls.__init__ = hinted  # type: ignore[misc]
+        cls.set_params = hinted_set_params  # type: ignore[attr-defined]
         return cls
 
     return decorate

@@ -13,6 +13,9 @@ CLASSIFIER_HINTS = {
     "eta0": "the solver has it, as solver=SGD(learning_rate=0.1)",
     "dual": "the default solver depends on the shape of X",
     "multi_class": "LinearSVM has loss='hinge', 'crammer_singer' or 'one_vs_rest'",
+    "intercept_scaling": "intercepts have no penalty, so there is nothing to scale",
+    "l1_ratio": "the penalty is L2, and its strength is alpha",
+    "alphas": "SoftmaxCV and LinearSVMCV choose one of several penalties",
     "probability": "Softmax gives probabilities, and so does LinearSVMCV(calibrate=True)",
 }
 
@@ -22,5 +25,6 @@ SEARCH_HINTS = CLASSIFIER_HINTS | {
     "Cs": "use alphas, a list of 1 / (n * C) with n rows, or for two classes of 2 / (n * C)",
     "alpha": "alphas is the list of penalties to choose from",
     "max_iter": "tol decides when the models that are scored are done",
+    "refit": "the best penalty is always fitted to all rows",
     "scoring": "the score is the accuracy",
 }

@@ -15,6 +15,7 @@ HINTED = [
     (classifiers.LinearSVM, "multi_class", "crammer_singer"),
     (classifiers.Softmax, "max_iter", "solver=PrimalDual(max_iter="),
     (classifiers.Softmax, "penalty", "alpha"),
+    (classifiers.Softmax, "alphas", "SoftmaxCV"),
     (classifiers.SoftmaxCV, "Cs", "alphas"),
     (classifiers.LinearSVMCV, "alpha", "alphas"),
     (features.HOG, "channel_axis", "RGB"),
@@ -33,6 +34,24 @@ def test_an_estimator_refuses_an_argument_of_others_with_a_hint(kind, name, hint
         kind(**{name: 1})
     assert str(refused.value).startswith(f"{kind.__name__} has no argument {name!r}: ")
     assert hint in str(refused.value)
+
+
+@pytest.mark.parametrize(("kind", "name", "hint"), HINTED)
+def test_so_do_its_parameters_as_a_grid_search_sets_them(kind, name, hint):
+    with pytest.raises(ValueError, match=f"{kind.__name__} has no parameter {name!r}: ") as refused:
+        kind().set_params(**{name: 1})
+    assert hint in str(refused.value)
+    with pytest.raises(ValueError, match="Invalid parameter 'colour'"):
+        kind().set_params(colour=1)
+
+
+def test_a_subclass_may_have_a_parameter_of_that_name():
+    class WithC(classifiers.LinearSVM):
+        def __init__(self, C=1.0):
+            super().__init__(1 / C)
+            self.C = C
+
+    assert WithC().set_params(C=3.0).C == 3.0
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
