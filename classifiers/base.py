@@ -129,7 +129,7 @@ class LinearClassifier(LinearPredictor, CallbackSupportMixin, ClassifierMixin, B
         )
         report = step_report(type(self).__name__, self.verbose, tell)
         result = solver.minimize(objective, W, callback=report)
-        warn_of_result(solver, result, stacklevel=4)
+        warn_of_result(solver, result, stacklevel=4, has_penalty=objective.alpha > 0)
         self._keep(result.W, objective)
         self.n_iter_ = result.n_iter
         self.loss_curve_ = result.values

@@ -37,7 +37,9 @@ def step_report(
     return report
 
 
-def warn_of_result(solver: Minimizer, result: Result, stacklevel: int) -> None:
+def warn_of_result(
+    solver: Minimizer, result: Result, stacklevel: int, *, has_penalty: bool = True
+) -> None:
     """Warn when a solver diverged, or stops by itself and has not met its tolerance.
 
     Parameters
@@ -46,14 +48,22 @@ def warn_of_result(solver: Minimizer, result: Result, stacklevel: int) -> None:
     result : Result
     stacklevel : int
         As in :func:`warnings.warn`, counted from the caller of this function.
+    has_penalty : bool
+        Without a penalty, there may be no best weights.
     """
     name = solver.name
     if not np.isfinite(result.value):
         message = f"{name} diverged: {result.reason}; lower its learning_rate, or standardize"
     elif result.reason == "max_iter" and solver.converges:
+        advice = "raise max_iter or tol, standardize, or raise alpha"
+        if not has_penalty:
+            advice = (
+                "give alpha above 0: without a penalty, the weights of classes that columns tell "
+                "apart without an error grow for ever"
+            )
         message = (
             f"{name} stopped after max_iter={solver.max_iter} iterations before its tolerance was "
-            "met; raise max_iter or tol, standardize, or raise alpha"
+            f"met; {advice}"
         )
     elif np.inf > result.gap > max(solver.get_params()["tol"], ROUNDING) * result.value:
         message = (

@@ -231,6 +231,12 @@ def test_without_a_penalty_there_is_no_proof(blobs):
     assert isinstance(model._default_solver(model.objective(*blobs(n=100))[0]), PrimalDual)
 
 
+def test_without_a_penalty_the_warning_asks_for_one(blobs):
+    X, y = blobs(n=30, d=8)
+    with pytest.warns(ConvergenceWarning, match="give alpha above 0: .* grow for ever"):
+        Softmax(0.0, solver=PrimalDual(max_iter=5)).fit(X, y)
+
+
 def test_the_random_state_reaches_the_solver_in_turn(blobs):
     X, y = blobs(n=60, d=8)
     one, again, other = (LinearSVM(random_state=seed).fit(X, y).coef_ for seed in (1, 1, 2))
