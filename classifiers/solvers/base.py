@@ -66,7 +66,7 @@ class State:
     smoothed : bool
         Whether ``value`` is that of a smoothed loss.
     fell_back : bool
-        Whether an optimizer of a :class:`.Fallback` fell short before this state.
+        Whether an optimizer of a ``Fallback`` fell short before this state.
     """
 
     W: Weights
@@ -125,7 +125,7 @@ class Result:
     gap : float
         Upper bound on the distance of ``value`` to the minimum; infinity if there is none.
     fell_back : bool
-        Whether the first optimizer of a :class:`.Fallback` fell short.
+        Whether the first optimizer of a ``Fallback`` fell short.
     """
 
     W: Weights
