@@ -207,7 +207,10 @@ def row_weights(
     class_weight: ClassWeight,
     sample_weight: npt.ArrayLike | None,
 ) -> npt.NDArray[np.float64] | None:
-    """Return the weight of each row, its own times that of its class; None when all are 1."""
+    """Return the weight of each row, its own times that of its class; None when all are 1.
+
+    Balanced classes have a total of 1.
+    """
     if sample_weight is None and class_weight is None:
         return None
     weight = np.ones(len(y))
@@ -218,18 +221,16 @@ def row_weights(
         if weight.shape != (len(y),):
             raise ValueError(f"sample_weight must have shape ({len(y)},), got {weight.shape}")
         check_non_negative(weight, "`sample_weight`")
+    if class_weight == "balanced":
+        return _balanced(np.searchsorted(classes, y), len(classes), weight)
     if class_weight is not None:
-        labels = np.searchsorted(classes, y)
-        if class_weight == "balanced":
-            of_class = _balancing(labels, weight)
-        else:
-            of_class = compute_class_weight(class_weight, classes=classes, y=y)
+        of_class = compute_class_weight(class_weight, classes=classes, y=y)
         if not of_class.min() >= 0:
             raise ValueError(f"class_weight must not be negative, got {class_weight!r}")
         if not np.isfinite(of_class).all():
             raise ValueError(f"class_weight must be finite, got {class_weight!r}")
         with np.errstate(over="ignore"):
-            weight = weight * of_class[labels]
+            weight = weight * of_class[np.searchsorted(classes, y)]
         if not np.isfinite(weight).all():
             raise ValueError(
                 "sample_weight times class_weight is too large for float64; give smaller weights"
@@ -237,11 +238,18 @@ def row_weights(
     return weight
 
 
-def _balancing(labels: LabelArray, weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the factors that give all classes the same total weight, if they have any."""
-    totals = np.bincount(labels, weight)
-    some = totals > 0
-    return np.divide(totals.sum(), some.sum() * totals, out=np.ones_like(totals), where=some)
+def _balanced(
+    labels: npt.NDArray[np.intp], n_classes: int, weight: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Divide the weights by the total weight of their class; zeros stay zeros.
+
+    The largest weight of each class divides first, so that no total overflows.
+    """
+    largest = np.zeros(n_classes)
+    np.maximum.at(largest, labels, weight)
+    ratios = np.divide(weight, largest[labels], out=np.zeros_like(weight), where=weight > 0)
+    totals = np.bincount(labels, ratios)
+    return np.divide(ratios, totals[labels], out=ratios, where=ratios > 0)
 
 
 def as_ratios(weight: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], int]:

@@ -157,6 +157,25 @@ def test_balanced_classes_have_the_same_weight_whatever_their_rows_weigh(blobs, 
     np.testing.assert_allclose(balanced.coef_, alike.coef_, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("scales", [(1e300, 1e-300), (5e-324, 1.0), (1e307, 1e307), (1.0, 1e-300)])
+def test_balanced_classes_may_have_weights_of_any_size(blobs, scales):
+    X, y = blobs(n=200)
+    labels, weight = np.where(y == 0, "a", "b"), np.where(y == 0, *scales)
+    balanced = LinearSVM(class_weight="balanced").fit(X, labels, sample_weight=weight)
+    expected = LinearSVM(class_weight="balanced").fit(X, labels)
+    np.testing.assert_allclose(balanced.coef_, expected.coef_, rtol=1e-6, atol=1e-9)
+
+
+def test_balanced_rows_that_count_twice_are_those_of_scikit_learn(blobs):
+    X, y = blobs(n=200)
+    weight = np.random.default_rng(0).integers(0, 3, len(y))
+    rows = np.repeat(np.arange(len(y)), weight)
+    ours = Softmax(1 / len(rows), class_weight="balanced", solver=TIGHT)
+    theirs = LogisticRegression(class_weight="balanced", tol=1e-10, max_iter=1000)
+    expected = theirs.fit(X[rows], y[rows]).predict_proba(X)
+    np.testing.assert_allclose(ours.fit(X, y, weight).predict_proba(X), expected, atol=1e-5)
+
+
 def test_class_weight_and_random_state(blobs):
     X, y = blobs()
     by_class = Softmax(0.05, class_weight={0: 3.0}).fit(X, y)
