@@ -31,11 +31,22 @@ def hint_at(callee: str, unknown: Iterable[str], hints: Mapping[str, str]) -> No
         raise TypeError(f"{callee} has no argument {name!r}{f': {hint}' if hint else ''}")
 
 
+def _check_nested(kind: str, name: str, values: Mapping[str, object]) -> None:
+    """Refuse a name such as solver__tol where the value of ``solver`` has no parameters."""
+    outer, is_nested, inner = name.partition("__")
+    if is_nested and outer in values and not hasattr(values[outer], "set_params"):
+        raise ValueError(
+            f"{kind} cannot set {name!r}: {outer} is {values[outer]!r}, which has no parameters; "
+            f"set {outer} to an object that has {inner!r}"
+        )
+
+
 def with_hints(hints: Mapping[str, str]) -> Any:
     """Return a decorator of an estimator: names that others have for its parameters get a hint.
 
-    The constructor refuses any unknown argument, and ``set_params`` those that have a hint. The
-    signature of the constructor, which scikit-learn reads, stays as it is.
+    The constructor refuses any unknown argument. ``set_params`` refuses those that have a hint, and
+    parameters of a parameter that has none. The signature of the constructor, which scikit-learn
+    reads, stays as it is.
     """
 
     def decorate(cls: Class) -> Class:
@@ -50,11 +61,11 @@ def with_hints(hints: Mapping[str, str]) -> Any:
 
         @wraps(set_params)
         def hinted_set_params(self: BaseEstimator, **params: object) -> BaseEstimator:
-            known = self.get_params(deep=False)
+            known, kind = self.get_params(deep=False), type(self).__name__
             for name in params:
                 if name in hints and name not in known:
-                    kind = type(self).__name__
                     raise ValueError(f"{kind} has no parameter {name!r}: {hints[name]}")
+                _check_nested(kind, name, known | params)
             return set_params(self, **params)
 
         cls.__init__ = hinted  # type: ignore[misc]

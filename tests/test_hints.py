@@ -16,7 +16,10 @@ HINTED = [
     (classifiers.Softmax, "max_iter", "solver=PrimalDual(max_iter="),
     (classifiers.Softmax, "penalty", "alpha"),
     (classifiers.Softmax, "alphas", "SoftmaxCV"),
+    (classifiers.Softmax, "learning_rate", "solver=SGD(learning_rate="),
     (classifiers.SoftmaxCV, "Cs", "alphas"),
+    (classifiers.SoftmaxCV, "solver", "a search chooses its solver"),
+    (classifiers.SoftmaxCV, "eta0", "a search chooses its solver"),
     (classifiers.LinearSVMCV, "alpha", "alphas"),
     (features.HOG, "channel_axis", "RGB"),
     (features.HOG, "winSize", "image_size=(rows, columns)"),
@@ -43,6 +46,16 @@ def test_so_do_its_parameters_as_a_grid_search_sets_them(kind, name, hint):
     assert hint in str(refused.value)
     with pytest.raises(ValueError, match="Invalid parameter 'colour'"):
         kind().set_params(colour=1)
+
+
+def test_a_parameter_of_a_solver_needs_a_solver():
+    model = classifiers.Softmax()
+    with pytest.raises(ValueError, match=r"cannot set 'solver__tol': solver is None, .* has 'tol'"):
+        model.set_params(solver__tol=1e-3)
+    with pytest.raises(ValueError, match="cannot set 'loss__width': loss is 'cross_entropy'"):
+        model.set_params(loss__width=0.1)
+    model.set_params(solver__tol=1e-3, solver=classifiers.Newton())
+    assert model.set_params(solver__max_iter=7).solver.get_params() == {"tol": 1e-3, "max_iter": 7}
 
 
 def test_a_subclass_may_have_a_parameter_of_that_name():
