@@ -49,7 +49,7 @@ def warn_of_result(
     stacklevel : int
         As in :func:`warnings.warn`, counted from the caller of this function.
     has_penalty : bool
-        Without a penalty, there may be no best weights.
+        Without a penalty, the minimum may not exist.
     """
     name = solver.name
     if not np.isfinite(result.value):
@@ -58,8 +58,8 @@ def warn_of_result(
         advice = "raise max_iter or tol, standardize, or raise alpha"
         if not has_penalty:
             advice = (
-                "give alpha above 0: without a penalty, the weights of classes that columns tell "
-                "apart without an error grow for ever"
+                "give alpha above 0, or raise max_iter or tol: without a penalty, weights grow for "
+                "ever if the classes can be separated"
             )
         message = (
             f"{name} stopped after max_iter={solver.max_iter} iterations before its tolerance was "

@@ -233,7 +233,7 @@ def test_without_a_penalty_there_is_no_proof(blobs):
 
 def test_without_a_penalty_the_warning_asks_for_one(blobs):
     X, y = blobs(n=30, d=8)
-    with pytest.warns(ConvergenceWarning, match="give alpha above 0: .* grow for ever"):
+    with pytest.warns(ConvergenceWarning, match="give alpha above 0, .* grow for ever"):
         Softmax(0.0, solver=PrimalDual(max_iter=5)).fit(X, y)
 
 
