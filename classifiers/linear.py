@@ -39,8 +39,8 @@ MAX_SIZE = 2**26
 DUAL_STEPS = 50, 250
 WEIGHTS_PER_DUAL_STEP = 10
 # Least and most steps of a quasi-Newton method before Newton's method or the interior point method
-# takes over. In between, it makes a step for each weight: so many take about as long as one step
-# of the method that takes over.
+# takes over. In between, it makes a step for each weight: so many take about as long as the method
+# that takes over, which makes some 20 steps.
 QUASI_NEWTON_STEPS = 100, 1000
 # With so many weights, the Hessian of Newton's method or the interior point method takes 128 MB.
 MAX_WEIGHTS = 4096

@@ -243,7 +243,8 @@ def _balanced(
 ) -> npt.NDArray[np.float64]:
     """Divide the weights by the total weight of their class; zeros stay zeros.
 
-    The largest weight of each class divides first, so that no total overflows.
+    The largest weight of each class divides first, so that no total overflows. The function
+    ``compute_class_weight`` of scikit-learn 1.6 counts rows instead.
     """
     largest = np.zeros(n_classes)
     np.maximum.at(largest, labels, weight)

@@ -40,7 +40,7 @@ def test_an_estimator_refuses_an_argument_of_others_with_a_hint(kind, name, hint
 
 
 @pytest.mark.parametrize(("kind", "name", "hint"), HINTED)
-def test_so_do_its_parameters_as_a_grid_search_sets_them(kind, name, hint):
+def test_set_params_refuses_a_parameter_of_others_with_a_hint(kind, name, hint):
     with pytest.raises(ValueError, match=f"{kind.__name__} has no parameter {name!r}: ") as refused:
         kind().set_params(**{name: 1})
     assert hint in str(refused.value)

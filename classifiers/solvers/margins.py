@@ -10,6 +10,7 @@ from .dual_problem import derivatives_by_scores
 __all__ = ["Margins"]
 
 Array = npt.NDArray[np.float64]
+Examples = slice | npt.NDArray[np.intp]
 
 
 class Margins:
@@ -124,7 +125,7 @@ class Margins:
         """Sum the curvatures of each example; 1 where all are 0."""
         return np.where(w.any(axis=1), w.sum(axis=1), 1.0)
 
-    def links(self, w: Array, rows: slice, k: int) -> tuple[npt.NDArray[np.intp], Array]:
+    def links(self, w: Array, rows: slice, k: int) -> tuple[Examples, Array]:
         """Find the examples of a block that link a class with others, and compute the links.
 
         The loss is coupled. The link of the classes ``k`` and ``m`` by an example is minus the
@@ -136,13 +137,13 @@ class Margins:
 
         Returns
         -------
-        examples : ndarray of shape (n_found,)
+        examples : slice, or ndarray of shape (n_found,)
             Their places in the block.
         links : ndarray of shape (n_found, n_classes or k)
         """
         w, share = w[rows], self.share[rows]
         if self.shared:
             factors = share * w[:, k : k + 1] / self._totals(w)[:, None]
-            return np.arange(len(w)), factors * w[:, :k]
+            return slice(None), factors * w[:, :k]
         own = np.flatnonzero(self.y[rows] == k)
         return own, share[own] * w[own]
